@@ -1,0 +1,1 @@
+"""One module a source: each turns its source's replies into the typed rows of `ingest.rows`."""
