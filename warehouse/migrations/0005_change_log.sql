@@ -185,11 +185,11 @@ call ops.watch_input(
 -- A sector has no date: it holds for a position's whole life.
 call ops.watch_input(
     'raw.company_profiles', '''sector''', 'symbol', 'dated_from', 'lasting',
-    'symbol, sector, -infinity::date as dated_from'
+    'symbol, sector, ''-infinity''::date as dated_from'
 );
 call ops.watch_input(
     'raw.manual_sector_tags', '''sector''', 'position_id', 'dated_from', 'lasting',
-    'position_id, sector, -infinity::date as dated_from'
+    'position_id, sector, ''-infinity''::date as dated_from'
 );
 call ops.watch_input(
     'raw.trading_sessions', '''session''', 'symbol', 'session_date', 'lasting',
