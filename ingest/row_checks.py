@@ -57,7 +57,7 @@ def choose_bars(
     *,
     any_move: bool = False,
 ) -> dict[date, int]:
-    """Choose, for one symbol, whose bar to take for each session: its place in `offers`, which has one mapping a source.
+    """Choose, for one symbol, whose bar to take for each session: its place in `offers`, one mapping for each source.
 
     On each session the first bar is taken, in the order of the sources, whose close is plausible after the last close,
     stored or just taken, with the splits since then counted; or which is, but for a correction, the close stored for

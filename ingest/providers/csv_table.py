@@ -76,9 +76,8 @@ class CsvTable:
 
     def reject(self, line: int, symbol: str, day: date | None, reason: str, cells: Sequence[str]) -> None:
         """Put a row aside, with the reason and where it stands."""
-        where = f"{(self.path() or self.folder).name}:{line}"
-        payload: dict[str, object] = {"at": where, "cells": list(cells)}
-        self.rejected.append(RejectedRow(self.source, self.relation, symbol, day, reason, payload))
+        payload: dict[str, object] = {"at": f"{self.path()}:{line}", "cells": [without_nul(cell) for cell in cells]}
+        self.rejected.append(RejectedRow(self.source, self.relation, without_nul(symbol), day, reason, payload))
 
     def _header(self, path: Path, cells: list[str]) -> list[str]:
         header = [cell.strip().lower() for cell in cells]
@@ -99,13 +98,18 @@ class CsvTable:
             return None
 
 
+def without_nul(text: str) -> str:
+    """Return the text without NUL characters, which PostgreSQL's text cannot hold."""
+    return text.replace("\0", "")
+
+
 @contextmanager
 def _lines(path: Path) -> Iterator[Iterator[str]]:
     """Open a plain or compressed file as lines of text; what goes wrong while it is read is a BadFile."""
     opened = gzip.open if path.suffix == ".gz" else open
     try:
-        # An odd byte in some company's name must not cost the rest of the file; PostgreSQL's text holds no NUL.
+        # An odd byte in some company's name must not cost the rest of the file.
         with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as text:
-            yield (line.replace("\0", "") for line in text)
+            yield text
     except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise BadFile(f"{path.name}: it cannot be read ({str(error) or type(error).__name__})") from error

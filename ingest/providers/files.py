@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Want
-from ingest.providers.csv_table import BadFile, CsvTable
+from ingest.providers.csv_table import BadFile, CsvTable, without_nul
 from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile, as_price
 
 _PRICE_COLUMNS = ("date", "open", "high", "low", "close", "volume")
@@ -74,7 +74,7 @@ class FilesProvider:
         contradicted = set()
         try:
             for line, symbol, cells in table.rows_of(frozenset(symbols)):
-                fields = dict(zip(_PROFILE_COLUMNS, (cell.strip() or None for cell in cells), strict=True))
+                fields = dict(zip(_PROFILE_COLUMNS, (without_nul(cell).strip() or None for cell in cells), strict=True))
                 profile = Profile(symbol, **fields)
                 if profiles.setdefault(symbol, profile) != profile:
                     contradicted.add(symbol)
