@@ -24,7 +24,7 @@ class CsvTable:
     """
 
     def __init__(
-        self, folder: Path, stem: str, columns: Sequence[str], required: Collection[str], relation: str, source: str
+        self, folder: Path, stem: str, columns: Sequence[str], required: Sequence[str], relation: str, source: str
     ) -> None:
         self.folder = folder
         self.stem = stem
@@ -58,18 +58,17 @@ class CsvTable:
             # One more cell, always empty, stands in for the columns that the file does not have.
             pick = itemgetter(*[header.index(column) if column in header else width for column in self.columns])
             for cells in reader:
-                if len(cells) <= symbol_at:
-                    if cells:
-                        self.reject(reader.line_num, "", None, f"{len(cells)} cells under {width} columns", cells)
+                if not cells:
                     continue
-                spelling = cells[symbol_at]
+                spelling = cells[symbol_at] if symbol_at < len(cells) else ""
                 if spelling not in canonical:
                     canonical[spelling] = self._canonical(spelling, reader.line_num, cells)
                 symbol = canonical[spelling]
                 if symbol not in wanted:
                     continue
                 if len(cells) != width:
-                    self.reject(reader.line_num, symbol, None, f"{len(cells)} cells under {width} columns", cells)
+                    reason = f"{len(cells)} cells under {width} columns: {','.join(cells)[:100]}"
+                    self.reject(reader.line_num, symbol, None, reason, cells)
                     continue
                 cells.append("")
                 yield reader.line_num, symbol, pick(cells)
@@ -77,14 +76,16 @@ class CsvTable:
     def reject(self, line: int, symbol: str, day: date | None, reason: str, cells: Sequence[str]) -> None:
         """Put a row aside, with the reason and where it stands."""
         payload: dict[str, object] = {"at": f"{self.path()}:{line}", "cells": [without_nul(cell) for cell in cells]}
-        self.rejected.append(RejectedRow(self.source, self.relation, without_nul(symbol), day, reason, payload))
+        self.rejected.append(
+            RejectedRow(self.source, self.relation, without_nul(symbol), day, without_nul(reason), payload)
+        )
 
     def _header(self, path: Path, cells: list[str]) -> list[str]:
-        header = [cell.strip().lower() for cell in cells]
+        header = [without_nul(cell).strip().lower() for cell in cells]
         missing = [column for column in ("symbol", *self.required) if column not in header]
         if missing:
-            there = ", ".join(filter(None, header)) or "nothing"
-            raise BadFile(f"{path.name}: the column {' and the column '.join(missing)} is missing (there is: {there})")
+            there = ", ".join(filter(None, header))[:100] or "nothing"
+            raise BadFile(f"{path.name}: no column {' and no column '.join(missing)} (it has: {there})")
         for column in ("symbol", *self.columns):
             if header.count(column) > 1:
                 raise BadFile(f"{path.name}: the column {column} is there {header.count(column)} times")

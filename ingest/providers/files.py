@@ -40,7 +40,7 @@ class FilesProvider:
         be taken for gains and losses.
         """
         wanted = {want.symbol: want for want in wants}
-        prices = self._table("prices", _PRICE_COLUMNS, {"date", "close"}, "market_data_cache")
+        prices = self._table("prices", _PRICE_COLUMNS, ("date", "close"), "market_data_cache")
         actions = self._table("actions", _ACTION_COLUMNS, _ACTION_COLUMNS, "corporate_actions")
         try:
             bars, seen = _read_bars(prices, wanted)
@@ -85,7 +85,7 @@ class FilesProvider:
             del profiles[symbol]
         return ProfileReply(list(profiles.values()), table.rejected)
 
-    def _table(self, stem: str, columns: Sequence[str], required: Sequence[str] | set[str], relation: str) -> CsvTable:
+    def _table(self, stem: str, columns: Sequence[str], required: Sequence[str], relation: str) -> CsvTable:
         return CsvTable(self.folder, stem, columns, required, relation, self.name)
 
 
