@@ -1,0 +1,92 @@
+"""A real PostgreSQL for every test: one embedded server for the session, one database for each test."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from warehouse.database import Database, create_if_missing, libpq_url
+from warehouse.migrate import migrate
+from warehouse.server import EmbeddedServer
+from warehouse.sessions import refresh_sessions
+from warehouse.settings import PROJECT_ROOT
+
+# The calendar of the tests ends where it ends, whatever day they run on.
+CALENDAR_DAY = date(2026, 6, 30)
+# Test data may be lost in a power cut.
+CARELESS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "128MB"}
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> Iterator[Path]:
+    """A temporary folder that everybody may enter, as pytest's own may not be."""
+    folder = Path(tempfile.mkdtemp(prefix="afterclose-tests-")).resolve()
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _settings_of_the_tests(short_folder: Path) -> Iterator[None]:
+    """No test reaches the database or the keys of the person who runs it: set to nothing, they win over `.env`."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [*(name for name in os.environ if name.startswith(("AFTERCLOSE_", "PG"))), "DATABASE_URL"]:
+            if name != "AFTERCLOSE_POSTGRES_VERSION":
+                patch.setenv(name, "") if not name.startswith("PG") else patch.delenv(name)
+        for name in ("AFTERCLOSE_PROVIDERS", "AFTERCLOSE_HISTORY_SESSIONS", "FMP_API_KEY", "POLYGON_API_KEY"):
+            patch.setenv(name, "")
+        patch.setenv("AFTERCLOSE_HOME", str(short_folder / "home"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def server(short_folder: Path) -> Iterator[dict[str, str]]:
+    """The libpq parameters of a server for the whole session."""
+    version = int(os.environ.get("AFTERCLOSE_POSTGRES_VERSION") or 18)
+    with EmbeddedServer(short_folder / "server", version, CARELESS).running() as parameters:
+        yield parameters
+
+
+@pytest.fixture(scope="session")
+def template(server: dict[str, str]) -> str:
+    """The name of a migrated database with the trading sessions in it."""
+    create_if_missing(server, "template")
+    with Database(libpq_url({**server, "dbname": "template"}), embedded=True).connect() as conn:
+        migrate(conn)
+        refresh_sessions(conn, CALENDAR_DAY)
+    return "template"
+
+
+@pytest.fixture
+def database(server: dict[str, str], template: str) -> Iterator[Database]:
+    """A database of the test's own, migrated, with the trading sessions in it."""
+    name = f"test_{next(_numbers)}"
+    with Database(libpq_url({**server, "dbname": "postgres"}), embedded=True).connect() as maintenance:
+        maintenance.execute(f"create database {name} template {template}")
+        yield Database(libpq_url({**server, "dbname": name}), embedded=True)
+        maintenance.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def conn(database: Database) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to the test's database, with autocommit on."""
+    with database.connect("afterclose tests") as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def market_folder() -> Path:
+    """The folder of real prices beside the project."""
+    folder = PROJECT_ROOT.parent / "shared" / "data" / "market"
+    if not (folder / "prices.csv.gz").exists():
+        pytest.skip(f"no market data in {folder}")
+    return folder

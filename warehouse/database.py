@@ -1,0 +1,120 @@
+"""Connections: to the server that DATABASE_URL names, or to the embedded one."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from warehouse.errors import UserError
+from warehouse.server import EmbeddedServer
+from warehouse.settings import Settings
+
+DEFAULT_NAME = "afterclose"
+OLDEST_VERSION = 16
+CONNECT_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database: `url` is its libpq URL, with the password if there is one (and so is not shown)."""
+
+    url: str = field(repr=False)
+    embedded: bool
+
+    def connect(self, application_name: str = "afterclose", **options: Any) -> psycopg.Connection[Any]:
+        """Connect, with autocommit on: `with conn.transaction()` is then a transaction and not a savepoint.
+
+        Raises:
+            UserError: the server cannot be reached, or does not let us in.
+        """
+        parameters = conninfo_to_dict(self.url)
+        defaults = {"autocommit": True, "connect_timeout": parameters.get("connect_timeout", CONNECT_SECONDS)}
+        try:
+            conn = psycopg.connect(self.url, application_name=application_name, **{**defaults, **options})
+        except psycopg.OperationalError as error:
+            raise UserError(_refusal(error, parameters)) from None
+        # Told after connecting, since connection poolers refuse them on the way in.
+        conn.execute("select set_config('timezone', 'UTC', false)")
+        with suppress(psycopg.errors.InvalidParameterValue):  # a server on Windows cannot
+            conn.execute("select set_config('client_connection_check_interval', '2s', false)")
+        return conn
+
+    def libpq_environment(self) -> dict[str, str]:
+        """Return the PG… variables that bring any libpq client (dbt, psql) here; always the five that dbt asks for."""
+        parameters = {"password": "", **conninfo_to_dict(self.url)}
+        variables = {option.keyword.decode(): option.envvar for option in psycopg.pq.Conninfo.get_defaults()}
+        return {
+            variable.decode(): str(parameters[keyword])
+            for keyword, variable in variables.items()
+            if variable and keyword in parameters
+        }
+
+
+@contextmanager
+def open_database(settings: Settings, *, leave_running: bool = False, name: str | None = None) -> Iterator[Database]:
+    """Open the database that the settings name.
+
+    Args:
+        settings: DATABASE_URL if set, else the embedded server, started if need be.
+        leave_running: let the embedded server run on afterwards; otherwise its last user stops it.
+        name: another database on the embedded server, whatever DATABASE_URL says; created if missing.
+
+    Raises:
+        UserError: there is no such server, it is too old, or it does not let us in.
+    """
+    if settings.database_url is not None and name is None:
+        yield _checked(settings.database_url.get_secret_value())
+        return
+    server = EmbeddedServer(settings.home, settings.postgres_version)
+    with server.running(leave_running=leave_running) as parameters:
+        create_if_missing(parameters, name or DEFAULT_NAME)
+        yield Database(libpq_url({**parameters, "dbname": name or DEFAULT_NAME}), embedded=True)
+
+
+def create_if_missing(parameters: Mapping[str, str], name: str) -> None:
+    """Create the database `name` on the server that `parameters` lead to, unless it has one."""
+    with Database(libpq_url({**parameters, "dbname": "postgres"}), embedded=True).connect() as conn:
+        if not conn.execute("select from pg_database where datname = %s", [name]).rowcount:
+            with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):  # somebody was faster
+                conn.execute(psycopg.sql.SQL("create database {}").format(psycopg.sql.Identifier(name)))
+
+
+def libpq_url(parameters: Mapping[str, Any]) -> str:
+    """Write libpq parameters as a URL: any of them, the host also a socket folder."""
+    rest = {name: quote(str(value), safe="") for name, value in parameters.items()}
+    credentials = rest.pop("user", "") + (f":{password}" if (password := rest.pop("password", "")) else "")
+    query = "&".join(f"{name}={value}" for name, value in rest.items() if name != "dbname")
+    return f"postgresql://{credentials and credentials + '@'}/{rest.get('dbname', '')}{query and '?' + query}"
+
+
+def _checked(given: str) -> Database:
+    try:
+        parameters = conninfo_to_dict(given)
+    except psycopg.ProgrammingError:
+        parameters = None
+    # What libpq says of an address that it cannot read may hold a part of the password.
+    if parameters is None or any("@" in str(parameters.get(part, "")) for part in ("host", "port", "dbname")):
+        raise UserError(
+            "DATABASE_URL cannot be read: write postgresql://user:password@host:5432/database, with special characters "
+            "in the password percent-encoded (@ as %40, / as %2F)"
+        )
+    with Database(given, embedded=False).connect() as conn:
+        if conn.info.server_version < OLDEST_VERSION * 10_000:
+            version = conn.info.parameter_status("server_version")
+            raise UserError(
+                f"DATABASE_URL leads to PostgreSQL {version}, and {OLDEST_VERSION} or newer is needed: upgrade it, or "
+                "unset DATABASE_URL to use the embedded server"
+            )
+        found = {"host": conn.info.host, "port": conn.info.port, "user": conn.info.user, "dbname": conn.info.dbname}
+    return Database(libpq_url({**found, **parameters}), embedded=False)
+
+
+def _refusal(error: psycopg.OperationalError, parameters: Mapping[str, Any]) -> str:
+    reason = "; ".join(str(error).split("\n"))
+    if password := str(parameters.get("password", "")):
+        reason = reason.replace(password, "***")
+    return f"cannot connect to PostgreSQL: {reason}: start that server, or correct DATABASE_URL"

@@ -1,0 +1,58 @@
+"""PostgreSQL's advisory locks: one run at a time for a database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+
+from warehouse.errors import Busy
+
+# Advisory locks are two numbers: ours, and what for.
+LOCK_SPACE = 0x41465443
+RUN_LOCK = 1
+MIGRATION_LOCK = 2
+
+
+@contextmanager
+def run_lock(conn: psycopg.Connection[Any], holder: str) -> Iterator[None]:
+    """Hold the lock of this database, of which there is one, for the length of the block.
+
+    It lives as long as the connection and no longer, so that a run that was killed never holds it.
+
+    Args:
+        conn: the connection that holds it; its application name tells others who does.
+        holder: who we are, such as `run 17 (2024-03-28)`; PostgreSQL keeps 63 bytes.
+
+    Raises:
+        Busy: another run holds it; says which, and since when.
+    """
+    if not conn.execute("select pg_try_advisory_lock(%s, %s)", [LOCK_SPACE, RUN_LOCK]).fetchone()[0]:
+        raise Busy(f"another run holds the lock: {_describe_holder(conn)}: wait for it to end")
+    before = conn.execute("select current_setting('application_name')").fetchone()[0]
+    conn.execute("select set_config('application_name', %s, false)", [holder])
+    try:
+        yield
+    finally:
+        with suppress(psycopg.OperationalError):  # a lost connection has lost the lock with it
+            conn.execute("select set_config('application_name', %s, false)", [before])
+            conn.execute("select pg_advisory_unlock(%s, %s)", [LOCK_SPACE, RUN_LOCK])
+
+
+def _describe_holder(conn: psycopg.Connection[Any]) -> str:
+    row = conn.execute(
+        """
+        select
+            holder.application_name, holder.pid,
+            to_char(holder.backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+        from pg_locks
+        inner join pg_stat_activity as holder using (pid)
+        where locktype = 'advisory' and classid = %s and objid = %s and objsubid = 2 and granted
+            and database = (select oid from pg_database where datname = current_database())
+        """,
+        [LOCK_SPACE, RUN_LOCK],
+    ).fetchone()
+    if row is None:
+        return "it ended just now"
+    name, pid, since = row
+    return f"{name or 'a connection of another user'} (server process {pid}, since {since} UTC)"

@@ -1,0 +1,81 @@
+"""The operating system's account that PostgreSQL runs as: ours, or an unprivileged one where we are root."""
+
+import os
+import pwd
+import shutil
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warehouse.errors import UserError
+
+UNPRIVILEGED_USER = "nobody"
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account and how a process gets there."""
+
+    name: str
+    uid: int
+    gid: int
+    dropped: bool
+
+    def own(self, folder: Path) -> None:
+        """Give `folder` to the account, where it is not ours."""
+        if self.dropped:
+            os.chown(folder, self.uid, self.gid)
+
+    def launcher(self, needed: Iterable[Path]) -> tuple[list[str], dict[str, Any]]:
+        """Return the command prefix and the `subprocess` arguments that run a command as this account.
+
+        PostgreSQL refuses to run as root. The account that it runs as instead may not be able to enter the folders
+        `needed`, since home and temporary folders are often closed (0700). Their permissions are not ours to change,
+        so the one capability to search and read them is lent with the drop.
+
+        Raises:
+            UserError: the account may not enter a folder, and the capability cannot be lent.
+        """
+        if not self.dropped:
+            return [], {}
+        closed = [folder for path in needed for folder in (path, *path.parents) if not _others_may_enter(folder)]
+        if not closed:
+            return [], {"user": self.uid, "group": self.gid, "extra_groups": []}
+        if not (setpriv := shutil.which("setpriv")):
+            raise UserError(
+                f"root runs PostgreSQL as {self.name}, who may not enter {closed[-1]}, and `setpriv` is missing, which "
+                "would lend it the way: install util-linux, run as an ordinary user, or set DATABASE_URL"
+            )
+        return [
+            setpriv,
+            f"--reuid={self.uid}",
+            f"--regid={self.gid}",
+            "--clear-groups",
+            "--inh-caps=-all,+dac_read_search",
+            "--ambient-caps=-all,+dac_read_search",
+            # Without this, access(2) leaves the capability out of account, and PostgreSQL asks it for its own files.
+            "--securebits=+no_setuid_fixup",
+        ], {}
+
+
+def server_account() -> Account:
+    """Return the account for the server: ours, or `nobody` as root."""
+    if os.geteuid() != 0:
+        return _account(pwd.getpwuid(os.geteuid()), dropped=False)
+    try:
+        return _account(pwd.getpwnam(UNPRIVILEGED_USER), dropped=True)
+    except KeyError:
+        raise UserError(
+            f"PostgreSQL does not run as root, and there is no user {UNPRIVILEGED_USER} to run it as: "
+            "run as an ordinary user, or set DATABASE_URL"
+        ) from None
+
+
+def _account(entry: pwd.struct_passwd, *, dropped: bool) -> Account:
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, dropped)
+
+
+def _others_may_enter(folder: Path) -> bool:
+    return bool(folder.stat().st_mode & stat.S_IXOTH)

