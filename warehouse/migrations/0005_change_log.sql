@@ -39,13 +39,19 @@ create table ops.roll_forward_state (
     rolled_at timestamptz not null default now()
 );
 
--- Which incremental models have replaced the rows of the current roll_forward_window.
-create table ops.roll_forward_steps (
+-- What each incremental model of dbt last wrote, in the transaction that wrote it. `window_id` is the run that built the
+-- roll_forward_window whose rows were replaced: the state above moves on only when every model has replaced that window.
+create table ops.incremental_writes (
     model text primary key,
-    window_id text not null,
-    finished_at timestamptz not null default now()
+    invocation_id text not null,
+    window_id text,
+    inserted bigint,
+    updated bigint,
+    deleted bigint,
+    unchanged bigint,
+    written_at timestamptz not null default clock_timestamp()
 );
-
+comment on column ops.incremental_writes.inserted is 'Rows; all four counts are null after a model was built whole';
 
 -- One trigger function for all inputs. Its arguments, all fixed in this file:
 --   0  the input's name, as an SQL expression over the changed rows

@@ -1,0 +1,6 @@
+{# Post-hook of daily_returns, in its transaction: the changes that its window was made from are taken in. #}
+{% macro finish_returns() -%}
+    update {{ source("ops", "input_changes") }}
+    set returns_taken_at = clock_timestamp()
+    where change_id in (select unnest(change_ids) from {{ ref("returns_window") }})
+{%- endmacro %}

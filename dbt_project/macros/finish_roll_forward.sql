@@ -1,0 +1,53 @@
+{#
+    Post-hook of the last incremental model of the roll-forward, in its transaction: mark the changes that were read as
+    rolled, for the portfolios that were rolled and no others, and move the state on. It does nothing unless every model
+    of the chain has replaced the window now in force, so that a part of the chain run by hand can't claim the whole.
+#}
+{% macro finish_roll_forward(chain=["position_values", "portfolio_snapshots"]) -%}
+    {%- set changes = ref("roll_forward_changes") -%}
+    {%- set window = ref("roll_forward_window") -%}
+    {%- set input_changes = source("ops", "input_changes") -%}
+    {%- set outstanding = source("ops", "input_changes_outstanding") -%}
+    {%- set state = source("ops", "roll_forward_state") -%}
+    {%- set chain_is_complete -%}
+        (
+            select count(*) = {{ chain | length }}
+            from {{ source("ops", "incremental_writes") }}
+            where model in ('{{ chain | join("', '") }}') and window_id = {{ current_window_id() }}
+        )
+    {%- endset -%}
+
+    insert into {{ outstanding }} (change_id, portfolio_id)
+    select changes.change_id, changes.portfolio_id
+    from {{ changes }} as changes
+    inner join {{ state }} as state on changes.portfolio_id = state.portfolio_id
+    where
+        not exists (select from {{ window }} as due where due.portfolio_id = changes.portfolio_id)
+        and {{ chain_is_complete }}
+    on conflict do nothing;
+
+    delete from {{ outstanding }} as outstanding
+    using {{ window }} as due
+    where outstanding.portfolio_id = due.portfolio_id
+        and outstanding.change_id in (select change_id from {{ changes }})
+        and {{ chain_is_complete }};
+
+    update {{ input_changes }} as input_changes
+    set rolled_at = clock_timestamp()
+    where input_changes.rolled_at is null
+        and input_changes.change_id in (select change_id from {{ changes }})
+        and {{ chain_is_complete }};
+
+    delete from {{ state }} as state
+    using {{ window }} as due
+    where state.portfolio_id = due.portfolio_id and due.is_withdrawn and {{ chain_is_complete }};
+
+    insert into {{ state }} as state (portfolio_id, last_session, sector_seeds_fingerprint)
+    select portfolio_id, last_session, sector_seeds_fingerprint
+    from {{ window }}
+    where not is_withdrawn and {{ chain_is_complete }}
+    on conflict (portfolio_id) do update set
+        last_session = excluded.last_session,
+        sector_seeds_fingerprint = excluded.sector_seeds_fingerprint,
+        rolled_at = clock_timestamp()
+{%- endmacro %}

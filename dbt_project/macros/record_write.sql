@@ -1,0 +1,34 @@
+{# What an incremental model has just written, for the summary and for `finish_roll_forward`; in its own transaction. #}
+{% macro record_write(inserted="null", updated="null", deleted="null", unchanged="null", unless_recorded=false) -%}
+    insert into {{ source("ops", "incremental_writes") }} as writes
+        (model, invocation_id, window_id, inserted, updated, deleted, unchanged)
+    select
+        '{{ model.name }}',
+        '{{ invocation_id }}',
+        {{ current_window_id() }},
+        {{ inserted }},
+        {{ updated }},
+        {{ deleted }},
+        {{ unchanged }}
+    on conflict (model) do update set
+        invocation_id = excluded.invocation_id,
+        window_id = excluded.window_id,
+        inserted = excluded.inserted,
+        updated = excluded.updated,
+        deleted = excluded.deleted,
+        unchanged = excluded.unchanged,
+        written_at = excluded.written_at
+    {%- if unless_recorded %}
+    where writes.invocation_id <> excluded.invocation_id
+    {%- endif %}
+{%- endmacro %}
+
+{# Post-hook of every incremental model: a model that was built whole went past its strategy, which records the rest. #}
+{% macro record_whole_build() -%}
+    {{ record_write(unless_recorded=true) }}
+{%- endmacro %}
+
+{# The run that built the roll_forward_window now in force. #}
+{% macro current_window_id() -%}
+    (select invocation_id from {{ source("ops", "incremental_writes") }} where model = 'roll_forward_window')
+{%- endmacro %}

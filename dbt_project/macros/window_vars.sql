@@ -1,0 +1,43 @@
+{#
+    The one place that reads the variables of a run:
+
+    start_date     first session wanted, 'YYYY-MM-DD'; a chain that is due from an earlier session starts there
+    end_date       last session wanted; without it, the latest closed session that has any market price
+    portfolio_ids  list of portfolio ids; without it, every portfolio
+#}
+{% macro window_date(name) -%}
+    {%- set value = var(name, none) -%}
+    {%- if value is none -%}
+        null::date
+    {%- else -%}
+        {%- if flags.FULL_REFRESH -%}
+            {{ exceptions.raise_compiler_error(
+                "--full-refresh rebuilds every portfolio's whole life: leave out " ~ name ~ ", or leave out --full-refresh"
+            ) }}
+        {%- endif -%}
+        {%- if not modules.re.fullmatch("\d{4}-\d{2}-\d{2}", value | string) -%}
+            {{ exceptions.raise_compiler_error(name ~ " must be a date like 2024-01-31, not " ~ value) }}
+        {%- endif -%}
+        date '{{ value }}'
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro portfolio_is_in_scope(column) -%}
+    {%- set ids = var("portfolio_ids", none) -%}
+    {%- if ids is none -%}
+        true
+    {%- elif ids is string or ids | length == 0 -%}
+        {{ exceptions.raise_compiler_error("portfolio_ids must be a list of portfolio ids, with one at least") }}
+    {%- else -%}
+        {%- if flags.FULL_REFRESH -%}
+            {{ exceptions.raise_compiler_error(
+                "--full-refresh rebuilds every portfolio: leave out portfolio_ids, or leave out --full-refresh"
+            ) }}
+        {%- endif -%}
+        {{ column }} in (
+            {%- for id in ids -%}
+                '{{ id | string | replace("'", "''") }}'::uuid{{ ", " if not loop.last }}
+            {%- endfor -%}
+        )
+    {%- endif -%}
+{%- endmacro %}

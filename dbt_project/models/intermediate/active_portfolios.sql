@@ -1,0 +1,23 @@
+{{ config(indexes=[{"columns": ["portfolio_id"], "unique": true}]) }}
+
+with portfolios as (
+    select * from {{ ref('stg_portfolios') }}
+),
+
+calendar_days as (
+    select * from {{ ref('calendar_days') }}
+),
+
+final as (
+    select
+        portfolios.portfolio_id,
+        portfolios.starting_equity,
+        calendar_days.next_session_number as inception_session_number
+    from portfolios
+    inner join calendar_days on portfolios.inception_date = calendar_days.calendar_date
+    where
+        portfolios.deleted_at is null
+        and calendar_days.next_session_number is not null
+)
+
+select * from final

@@ -1,0 +1,35 @@
+{{ config(indexes=[{"columns": ["calendar_date"], "unique": true}]) }}
+
+with sessions as (
+    select * from {{ ref('sessions') }}
+),
+
+days as (
+    -- long enough before the first session for any entry, and after the last one for any expiration
+    select day::date as calendar_date
+    from generate_series(
+        date '1900-01-01', (select max(session_date) + interval '30 years' from sessions), interval '1 day'
+    ) as day
+),
+
+final as (
+    select
+        days.calendar_date,
+        min(sessions.session_number) over (
+            order by days.calendar_date rows between current row and unbounded following
+        ) as next_session_number,
+        -- 0 before the first session; nothing is known yet about the days after the last one
+        case
+            when days.calendar_date <= (select max(session_date) from sessions)
+                then coalesce(
+                    max(sessions.session_number) over (
+                        order by days.calendar_date rows between unbounded preceding and current row
+                    ),
+                    0
+                )
+        end as last_session_number
+    from days
+    left join sessions on days.calendar_date = sessions.session_date
+)
+
+select * from final

@@ -1,0 +1,123 @@
+{{ config(indexes=[{"columns": ["position_id"]}]) }}
+
+with lots as (
+    select * from {{ ref('lots') }}
+),
+
+realized_events as (
+    select * from {{ ref('stg_position_realized_events') }}
+),
+
+option_settlements as (
+    select * from {{ ref('option_settlements') }}
+),
+
+calendar_days as (
+    select * from {{ ref('calendar_days') }}
+),
+
+split_growth as (
+    select * from {{ ref('split_growth') }}
+),
+
+-- within a session: closes in the order of the file, then the exit, then the expiry
+events as (
+    select
+        realized_events.position_id,
+        realized_events.event_id,
+        'close' as kind,
+        calendar_days.next_session_number as session_number,
+        1 as kind_order,
+        realized_events.sequence,
+        realized_events.quantity_closed as quantity_asked,
+        realized_events.close_price,
+        realized_events.fees
+    from realized_events
+    inner join calendar_days on realized_events.trade_date = calendar_days.calendar_date
+    union all
+    select position_id, null, 'exit', exit_session_number, 2, null, null, exit_price, 0
+    from lots
+    where exit_session_number is not null
+    union all
+    select position_id, null, 'expiry', expiry_session_number, 3, null, null, settlement_price, 0
+    from option_settlements
+),
+
+-- shares of the lot's first day are the unit in which a holding changes by trades alone
+in_base_shares as (
+    select
+        events.*,
+        lots.quantity,
+        lots.multiplier * lots.side as signed_multiplier,
+        round(coalesce(split_growth.growth, 1) / lots.base_growth, 18) as shares_per_base_share,
+        coalesce(
+            round(events.quantity_asked * lots.base_growth / coalesce(split_growth.growth, 1), 18), lots.quantity
+        ) as base_shares_asked
+    from events
+    inner join lots on events.position_id = lots.position_id
+    left join split_growth
+        on lots.price_key = split_growth.symbol
+        and lots.investment_class = 'PUBLIC'
+        and events.session_number between split_growth.from_session_number and split_growth.to_session_number
+    -- a close before a lot joins is in its statement's quantity already
+    where events.session_number >= lots.first_session_number
+),
+
+-- each closes at most what is left, and a remainder below a millionth of a share is none
+accumulated as (
+    select
+        *,
+        least(
+            quantity,
+            sum(base_shares_asked) over (
+                partition by position_id
+                order by session_number, kind_order, sequence, event_id
+                rows unbounded preceding
+            )
+        ) as base_shares_reached
+    from in_base_shares
+),
+
+closed_so_far as (
+    select
+        *,
+        max(
+            case
+                when (quantity - base_shares_reached) * shares_per_base_share < 0.000001 then quantity
+                else base_shares_reached
+            end
+        ) over (
+            partition by position_id
+            order by session_number, kind_order, sequence, event_id
+            rows unbounded preceding
+        ) as base_shares_closed_so_far
+    from accumulated
+),
+
+closed as (
+    select
+        *,
+        base_shares_closed_so_far - lag(base_shares_closed_so_far, 1, 0::numeric) over (
+            partition by position_id
+            order by session_number, kind_order, sequence, event_id
+        ) as base_shares_closed
+    from closed_so_far
+),
+
+final as (
+    select
+        position_id,
+        event_id,
+        kind,
+        session_number,
+        quantity_asked,
+        round(base_shares_closed * shares_per_base_share, 10) as quantity_closed,
+        base_shares_closed,
+        round(
+            signed_multiplier * round(base_shares_closed * shares_per_base_share, 10) * close_price, 10
+        ) as proceeds,
+        case when base_shares_closed > 0 then fees else 0 end as fees
+    from closed
+)
+
+select * from final

@@ -1,0 +1,83 @@
+{{ config(indexes=[
+    {"columns": ["position_id"], "unique": true},
+    {"columns": ["price_key"]},
+    {"columns": ["underlying_symbol"]},
+]) }}
+
+with positions as (
+    select * from {{ ref('stg_positions') }}
+    where deleted_at is null
+),
+
+active_portfolios as (
+    select * from {{ ref('active_portfolios') }}
+),
+
+calendar_days as (
+    select * from {{ ref('calendar_days') }}
+),
+
+split_growth as (
+    select * from {{ ref('split_growth') }}
+),
+
+-- every date is moved to its session first; all comparisons are between sessions
+dated as (
+    select
+        positions.*,
+        active_portfolios.inception_session_number,
+        entry_day.next_session_number as entry_session_number,
+        exit_day.next_session_number as exit_session_number,
+        case positions.investment_class when 'OPTIONS' then expiration_day.last_session_number end as expiry_session_number
+    from positions
+    inner join active_portfolios on positions.portfolio_id = active_portfolios.portfolio_id
+    inner join calendar_days as entry_day on positions.entry_date = entry_day.calendar_date
+    left join calendar_days as exit_day on positions.exit_date = exit_day.calendar_date
+    left join calendar_days as expiration_day on positions.expiration_date = expiration_day.calendar_date
+    where entry_day.next_session_number is not null
+),
+
+joined as (
+    select
+        *,
+        entry_session_number < inception_session_number as is_carried_in,
+        greatest(entry_session_number, inception_session_number) as first_session_number
+    from dated
+    where exit_session_number is null or exit_session_number >= inception_session_number
+),
+
+final as (
+    select
+        joined.position_id,
+        joined.portfolio_id,
+        joined.symbol,
+        case joined.investment_class when 'PRIVATE' then joined.position_id::text else joined.symbol end as price_key,
+        joined.investment_class,
+        case joined.investment_class when 'OPTIONS' then 100 else 1 end as multiplier,
+        sign(joined.quantity)::integer as side,
+        abs(joined.quantity) as quantity,
+        joined.entry_price,
+        joined.is_carried_in,
+        joined.first_session_number,
+        joined.exit_session_number,
+        joined.exit_price,
+        joined.expiry_session_number,
+        joined.underlying_symbol,
+        joined.option_type,
+        joined.strike_price,
+        coalesce(split_growth.growth, 1) as base_growth,
+        coalesce(underlying_growth.growth, 1) as underlying_base_growth
+    from joined
+    left join split_growth
+        on joined.symbol = split_growth.symbol
+        and joined.investment_class = 'PUBLIC'
+        and joined.first_session_number between split_growth.from_session_number and split_growth.to_session_number
+    left join split_growth as underlying_growth
+        on joined.underlying_symbol = underlying_growth.symbol
+        and joined.investment_class = 'OPTIONS'
+        and joined.first_session_number
+        between underlying_growth.from_session_number and underlying_growth.to_session_number
+    where joined.expiry_session_number is null or joined.expiry_session_number >= joined.first_session_number
+)
+
+select * from final

@@ -1,0 +1,49 @@
+{{ config(materialized='ephemeral') }}
+
+with positions as (
+    select * from {{ ref('stg_positions') }}
+    where deleted_at is null
+),
+
+portfolios as (
+    select * from {{ ref('stg_portfolios') }}
+    where deleted_at is null
+),
+
+manual_sector_tags as (
+    select * from {{ ref('stg_manual_sector_tags') }}
+),
+
+company_profiles as (
+    select * from {{ ref('stg_company_profiles') }}
+),
+
+sector_map as (
+    select * from {{ ref('sector_map') }}
+),
+
+-- a person's choice wins over the profile, and an option has its underlying's sector
+named as (
+    select
+        positions.position_id,
+        coalesce(manual_sector_tags.sector, company_profiles.sector) as source_sector,
+        case when manual_sector_tags.sector is not null then 'manual' else 'profile' end as source
+    from positions
+    inner join portfolios on positions.portfolio_id = portfolios.portfolio_id
+    left join manual_sector_tags on positions.position_id = manual_sector_tags.position_id
+    left join company_profiles
+        on coalesce(positions.underlying_symbol, positions.symbol) = company_profiles.symbol
+        and positions.investment_class <> 'PRIVATE'
+),
+
+final as (
+    select
+        named.position_id,
+        coalesce(sector_map.sector, named.source_sector) as sector,
+        named.source
+    from named
+    left join sector_map on lower(named.source_sector) = lower(sector_map.source_sector)
+    where named.source_sector is not null
+)
+
+select * from final

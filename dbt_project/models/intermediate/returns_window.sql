@@ -1,0 +1,52 @@
+{{ config(schema='ops', indexes=[{"columns": ["symbol"], "unique": true}]) }}
+
+with input_changes as (
+    select * from {{ ref('stg_input_changes') }}
+    where
+        returns_taken_at is null
+        and input in ('price', 'split', 'dividend')
+),
+
+market_data as (
+    select * from {{ ref('stg_market_data') }}
+),
+
+sessions as (
+    select * from {{ ref('sessions') }}
+),
+
+changed_symbols as (
+    select
+        symbol,
+        {% if must_rebuild(['daily_returns']) -%} date '-infinity' {%- else -%} min(from_date) {%- endif %} as first_session,
+        array_agg(change_id) as change_ids
+    from input_changes
+    group by symbol
+    {%- if must_rebuild(['daily_returns']) %}
+    union
+    select distinct symbol, date '-infinity', '{}'::bigint[]
+    from market_data
+    where symbol not in (select input_changes.symbol from input_changes)
+    {%- endif %}
+),
+
+final as (
+    select
+        changed_symbols.symbol,
+        changed_symbols.first_session,
+        (select max(session_date) from sessions) as last_session,
+        coalesce(last_close.price_date, '-infinity') as last_close_before,
+        changed_symbols.change_ids
+    from changed_symbols
+    left join lateral (
+        select market_data.price_date
+        from market_data
+        where
+            market_data.symbol = changed_symbols.symbol
+            and market_data.price_date < changed_symbols.first_session
+        order by market_data.price_date desc
+        limit 1
+    ) as last_close on true
+)
+
+select * from final

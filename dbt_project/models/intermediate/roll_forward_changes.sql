@@ -1,0 +1,246 @@
+{{ config(schema='ops', indexes=[{"columns": ["change_id"]}, {"columns": ["portfolio_id"]}]) }}
+
+with outstanding as (
+    select * from {{ source('ops', 'input_changes_outstanding') }}
+),
+
+input_changes as (
+    select * from {{ ref('stg_input_changes') }}
+    where rolled_at is null or change_id in (select outstanding.change_id from outstanding)
+),
+
+roll_forward_state as (
+    select * from {{ ref('stg_roll_forward_state') }}
+),
+
+active_portfolios as (
+    select * from {{ ref('active_portfolios') }}
+),
+
+lots as (
+    select * from {{ ref('lots') }}
+),
+
+lot_segments as (
+    select * from {{ ref('lot_segments') }}
+),
+
+option_settlements as (
+    select * from {{ ref('option_settlements') }}
+),
+
+calendar_days as (
+    select * from {{ ref('calendar_days') }}
+),
+
+sessions as (
+    select * from {{ ref('sessions') }}
+),
+
+market_data as (
+    select * from {{ ref('stg_market_data') }}
+),
+
+manual_prices as (
+    select * from {{ ref('stg_manual_prices') }}
+),
+
+rolled_portfolios as (
+    select
+        active_portfolios.portfolio_id,
+        active_portfolios.inception_session_number,
+        calendar_days.last_session_number as last_rolled_session_number
+    from active_portfolios
+    inner join roll_forward_state on active_portfolios.portfolio_id = roll_forward_state.portfolio_id
+    inner join calendar_days on roll_forward_state.last_session = calendar_days.calendar_date
+),
+
+rolled_lots as (
+    select
+        lots.*,
+        rolled_portfolios.last_rolled_session_number,
+        lives.last_session_number
+    from lots
+    inner join rolled_portfolios on lots.portfolio_id = rolled_portfolios.portfolio_id
+    inner join (
+        select
+            position_id,
+            max(to_session_number) as last_session_number
+        from lot_segments
+        group by position_id
+    ) as lives on lots.position_id = lives.position_id
+),
+
+dated_changes as (
+    select
+        input_changes.*,
+        case when input_changes.from_date = '-infinity' then 0 else calendar_days.next_session_number end
+            as from_session_number
+    from input_changes
+    left join calendar_days on input_changes.from_date = calendar_days.calendar_date
+),
+
+-- the portfolio itself, its positions' terms and its flows
+portfolio_changes as (
+    select
+        changes.change_id,
+        rolled_portfolios.portfolio_id,
+        case changes.input
+            -- an inception that moved later leaves rows before it that have to go
+            when 'portfolio' then changes.from_session_number
+            else greatest(changes.from_session_number, rolled_portfolios.inception_session_number)
+        end as first_session_number
+    from dated_changes as changes
+    inner join rolled_portfolios on changes.portfolio_id = rolled_portfolios.portfolio_id
+    where changes.from_session_number <= rolled_portfolios.last_rolled_session_number
+),
+
+session_changes as (
+    select
+        changes.change_id,
+        rolled_portfolios.portfolio_id,
+        greatest(changes.from_session_number, rolled_portfolios.inception_session_number) as first_session_number
+    from dated_changes as changes
+    inner join rolled_portfolios on changes.from_session_number <= rolled_portfolios.last_rolled_session_number
+    where changes.input = 'session'
+),
+
+-- closes, marks and tags name the lot; prices, splits, dividends and sectors name the symbol
+lot_changes as (
+    select
+        changes.*,
+        lots.portfolio_id as lot_portfolio_id,
+        lots.price_key,
+        lots.is_carried_in,
+        lots.first_session_number as lot_first_session_number,
+        greatest(changes.from_session_number, lots.first_session_number) as first_session_number
+    from dated_changes as changes
+    inner join rolled_lots as lots
+        on changes.position_id = lots.position_id
+        and changes.portfolio_id is null
+    where
+        changes.from_session_number <= lots.last_session_number
+        and greatest(changes.from_session_number, lots.first_session_number) <= lots.last_rolled_session_number
+    union all
+    select
+        changes.*,
+        lots.portfolio_id,
+        lots.price_key,
+        lots.is_carried_in,
+        lots.first_session_number,
+        greatest(changes.from_session_number, lots.first_session_number)
+    from dated_changes as changes
+    inner join rolled_lots as lots
+        on changes.symbol = case changes.input when 'sector' then coalesce(lots.underlying_symbol, lots.price_key) else lots.price_key end
+        and changes.portfolio_id is null
+    where
+        changes.from_session_number <= lots.last_session_number
+        and greatest(changes.from_session_number, lots.first_session_number) <= lots.last_rolled_session_number
+),
+
+concerned_lot_changes as (
+    select
+        lot_changes.change_id,
+        lot_changes.lot_portfolio_id as portfolio_id,
+        lot_changes.first_session_number
+    from lot_changes
+    inner join sessions as first_session on lot_changes.lot_first_session_number = first_session.session_number
+    left join sessions as opening_session
+        on lot_changes.is_carried_in
+        and lot_changes.lot_first_session_number - 1 = opening_session.session_number
+    -- the price that the lot's first valuation used: nothing older can touch it
+    left join lateral (
+        select max(price_date) as price_date
+        from (
+            (
+                select market_data.price_date
+                from market_data
+                where
+                    market_data.symbol = lot_changes.price_key
+                    and market_data.price_date <= coalesce(opening_session.session_date, first_session.session_date)
+                order by market_data.price_date desc
+                limit 1
+            )
+            union all
+            (
+                select manual_prices.price_date
+                from manual_prices
+                where
+                    manual_prices.position_id = lot_changes.position_id
+                    and lot_changes.input = 'mark'
+                    and manual_prices.price_date <= coalesce(opening_session.session_date, first_session.session_date)
+                order by manual_prices.price_date desc
+                limit 1
+            )
+        ) as prices
+    ) as first_price on true
+    where
+        lot_changes.input in ('close', 'sector')
+        or first_price.price_date is null
+        or lot_changes.through_date >= first_price.price_date
+),
+
+-- an underlying matters to an option when it settles
+settlement_changes as (
+    select
+        changes.change_id,
+        lots.portfolio_id,
+        option_settlements.expiry_session_number as first_session_number
+    from dated_changes as changes
+    inner join rolled_lots as lots on changes.symbol = lots.underlying_symbol
+    inner join option_settlements on lots.position_id = option_settlements.position_id
+    where
+        changes.input in ('price', 'split')
+        and changes.from_session_number <= option_settlements.expiry_session_number
+        and option_settlements.expiry_session_number <= lots.last_rolled_session_number
+        and (
+            changes.input = 'split'
+            or option_settlements.settlement_price_date is null
+            or changes.through_date >= option_settlements.settlement_price_date
+        )
+),
+
+concerned as (
+    select * from portfolio_changes
+    union all
+    select * from session_changes
+    union all
+    select * from concerned_lot_changes
+    union all
+    select * from settlement_changes
+),
+
+earliest as (
+    select
+        concerned.change_id,
+        concerned.portfolio_id,
+        min(concerned.first_session_number) as first_session_number
+    from concerned
+    group by concerned.change_id, concerned.portfolio_id
+),
+
+final as (
+    select
+        input_changes.change_id,
+        earliest.portfolio_id,
+        earliest.first_session_number,
+        input_changes.input,
+        input_changes.symbol,
+        input_changes.what,
+        input_changes.from_date
+    from input_changes
+    left join earliest
+        on input_changes.change_id = earliest.change_id
+        and (
+            input_changes.rolled_at is null
+            or exists (
+                select 1
+                from outstanding
+                where
+                    outstanding.change_id = earliest.change_id
+                    and outstanding.portfolio_id = earliest.portfolio_id
+            )
+        )
+)
+
+select * from final

@@ -1,0 +1,126 @@
+{{ config(materialized='ephemeral') }}
+
+with roll_forward_window as (
+    select * from {{ ref('roll_forward_window') }}
+),
+
+lot_segments as (
+    select * from {{ ref('lot_segments') }}
+),
+
+sessions as (
+    select * from {{ ref('sessions') }}
+),
+
+split_growth as (
+    select * from {{ ref('split_growth') }}
+),
+
+session_dividends as (
+    select * from {{ ref('session_dividends') }}
+),
+
+market_data as (
+    select * from {{ ref('stg_market_data') }}
+),
+
+manual_prices as (
+    select * from {{ ref('stg_manual_prices') }}
+),
+
+-- what each price key is wanted for: the sessions of its lots in the window, and the one before them
+wanted as (
+    select
+        lot_segments.price_key,
+        -- marks belong to a position; the market's prices to a symbol
+        case lot_segments.investment_class when 'PRIVATE' then lot_segments.position_id end as marked_position_id,
+        min(greatest(lot_segments.from_session_number, due.first_session_number)) - 1 as from_session_number,
+        max(least(lot_segments.to_session_number, due.last_session_number)) as to_session_number
+    from lot_segments
+    inner join roll_forward_window as due
+        on lot_segments.portfolio_id = due.portfolio_id
+        and lot_segments.from_session_number <= due.last_session_number
+        and lot_segments.to_session_number >= due.first_session_number
+    group by lot_segments.price_key, marked_position_id
+),
+
+last_known as (
+    select
+        wanted.price_key,
+        wanted.marked_position_id is null as is_listed,
+        sessions.session_number,
+        sessions.session_date,
+        last_price.price_date,
+        last_price.price as price_then
+    from wanted
+    inner join sessions on sessions.session_number between wanted.from_session_number and wanted.to_session_number
+    left join lateral (
+        select market_data.price_date, market_data.close as price
+        from market_data
+        where market_data.symbol = wanted.price_key and market_data.price_date <= sessions.session_date
+        order by market_data.price_date desc
+        limit 1
+    ) as last_price on true
+    where wanted.marked_position_id is null
+    union all
+    select
+        wanted.price_key,
+        false,
+        sessions.session_number,
+        sessions.session_date,
+        last_mark.price_date,
+        last_mark.price
+    from wanted
+    inner join sessions on sessions.session_number between wanted.from_session_number and wanted.to_session_number
+    left join lateral (
+        select manual_prices.price_date, manual_prices.price
+        from manual_prices
+        where
+            manual_prices.position_id = wanted.marked_position_id
+            and manual_prices.price_date <= sessions.session_date
+        order by manual_prices.price_date desc
+        limit 1
+    ) as last_mark on true
+    where wanted.marked_position_id is not null
+),
+
+-- a price from before a split, in shares of after it
+in_shares_of_the_session as (
+    select
+        last_known.price_key,
+        last_known.is_listed,
+        last_known.session_number,
+        last_known.session_date,
+        last_known.price_date,
+        coalesce(growth_now.growth, 1) as growth,
+        round(last_known.price_then * coalesce(growth_then.growth, 1) / coalesce(growth_now.growth, 1), 10) as price
+    from last_known
+    left join sessions as priced on last_known.price_date = priced.session_date
+    left join split_growth as growth_now
+        on last_known.price_key = growth_now.symbol
+        and last_known.session_number between growth_now.from_session_number and growth_now.to_session_number
+    left join split_growth as growth_then
+        on last_known.price_key = growth_then.symbol
+        and priced.session_number between growth_then.from_session_number and growth_then.to_session_number
+),
+
+final as (
+    select
+        closes.price_key,
+        closes.session_number,
+        closes.session_date,
+        closes.price_date,
+        closes.is_listed and closes.price_date is distinct from closes.session_date as is_stale,
+        closes.price,
+        closes.growth,
+        lag(closes.price) over key_in_order as previous_price,
+        lag(closes.growth, 1, 1::numeric) over key_in_order as previous_growth,
+        coalesce(session_dividends.dividend, 0) as dividend
+    from in_shares_of_the_session as closes
+    left join session_dividends
+        on closes.price_key = session_dividends.symbol
+        and closes.session_number = session_dividends.session_number
+    window key_in_order as (partition by closes.price_key order by closes.session_number)
+)
+
+select * from final

@@ -1,0 +1,116 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_window',
+    window_model='roll_forward_window',
+    window_key='portfolio_id',
+    window_date='value_date',
+    tags=['phase_2_75'],
+    indexes=[{"columns": ["portfolio_id", "value_date", "sector"], "unique": true}],
+    post_hook=["{{ record_whole_build() }}", "{{ finish_roll_forward() }}"],
+) }}
+{{ require_whole_window('roll_forward_window') }}
+-- depends_on: {{ ref('roll_forward_changes') }}
+
+with roll_forward_window as (
+    select * from {{ ref('roll_forward_window') }}
+),
+
+position_values as (
+    select * from {{ ref('position_values') }}
+),
+
+portfolio_snapshots as (
+    select * from {{ ref('portfolio_snapshots') }}
+),
+
+benchmark_sector_weights as (
+    select * from {{ ref('benchmark_sector_weights') }}
+),
+
+sector_tags as (
+    select * from {{ ref('sector_tags') }}
+),
+
+position_sector_tags as (
+    select * from {{ ref('position_sector_tags') }}
+),
+
+snapshots as (
+    select
+        snapshots.portfolio_id,
+        snapshots.snapshot_date as value_date,
+        snapshots.equity_balance
+    from portfolio_snapshots as snapshots
+    inner join roll_forward_window as due
+        on snapshots.portfolio_id = due.portfolio_id
+        and snapshots.snapshot_date between due.first_session and due.last_session
+    where
+        snapshots.snapshot_date >= (select min(roll_forward_window.first_session) from roll_forward_window)
+        and snapshots.snapshot_date <= (select max(roll_forward_window.last_session) from roll_forward_window)
+),
+
+held as (
+    select
+        position_values.portfolio_id,
+        position_values.value_date,
+        coalesce(sector_tags.name, 'Unclassified') as sector,
+        sum(position_values.market_value) as market_value,
+        count(*) filter (where position_values.quantity <> 0) as num_positions
+    from position_values
+    inner join roll_forward_window as due
+        on position_values.portfolio_id = due.portfolio_id
+        and position_values.value_date between due.first_session and due.last_session
+    left join position_sector_tags on position_values.position_id = position_sector_tags.position_id
+    left join sector_tags on position_sector_tags.sector_tag_id = sector_tags.sector_tag_id
+    where
+        position_values.value_date >= (select min(roll_forward_window.first_session) from roll_forward_window)
+        and position_values.value_date <= (select max(roll_forward_window.last_session) from roll_forward_window)
+    group by position_values.portfolio_id, position_values.value_date, coalesce(sector_tags.name, 'Unclassified')
+),
+
+-- every sector of the benchmark, held or not, and every other one that is held
+grid as (
+    select snapshots.portfolio_id, snapshots.value_date, benchmark_sector_weights.sector
+    from snapshots
+    cross join benchmark_sector_weights
+    union
+    select held.portfolio_id, held.value_date, held.sector
+    from held
+    where held.num_positions > 0
+),
+
+weighted as (
+    select
+        grid.portfolio_id,
+        grid.value_date,
+        grid.sector,
+        coalesce(held.market_value, 0) as market_value,
+        case
+            when snapshots.equity_balance > 0
+                then round(coalesce(held.market_value, 0) / snapshots.equity_balance, 18)
+        end as weight,
+        coalesce(benchmark_sector_weights.weight, 0) as benchmark_weight,
+        coalesce(held.num_positions, 0)::integer as num_positions
+    from grid
+    inner join snapshots on grid.portfolio_id = snapshots.portfolio_id and grid.value_date = snapshots.value_date
+    left join benchmark_sector_weights on grid.sector = benchmark_sector_weights.sector
+    left join held
+        on grid.portfolio_id = held.portfolio_id
+        and grid.value_date = held.value_date
+        and grid.sector = held.sector
+),
+
+final as (
+    select
+        portfolio_id,
+        value_date,
+        sector,
+        market_value,
+        weight,
+        benchmark_weight,
+        weight - benchmark_weight as active_weight,
+        num_positions
+    from weighted
+)
+
+select * from final

@@ -1,0 +1,102 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_window',
+    window_model='roll_forward_window',
+    window_key='portfolio_id',
+    window_date='value_date',
+    tags=['phase_2'],
+    indexes=[
+        {"columns": ["position_id", "value_date"], "unique": true},
+        {"columns": ["portfolio_id", "value_date"]},
+    ],
+    post_hook="{{ record_whole_build() }}",
+) }}
+{{ require_whole_window('roll_forward_window') }}
+
+with roll_forward_window as (
+    select * from {{ ref('roll_forward_window') }}
+),
+
+lot_segments as (
+    select * from {{ ref('lot_segments') }}
+),
+
+session_closes as (
+    select * from {{ ref('session_closes') }}
+),
+
+-- a lot bought during the session opens with nothing; one carried in opens with the close before
+opened as (
+    select
+        segments.*,
+        closes.session_number,
+        closes.session_date,
+        closes.price_date,
+        closes.is_stale,
+        closes.growth,
+        closes.previous_growth,
+        closes.dividend,
+        closes.session_number = segments.first_session_number and not segments.is_carried_in as is_bought,
+        closes.session_number = segments.first_session_number and segments.is_carried_in as is_joining,
+        -- without any price yet, the unit cost
+        coalesce(closes.price, round(segments.entry_price * segments.base_growth / closes.growth, 10)) as price,
+        coalesce(
+            closes.previous_price, round(segments.entry_price * segments.base_growth / closes.previous_growth, 10)
+        ) as previous_price
+    from lot_segments as segments
+    inner join roll_forward_window as due on segments.portfolio_id = due.portfolio_id
+    inner join session_closes as closes
+        on segments.price_key = closes.price_key
+        and closes.session_number between segments.from_session_number and segments.to_session_number
+        and closes.session_number between due.first_session_number and due.last_session_number
+),
+
+-- shares of the lot's first day, times the splits since then, are shares of the day
+quantities as (
+    select
+        *,
+        round(side * base_shares_held * growth / base_growth, 10) as quantity,
+        case
+            when is_bought then 0
+            else round(side * base_shares_opening * previous_growth / base_growth, 10)
+        end as previous_quantity,
+        case
+            when is_bought then 0
+            else round(side * base_shares_opening * growth / base_growth, 10)
+        end as carried_quantity
+    from opened
+),
+
+amounts as (
+    select
+        *,
+        round(multiplier * quantity * price, 10) as market_value,
+        round(multiplier * previous_quantity * previous_price, 10) as previous_market_value,
+        round(multiplier * carried_quantity * dividend, 10) as dividend_income,
+        case when is_bought then opening_cost_basis else 0 end as bought
+    from quantities
+),
+
+final as (
+    select
+        position_id,
+        session_date as value_date,
+        portfolio_id,
+        symbol,
+        quantity,
+        price,
+        price_date,
+        is_stale,
+        multiplier,
+        market_value,
+        cost_basis,
+        market_value - cost_basis as unrealized_pnl,
+        case when is_joining then previous_market_value - opening_cost_basis else 0 end as opening_unrealized_pnl,
+        proceeds - (opening_cost_basis - cost_basis) - fees as realized_pnl,
+        dividend_income,
+        fees,
+        market_value - previous_market_value - bought + proceeds + dividend_income - fees as daily_pnl
+    from amounts
+)
+
+select * from final

@@ -1,0 +1,94 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='upsert_changed',
+    unique_key='position_id',
+    tags=['phase_2_5'],
+    indexes=[{"columns": ["position_id"], "unique": true}, {"columns": ["portfolio_id"]}],
+    post_hook="{{ record_whole_build() }}",
+) }}
+
+with raw_positions as (
+    select * from {{ ref('stg_positions') }}
+    where deleted_at is null
+),
+
+portfolios as (
+    select * from {{ ref('stg_portfolios') }}
+    where deleted_at is null
+),
+
+position_values as (
+    select * from {{ ref('position_values') }}
+),
+
+lot_segments as (
+    select * from {{ ref('lot_segments') }}
+),
+
+sessions as (
+    select * from {{ ref('sessions') }}
+),
+
+latest as (
+    select
+        raw_positions.*,
+        value.price as last_price,
+        value.price_date,
+        value.market_value,
+        value.unrealized_pnl,
+        coalesce(value.is_stale, false) as is_stale,
+        value.value_date as as_of_date
+    from raw_positions
+    inner join portfolios on raw_positions.portfolio_id = portfolios.portfolio_id
+    left join lateral (
+        select position_values.*
+        from position_values
+        where position_values.position_id = raw_positions.position_id
+        order by position_values.value_date desc
+        limit 1
+    ) as value on true
+),
+
+realized as (
+    select
+        latest.position_id,
+        -- segment by segment what position_values books on the session that begins it
+        sum(segments.proceeds - (segments.opening_cost_basis - segments.cost_basis) - segments.fees) as realized_pnl
+    from latest
+    inner join sessions as as_of_session on latest.as_of_date = as_of_session.session_date
+    inner join lot_segments as segments
+        on latest.position_id = segments.position_id
+        and segments.from_session_number <= as_of_session.session_number
+    group by latest.position_id
+),
+
+final as (
+    select
+        latest.position_id,
+        latest.portfolio_id,
+        latest.symbol,
+        latest.position_type,
+        latest.quantity::numeric(28, 10) as quantity,
+        latest.entry_price::numeric(28, 10) as entry_price,
+        latest.entry_date,
+        latest.exit_price::numeric(28, 10) as exit_price,
+        latest.exit_date,
+        latest.underlying_symbol,
+        latest.option_type,
+        latest.strike_price::numeric(28, 10) as strike_price,
+        latest.expiration_date,
+        latest.investment_class,
+        latest.investment_subtype,
+        latest.deleted_at,
+        latest.last_price,
+        latest.price_date,
+        latest.market_value,
+        latest.unrealized_pnl,
+        coalesce(realized.realized_pnl, 0) as realized_pnl,
+        latest.is_stale,
+        latest.as_of_date
+    from latest
+    left join realized on latest.position_id = realized.position_id
+)
+
+select * from final

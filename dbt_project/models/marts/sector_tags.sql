@@ -1,0 +1,34 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='upsert_changed',
+    unique_key='sector_tag_id',
+    tags=['phase_2_75'],
+    indexes=[{"columns": ["sector_tag_id"], "unique": true}],
+    post_hook="{{ record_whole_build() }}",
+) }}
+
+with benchmark_sector_weights as (
+    select * from {{ ref('benchmark_sector_weights') }}
+),
+
+position_sectors as (
+    select * from {{ ref('position_sectors') }}
+),
+
+sectors as (
+    select sector from benchmark_sector_weights
+    union
+    select sector from position_sectors
+),
+
+final as (
+    select
+        md5('sector ' || sectors.sector)::uuid as sector_tag_id,
+        sectors.sector as name,
+        -- grey for a sector that only a person or a source names
+        coalesce(benchmark_sector_weights.color, '#9AA0A6') as color
+    from sectors
+    left join benchmark_sector_weights on sectors.sector = benchmark_sector_weights.sector
+)
+
+select * from final

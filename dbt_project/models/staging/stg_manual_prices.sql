@@ -1,0 +1,13 @@
+with source as (
+    select * from {{ source('raw', 'manual_prices') }}
+),
+
+renamed as (
+    select
+        position_id,
+        price_date,
+        price
+    from source
+)
+
+select * from renamed

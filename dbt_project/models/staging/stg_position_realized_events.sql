@@ -1,0 +1,17 @@
+with source as (
+    select * from {{ source('raw', 'position_realized_events') }}
+),
+
+renamed as (
+    select
+        event_id,
+        position_id,
+        trade_date,
+        sequence,
+        quantity_closed,
+        close_price,
+        fees
+    from source
+)
+
+select * from renamed
