@@ -71,7 +71,7 @@ def database(server: dict[str, str], template: str) -> Iterator[Database]:
     """A database of the test's own, migrated, with the trading sessions in it."""
     name = f"test_{next(_numbers)}"
     with Database(libpq_url({**server, "dbname": "postgres"}), embedded=True).connect() as maintenance:
-        maintenance.execute(f"create database {name} template {template}")
+        maintenance.execute(f"create database {name} template {template} strategy file_copy")
         yield Database(libpq_url({**server, "dbname": name}), embedded=True)
         maintenance.execute(f"drop database {name} with (force)")
 

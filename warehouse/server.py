@@ -138,14 +138,14 @@ class EmbeddedServer:
             raise UserError(f"cannot use {self.home} ({error}): set AFTERCLOSE_HOME to a folder of your own") from None
 
     def _ensure_started(self, *, transient: bool) -> None:
+        self._ensure_cluster()
         if not self._accepts_connections():
             if self._is_locked("alive"):
                 # It hangs, or its socket was swept away, or its postmaster was killed and others still finish.
                 self._stop()
-            self._ensure_cluster()
-            self._start()
             if transient:
                 self._transient.touch()
+            self._start()
         if not transient:
             self._transient.unlink(missing_ok=True)
 
@@ -195,6 +195,7 @@ class EmbeddedServer:
         socket_folder = Path(tempfile.mkdtemp(prefix="afterclose-", dir=_socket_base()))
         server_account().own(socket_folder)
         self._sweep_up(self._socket_folder())
+        log_size = self._log.stat().st_size if self._log.exists() else 0
         settings = {
             **SERVER_SETTINGS,
             "port": str(PORT),
@@ -210,7 +211,8 @@ class EmbeddedServer:
             )
         if started.returncode:
             shutil.rmtree(socket_folder, ignore_errors=True)
-            reason = _last_line(self._log.read_text(errors="replace")) if self._log.exists() else started.stdout
+            log = self._log.read_bytes()[log_size:].decode(errors="replace") if self._log.exists() else ""
+            reason = _last_line(log, containing="FATAL:") or _last_line(started.stdout)
             raise UserError(f"PostgreSQL does not start: {reason}: see {self._log}, or set DATABASE_URL")
 
     def _stop(self) -> None:
@@ -247,18 +249,23 @@ class EmbeddedServer:
         """Run one of PostgreSQL's own tools in the server's folder, as the server's account, in a bare environment."""
         binaries = _binaries(self.version)
         prefix, account = server_account().launcher([binaries, self.home, _socket_base()])
-        return subprocess.run(
-            [*prefix, str(binaries / tool), *arguments],
-            cwd=self._folder,
-            env={"PATH": os.defpath, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            **account,
-            **options,
-        )
+        try:
+            return subprocess.run(
+                [*prefix, str(binaries / tool), *arguments],
+                cwd=self._folder,
+                env={"PATH": os.defpath, "LC_ALL": "C"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                **account,
+                **options,
+            )
+        except OSError as error:
+            raise UserError(
+                f"cannot run {binaries / tool} ({error}): run as an ordinary user, or set DATABASE_URL"
+            ) from None
 
     def _open(self, name: str) -> IO[str]:
         return (self.home / "server" / name).open("a")
@@ -288,8 +295,8 @@ def _binaries(version: int) -> Path:
 
 
 def _socket_base() -> Path:
-    # The path of a socket is limited to about 100 bytes, and TMPDIR may be anything.
-    return Path("/tmp")  # noqa: S108
+    # The path of a socket is limited to about 100 bytes, and TMPDIR may be anything: it is the second choice.
+    return Path("/tmp" if os.access("/tmp", os.W_OK | os.X_OK) else tempfile.gettempdir())  # noqa: S108
 
 
 def _user_name(uid: int) -> str:
@@ -299,5 +306,5 @@ def _user_name(uid: int) -> str:
         return f"user {uid}"
 
 
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no message"])[-1]
+def _last_line(text: str, containing: str = "") -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip() and containing in line), "")
