@@ -55,7 +55,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version and exit."
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
 )
 def cli() -> None:
     """The nightly batch of a portfolio platform: market data in, P&L rolled forward, everything in PostgreSQL.
@@ -66,8 +66,10 @@ def cli() -> None:
     What happened: python run_nightly.py status
     First steps:   python run_nightly.py demo
 
-    Each command explains itself: python run_nightly.py COMMAND --help. Exit status: 0 all went well; 1 something failed, and
-    the summary says what and how to repeat it; 2 the request or the setup was wrong, and nothing was done.
+    Each command explains itself: python run_nightly.py COMMAND --help.
+
+    Exit status: 0 all went well; 1 something failed, and the summary says what and how to repeat it; 2 the request or
+    the setup was wrong, and nothing was done; 130 interrupted.
     """
 
 

@@ -28,8 +28,8 @@ NEW_YORK = ZoneInfo("America/New_York")
 class Request:
     """What was asked for, as typed.
 
-    `run` rolls to `trade_date` whatever is due; `backfill` computes the sessions from `start` on again, to `end`. What is left
-    out means: the latest closed session; what is due; all portfolios; all phases.
+    `run` rolls to `trade_date` whatever is due; `backfill` computes the sessions from `start` on again, to `end`. What
+    is left out means: the latest closed session; what is due; all portfolios; all phases.
     """
 
     command: str
@@ -53,13 +53,19 @@ class Request:
         }
         return {name: value for name, value in given.items() if value}
 
+    @property
+    def title(self) -> str:
+        """The command with its dates, as others are told who holds the lock."""
+        days = {"--date": self.trade_date, "--start": self.start, "--end": self.end}
+        return " ".join([self.command, *(f"{option} {day}" for option, day in days.items() if day)])
+
 
 @dataclass(frozen=True)
 class Portfolio:
     """A portfolio that a run is about.
 
-    `due_from` is the first session whose prices it still needs: the first one not rolled, or an earlier one where a position
-    has been loaded since (None: beyond the calendar).
+    `due_from` is the first session whose prices it still needs: the first one not rolled, or an earlier one where a
+    position has been loaded since (None: beyond the calendar).
     """
 
     portfolio_id: UUID
@@ -111,8 +117,8 @@ class Context:
 def resolve_window(conn: psycopg.Connection, request: Request, now: datetime) -> tuple[date, date | None]:
     """The trade date of a request and, for a backfill with a start, the first session to compute again.
 
-    `--date` must be a session; the ends of a backfill may be any days, and are moved inwards to sessions. Raises UserError
-    for a day without a session, a session that has not closed (half an hour is left for late prints), or an empty window.
+    `--date` must be a session; the ends of a backfill may be any days, and are moved inwards to sessions. Raises
+    UserError for a day without a session, a session that has not closed yet, or an empty window.
     """
     latest = latest_closed_session(conn, now)
     if request.command == "run":
@@ -121,7 +127,7 @@ def resolve_window(conn: psycopg.Connection, request: Request, now: datetime) ->
             raise UserError(f"--date {trade_date}: that session has not closed yet; the latest that has is {latest}")
         return trade_date, None
     if request.end and request.end > latest:
-        raise UserError(f"--end {request.end}: no session after {latest} has closed yet; leave --end out to backfill to it")
+        raise UserError(f"--end {request.end}: the latest session that has closed is {latest}; leave --end out for it")
     end = request.end or latest
     sessions = sessions_between(conn, request.start or date.min, end)
     if request.start and request.start > end:

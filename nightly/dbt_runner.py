@@ -1,11 +1,13 @@
 """dbt, run in this process: quietly for the phases, in the open for `dbt -- …`.
 
-Five things that dbt leaves to its caller are done here. It reports success when it ran nothing, so what was expected is
-compared with what ran. Changed variables make it parse the whole project again, so it is parsed once without any and the
-parsed manifest is handed on, as a copy, because an invocation writes into the one it is given. Its parse cache counts
-as stale when the address of the server changes, as the embedded one's does, so parsing sees a fixed address. It keeps its
-adapters, which are bound to a database, so they are reset. And it takes connection and options from the process'
-environment, so that is set around each call and put back.
+Five things that dbt leaves to its caller are done here:
+- It reports success when it ran nothing: what was expected is compared with what ran.
+- Changed variables make it parse the whole project again: it is parsed once without any, and the parsed manifest handed
+  on, as a copy, because an invocation writes into the one it is given.
+- Its parse cache counts as stale when the address of the server changes, as the embedded one's does with each start:
+  the parser sees a fixed address.
+- It keeps its adapters, which are bound to a database: they are reset.
+- It takes connection and options from the environment: that is set around each call and put back.
 """
 
 from __future__ import annotations
@@ -32,10 +34,11 @@ PROJECT = PROJECT_ROOT / "dbt_project"
 WRITING_COMMANDS = frozenset({"build", "retry", "run", "seed", "snapshot"})
 
 _QUIET = ("--no-write-json", "--log-level", "none", "--log-level-file", "none", "--no-use-colors")
+_NOWHERE = {"PGHOST": "parsing", "PGPORT": "5432", "PGUSER": "parsing", "PGPASSWORD": ""}
 _WELL = frozenset({"success", "pass", "warn", "no-op"})
 
 
-class DbtFailed(Exception):
+class DbtError(Exception):
     """dbt gave up before any node: the project does not parse, or the database is not there."""
 
 
@@ -51,8 +54,8 @@ class Invocation:
 class NodeResult:
     """What became of one dbt node.
 
-    `status` is dbt's word (success, error, skipped, pass, fail, warn), or `absent` for a node that dbt was asked to run and
-    did not report. `failures` counts the failing rows of a test, `rows` those that the last statement wrote.
+    `status` is dbt's word (success, error, skipped, pass, fail, warn), or `absent` for a node that dbt was asked to
+    run and did not report. `failures` counts the failing rows of a test.
     """
 
     unique_id: str
@@ -60,7 +63,6 @@ class NodeResult:
     tags: tuple[str, ...]
     status: str
     seconds: float = 0.0
-    rows: int | None = None
     failures: int | None = None
     message: str = ""
     description: str = ""
@@ -108,19 +110,19 @@ class Dbt:
         """Build the models that `select` names: names of models, or `tag:…`.
 
         The results hold one for each model selected and each hook; a model that dbt did not report is `absent`. Raises
-        DbtFailed where dbt gave up before any node.
+        DbtError where dbt gave up before any node.
         """
         chosen = [node for node in self.nodes("model") if _is_selected(node, select)]
         return self._results("run", chosen, ("--select", *select), variables)
 
     def seed(self, names: Sequence[str], *, full_refresh: bool = False) -> Invocation:
-        """Load the seeds of these names; `full_refresh` drops and creates their tables. Raises DbtFailed."""
+        """Load the seeds of these names; `full_refresh` drops and creates their tables. Raises DbtError."""
         chosen = [node for node in self.nodes("seed") if node.name in names]
         options = ("--select", *names, *(("--full-refresh",) if full_refresh else ()))
         return self._results("seed", chosen, options)
 
     def test(self) -> Invocation:
-        """Run every data test and unit test; one result each. Raises DbtFailed."""
+        """Run every data test and unit test; one result each. Raises DbtError."""
         return self._results("test", self.nodes("test") + self.nodes("unit_test"))
 
     def command(self, arguments: Sequence[str]) -> int:
@@ -136,8 +138,8 @@ class Dbt:
 
     @cached_property
     def _manifest(self) -> Manifest:
-        # The parse needs the database's name and no connection.
-        with _environment(self._database, self.project, PGHOST="parsing", PGPORT="5432", PGUSER="parsing", PGPASSWORD=""):
+        # Parsing asks for the database's name and never connects.
+        with _environment(self._database, self.project, **_NOWHERE):
             return self._invoke("parse")
 
     @cached_property
@@ -171,7 +173,7 @@ class Dbt:
             ran = self._invoke(command, *options, *given, manifest=manifest)
         results = {result.node.unique_id: _node_result(result) for result in ran.results}
         absent = [
-            NodeResult(node.unique_id, node.name, node.tags, "absent", message="dbt was asked for it and did not run it")
+            NodeResult(node.unique_id, node.name, node.tags, "absent", message="asked for, and not run by dbt")
             for node in expected
             if node.unique_id not in results
         ]
@@ -194,7 +196,7 @@ class Dbt:
         if isinstance(outcome.exception, KeyboardInterrupt | SystemExit):
             raise outcome.exception
         if outcome.exception is not None:
-            raise DbtFailed(f"dbt {command} failed: {one_line(outcome.exception)}") from outcome.exception
+            raise DbtError(f"dbt {command} failed: {one_line(outcome.exception)}") from outcome.exception
         return outcome.result
 
 
@@ -203,14 +205,12 @@ def _is_selected(node: DbtNode, select: Sequence[str]) -> bool:
 
 
 def _node_result(result: Any) -> NodeResult:
-    rows = (result.adapter_response or {}).get("rows_affected")
     return NodeResult(
         unique_id=result.node.unique_id,
         name=result.node.name,
         tags=tuple(getattr(result.node, "tags", ())),
         status=str(result.status),
         seconds=result.execution_time,
-        rows=rows if isinstance(rows, int) and rows >= 0 else None,
         failures=result.failures,
         message=one_line(result.message or ("a model that it needs failed" if result.status == "skipped" else "")),
         description=one_line(getattr(result.node, "description", "") or ""),

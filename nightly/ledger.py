@@ -1,4 +1,4 @@
-"""The ledger: what ran, what it did and what went wrong, in `ops.batch_runs`, `ops.batch_phases` and `ops.batch_errors`.
+"""The ledger: what ran, what it did, what went wrong (`ops.batch_runs`, `ops.batch_phases`, `ops.batch_errors`).
 
 A run writes through a connection of its own, in statements that commit at once, so that a phase whose transaction is
 rolled back is recorded all the same.
@@ -78,13 +78,14 @@ def add_problems(conn: psycopg.Connection, run_id: int, problems: list[Problem])
 def finish_run(conn: psycopg.Connection, run: RunRecord, status: RunStatus) -> None:
     """Enter how a run ended, in the ledger and in its record; a phase still running is marked interrupted."""
     conn.execute(
-        "update ops.batch_phases set status = 'interrupted', seconds = extract(epoch from clock_timestamp() - started_at)"
-        " where run_id = %s and status = 'running'",
+        "update ops.batch_phases set status = 'interrupted',"
+        " seconds = extract(epoch from clock_timestamp() - started_at) where run_id = %s and status = 'running'",
         (run.run_id,),
     )
     run.status = status
     (run.finished_at,) = conn.execute(
-        "update ops.batch_runs set status = %s, finished_at = clock_timestamp() where run_id = %s returning finished_at",
+        "update ops.batch_runs set status = %s, finished_at = clock_timestamp() where run_id = %s"
+        " returning finished_at",
         (status, run.run_id),
     ).fetchone()
 
@@ -102,7 +103,8 @@ def read_run(conn: psycopg.Connection, run_id: int) -> RunRecord | None:
     if run is None:
         return None
     phases = cursor.execute(
-        "select phase, name, status, seconds, counts from ops.batch_phases where run_id = %s order by started_at, phase",
+        "select phase, name, status, seconds, counts from ops.batch_phases where run_id = %s"
+        " order by started_at, phase",
         (run_id,),
     ).fetchall()
     problems = cursor.execute(

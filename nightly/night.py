@@ -20,7 +20,7 @@ from nightly.context import (
     resolve_portfolios,
     resolve_window,
 )
-from nightly.dbt_runner import Dbt, DbtFailed
+from nightly.dbt_runner import Dbt, DbtError
 from nightly.phases import Phase, choose_phases
 from nightly.phases.outcome import Outcome
 from nightly.record import PhaseRecord, Problem, RunRecord, describe_exception, one_line
@@ -37,35 +37,34 @@ if TYPE_CHECKING:
 def run_night(database: Database, settings: Settings, request: Request, now: datetime, progress: Progress) -> RunRecord:
     """One run or backfill on a database, from its preparation to its last entry in the ledger.
 
-    Raises UserError (and Busy) before anything was started, for a wrong request or setup. Once started, whatever happens
-    is in the record: a phase that fails, and an interruption, which is entered and then raised again.
+    Raises UserError (and Busy) before anything was started, for a wrong request or setup. Once started, whatever
+    happens is in the record: a phase that fails, and an interruption, which is entered and then raised again.
     """
     phases = choose_phases(request.phases, request.from_phase)
-    with database.connect(application_name="afterclose ledger") as conn:
-        with run_lock(conn, f"{request.command} started {now:%Y-%m-%d %H:%M} UTC"):
-            warnings = prepare.prepare_database(conn, new_york_date(now))
-            context = _make_context(conn, database, settings, request, phases, now, progress)
-            prepare.prepare_seeds(conn, context.dbt)
-            warnings += ledger.mark_interrupted_runs(conn)
-            run = ledger.start_run(
-                conn,
-                command=request.command,
-                arguments=request.arguments,
-                trade_date=context.trade_date,
-                scope=context.scope,
-                version=project_version(),
-            )
-            try:
-                _note(conn, run, warnings)
-                for _, members in groupby(phases, key=lambda phase: phase.work):
-                    _do_phases(conn, run, context, list(members))
-            except BaseException:
-                # Ctrl-C, SIGTERM, or the ledger's own connection gone: then the next run finds this one and marks it.
-                with suppress(psycopg.Error):
-                    ledger.finish_run(conn, run, "interrupted")
-                raise
-            ledger.finish_run(conn, run, "failed" if run.errors else "succeeded")
-            return run
+    with database.connect(application_name="afterclose ledger") as conn, run_lock(conn, request.title):
+        warnings = prepare.prepare_database(conn, new_york_date(now))
+        context = _make_context(conn, database, settings, request, phases, now, progress)
+        prepare.prepare_seeds(conn, context.dbt)
+        warnings += ledger.mark_interrupted_runs(conn)
+        run = ledger.start_run(
+            conn,
+            command=request.command,
+            arguments=request.arguments,
+            trade_date=context.trade_date,
+            scope=context.scope,
+            version=project_version(),
+        )
+        try:
+            _note(conn, run, warnings)
+            for _, members in groupby(phases, key=lambda phase: phase.work):
+                _do_phases(conn, run, context, list(members))
+        except BaseException:
+            # Ctrl-C, SIGTERM, or the ledger's own connection gone: then the next run finds this one and marks it.
+            with suppress(psycopg.Error):
+                ledger.finish_run(conn, run, "interrupted")
+            raise
+        ledger.finish_run(conn, run, "failed" if run.errors else "succeeded")
+        return run
 
 
 def _make_context(
@@ -119,7 +118,7 @@ def _attempt(context: Context, members: Sequence[Phase]) -> Mapping[str, Outcome
     numbers = [phase.number for phase in members]
     try:
         return members[0].work(context, numbers)
-    except (UserError, DbtFailed) as error:
+    except (UserError, DbtError) as error:
         message = one_line(error)
     except Exception as error:
         message = describe_exception(error)

@@ -28,8 +28,8 @@ DAY = _Day()
 def _scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that `run` and `backfill` share."""
     options = (
-        click.option("--portfolio", "portfolios", multiple=True, metavar="NAME|ID", help="Only this one; may be repeated."),
-        click.option("--phase", "phases", multiple=True, metavar="N", help="Only this phase; may be repeated."),
+        click.option("--portfolio", "portfolios", multiple=True, metavar="NAME|ID", help="Only this one; repeatable."),
+        click.option("--phase", "phases", multiple=True, metavar="N", help="Only this phase; repeatable."),
         click.option("--from-phase", metavar="N", help="Only this phase and those after it."),
         click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
     )
@@ -39,12 +39,13 @@ def _scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.option("--date", "trade_date", type=DAY, metavar="D", help="The session to roll to. Default: the latest closed one.")
+@click.option("--date", "trade_date", type=DAY, metavar="D", help="The session to roll to. Default: the latest.")
 @_scope_options
 def run(trade_date: date | None, as_json: bool, **scope: Any) -> int:
     """Tonight's run: prices in, P&L rolled forward, summary out.
 
-    The trade date is the latest NYSE session that closed half an hour ago or earlier. Sessions missed before it are caught up.
+    The trade date is the latest NYSE session that closed half an hour ago or earlier. Sessions that were missed before
+    it are caught up.
 
     \b
     Phases: 1     Market Data Collection

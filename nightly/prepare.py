@@ -1,7 +1,7 @@
 """What has to be in place before a night: migrations, the reader's role, the calendar, dbt's seeds and views.
 
-The seeds and views are made again when the files they come from have changed, or when they are not there. Which version of
-the files a database was prepared from stands in `ops.preparations`.
+The seeds and views are made again when the files they come from have changed, or when they are not there. Which version
+of the files a database was prepared from stands in `ops.preparations`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from nightly.dbt_runner import Dbt, DbtFailed
+from nightly.dbt_runner import Dbt, DbtError
 from nightly.record import Problem
 from warehouse.errors import UserError
 from warehouse.migrate import grant_reader, migrate
@@ -34,7 +34,7 @@ def prepare_database(conn: psycopg.Connection, today: date) -> list[Problem]:
 
 
 def prepare_seeds(conn: psycopg.Connection, dbt: Dbt) -> None:
-    """Load dbt's seeds when their files have changed or a table is missing; raises UserError when one can't be loaded."""
+    """Load dbt's seeds when their files have changed or a table is missing; raises UserError when one can't be."""
     files = {file.stem: file for file in sorted((dbt.project / "seeds").glob("*.csv"))}
     fingerprint = _fingerprint((dbt.project / "seeds").rglob("*"), dbt.project)
     columns = {name: _columns(conn, "analytics", name) for name in files}
@@ -49,7 +49,7 @@ def prepare_seeds(conn: psycopg.Connection, dbt: Dbt) -> None:
             results += dbt.seed(kept).results
         if recreated:
             results += dbt.seed(recreated, full_refresh=True).results
-    except DbtFailed as error:
+    except DbtError as error:
         raise UserError(str(error)) from error
     failed = [f"{result.name}: {result.message}" for result in results if not result.well]
     if failed:
@@ -58,7 +58,7 @@ def prepare_seeds(conn: psycopg.Connection, dbt: Dbt) -> None:
 
 
 def views_to_build(conn: psycopg.Connection, dbt: Dbt) -> list[str]:
-    """The dbt views (tag `views`) to build: all when the project has changed since they were, else those that are missing."""
+    """The dbt views (tag `views`) to build: all when the project has changed since, else those that are missing."""
     views = dbt.nodes("model", "views")
     if _remembered(conn, "views") != _project_fingerprint(dbt):
         return [view.name for view in views]

@@ -65,8 +65,8 @@ def as_json(run: RunRecord) -> dict[str, Any]:
 def rerun_command(run: RunRecord) -> str | None:
     """The command that repeats just what failed; None when nothing did.
 
-    What follows a failed phase 1 was computed without its prices, and so was a book whose prices are too old: all of that
-    is repeated.
+    What follows a failed phase 1 was computed without its prices, and so was a book whose prices are too old: then all
+    of it is repeated.
     """
     if run.status not in ("failed", "interrupted"):
         return None

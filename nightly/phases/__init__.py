@@ -1,8 +1,8 @@
 """The phases of the night, in order. A new phase is one more entry here.
 
 The night calls `work` once for neighbouring phases that share it, with those of them that were asked for: the three dbt
-phases are one invocation of dbt. It answers with an outcome for each. `describe` puts an outcome's counts into words; the
-counts are plain JSON values, kept in the ledger, so that a run reads the same tonight and next month.
+phases are one invocation of dbt. It answers with an outcome for each. `describe` puts an outcome's counts into words;
+the counts are plain JSON values, kept in the ledger, so that a run reads the same tonight and next month.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PHASES = (
 
 
 def choose_phases(numbers: Sequence[str] = (), from_phase: str | None = None) -> tuple[Phase, ...]:
-    """The phases of these numbers, or those from one on, or all, in their order; raises UserError for an unknown number."""
+    """The phases of these numbers, or those from one on, or all, in order; raises UserError for an unknown number."""
     known = [phase.number for phase in PHASES]
     unknown = [number for number in (*numbers, *([from_phase] if from_phase else [])) if number not in known]
     if unknown:

@@ -1,4 +1,4 @@
-"""Phases 2, 2.5 and 2.75: the dbt models, in one invocation, each node's result counted for the phase that its tag names."""
+"""Phases 2, 2.5 and 2.75: the dbt models, in one invocation; a node counts for the phase that its tag names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PORTFOLIOS_NAMED = 12
 
 
 def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
-    """Build the models of these phases, and say what was written and what failed. Raises DbtFailed, psycopg.Error."""
+    """Build the models of these phases, and say what was written and what failed. Raises DbtError, psycopg.Error."""
     began = time.monotonic()
     with context.database.connect() as conn:
         views = prepare.views_to_build(conn, context.dbt)
@@ -76,7 +76,8 @@ def describe_positions(counts: Mapping[str, Any]) -> list[str]:
 
 def describe_tags(counts: Mapping[str, Any]) -> list[str]:
     """What phase 2.75 changed."""
-    return _describe_rows(counts, {"position_sector_tags": "sector tags", "portfolio_sector_exposures": "exposure rows"})
+    words = {"position_sector_tags": "sector tags", "portfolio_sector_exposures": "sector exposures"}
+    return _describe_rows(counts, words)
 
 
 def _describe_rows(counts: Mapping[str, Any], words: Mapping[str, str]) -> list[str]:
@@ -168,7 +169,7 @@ def _sessions_rolled(conn: psycopg.Connection, context: Context) -> dict[str, An
 
 
 def _ignored_inputs(conn: psycopg.Connection) -> list[Problem]:
-    """Closes and flows that the windows just rolled could not use; on an ordinary night, only what it met for the first time."""
+    """Closes and flows that could not be used; after an ordinary night, only those of the sessions just rolled."""
     ignored = conn.execute(
         """
         select portfolios.name, ignored.input, ignored.symbol, ignored.input_date, ignored.reason
