@@ -166,6 +166,8 @@ class Dbt:
         variables: Mapping[str, Any] | None = None,
     ) -> Invocation:
         """Invoke a command on the parsed project and answer for every node that was expected of it."""
+        from dbt_common.invocation import get_invocation_id
+
         manifest = self._manifest.deepcopy()
         # Dates as JSON strings: YAML would read unquoted ones as date objects.
         given = ("--vars", json.dumps(dict(variables))) if variables else ()
@@ -177,7 +179,7 @@ class Dbt:
             for node in expected
             if node.unique_id not in results
         ]
-        return Invocation(ran.metadata.invocation_id, [*results.values(), *absent])
+        return Invocation(get_invocation_id(), [*results.values(), *absent])
 
     def _invoke(self, command: str, *options: str, manifest: Manifest | None = None) -> Any:
         """One call of dbt's own runner; returns its result whether or not every node went well."""
