@@ -15,18 +15,11 @@ days as (
 final as (
     select
         days.calendar_date,
-        min(sessions.session_number) over (
-            order by days.calendar_date rows between current row and unbounded following
-        ) as next_session_number,
+        min(sessions.session_number) over (order by days.calendar_date desc) as next_session_number,
         -- 0 before the first session; nothing is known yet about the days after the last one
         case
             when days.calendar_date <= (select max(session_date) from sessions)
-                then coalesce(
-                    max(sessions.session_number) over (
-                        order by days.calendar_date rows between unbounded preceding and current row
-                    ),
-                    0
-                )
+                then coalesce(max(sessions.session_number) over (order by days.calendar_date), 0)
         end as last_session_number
     from days
     left join sessions on days.calendar_date = sessions.session_date

@@ -9,10 +9,6 @@ sessions as (
     select * from {{ ref('sessions') }}
 ),
 
-market_data as (
-    select * from {{ ref('stg_market_data') }}
-),
-
 split_growth as (
     select * from {{ ref('split_growth') }}
 ),
@@ -28,14 +24,14 @@ last_prices as (
     inner join sessions as expiry on lots.expiry_session_number = expiry.session_number
     left join lateral (
         select market_data.price_date, market_data.close
-        from market_data
+        from {{ ref('stg_market_data') }} as market_data
         where market_data.symbol = lots.underlying_symbol and market_data.price_date <= expiry.session_date
         order by market_data.price_date desc
         limit 1
     ) as underlying on true
     left join lateral (
         select market_data.price_date, market_data.close
-        from market_data
+        from {{ ref('stg_market_data') }} as market_data
         where market_data.symbol = lots.symbol and market_data.price_date <= expiry.session_date
         order by market_data.price_date desc
         limit 1

@@ -1,3 +1,4 @@
+{%- set rebuild = must_rebuild(['daily_returns']) -%}
 {{ config(schema='ops', indexes=[{"columns": ["symbol"], "unique": true}]) }}
 
 with input_changes as (
@@ -7,10 +8,6 @@ with input_changes as (
         and input in ('price', 'split', 'dividend')
 ),
 
-market_data as (
-    select * from {{ ref('stg_market_data') }}
-),
-
 sessions as (
     select * from {{ ref('sessions') }}
 ),
@@ -18,15 +15,19 @@ sessions as (
 changed_symbols as (
     select
         symbol,
-        {% if must_rebuild(['daily_returns']) -%} date '-infinity' {%- else -%} min(from_date) {%- endif %} as first_session,
+        {% if rebuild -%} date '-infinity' {%- else -%} min(from_date) {%- endif %} as first_session,
         array_agg(change_id) as change_ids
     from input_changes
     group by symbol
-    {%- if must_rebuild(['daily_returns']) %}
-    union
-    select distinct symbol, date '-infinity', '{}'::bigint[]
-    from market_data
-    where symbol not in (select input_changes.symbol from input_changes)
+    {%- if rebuild %}
+    union all
+    select
+        symbol,
+        date '-infinity',
+        '{}'::bigint[]
+    from {{ ref('stg_market_data') }} as market_data
+    where not exists (select 1 from input_changes where input_changes.symbol = market_data.symbol)
+    group by symbol
     {%- endif %}
 ),
 
@@ -40,7 +41,7 @@ final as (
     from changed_symbols
     left join lateral (
         select market_data.price_date
-        from market_data
+        from {{ ref('stg_market_data') }} as market_data
         where
             market_data.symbol = changed_symbols.symbol
             and market_data.price_date < changed_symbols.first_session

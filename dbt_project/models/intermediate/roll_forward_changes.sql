@@ -37,14 +37,6 @@ sessions as (
     select * from {{ ref('sessions') }}
 ),
 
-market_data as (
-    select * from {{ ref('stg_market_data') }}
-),
-
-manual_prices as (
-    select * from {{ ref('stg_manual_prices') }}
-),
-
 rolled_portfolios as (
     select
         active_portfolios.portfolio_id,
@@ -154,7 +146,7 @@ concerned_lot_changes as (
         from (
             (
                 select market_data.price_date
-                from market_data
+                from {{ ref('stg_market_data') }} as market_data
                 where
                     market_data.symbol = lot_changes.price_key
                     and market_data.price_date <= coalesce(opening_session.session_date, first_session.session_date)
@@ -164,7 +156,7 @@ concerned_lot_changes as (
             union all
             (
                 select manual_prices.price_date
-                from manual_prices
+                from {{ ref('stg_manual_prices') }} as manual_prices
                 where
                     manual_prices.position_id = lot_changes.position_id
                     and lot_changes.input = 'mark'

@@ -20,14 +20,6 @@ session_dividends as (
     select * from {{ ref('session_dividends') }}
 ),
 
-market_data as (
-    select * from {{ ref('stg_market_data') }}
-),
-
-manual_prices as (
-    select * from {{ ref('stg_manual_prices') }}
-),
-
 -- what each price key is wanted for: the sessions of its lots in the window, and the one before them
 wanted as (
     select
@@ -56,7 +48,7 @@ last_known as (
     inner join sessions on sessions.session_number between wanted.from_session_number and wanted.to_session_number
     left join lateral (
         select market_data.price_date, market_data.close as price
-        from market_data
+        from {{ ref('stg_market_data') }} as market_data
         where market_data.symbol = wanted.price_key and market_data.price_date <= sessions.session_date
         order by market_data.price_date desc
         limit 1
@@ -74,7 +66,7 @@ last_known as (
     inner join sessions on sessions.session_number between wanted.from_session_number and wanted.to_session_number
     left join lateral (
         select manual_prices.price_date, manual_prices.price
-        from manual_prices
+        from {{ ref('stg_manual_prices') }} as manual_prices
         where
             manual_prices.position_id = wanted.marked_position_id
             and manual_prices.price_date <= sessions.session_date

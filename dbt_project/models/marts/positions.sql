@@ -17,10 +17,6 @@ portfolios as (
     where deleted_at is null
 ),
 
-position_values as (
-    select * from {{ ref('position_values') }}
-),
-
 lot_segments as (
     select * from {{ ref('lot_segments') }}
 ),
@@ -42,7 +38,7 @@ latest as (
     inner join portfolios on raw_positions.portfolio_id = portfolios.portfolio_id
     left join lateral (
         select position_values.*
-        from position_values
+        from {{ ref('position_values') }} as position_values
         where position_values.position_id = raw_positions.position_id
         order by position_values.value_date desc
         limit 1

@@ -1,20 +1,12 @@
-with source as (
-    select * from {{ source('ops', 'input_changes') }}
-),
-
-renamed as (
-    select
-        change_id,
-        input,
-        symbol,
-        portfolio_id,
-        position_id,
-        from_date,
-        through_date,
-        what,
-        rolled_at,
-        returns_taken_at
-    from source
-)
-
-select * from renamed
+select
+    change_id,
+    input,
+    symbol,
+    portfolio_id,
+    position_id,
+    from_date,
+    through_date,
+    what,
+    rolled_at,
+    returns_taken_at
+from {{ source('ops', 'input_changes') }}

@@ -1,13 +1,5 @@
-with source as (
-    select * from {{ source('raw', 'manual_prices') }}
-),
-
-renamed as (
-    select
-        position_id,
-        price_date,
-        price
-    from source
-)
-
-select * from renamed
+select
+    position_id,
+    price_date,
+    price
+from {{ source('raw', 'manual_prices') }}

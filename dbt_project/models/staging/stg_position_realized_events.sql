@@ -1,17 +1,9 @@
-with source as (
-    select * from {{ source('raw', 'position_realized_events') }}
-),
-
-renamed as (
-    select
-        event_id,
-        position_id,
-        trade_date,
-        sequence,
-        quantity_closed,
-        close_price,
-        fees
-    from source
-)
-
-select * from renamed
+select
+    event_id,
+    position_id,
+    trade_date,
+    sequence,
+    quantity_closed,
+    close_price,
+    fees
+from {{ source('raw', 'position_realized_events') }}
