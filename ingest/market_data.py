@@ -1,0 +1,153 @@
+"""Phase 1, market data collection: end-of-day prices, splits and dividends, and profiles of every active symbol."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from typing import Any
+
+import psycopg
+
+from ingest.market_report import MarketDataReport, MissedSymbol, ProviderTally
+from ingest.market_store import (
+    read_actions,
+    read_bars,
+    write_actions,
+    write_bars,
+    write_rejected,
+    write_restatements,
+)
+from ingest.prices import SymbolPrices, ask_chain, wanted_sessions
+from ingest.profiles import collect_profiles
+from ingest.providers.base import Outcome, Provider, Want
+from ingest.universe import ActiveSymbol, Role, active_symbols
+from warehouse.bulk import MergeCounts
+from warehouse.sessions import FIRST_DAY, sessions_between
+
+# Symbols are handled in groups of about this many symbol-sessions, so that memory does not grow with the book: one
+# group is a night of more than a thousand symbols.
+GROUP_SIZE = 500_000
+
+_BOOK = (Role.HOLDING, Role.OPTION, Role.UNDERLYING)
+
+
+def collect_market_data(
+    conn: psycopg.Connection[Any],
+    providers: Sequence[Provider],
+    start: date,
+    end: date,
+    *,
+    history_sessions: int,
+    today: date,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> MarketDataReport:
+    """Load what a run of the sessions `start` to `end` needs and the sources have, up to `end` and nothing later.
+
+    Every active symbol (see `active_symbols`) is asked of the providers in turn; sound rows are stored where they are
+    new or differ from what is stored, the others go to the quarantine. Running it again writes nothing in `raw`.
+
+    Args:
+        conn: where `raw` and `ops` are; autocommit, so that each group of symbols is a transaction of its own.
+        providers: the sources, the first to be asked first.
+        start: the run's first session.
+        end: its last.
+        history_sessions: how many sessions before `start` the analytics look back.
+        today: the date in New York; a price of a later date cannot be true.
+        progress: called with (symbols done, symbols in all).
+
+    Raises:
+        UserError: the seed that names the factor ETFs has not been loaded.
+    """
+    calendar = sessions_between(conn, FIRST_DAY, end)
+    sessions = frozenset(calendar)
+    symbols = active_symbols(conn, start, end, calendar=calendar, history_sessions=history_sessions)
+    report = MarketDataReport(start, end, first=min(active.first for active in symbols), symbols=len(symbols))
+    report.providers = [ProviderTally(provider.label) for provider in providers]
+    done = 0
+    progress(done, len(symbols))
+    for group in _groups(symbols, calendar):
+        _collect_group(conn, providers, group, calendar, sessions, today, report)
+        done += len(group)
+        progress(done, len(symbols))
+    collect_profiles(conn, providers, [active.symbol for active in symbols if active.role != Role.OPTION], report)
+    return report
+
+
+def _collect_group(
+    conn: psycopg.Connection[Any],
+    providers: Sequence[Provider],
+    group: Sequence[ActiveSymbol],
+    calendar: Sequence[date],
+    sessions: frozenset[date],
+    today: date,
+    report: MarketDataReport,
+) -> None:
+    wants = [Want(active.symbol, active.first, active.last) for active in group]
+    stored, stored_actions = read_bars(conn, wants), read_actions(conn, wants)
+    states = {
+        active.symbol: SymbolPrices(
+            active,
+            wanted_sessions(active, calendar),
+            stored.get(active.symbol, {}),
+            stored_actions.get(active.symbol, {}),
+        )
+        for active in group
+    }
+    rejected, problems = ask_chain(states, providers, report.providers, sessions, today)
+    report.rejected += rejected
+    report.problems += problems
+
+    sources = [provider.name for provider in providers]
+    bars, restatements, actions = [], [], []
+    for state in states.values():
+        changed, replacing = state.changed_bars(sources)
+        bars += changed
+        restatements += replacing
+        actions += state.changed_actions()
+    with conn.transaction():
+        if restatements:
+            write_restatements(conn, restatements)
+        report.prices += _counts(sum(len(state.chosen) for state in states.values()), write_bars(conn, bars))
+        report.actions += _counts(sum(len(state.actions) for state in states.values()), write_actions(conn, actions))
+        report.newly_rejected += write_rejected(conn, rejected)
+    report.restated.update(Counter(restatement.bar.symbol for restatement in restatements))
+    refused = {row.symbol: row.reason for row in rejected if row.row_date == report.end}
+    for state in states.values():
+        _report_coverage(state, report, refused.get(state.active.symbol))
+
+
+def _report_coverage(state: SymbolPrices, report: MarketDataReport, refused: str | None) -> None:
+    """Add what is missing of one symbol in the run's sessions: the last one, and those after its first price."""
+    active = state.active
+    priced = state.chosen.keys() | state.stored.keys()
+    if active.last == report.end:
+        report.wanted_at_end += active.role in _BOOK
+        if report.end not in priced:
+            reasons = [
+                f"{label}: {'nothing of that session' if answer.outcome == Outcome.OK else answer}"
+                for label, answer in state.answers
+            ]
+            reason = f"refused, {refused}" if refused else "; ".join(reasons)
+            report.missed.append(MissedSymbol(active.symbol, active.role, reason, max(priced, default=None)))
+    listed_from = min(priced, default=report.end)
+    holes = sum(
+        max(report.start, listed_from) <= session < report.end and session not in priced for session in state.sessions
+    )
+    if holes and active.role in _BOOK:
+        report.holes[active.symbol] += holes
+
+
+def _counts(fetched: int, written: MergeCounts) -> MergeCounts:
+    return MergeCounts(fetched, written.inserted, written.updated, fetched - written.inserted - written.updated)
+
+
+def _groups(symbols: Sequence[ActiveSymbol], calendar: Sequence[date]) -> Iterator[list[ActiveSymbol]]:
+    group: list[ActiveSymbol] = []
+    size = 0
+    for active in symbols:
+        group.append(active)
+        size += len(wanted_sessions(active, calendar))
+        if size >= GROUP_SIZE:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

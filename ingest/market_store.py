@@ -1,0 +1,148 @@
+"""What the loader of market data reads from and writes to `raw` and `ops`: each a constant number of statements."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from ingest.providers.base import Want
+from ingest.rows import CorporateAction, PriceBar, Profile, RejectedRow
+from warehouse.bulk import MergeCounts, merge_rows
+
+_PROFILE_COLUMNS = (*Profile._fields, "source")
+
+
+class StoredBar(NamedTuple):
+    """A bar as stored, and the source it came from."""
+
+    open: Decimal | None
+    high: Decimal | None
+    low: Decimal | None
+    close: Decimal
+    volume: int | None
+    source: str
+
+
+class Restatement(NamedTuple):
+    """A stored bar that a source now shows differently."""
+
+    bar: PriceBar
+    source: str
+    replaced: StoredBar
+
+
+def read_bars(conn: psycopg.Connection[Any], wants: Sequence[Want]) -> dict[str, dict[date, StoredBar]]:
+    """Return the stored bars of each symbol's range, by symbol and session."""
+    found: dict[str, dict[date, StoredBar]] = {}
+    query = (
+        "select bar.symbol, bar.price_date, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.source"
+        " from unnest(%s::text[], %s::date[], %s::date[]) as want (symbol, first, last)"
+        " inner join raw.market_data_cache as bar"
+        " on bar.symbol = want.symbol and bar.price_date between want.first and want.last"
+    )
+    with conn.cursor(binary=True) as cursor:
+        for symbol, day, *values in cursor.execute(query, _columns(wants)):
+            found.setdefault(symbol, {})[day] = StoredBar(*values)
+    return found
+
+
+def read_actions(conn: psycopg.Connection[Any], wants: Sequence[Want]) -> dict[str, dict[tuple[date, str], Decimal]]:
+    """Return the stored values of each symbol's splits and dividends in its range, by (ex-date, type)."""
+    found: dict[str, dict[tuple[date, str], Decimal]] = {}
+    query = (
+        "select action.symbol, action.ex_date, action.action_type, action.value"
+        " from unnest(%s::text[], %s::date[], %s::date[]) as want (symbol, first, last)"
+        " inner join raw.corporate_actions as action"
+        " on action.symbol = want.symbol and action.ex_date between want.first and want.last"
+    )
+    for symbol, ex_date, action_type, value in conn.execute(query, _columns(wants)):
+        found.setdefault(symbol, {})[ex_date, action_type] = value
+    return found
+
+
+def read_profiles(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> dict[str, tuple[Profile, str]]:
+    """Return the stored profiles of these symbols, each with its source."""
+    query = f"select {', '.join(_PROFILE_COLUMNS)} from raw.company_profiles where symbol = any(%s)"
+    return {row[0]: (Profile(*row[:-1]), row[-1]) for row in conn.execute(query, [list(symbols)])}
+
+
+def write_bars(conn: psycopg.Connection[Any], rows: Sequence[tuple[PriceBar, str]]) -> MergeCounts:
+    """Store bars, each with its source."""
+    if not rows:
+        return MergeCounts()
+    return merge_rows(
+        conn,
+        "raw.market_data_cache",
+        ["symbol", "price_date"],
+        [*PriceBar._fields, "source"],
+        ((*bar, source) for bar, source in rows),
+    )
+
+
+def write_actions(conn: psycopg.Connection[Any], rows: Sequence[tuple[CorporateAction, str]]) -> MergeCounts:
+    """Store splits and dividends, each with its source."""
+    if not rows:
+        return MergeCounts()
+    return merge_rows(
+        conn,
+        "raw.corporate_actions",
+        ["symbol", "ex_date", "action_type"],
+        [*CorporateAction._fields, "source"],
+        ((*action, source) for action, source in rows),
+    )
+
+
+def write_profiles(conn: psycopg.Connection[Any], rows: Sequence[tuple[Profile, str]]) -> MergeCounts:
+    """Store profiles, each with its source."""
+    if not rows:
+        return MergeCounts()
+    return merge_rows(
+        conn, "raw.company_profiles", ["symbol"], _PROFILE_COLUMNS, ((*profile, source) for profile, source in rows)
+    )
+
+
+def write_restatements(conn: psycopg.Connection[Any], restatements: Iterable[Restatement]) -> None:
+    """Keep what is being replaced, in `ops.price_restatements`."""
+    columns = "symbol, price_date, old_source, new_source, old_close, new_close, old_row"
+    with conn.cursor().copy(f"copy ops.price_restatements ({columns}) from stdin") as copy:
+        for bar, source, old in restatements:
+            copy.write_row(
+                (bar.symbol, bar.price_date, old.source, source, old.close, bar.close, Jsonb(json_ready(old._asdict())))
+            )
+
+
+def write_rejected(conn: psycopg.Connection[Any], rows: Iterable[RejectedRow]) -> int:
+    """Put rows into the quarantine, and return how many are new there: one that fails again is not listed twice."""
+    # By hand and not by merge_rows: the date in the key may be null here, and null equals null in this key alone.
+    distinct = {(row.source, row.relation, row.symbol, row.row_date, row.reason): row.payload for row in rows}
+    if not distinct:
+        return 0
+    columns = "source, relation, symbol, row_date, reason, payload"
+    with conn.transaction():
+        conn.execute(
+            f"create temp table refused_rows on commit drop as select {columns} from ops.rejected_rows with no data"
+        )
+        with conn.cursor().copy(f"copy pg_temp.refused_rows ({columns}) from stdin") as copy:
+            for key, payload in distinct.items():
+                copy.write_row((*key, Jsonb(payload)))
+        new = conn.execute(
+            f"with merged as (insert into ops.rejected_rows ({columns}) select {columns} from pg_temp.refused_rows"
+            " on conflict (source, relation, symbol, row_date, reason)"
+            " do update set payload = excluded.payload, last_rejected_at = now()"
+            " returning first_rejected_at = now() as is_new)"
+            " select count(*) filter (where is_new) from merged"
+        ).fetchone()[0]
+        conn.execute("drop table pg_temp.refused_rows")
+    return new
+
+
+def json_ready(values: dict[str, Any]) -> dict[str, object]:
+    """Write decimals and dates as text, as JSON knows neither."""
+    return {name: str(value) if isinstance(value, Decimal | date) else value for name, value in values.items()}
+
+
+def _columns(wants: Sequence[Want]) -> list[list[Any]]:
+    return [[want.symbol for want in wants], [want.first for want in wants], [want.last for want in wants]]

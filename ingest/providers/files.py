@@ -1,0 +1,196 @@
+"""The provider `files:DIR`: a folder of CSV files, plain or `.gz`, with data that people already have.
+
+- `prices`: `symbol,date,close` and, if there, `open,high,low,volume`; as traded. Options by their OCC symbol.
+- `actions`: `symbol,ex_date,action_type,value`; SPLIT (new shares per old) or DIVIDEND (USD per share).
+- `profiles`: `symbol` and, if there, `name,sector,industry,quote_type,currency`.
+
+Columns come in any order and others are ignored, as are other files; an absent file counts as empty. A request reads
+each file once, row by row, and keeps the rows asked for: the folder may be much larger than the book.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Want
+from ingest.providers.csv_table import BadFile, CsvTable, without_nul
+from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile, as_price
+
+_PRICE_COLUMNS = ("date", "open", "high", "low", "close", "volume")
+_ACTION_COLUMNS = ("ex_date", "action_type", "value")
+_PROFILE_COLUMNS = ("name", "sector", "industry", "quote_type", "currency")
+_LARGEST_VOLUME = 10**15
+
+
+class FilesProvider:
+    """Market data from the CSV files of one folder."""
+
+    name = "files"
+
+    def __init__(self, folder: Path, label: str = "") -> None:
+        self.folder = folder
+        self.label = label or f"files:{folder}"
+
+    def fetch_prices(self, wants: Sequence[Want]) -> PriceReply:
+        """Read the bars and actions within each symbol's range.
+
+        Where one of the two files cannot be used, nothing is answered: closes without the splits between them would
+        be taken for gains and losses.
+        """
+        wanted = {want.symbol: want for want in wants}
+        prices = self._table("prices", _PRICE_COLUMNS, ("date", "close"), "market_data_cache")
+        actions = self._table("actions", _ACTION_COLUMNS, _ACTION_COLUMNS, "corporate_actions")
+        try:
+            bars, seen = _read_bars(prices, wanted)
+            corporate_actions = _read_actions(actions, wanted)
+            absent = "" if prices.path() else "there is no prices.csv"
+        except BadFile as problem:
+            answer = Answer(Outcome.BAD_DATA, str(problem))
+            return PriceReply(answers=dict.fromkeys(wanted, answer), problems=[str(problem)])
+        refused = Counter(row.symbol for row in prices.rejected)
+        answers = {}
+        for symbol in wanted:
+            if symbol in bars:
+                answers[symbol] = Answer(Outcome.OK)
+            elif symbol in refused:
+                answers[symbol] = Answer(Outcome.BAD_DATA, f"{refused[symbol]} rows could not be read")
+            elif symbol in seen:
+                answers[symbol] = Answer(Outcome.NOTHING_IN_RANGE)
+            else:
+                answers[symbol] = Answer(Outcome.NOT_FOUND, absent)
+        return PriceReply(
+            bars=[bar for by_date in bars.values() for bar in by_date.values()],
+            actions=corporate_actions,
+            answers=answers,
+            rejected=prices.rejected + actions.rejected,
+        )
+
+    def fetch_profiles(self, symbols: Sequence[str]) -> ProfileReply:
+        """Read the profiles of these symbols; where two rows of one symbol differ, neither is taken."""
+        table = self._table("profiles", _PROFILE_COLUMNS, (), "company_profiles")
+        profiles: dict[str, Profile] = {}
+        contradicted = set()
+        try:
+            for line, symbol, cells in table.rows_of(frozenset(symbols)):
+                fields = dict(zip(_PROFILE_COLUMNS, (without_nul(cell).strip() or None for cell in cells), strict=True))
+                profile = Profile(symbol, **fields)
+                if profiles.setdefault(symbol, profile) != profile:
+                    contradicted.add(symbol)
+                    table.reject(line, symbol, None, "another row of the file says otherwise", cells)
+        except BadFile as problem:
+            return ProfileReply(problems=[str(problem)])
+        for symbol in contradicted:
+            del profiles[symbol]
+        return ProfileReply(list(profiles.values()), table.rejected)
+
+    def _table(self, stem: str, columns: Sequence[str], required: Sequence[str], relation: str) -> CsvTable:
+        return CsvTable(self.folder, stem, columns, required, relation, self.name)
+
+
+def _read_bars(table: CsvTable, wanted: dict[str, Want]) -> tuple[dict[str, dict[date, PriceBar]], set[str]]:
+    """Return the bars by symbol and date, and the symbols that the file has on any date."""
+    read_date, read_price = _Dates(), _Prices()
+    bars: dict[str, dict[date, PriceBar]] = {}
+    contradicted = set()
+    seen = set()
+    for line, symbol, cells in table.rows_of(wanted):
+        seen.add(symbol)
+        day = None
+        try:
+            day = read_date[cells[0]]
+            _, first, last = wanted[symbol]
+            if not first <= day <= last:
+                continue
+            _, open_, high, low, close, volume = cells
+            bar = PriceBar(
+                symbol,
+                day,
+                read_price[open_] if open_ else None,
+                read_price[high] if high else None,
+                read_price[low] if low else None,
+                read_price[close],
+                _whole(volume) if volume else None,
+            )
+        except ValueError:
+            table.reject(line, symbol, day, _unreadable_price(cells), cells)
+            continue
+        if bars.setdefault(symbol, {}).setdefault(day, bar) != bar:
+            contradicted.add((symbol, day))
+            table.reject(line, symbol, day, "another row of the file has this session differently", cells)
+    for symbol, day in contradicted:
+        del bars[symbol][day]
+    return {symbol: by_date for symbol, by_date in bars.items() if by_date}, seen
+
+
+def _read_actions(table: CsvTable, wanted: dict[str, Want]) -> list[CorporateAction]:
+    read_date = _Dates()
+    actions = []
+    for line, symbol, cells in table.rows_of(wanted):
+        ex_date, action_type, value = (cell.strip() for cell in cells)
+        day = None
+        try:
+            day = read_date[ex_date]
+            if not wanted[symbol].first <= day <= wanted[symbol].last:
+                continue
+            if action_type.upper() not in (SPLIT, DIVIDEND):
+                raise ValueError(f"action_type: {action_type!r} is neither {SPLIT} nor {DIVIDEND}")
+            actions.append(CorporateAction(symbol, day, action_type.upper(), _number(value)))
+        except ValueError as error:
+            table.reject(line, symbol, day, str(error), cells)
+    return actions
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not a number") from None
+
+
+def _whole(text: str) -> int:
+    """Read a volume: an integer, also where a spreadsheet has written 1.2e6 or 1200000.0."""
+    if text.isdecimal() and len(text) < 16:
+        return int(text)
+    number = _number(text)
+    if not abs(number) <= _LARGEST_VOLUME:
+        raise ValueError(f"{text!r} is not a volume")
+    return int(number)
+
+
+class _Prices(dict[str, Decimal]):
+    """Text to price. A file of prices says the same few numbers over and over: each is parsed, and kept, once."""
+
+    def __missing__(self, text: str) -> Decimal:
+        self[text] = price = as_price(_number(text))
+        return price
+
+
+class _Dates(dict[str, date]):
+    """Text to date, each parsed once."""
+
+    def __missing__(self, text: str) -> date:
+        try:
+            self[text] = day = date.fromisoformat(text.strip())
+        except ValueError:
+            raise ValueError(f"{text!r} is not a date (YYYY-MM-DD)") from None
+        return day
+
+
+def _unreadable_price(cells: Sequence[str]) -> str:
+    """Say which cells of a price row cannot be read, and why."""
+    problems = []
+    for column, text in zip(_PRICE_COLUMNS, cells, strict=True):
+        try:
+            if column == "date":
+                _Dates()[text]
+            elif column == "volume" and text:
+                _whole(text)
+            elif text:
+                _number(text)
+            elif column == "close":
+                problems.append("close: it is empty")
+        except ValueError as error:
+            problems.append(f"{column}: {error}")
+    return "; ".join(problems)

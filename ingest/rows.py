@@ -1,0 +1,89 @@
+"""The typed rows that providers return and loaders store. USD throughout; dates are exchange-local sessions."""
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+
+SPLIT = "SPLIT"
+DIVIDEND = "DIVIDEND"
+
+_STORED_PRECISION = Decimal("0.000001")
+
+
+class PriceBar(NamedTuple):
+    """One symbol's session as traded: prices in USD at 6 decimals, never adjusted for later splits or dividends."""
+
+    symbol: str
+    price_date: date
+    open: Decimal | None
+    high: Decimal | None
+    low: Decimal | None
+    close: Decimal
+    volume: int | None
+
+
+class CorporateAction(NamedTuple):
+    """A split (`value`: new shares per old share) or a dividend (`value`: USD per share, in shares of the ex-date)."""
+
+    symbol: str
+    ex_date: date
+    action_type: str
+    value: Decimal
+
+
+class Profile(NamedTuple):
+    """What a source says a symbol is; None where it does not say."""
+
+    symbol: str
+    name: str | None = None
+    sector: str | None = None
+    industry: str | None = None
+    country: str | None = None
+    exchange: str | None = None
+    currency: str | None = None
+    quote_type: str | None = None
+    market_cap: Decimal | None = None
+    beta: float | None = None
+    next_earnings_date: date | None = None
+
+
+class RejectedRow(NamedTuple):
+    """A row that was refused on the way in.
+
+    `reason` has no part in it that changes from night to night (a line number, a distance): it is one of the columns
+    by which a row that fails again is recognised. What a person needs to find the row is in `payload`.
+    """
+
+    source: str
+    relation: str
+    symbol: str
+    row_date: date | None
+    reason: str
+    payload: dict[str, object]
+
+
+def as_price(value: Decimal) -> Decimal:
+    """Round a price to the 6 decimals that are stored.
+
+    What cannot be rounded (NaN, an infinity, more digits than any price has) comes back as it is: the row checks
+    refuse it and say why.
+    """
+    try:
+        return value.quantize(_STORED_PRECISION)
+    except InvalidOperation:
+        return value
+
+
+def combine_actions(actions: Iterable[CorporateAction]) -> list[CorporateAction]:
+    """Make one action of those of one symbol, ex-date and type: dividends are summed, splits multiplied."""
+    combined: dict[tuple[str, date, str], Decimal] = {}
+    for symbol, ex_date, action_type, value in actions:
+        key = (symbol, ex_date, action_type)
+        if key not in combined:
+            combined[key] = value
+        elif action_type == SPLIT:
+            combined[key] *= value
+        else:
+            combined[key] += value
+    return [CorporateAction(*key, value) for key, value in combined.items()]

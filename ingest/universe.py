@@ -1,0 +1,186 @@
+"""Which symbols a run needs prices of, and for which sessions."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import psycopg
+
+from warehouse.errors import UserError
+
+BENCHMARK = "SPY"
+
+# A lot that begins on a session without a price is valued at the last earlier close: ask for some sessions before it.
+_SESSIONS_BEFORE_A_LOT = 10
+
+
+class Role(StrEnum):
+    """Why a symbol is needed, the strongest reason first."""
+
+    HOLDING = "holding"
+    OPTION = "option"
+    UNDERLYING = "underlying"
+    BENCHMARK = "benchmark"
+    FACTOR = "factor ETF"
+
+
+_STRENGTH = {role: place for place, role in enumerate(Role)}
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveSymbol:
+    """A symbol and the sessions, first and last included, whose prices a run needs."""
+
+    symbol: str
+    role: Role
+    first: date
+    last: date
+
+
+# A lot needs prices from the close before it (a carried-in one joins at the close before inception) to its exit, its
+# expiration or the close that leaves nothing. It matters if it lasts into the run, or if the roll-forward has still to
+# take it in. That closes leave nothing is only believed where the splits until then are known, which come with prices:
+# in doubt a lot is open.
+_NEEDS = """
+with lots as (
+    select
+        lot.position_id,
+        lot.portfolio_id,
+        lot.symbol,
+        lot.underlying_symbol,
+        lot.investment_class = 'OPTIONS' as is_option,
+        lot.quantity,
+        greatest(lot.entry_date, portfolio.inception_date) as share_date,
+        case
+            when lot.entry_date < portfolio.inception_date then portfolio.inception_date - 1 else lot.entry_date
+        end as first_date,
+        least(
+            (select min(session_date) from raw.trading_sessions where session_date >= lot.exit_date),
+            (select max(session_date) from raw.trading_sessions where session_date <= lot.expiration_date),
+            %(end)s
+        ) as last_date
+    from raw.positions as lot
+    inner join raw.portfolios as portfolio using (portfolio_id)
+    where
+        lot.deleted_at is null
+        and portfolio.deleted_at is null
+        and lot.investment_class <> 'PRIVATE'
+        and greatest(lot.entry_date, portfolio.inception_date) <= %(end)s
+),
+
+closed_lots as (
+    select lots.position_id, max(event.trade_date) as last_date
+    from lots
+    inner join raw.position_realized_events as event on event.position_id = lots.position_id
+    cross join lateral (
+        select intermediate.product_of_ratios(split.value) as growth
+        from raw.corporate_actions as split
+        where
+            not lots.is_option
+            and split.symbol = lots.symbol
+            and split.action_type = 'SPLIT'
+            and split.ex_date > lots.share_date
+            and split.ex_date <= event.trade_date
+    ) as since_first_day
+    where event.trade_date between lots.share_date and %(end)s
+    group by lots.position_id, lots.symbol, lots.quantity
+    having
+        sum(event.quantity_closed / since_first_day.growth) > abs(lots.quantity) - 0.000001
+        and exists (
+            select from raw.market_data_cache as bar
+            where bar.symbol = lots.symbol and bar.price_date >= max(event.trade_date)
+        )
+),
+
+lives as (
+    select
+        lots.position_id,
+        lots.portfolio_id,
+        lots.symbol,
+        lots.underlying_symbol,
+        lots.is_option,
+        lots.first_date,
+        least(
+            lots.last_date,
+            (select min(session_date) from raw.trading_sessions where session_date >= closed_lots.last_date)
+        ) as last_date
+    from lots
+    left join closed_lots using (position_id)
+),
+
+lots_that_matter as (
+    select *
+    from lives
+    left join ops.roll_forward_state as state using (portfolio_id)
+    where
+        lives.first_date <= lives.last_date
+        and (
+            lives.last_date >= %(start)s
+            or state.last_session is null
+            or state.last_session < lives.last_date
+            or exists (
+                select from ops.input_changes as change
+                where
+                    change.rolled_at is null
+                    and (
+                        change.position_id = lives.position_id
+                        or (change.input = 'portfolio' and change.portfolio_id = lives.portfolio_id)
+                    )
+            )
+        )
+)
+
+select symbol, case when is_option then 'option' else 'holding' end as role, min(first_date), max(last_date)
+from lots_that_matter
+group by 1, 2
+union all
+select underlying_symbol, 'underlying', min(first_date), max(last_date)
+from lots_that_matter
+where is_option
+group by 1, 2
+union all
+select symbol, 'factor ETF', %(start)s, %(end)s
+from analytics.factor_definitions
+where symbol is not null
+group by 1
+order by 1
+"""
+
+
+def active_symbols(
+    conn: psycopg.Connection[Any], start: date, end: date, *, calendar: Sequence[date], history_sessions: int
+) -> list[ActiveSymbol]:
+    """Return what a run of the sessions `start` to `end` needs, by symbol; private holdings are never among it.
+
+    Holdings, underlyings of options, the benchmark and the factor ETFs are needed from `history_sessions` sessions
+    before `start`, and a lot from shortly before its own first session, if that is earlier; options have a life and no
+    history. `calendar` holds the sessions up to `end`, in order.
+
+    Raises:
+        UserError: the seed that names the factor ETFs has not been loaded.
+    """
+    try:
+        rows = conn.execute(_NEEDS, {"start": start, "end": end}).fetchall()
+    except psycopg.errors.UndefinedTable as error:
+        raise UserError(
+            "analytics.factor_definitions is not there: load the seeds with `python run_nightly.py dbt -- seed`"
+        ) from error
+    rows.append((BENCHMARK, Role.BENCHMARK, start, end))
+    history_start = calendar[max(0, bisect_left(calendar, start) - history_sessions)]
+    active = []
+    for symbol, reasons in groupby(sorted(rows, key=itemgetter(0)), key=itemgetter(0)):
+        lives = []
+        for _, role, first_date, last_date in reasons:
+            # Back to the session at or before the date, and some more.
+            first = calendar[max(0, bisect_right(calendar, first_date) - 1 - _SESSIONS_BEFORE_A_LOT)]
+            if role != Role.OPTION and last_date >= start:
+                first = min(first, history_start)
+            lives.append((last_date, -_STRENGTH[Role(role)], Role(role), first))
+        last, _, role, _ = max(lives)
+        active.append(ActiveSymbol(symbol, role, min(first for *_, first in lives), last))
+    return active
