@@ -1,0 +1,67 @@
+"""`check`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from nightly.dbt_runner import NodeResult
+
+
+@click.command()
+def check() -> int:
+    """Check the setup, then the data (dbt test).
+
+    Exit status: 0 all is well, warnings or not; 1 a data check failed; 2 the setup is broken, and nobody looked at the
+    data.
+    """
+    from nightly.checks import check_setup
+    from nightly.context import new_york_date
+    from nightly.dbt_runner import Dbt, DbtError
+    from nightly.prepare import prepare_database
+    from warehouse.database import open_database
+    from warehouse.settings import load_settings
+
+    settings = load_settings()
+    today = new_york_date(datetime.now(UTC))
+    with open_database(settings) as database:
+        with database.connect() as conn:
+            warnings = prepare_database(conn, today)
+            checks = check_setup(conn, settings, today)
+        for each in checks:
+            _print(each.well, each.name, each.finding)
+        for warning in warnings:
+            click.echo(f"  {click.style('warning', fg='yellow')}  {warning.message}")
+        if not all(each.well for each in checks):
+            return 2
+        try:
+            results = Dbt(database, settings.home / "dbt").test().results
+        except DbtError as error:
+            click.echo(f"error: {error}", err=True)
+            return 2
+    return _report(results)
+
+
+def _report(results: list[NodeResult]) -> int:
+    """Print what the data checks found; returns the exit status."""
+    for result in results:
+        if result.status != "pass":
+            rows = f"{result.failures:,} rows, " if result.failures else ""
+            what = result.description or result.message or result.status
+            look = f"python run_nightly.py dbt -- show --select {result.name}"
+            _print(result.well, result.name, f"{rows}{what}; look at them with `{look}`", good="warning")
+    failed = [result for result in results if not result.well]
+    passed = sum(result.status == "pass" for result in results)
+    click.echo(f"data checks: {passed} passed, {len(results) - passed - len(failed)} warned, {len(failed)} failed")
+    if not results:
+        click.echo("error: dbt ran no test: is dbt_project complete?", err=True)
+        return 2
+    return 1 if failed else 0
+
+
+def _print(well: bool, name: str, finding: str, good: str = "ok") -> None:
+    word, colour = (good, "green" if good == "ok" else "yellow") if well else ("failed", "red")
+    click.echo(f"  {click.style(word, fg=colour)}{' ' * (8 - len(word))}  {name}: {finding}")

@@ -1,0 +1,99 @@
+"""The command line. Nothing but click is imported before a command needs it, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+
+import click
+
+from nightly.version import project_version
+from warehouse.errors import UserError
+
+# Each command's module and its line in `--help`.
+COMMANDS = {
+    "run": ("nightly.night_commands", "Tonight's run: prices in, P&L rolled forward, summary out (the default)"),
+    "backfill": ("nightly.night_commands", "Fill a span of sessions, or every session that is due"),
+    "check": ("nightly.check_command", "Check the setup, then the data (dbt test)"),
+    "status": ("nightly.status_command", "Show recent runs, or one in full"),
+    "load": ("nightly.load_commands", "Load portfolios, positions, closes and flows from CSV files"),
+    "db": ("nightly.db_commands", "Start, stop and find the database"),
+    "dbt": ("nightly.dbt_command", "Any dbt command on the database: dbt -- run, dbt -- test, …"),
+    "demo": ("nightly.demo_command", "A night on real sample data: no key and no network needed"),
+}
+
+
+class _LazyGroup(click.Group):
+    """Commands by name, each imported when it is called; without a command, `run`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own_options = {name for option in self.get_params(ctx) for name in option.opts}
+        if not args or (args[0].startswith("-") and args[0] not in own_options):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"afterclose {project_version()}")
+        ctx.exit()
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
+def cli() -> None:
+    """The nightly batch of a portfolio platform: market data in, P&L rolled forward, everything in PostgreSQL.
+
+    \b
+    A night:       python run_nightly.py
+    After a gap:   python run_nightly.py backfill
+    What happened: python run_nightly.py status
+    First steps:   python run_nightly.py demo
+
+    Each command explains itself: python run_nightly.py COMMAND --help.
+
+    Exit status: 0 all went well; 1 something failed, and the summary says what and how to repeat it; 2 the request or
+    the setup was wrong, and nothing was done; 130 interrupted.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status. SIGTERM ends a run as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return cli.main(arguments, prog_name="python run_nightly.py", standalone_mode=False) or 0
+    except UserError as error:
+        click.echo(f"error: {error}", err=True)
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("interrupted: what was finished stays, and the same command takes up the rest", err=True)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception as error:
+        import psycopg
+
+        if not isinstance(error, psycopg.OperationalError):
+            raise
+        click.echo(f"error: the database went away ({' '.join(str(error).split())}): see to it and repeat", err=True)
+        return 1

@@ -1,0 +1,193 @@
+"""The context of a run, made once and handed down: nobody below asks what day it is, or which portfolios are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import psycopg
+
+from warehouse.errors import UserError
+from warehouse.sessions import latest_closed_session, require_session, sessions_between
+
+if TYPE_CHECKING:
+    from nightly.dbt_runner import Dbt
+    from nightly.phases import Phase
+    from nightly.progress import Progress
+    from warehouse.database import Database
+    from warehouse.settings import Settings
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, as typed.
+
+    `run` rolls to `trade_date` whatever is due; `backfill` computes the sessions from `start` on again, to `end`. What
+    is left out means: the latest closed session; what is due; all portfolios; all phases.
+    """
+
+    command: str
+    trade_date: date | None = None
+    start: date | None = None
+    end: date | None = None
+    portfolios: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
+    from_phase: str | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What was given, as plain JSON values, for the ledger."""
+        given = {
+            "date": self.trade_date and self.trade_date.isoformat(),
+            "start": self.start and self.start.isoformat(),
+            "end": self.end and self.end.isoformat(),
+            "portfolio": list(self.portfolios),
+            "phase": list(self.phases),
+            "from_phase": self.from_phase,
+        }
+        return {name: value for name, value in given.items() if value}
+
+    @property
+    def title(self) -> str:
+        """The command with its dates, as others are told who holds the lock."""
+        days = {"--date": self.trade_date, "--start": self.start, "--end": self.end}
+        return " ".join([self.command, *(f"{option} {day}" for option, day in days.items() if day)])
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """A portfolio that a run is about.
+
+    `due_from` is the first session whose prices it still needs: the first one not rolled, or an earlier one where a
+    position has been loaded since (None: beyond the calendar).
+    """
+
+    portfolio_id: UUID
+    name: str
+    due_from: date | None
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything a phase may know about the run.
+
+    Attributes:
+        today: the date in New York when the run began; a source is asked for nothing later.
+        trade_date: the session that the run rolls to, and the last one it loads prices for.
+        collect_from: the first session that it loads prices for.
+        recompute_from: the session from which a backfill computes everything again; None: only what is due.
+        portfolios: those the run is about; `narrowed` says that they were named, and others left out.
+        phases: those asked for, in order.
+    """
+
+    database: Database
+    settings: Settings
+    dbt: Dbt
+    progress: Progress
+    today: date
+    trade_date: date
+    collect_from: date
+    recompute_from: date | None
+    portfolios: tuple[Portfolio, ...]
+    narrowed: bool
+    phases: tuple[Phase, ...]
+
+    @property
+    def scope(self) -> list[str]:
+        """The names of the portfolios the run was narrowed to; empty: all."""
+        return [portfolio.name for portfolio in self.portfolios] if self.narrowed else []
+
+    @property
+    def dbt_variables(self) -> dict[str, Any]:
+        """The window and the scope as dbt's variables: dates as text, portfolios as a list of ids."""
+        variables: dict[str, Any] = {"end_date": self.trade_date.isoformat()}
+        if self.recompute_from:
+            variables["start_date"] = self.recompute_from.isoformat()
+        if self.narrowed:
+            variables["portfolio_ids"] = [str(portfolio.portfolio_id) for portfolio in self.portfolios]
+        return variables
+
+
+def resolve_window(conn: psycopg.Connection, request: Request, now: datetime) -> tuple[date, date | None]:
+    """The trade date of a request and, for a backfill with a start, the first session to compute again.
+
+    `--date` must be a session; the ends of a backfill may be any days, and are moved inwards to sessions. Raises
+    UserError for a day without a session, a session that has not closed yet, or an empty window.
+    """
+    latest = latest_closed_session(conn, now)
+    if request.command == "run":
+        trade_date = require_session(conn, request.trade_date) if request.trade_date else latest
+        if trade_date > latest:
+            raise UserError(f"--date {trade_date}: that session has not closed yet; the latest that has is {latest}")
+        return trade_date, None
+    if request.end and request.end > latest:
+        raise UserError(f"--end {request.end}: the latest session that has closed is {latest}; leave --end out for it")
+    end = request.end or latest
+    sessions = sessions_between(conn, request.start or date.min, end)
+    if request.start and request.start > end:
+        raise UserError(f"--start {request.start} is after the end, {end}: give an earlier start")
+    if not sessions:
+        raise UserError(f"there is no session from {request.start or 'the beginning'} to {end}: give a wider window")
+    return sessions[-1], sessions[0] if request.start else None
+
+
+def resolve_portfolios(conn: psycopg.Connection, wanted: Sequence[str]) -> tuple[Portfolio, ...]:
+    """The portfolios that names or ids mean, or all of them; raises UserError with the names there are."""
+    everything = [
+        Portfolio(*row)
+        for row in conn.execute(
+            """
+            select
+                portfolios.portfolio_id,
+                portfolios.name,
+                (
+                    select min(session_date) from raw.trading_sessions
+                    where session_date >= least(
+                        coalesce(state.last_session + 1, portfolios.inception_date),
+                        greatest(portfolios.inception_date, loaded_since.from_date)
+                    )
+                )
+            from raw.portfolios
+            left join ops.roll_forward_state as state on portfolios.portfolio_id = state.portfolio_id
+            left join lateral (
+                select min(changes.from_date) as from_date
+                from ops.input_changes as changes
+                left join ops.input_changes_outstanding as outstanding
+                    on changes.change_id = outstanding.change_id and outstanding.portfolio_id = portfolios.portfolio_id
+                where changes.portfolio_id = portfolios.portfolio_id
+                    and changes.input in ('portfolio', 'position')
+                    and changes.what <> 'withdrawn'
+                    and (changes.rolled_at is null or outstanding.change_id is not null)
+            ) as loaded_since on loaded_since.from_date is not null
+            where portfolios.deleted_at is null
+            order by portfolios.name
+            """
+        )
+    ]
+    if not everything:
+        raise UserError("no portfolio is loaded: load some first with `python run_nightly.py load DIR`")
+    if not wanted:
+        return tuple(everything)
+    by_handle = {str(each.portfolio_id): each for each in everything} | {each.name: each for each in everything}
+    unknown = [handle for handle in wanted if handle not in by_handle]
+    if unknown:
+        there_are = ", ".join(each.name for each in everything)
+        raise UserError(f"--portfolio {', '.join(unknown)}: no such portfolio; there are: {there_are}")
+    return tuple(sorted({by_handle[handle] for handle in wanted}, key=lambda each: each.name))
+
+
+def first_session_to_collect(portfolios: Sequence[Portfolio], trade_date: date, recompute_from: date | None) -> date:
+    """The earliest session whose prices the run needs: what is due, what is computed again, or the trade date alone."""
+    due = [portfolio.due_from for portfolio in portfolios if portfolio.due_from]
+    return min([*due, trade_date, *([recompute_from] if recompute_from else [])])
+
+
+def new_york_date(now: datetime) -> date:
+    """The date in New York at a moment."""
+    return now.astimezone(NEW_YORK).date()

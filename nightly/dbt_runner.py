@@ -1,0 +1,237 @@
+"""dbt, run in this process: quietly for the phases, in the open for `dbt -- …`.
+
+Five things that dbt leaves to its caller are done here:
+- It reports success when it ran nothing: what was expected is compared with what ran.
+- Changed variables make it parse the whole project again: it is parsed once without any, and the parsed manifest handed
+  on, as a copy, because an invocation writes into the one it is given.
+- Its parse cache counts as stale when the address of the server changes, as the embedded one's does with each start:
+  the parser sees a fixed address.
+- It keeps its adapters, which are bound to a database: they are reset.
+- It takes connection and options from the environment: that is set around each call and put back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nightly.record import one_line
+from warehouse.errors import UserError
+from warehouse.settings import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+    from warehouse.database import Database
+
+PROJECT = PROJECT_ROOT / "dbt_project"
+WRITING_COMMANDS = frozenset({"build", "retry", "run", "seed", "snapshot"})
+
+_QUIET = ("--no-write-json", "--log-level", "none", "--log-level-file", "none", "--no-use-colors")
+_NOWHERE = {"PGHOST": "parsing", "PGPORT": "5432", "PGUSER": "parsing", "PGPASSWORD": ""}
+_WELL = frozenset({"success", "pass", "warn", "no-op"})
+
+
+class DbtError(Exception):
+    """dbt gave up before any node: the project does not parse, or the database is not there."""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One call of dbt: the id that it gave itself, and one result for each node that was asked for."""
+
+    invocation_id: str
+    results: list[NodeResult]
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """What became of one dbt node.
+
+    `status` is dbt's word (success, error, skipped, pass, fail, warn), or `absent` for a node that dbt was asked to
+    run and did not report. `failures` counts the failing rows of a test.
+    """
+
+    unique_id: str
+    name: str
+    tags: tuple[str, ...]
+    status: str
+    seconds: float = 0.0
+    failures: int | None = None
+    message: str = ""
+    description: str = ""
+
+    @property
+    def well(self) -> bool:
+        """Whether the node did what it was asked."""
+        return self.status in _WELL
+
+
+@dataclass(frozen=True)
+class DbtNode:
+    """A node of the parsed project that dbt runs as a statement of its own."""
+
+    unique_id: str
+    name: str
+    resource_type: str
+    tags: tuple[str, ...]
+    schema: str
+    relation: str
+
+
+class Dbt:
+    """The dbt project on one database.
+
+    Args:
+        database: where the models are built.
+        workspace: a folder for dbt's parse cache and compiled SQL, made when missing. Two processes may share it: dbt
+            reads back the cache alone, and parses in full when it finds a torn one.
+        project: the folder of `dbt_project.yml`, `profiles.yml`, models, macros and seeds.
+    """
+
+    def __init__(self, database: Database, workspace: Path, project: Path = PROJECT):
+        self._database = database
+        self._workspace = workspace
+        self.project = project
+
+    def nodes(self, resource_type: str, tag: str | None = None) -> list[DbtNode]:
+        """The project's enabled nodes of one type (model, seed, test), with that tag if one is given."""
+        return [
+            node for node in self._nodes if node.resource_type == resource_type and (tag is None or tag in node.tags)
+        ]
+
+    def run(self, select: Sequence[str], variables: Mapping[str, Any] | None = None) -> Invocation:
+        """Build the models that `select` names: names of models, or `tag:…`.
+
+        The results hold one for each model selected and each hook; a model that dbt did not report is `absent`. Raises
+        DbtError where dbt gave up before any node.
+        """
+        chosen = [node for node in self.nodes("model") if _is_selected(node, select)]
+        return self._results("run", chosen, ("--select", *select), variables)
+
+    def seed(self, names: Sequence[str], *, full_refresh: bool = False) -> Invocation:
+        """Load the seeds of these names; `full_refresh` drops and creates their tables. Raises DbtError."""
+        chosen = [node for node in self.nodes("seed") if node.name in names]
+        options = ("--select", *names, *(("--full-refresh",) if full_refresh else ()))
+        return self._results("seed", chosen, options)
+
+    def test(self) -> Invocation:
+        """Run every data test and unit test; one result each. Raises DbtError."""
+        return self._results("test", self.nodes("test") + self.nodes("unit_test"))
+
+    def command(self, arguments: Sequence[str]) -> int:
+        """Run any dbt command as typed, with its ordinary output; returns dbt's exit status."""
+        from dbt.cli.main import cli
+
+        with _environment(self._database, self.project):
+            try:
+                cli.main(list(arguments), prog_name="dbt")
+            except SystemExit as end:
+                return end.code if isinstance(end.code, int) else int(end.code is not None)
+        return 0
+
+    @cached_property
+    def _manifest(self) -> Manifest:
+        # Parsing asks for the database's name and never connects.
+        with _environment(self._database, self.project, **_NOWHERE):
+            return self._invoke("parse")
+
+    @cached_property
+    def _nodes(self) -> list[DbtNode]:
+        manifest = self._manifest
+        return [
+            DbtNode(
+                unique_id=node.unique_id,
+                name=node.name,
+                resource_type=str(node.resource_type),
+                tags=tuple(getattr(node, "tags", ())),
+                schema=getattr(node, "schema", ""),
+                relation=getattr(node, "alias", node.name),
+            )
+            for node in (*manifest.nodes.values(), *manifest.unit_tests.values())
+            if getattr(node.config, "materialized", None) != "ephemeral"
+        ]
+
+    def _results(
+        self,
+        command: str,
+        expected: Sequence[DbtNode],
+        options: Sequence[str] = (),
+        variables: Mapping[str, Any] | None = None,
+    ) -> Invocation:
+        """Invoke a command on the parsed project and answer for every node that was expected of it."""
+        from dbt_common.invocation import get_invocation_id
+
+        manifest = self._manifest.deepcopy()
+        # Dates as JSON strings: YAML would read unquoted ones as date objects.
+        given = ("--vars", json.dumps(dict(variables))) if variables else ()
+        with _environment(self._database, self.project):
+            ran = self._invoke(command, *options, *given, manifest=manifest)
+        results = {result.node.unique_id: _node_result(result) for result in ran.results}
+        absent = [
+            NodeResult(node.unique_id, node.name, node.tags, "absent", message="asked for, and not run by dbt")
+            for node in expected
+            if node.unique_id not in results
+        ]
+        return Invocation(get_invocation_id(), [*results.values(), *absent])
+
+    def _invoke(self, command: str, *options: str, manifest: Manifest | None = None) -> Any:
+        """One call of dbt's own runner; returns its result whether or not every node went well."""
+        from dbt.adapters.factory import reset_adapters
+        from dbt.cli.main import dbtRunner
+
+        self._workspace.mkdir(parents=True, exist_ok=True)
+        folders = (
+            *("--project-dir", str(self.project), "--profiles-dir", str(self.project)),
+            *("--target-path", str(self._workspace), "--log-path", str(self._workspace)),
+        )
+        try:
+            outcome = dbtRunner(manifest=manifest).invoke([*_QUIET, command, *folders, *options])
+        finally:
+            reset_adapters()
+        if isinstance(outcome.exception, KeyboardInterrupt | SystemExit):
+            raise outcome.exception
+        if outcome.exception is not None:
+            raise DbtError(f"dbt {command} failed: {one_line(outcome.exception)}") from outcome.exception
+        return outcome.result
+
+
+def _is_selected(node: DbtNode, select: Sequence[str]) -> bool:
+    return node.name in select or any(f"tag:{tag}" in select for tag in node.tags)
+
+
+def _node_result(result: Any) -> NodeResult:
+    return NodeResult(
+        unique_id=result.node.unique_id,
+        name=result.node.name,
+        tags=tuple(getattr(result.node, "tags", ())),
+        status=str(result.status),
+        seconds=result.execution_time,
+        failures=result.failures,
+        message=one_line(result.message or ("a model that it needs failed" if result.status == "skipped" else "")),
+        description=one_line(getattr(result.node, "description", "") or ""),
+    )
+
+
+@contextmanager
+def _environment(database: Database, project: Path, **overrides: str) -> Iterator[None]:
+    """The process' environment as dbt wants it for this database, put back afterwards."""
+    if not (project / "dbt_project.yml").is_file():
+        raise UserError(f"{project} holds no dbt_project.yml: run from a complete checkout")
+    before = dict(os.environ)
+    os.environ.update(database.libpq_environment())
+    os.environ.update(overrides)
+    os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+    os.environ.setdefault("DBT_PROJECT_DIR", str(project))
+    os.environ.setdefault("DBT_PROFILES_DIR", str(project))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

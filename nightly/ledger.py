@@ -1,0 +1,126 @@
+"""The ledger: what ran, what it did, what went wrong (`ops.batch_runs`, `ops.batch_phases`, `ops.batch_errors`).
+
+A run writes through a connection of its own, in statements that commit at once, so that a phase whose transaction is
+rolled back is recorded all the same.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from nightly.record import PhaseRecord, Problem, RunRecord, RunStatus
+
+
+def mark_interrupted_runs(conn: psycopg.Connection) -> list[Problem]:
+    """Mark as interrupted what the ledger still calls running; returns a warning for each.
+
+    For the holder of the run lock only: nobody else can be running then, so whoever wrote those rows has died.
+    """
+    with conn.transaction():
+        conn.execute("update ops.batch_phases set status = 'interrupted' where status = 'running'")
+        died = conn.execute(
+            "update ops.batch_runs set status = 'interrupted', finished_at = clock_timestamp() where status = 'running'"
+            " returning run_id, command, started_at"
+        ).fetchall()
+    return [
+        Problem(f"run {run_id}", f"{command} of {started:%Y-%m-%d %H:%M} UTC died: its work is picked up", "warning")
+        for run_id, command, started in sorted(died)
+    ]
+
+
+def start_run(
+    conn: psycopg.Connection,
+    *,
+    command: str,
+    arguments: dict[str, Any],
+    trade_date: date,
+    scope: list[str],
+    version: str,
+) -> RunRecord:
+    """Enter a run as running; `scope` names portfolios, or is empty for all of them."""
+    run_id, started_at = conn.execute(
+        "insert into ops.batch_runs (command, arguments, trade_date, scope, version) values (%s, %s, %s, %s, %s)"
+        " returning run_id, started_at",
+        (command, json.dumps(arguments), trade_date, json.dumps({"portfolios": scope or "all"}), version),
+    ).fetchone()
+    return RunRecord(run_id, command, arguments, trade_date, scope, started_at, version)
+
+
+def start_phase(conn: psycopg.Connection, run_id: int, phase: PhaseRecord) -> None:
+    """Enter a phase as running."""
+    conn.execute(
+        "insert into ops.batch_phases (run_id, phase, name) values (%s, %s, %s)", (run_id, phase.phase, phase.name)
+    )
+
+
+def finish_phase(conn: psycopg.Connection, run_id: int, phase: PhaseRecord) -> None:
+    """Enter how a phase ended, and what it did."""
+    conn.execute(
+        "update ops.batch_phases set status = %s, seconds = %s, counts = %s where run_id = %s and phase = %s",
+        (phase.status, phase.seconds, json.dumps(phase.counts, default=str), run_id, phase.phase),
+    )
+
+
+def add_problems(conn: psycopg.Connection, run_id: int, problems: list[Problem]) -> None:
+    """Enter what went wrong, at once and in order."""
+    with conn.transaction(), conn.cursor() as cursor:
+        cursor.executemany(
+            "insert into ops.batch_errors (run_id, phase, scope, severity, message) values (%s, %s, %s, %s, %s)",
+            [(run_id, item.phase, item.scope, item.severity, item.message) for item in problems],
+        )
+
+
+def finish_run(conn: psycopg.Connection, run: RunRecord, status: RunStatus) -> None:
+    """Enter how a run ended, in the ledger and in its record; a phase still running is marked interrupted."""
+    conn.execute(
+        "update ops.batch_phases set status = 'interrupted',"
+        " seconds = extract(epoch from clock_timestamp() - started_at) where run_id = %s and status = 'running'",
+        (run.run_id,),
+    )
+    run.status = status
+    (run.finished_at,) = conn.execute(
+        "update ops.batch_runs set status = %s, finished_at = clock_timestamp() where run_id = %s"
+        " returning finished_at",
+        (status, run.run_id),
+    ).fetchone()
+
+
+def recent_runs(conn: psycopg.Connection, limit: int) -> list[RunRecord]:
+    """The latest runs, latest first, without their phases; each with its problems."""
+    ids = conn.execute("select run_id from ops.batch_runs order by run_id desc limit %s", (limit,)).fetchall()
+    return [record for (run_id,) in ids if (record := read_run(conn, run_id))]
+
+
+def read_run(conn: psycopg.Connection, run_id: int) -> RunRecord | None:
+    """A run with its phases and problems as the ledger has them; None where there is no such run."""
+    cursor = conn.cursor(row_factory=dict_row)
+    run = cursor.execute("select * from ops.batch_runs where run_id = %s", (run_id,)).fetchone()
+    if run is None:
+        return None
+    phases = cursor.execute(
+        "select phase, name, status, seconds, counts from ops.batch_phases where run_id = %s"
+        " order by started_at, phase",
+        (run_id,),
+    ).fetchall()
+    problems = cursor.execute(
+        "select scope, message, severity, phase from ops.batch_errors where run_id = %s order by error_id", (run_id,)
+    ).fetchall()
+    named = run["scope"].get("portfolios", "all")
+    return RunRecord(
+        run_id=run["run_id"],
+        command=run["command"],
+        arguments=run["arguments"],
+        trade_date=run["trade_date"],
+        scope=[] if named == "all" else named,
+        started_at=run["started_at"],
+        version=run["version"],
+        status=run["status"],
+        finished_at=run["finished_at"],
+        phases=[PhaseRecord(**phase) for phase in phases],
+        problems=[Problem(**problem) for problem in problems],
+    )

@@ -1,0 +1,93 @@
+"""`run` and `backfill`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from nightly.context import Request
+
+
+class _Day(click.ParamType):
+    name = "date"
+
+    def convert(self, value: str | date, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no date: write it like 2023-12-29", param, ctx)
+
+
+DAY = _Day()
+
+
+def _scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that `run` and `backfill` share."""
+    options = (
+        click.option("--portfolio", "portfolios", multiple=True, metavar="NAME|ID", help="Only this one; repeatable."),
+        click.option("--phase", "phases", multiple=True, metavar="N", help="Only this phase; repeatable."),
+        click.option("--from-phase", metavar="N", help="Only this phase and those after it."),
+        click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.option("--date", "trade_date", type=DAY, metavar="D", help="The session to roll to. Default: the latest.")
+@_scope_options
+def run(trade_date: date | None, as_json: bool, **scope: Any) -> int:
+    """Tonight's run: prices in, P&L rolled forward, summary out.
+
+    The trade date is the latest NYSE session that closed half an hour ago or earlier. Sessions that were missed before
+    it are caught up.
+
+    \b
+    Phases: 1     Market Data Collection
+            2     P&L & Snapshots
+            2.5   Position Market Values
+            2.75  Sector Tag Restoration
+
+    A phase that fails does not stop the next one; the summary says what failed and the command that repeats just that.
+    """
+    from nightly.context import Request
+
+    return perform(Request("run", trade_date=trade_date, **scope), as_json)
+
+
+@click.command()
+@click.option("--start", type=DAY, metavar="D", help="Compute again from here. Default: only what is due.")
+@click.option("--end", type=DAY, metavar="D", help="The last session. Default: the latest closed one.")
+@_scope_options
+def backfill(start: date | None, end: date | None, as_json: bool, **scope: Any) -> int:
+    """Fill a span of sessions, or every session that is due.
+
+    With --start, the sessions from there on are computed again, whether due or not, and carried on to the last session
+    that a portfolio was rolled to. The phases are those of `run`.
+    """
+    from nightly.context import Request
+
+    return perform(Request("backfill", start=start, end=end, **scope), as_json)
+
+
+def perform(request: Request, as_json: bool) -> int:
+    """Do what was asked for on the configured database and print the summary; returns the exit status."""
+    import json
+
+    from nightly import summary
+    from nightly.night import run_night
+    from nightly.progress import show_progress
+    from warehouse.database import open_database
+    from warehouse.settings import load_settings
+
+    settings = load_settings()
+    with open_database(settings) as database:
+        with show_progress() as progress:
+            record = run_night(database, settings, request, datetime.now(UTC), progress)
+        click.echo(json.dumps(summary.as_json(record), indent=2) if as_json else summary.render(record))
+    return summary.exit_status(record)

@@ -1,0 +1,186 @@
+"""Phases 2, 2.5 and 2.75: the dbt models, in one invocation; a node counts for the phase that its tag names."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from nightly import coverage, prepare
+from nightly.phases.outcome import Outcome
+from nightly.record import Problem
+
+if TYPE_CHECKING:
+    from nightly.context import Context
+    from nightly.dbt_runner import NodeResult
+
+TAGS = {"2": "phase_2", "2.5": "phase_2_5", "2.75": "phase_2_75"}
+
+# The tables whose changed rows a phase tells of.
+_TOLD = {
+    "2": ("position_values", "portfolio_snapshots", "daily_returns"),
+    "2.5": ("positions",),
+    "2.75": ("sector_tags", "position_sector_tags", "portfolio_sector_exposures"),
+}
+_PORTFOLIOS_NAMED = 12
+
+
+def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
+    """Build the models of these phases, and say what was written and what failed. Raises DbtError, psycopg.Error."""
+    began = time.monotonic()
+    with context.database.connect() as conn:
+        views = prepare.views_to_build(conn, context.dbt)
+        invocation = context.dbt.run([*views, *(f"tag:{TAGS[number]}" for number in numbers)], context.dbt_variables)
+        if all(result.well for result in invocation.results if result.name in views):
+            prepare.remember_views(conn, context.dbt)
+        by_phase = _share_out(invocation.results, numbers)
+        waited = time.monotonic() - began - sum(result.seconds for result in invocation.results)
+        outcomes = {}
+        for number in numbers:
+            results = by_phase[number]
+            counts = {"models": len(results), "rows": _rows_written(conn, number, invocation.invocation_id)}
+            problems = _node_problems(number, results)
+            if number == "2" and not problems:
+                counts |= _sessions_rolled(conn, context)
+                counts["coverage"] = coverage.measure(conn, context)
+                problems = _ignored_inputs(conn) + coverage.find_problems(counts["coverage"], context.trade_date)
+            # Starting and parsing dbt counts for the first of them.
+            seconds = sum(result.seconds for result in results) + (max(waited, 0) if number == numbers[0] else 0)
+            outcomes[number] = Outcome(counts, problems, seconds)
+    return outcomes
+
+
+def describe_sessions(counts: Mapping[str, Any]) -> list[str]:
+    """What phase 2 rolled, for whom, from when and why; or that nothing was due; and how fresh the prices are."""
+    rolled = counts.get("rolled", [])
+    lines = [_window(each) for each in rolled[:_PORTFOLIOS_NAMED]]
+    if len(rolled) > _PORTFOLIOS_NAMED:
+        rest = rolled[_PORTFOLIOS_NAMED:]
+        earliest = min(each["first_session"] for each in rest)
+        lines.append(f"and {len(rest)} more portfolios, the earliest from {earliest}")
+    idle = counts.get("idle")
+    if idle and not rolled:
+        lines.append(f"nothing due: {_portfolios(idle['portfolios'])} rolled to {idle['rolled_to']}")
+    elif idle:
+        lines.append(f"{_portfolios(idle['portfolios'])} rolled to {idle['rolled_to']} already")
+    return lines + coverage.describe(counts.get("coverage"))
+
+
+def describe_positions(counts: Mapping[str, Any]) -> list[str]:
+    """What phase 2.5 changed."""
+    return _describe_rows(counts, {"positions": "positions"})
+
+
+def describe_tags(counts: Mapping[str, Any]) -> list[str]:
+    """What phase 2.75 changed."""
+    words = {"position_sector_tags": "sector tags", "portfolio_sector_exposures": "sector exposures"}
+    return _describe_rows(counts, words)
+
+
+def _describe_rows(counts: Mapping[str, Any], words: Mapping[str, str]) -> list[str]:
+    rows = counts.get("rows", {})
+    return [f"{word}: {_rows(rows[table])}" for table, word in words.items() if table in rows]
+
+
+def _rows(row: Mapping[str, int | None]) -> str:
+    if row["inserted"] is None:
+        return "all built"
+    verbs = {"inserted": "new", "updated": "updated", "deleted": "gone", "unchanged": "unchanged"}
+    # A replaced window deletes and inserts: what it wrote is what counts.
+    if row["updated"] is None:
+        return f"{row['inserted']:,} written"
+    return ", ".join(f"{row[kind]:,} {verb}" for kind, verb in verbs.items() if row[kind]) or "none"
+
+
+def _window(each: Mapping[str, Any]) -> str:
+    if each["is_withdrawn"]:
+        return f"{each['portfolio']}: removed from every session ({each['reason']})"
+    first, last, sessions = each["first_session"], each["last_session"], each["sessions"]
+    over = first if sessions == 1 else f"{sessions:,} sessions, {first} to {last}"
+    return f"{each['portfolio']}: {over} ({each['reason']})"
+
+
+def _portfolios(count: int) -> str:
+    return f"{count:,} portfolio" + ("s are" if count != 1 else " is")
+
+
+def _share_out(results: Sequence[NodeResult], numbers: Sequence[str]) -> dict[str, list[NodeResult]]:
+    """Each result under the first phase whose tag it has; views and hooks, which have none, under the first of all."""
+    shared: dict[str, list[NodeResult]] = {number: [] for number in numbers}
+    for result in results:
+        owner = next((number for number in numbers if TAGS[number] in result.tags), numbers[0])
+        shared[owner].append(result)
+    return shared
+
+
+def _node_problems(number: str, results: Sequence[NodeResult]) -> list[Problem]:
+    """The failures of a phase's nodes, those that were skipped in one line; and that there were nodes at all."""
+    if not any(TAGS[number] in result.tags for result in results):
+        return [Problem("dbt", f"dbt ran no model tagged {TAGS[number]}: is dbt_project complete?", phase=number)]
+    problems = [
+        Problem(f"model {result.name}", result.message or result.status, phase=number)
+        for result in results
+        if not result.well and result.status != "skipped"
+    ]
+    skipped = [result.name for result in results if result.status == "skipped"]
+    if skipped:
+        message = f"not built, because a model that they need failed: {', '.join(skipped)}"
+        problems.append(Problem(f"{len(skipped)} models" if len(skipped) > 1 else "1 model", message, phase=number))
+    return problems
+
+
+def _rows_written(conn: psycopg.Connection, number: str, invocation_id: str) -> dict[str, dict[str, int | None]]:
+    """What the phase's tables say they wrote in this invocation; all None for a table that was built whole."""
+    written = conn.cursor(row_factory=dict_row).execute(
+        "select model, inserted, updated, deleted, unchanged from ops.incremental_writes"
+        " where invocation_id = %s and model = any(%s)",
+        (invocation_id, list(_TOLD[number])),
+    )
+    return {row.pop("model"): row for row in written.fetchall()}
+
+
+def _sessions_rolled(conn: psycopg.Connection, context: Context) -> dict[str, Any]:
+    """Who was rolled over which sessions and why; and who was not because nothing was due."""
+    rolled = conn.cursor(row_factory=dict_row).execute(
+        """
+        select
+            coalesce(portfolios.name, due.portfolio_id::text) as portfolio,
+            to_char(due.first_session, 'YYYY-MM-DD') as first_session,
+            to_char(due.last_session, 'YYYY-MM-DD') as last_session,
+            due.last_session_number - due.first_session_number + 1 as sessions,
+            due.is_withdrawn,
+            due.reason
+        from ops.roll_forward_window as due
+        left join raw.portfolios as portfolios on due.portfolio_id = portfolios.portfolio_id
+        order by portfolio
+        """
+    )
+    (idle, rolled_to) = conn.execute(
+        """
+        select count(*), to_char(min(last_session), 'YYYY-MM-DD') from ops.roll_forward_state
+        where portfolio_id = any(%s) and portfolio_id not in (select portfolio_id from ops.roll_forward_window)
+        """,
+        ([portfolio.portfolio_id for portfolio in context.portfolios],),
+    ).fetchone()
+    return {"rolled": rolled.fetchall(), "idle": {"portfolios": idle, "rolled_to": rolled_to} if idle else None}
+
+
+def _ignored_inputs(conn: psycopg.Connection) -> list[Problem]:
+    """Closes and flows that could not be used; after an ordinary night, only those of the sessions just rolled."""
+    ignored = conn.execute(
+        """
+        select portfolios.name, ignored.input, ignored.symbol, ignored.input_date, ignored.reason
+        from intermediate.ignored_inputs as ignored
+        inner join ops.roll_forward_window as due on ignored.portfolio_id = due.portfolio_id
+        inner join raw.portfolios as portfolios on ignored.portfolio_id = portfolios.portfolio_id
+        where ignored.input_date >= due.first_session or due.reason <> 'next session'
+        order by portfolios.name, ignored.input_date, ignored.symbol
+        """
+    )
+    return [
+        Problem(f"{name}, {' '.join(filter(None, [symbol, kind]))} of {day}", reason, "warning", "2")
+        for name, kind, symbol, day, reason in ignored
+    ]

@@ -1,0 +1,118 @@
+"""What has to be in place before a night: migrations, the reader's role, the calendar, dbt's seeds and views.
+
+The seeds and views are made again when the files they come from have changed, or when they are not there. Which version
+of the files a database was prepared from stands in `ops.preparations`.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from nightly.dbt_runner import Dbt, DbtError
+from nightly.record import Problem
+from warehouse.errors import UserError
+from warehouse.migrate import grant_reader, migrate
+from warehouse.sessions import refresh_sessions
+
+if TYPE_CHECKING:
+    from nightly.dbt_runner import NodeResult
+
+
+def prepare_database(conn: psycopg.Connection, today: date) -> list[Problem]:
+    """Apply new migrations, see to the reader's role and bring the calendar to a year ahead; returns warnings."""
+    migrate(conn)
+    refresh_sessions(conn, today)
+    warning = grant_reader(conn)
+    return [Problem("setup", warning, "warning")] if warning else []
+
+
+def prepare_seeds(conn: psycopg.Connection, dbt: Dbt) -> None:
+    """Load dbt's seeds when their files have changed or a table is missing; raises UserError when one can't be."""
+    files = {file.stem: file for file in sorted((dbt.project / "seeds").glob("*.csv"))}
+    fingerprint = _fingerprint((dbt.project / "seeds").rglob("*"), dbt.project)
+    columns = {name: _columns(conn, "analytics", name) for name in files}
+    if _remembered(conn, "seeds") == fingerprint and all(columns.values()):
+        return
+    # dbt empties a seed's table and fills it again; only dropping the table gives it other columns.
+    recreated = [name for name, file in files.items() if columns[name] and columns[name] != _header(file)]
+    kept = [name for name in files if name not in recreated]
+    results: list[NodeResult] = []
+    try:
+        if kept:
+            results += dbt.seed(kept).results
+        if recreated:
+            results += dbt.seed(recreated, full_refresh=True).results
+    except DbtError as error:
+        raise UserError(str(error)) from error
+    failed = [f"{result.name}: {result.message}" for result in results if not result.well]
+    if failed:
+        raise UserError(f"dbt seed failed, mend the file in dbt_project/seeds: {'; '.join(failed)}")
+    _remember(conn, "seeds", fingerprint)
+
+
+def views_to_build(conn: psycopg.Connection, dbt: Dbt) -> list[str]:
+    """The dbt views (tag `views`) to build: all when the project has changed since, else those that are missing."""
+    views = dbt.nodes("model", "views")
+    if _remembered(conn, "views") != _project_fingerprint(dbt):
+        return [view.name for view in views]
+    there = conn.execute(
+        "select relation from unnest(%s::text[]) as relation where to_regclass(relation) is not null",
+        ([f'"{view.schema}"."{view.relation}"' for view in views],),
+    )
+    existing = {relation for (relation,) in there}
+    return [view.name for view in views if f'"{view.schema}"."{view.relation}"' not in existing]
+
+
+def remember_views(conn: psycopg.Connection, dbt: Dbt) -> None:
+    """Note that the views are those of the project as it is."""
+    if _remembered(conn, "views") != (fingerprint := _project_fingerprint(dbt)):
+        _remember(conn, "views", fingerprint)
+
+
+def _project_fingerprint(dbt: Dbt) -> str:
+    folders = (dbt.project / "models", dbt.project / "macros")
+    files = [dbt.project / "dbt_project.yml", *(file for folder in folders for file in folder.rglob("*"))]
+    return _fingerprint(files, dbt.project)
+
+
+def _fingerprint(files: Iterable[Path], root: Path) -> str:
+    """A hash of files' names and contents."""
+    digest = hashlib.sha256()
+    for file in sorted(file for file in files if file.is_file()):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(root).as_posix()}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _header(file: Path) -> list[str]:
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        return next(csv.reader(lines), [])
+
+
+def _columns(conn: psycopg.Connection, schema: str, table: str) -> list[str]:
+    rows = conn.execute(
+        "select column_name::text from information_schema.columns where table_schema = %s and table_name = %s"
+        " order by ordinal_position",
+        (schema, table),
+    )
+    return [name for (name,) in rows]
+
+
+def _remembered(conn: psycopg.Connection, name: str) -> str | None:
+    row = conn.execute("select fingerprint from ops.preparations where name = %s", (name,)).fetchone()
+    return row[0] if row else None
+
+
+def _remember(conn: psycopg.Connection, name: str, fingerprint: str) -> None:
+    conn.execute(
+        "insert into ops.preparations (name, fingerprint) values (%s, %s)"
+        " on conflict (name) do update set fingerprint = excluded.fingerprint, prepared_at = excluded.prepared_at",
+        (name, fingerprint),
+    )

@@ -1,0 +1,69 @@
+"""What the ledger and the batch's other records say: recent runs, how far portfolios are rolled, what was refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from nightly import ledger, summary
+
+RUNS_SHOWN = 10
+
+
+def read_status(conn: psycopg.Connection, runs: int = RUNS_SHOWN) -> dict[str, Any]:
+    """The state of the batch, plain JSON values: `runs` (latest first), `portfolios`, `quarantine`, `restatements`."""
+    cursor = conn.cursor(row_factory=dict_row)
+    portfolios = cursor.execute(
+        """
+        select
+            portfolios.name,
+            to_char(portfolios.inception_date, 'YYYY-MM-DD') as inception_date,
+            to_char(state.last_session, 'YYYY-MM-DD') as rolled_to
+        from raw.portfolios
+        left join ops.roll_forward_state as state on portfolios.portfolio_id = state.portfolio_id
+        where portfolios.deleted_at is null
+        order by portfolios.name
+        """
+    ).fetchall()
+    quarantine = cursor.execute(
+        """
+        select
+            source, relation, reason, count(*) as rows, count(distinct symbol) as symbols,
+            to_char(max(last_rejected_at), 'YYYY-MM-DD HH24:MI') as last_seen
+        from ops.rejected_rows
+        group by source, relation, reason
+        order by rows desc, source, relation, reason
+        """
+    ).fetchall()
+    restatements = cursor.execute(
+        """
+        select
+            new_source as source, count(*) as rows, count(distinct symbol) as symbols,
+            to_char(max(restated_at), 'YYYY-MM-DD HH24:MI') as last_seen
+        from ops.price_restatements
+        group by new_source
+        order by rows desc, source
+        """
+    ).fetchall()
+    return {
+        "runs": [_run_line(run) for run in ledger.recent_runs(conn, runs)],
+        "portfolios": portfolios,
+        "quarantine": quarantine,
+        "restatements": restatements,
+    }
+
+
+def _run_line(run: ledger.RunRecord) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "command": run.command,
+        "trade_date": run.trade_date.isoformat(),
+        "portfolios": run.scope or "all",
+        "status": run.status,
+        "started_at": f"{run.started_at:%Y-%m-%d %H:%M}",
+        "seconds": round(summary.duration(run), 1),
+        "errors": len(run.errors),
+        "warnings": len(run.warnings),
+    }

@@ -1,0 +1,52 @@
+"""`status`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("run_id", metavar="[RUN]", type=int, required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(run_id: int | None, as_json: bool) -> int:
+    """Recent runs, how far each portfolio is rolled, and what was refused on the way in; or one RUN in full.
+
+    Times are UTC. The exit status says nothing about the runs: 2 when there is no such run.
+    """
+    from nightly import ledger, summary
+    from nightly.status import read_status
+    from warehouse.database import open_database
+    from warehouse.errors import UserError
+    from warehouse.migrate import migrate
+    from warehouse.settings import load_settings
+
+    with open_database(load_settings()) as database, database.connect() as conn:
+        migrate(conn)
+        if run_id is None:
+            state = read_status(conn)
+            click.echo(json.dumps(state, indent=2)) if as_json else _print_status(state)
+            return 0
+        run = ledger.read_run(conn, run_id)
+    if run is None:
+        raise UserError(f"there is no run {run_id}: `python run_nightly.py status` lists the recent ones")
+    click.echo(json.dumps(summary.as_json(run), indent=2) if as_json else summary.render(run))
+    return 0
+
+
+def _print_status(state: dict[str, Any]) -> None:
+    from nightly.terminal import print_table
+
+    if not state["runs"]:
+        click.echo("no run yet: load portfolios with `python run_nightly.py load DIR`, then `python run_nightly.py`")
+    tables = {
+        "Recent runs": state["runs"],
+        "Portfolios": state["portfolios"],
+        "Quarantine (ops.rejected_rows)": state["quarantine"],
+        "Restated prices (ops.price_restatements)": state["restatements"],
+    }
+    for title, records in tables.items():
+        if records:
+            print_table(title, records)
