@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-
 if TYPE_CHECKING:
     from warehouse.settings import Settings
 
