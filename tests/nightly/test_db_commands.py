@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from nightly.db_commands import db
 from warehouse.errors import UserError
+from warehouse.settings import load_settings
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ def run(command: str) -> str:
 
 
 def test_start_url_env_and_stop(home):
-    assert run("start") == f"PostgreSQL 18 runs in {home}; stop it with: python run_nightly.py db stop\n"
+    version = load_settings().postgres_version
+    assert run("start") == f"PostgreSQL {version} runs in {home}; stop it with: python run_nightly.py db stop\n"
     url = run("url")
     assert url.count("\n") == 1
     with psycopg.connect(url.strip()) as conn:
