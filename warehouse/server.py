@@ -179,8 +179,11 @@ class EmbeddedServer:
                     f"set AFTERCLOSE_POSTGRES_VERSION={made_by}, or AFTERCLOSE_HOME to another folder"
                 )
             return
-        unfinished = self._folder / "data.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
+        for leftover in self._folder.glob("unfinished-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        # A name of its own: the initdb of a process that was killed may still be at work on another.
+        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=self._folder))
+        server_account().own(unfinished)
         # The superuser is named as we are, and `peer` lets nobody else in.
         options = ["-U", _user_name(os.geteuid()), "--auth-local=peer", "--auth-host=reject", "--encoding=UTF8"]
         if self.extra_settings.get("fsync") == "off":
