@@ -16,12 +16,15 @@ from warehouse.database import Database, create_if_missing, libpq_url
 from warehouse.migrate import migrate
 from warehouse.server import EmbeddedServer
 from warehouse.sessions import refresh_sessions
-from warehouse.settings import PROJECT_ROOT
+from warehouse.settings import PROJECT_ROOT, Settings
 
 # The calendar of the tests ends where it ends, whatever day they run on.
 CALENDAR_DAY = date(2026, 6, 30)
 # Test data may be lost in a power cut.
 CARELESS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "128MB"}
+# Creating and dropping a database for each test is mostly writing files.
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+ROOM_FOR_TESTS = 4 * 2**30
 
 _numbers = itertools.count(1)
 
@@ -29,7 +32,8 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
     """A temporary folder that everybody may enter, as pytest's own may not be."""
-    folder = Path(tempfile.mkdtemp(prefix="afterclose-tests-")).resolve()
+    in_memory = SHARED_MEMORY.exists() and shutil.disk_usage(SHARED_MEMORY).free > ROOM_FOR_TESTS
+    folder = Path(tempfile.mkdtemp(prefix="afterclose-tests-", dir=SHARED_MEMORY if in_memory else None)).resolve()
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)
@@ -39,11 +43,10 @@ def short_folder() -> Iterator[Path]:
 def _settings_of_the_tests(short_folder: Path) -> Iterator[None]:
     """No test reaches the database or the keys of the person who runs it: set to nothing, they win over `.env`."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [*(name for name in os.environ if name.startswith(("AFTERCLOSE_", "PG"))), "DATABASE_URL"]:
-            if name != "AFTERCLOSE_POSTGRES_VERSION":
-                patch.setenv(name, "") if not name.startswith("PG") else patch.delenv(name)
-        for name in ("AFTERCLOSE_PROVIDERS", "AFTERCLOSE_HISTORY_SESSIONS", "FMP_API_KEY", "POLYGON_API_KEY"):
-            patch.setenv(name, "")
+        for name in [name for name in os.environ if name.startswith("PG")]:
+            patch.delenv(name)
+        for name in (*(field.alias for field in Settings.model_fields.values()), "FMP_API_KEY", "POLYGON_API_KEY"):
+            patch.setenv(name, os.environ.get(name, "") if name == "AFTERCLOSE_POSTGRES_VERSION" else "")
         patch.setenv("AFTERCLOSE_HOME", str(short_folder / "home"))
         yield
 
@@ -51,7 +54,7 @@ def _settings_of_the_tests(short_folder: Path) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def server(short_folder: Path) -> Iterator[dict[str, str]]:
     """The libpq parameters of a server for the whole session."""
-    version = int(os.environ.get("AFTERCLOSE_POSTGRES_VERSION") or 18)
+    version = Settings(_env_file=None).postgres_version
     with EmbeddedServer(short_folder / "server", version, CARELESS).running() as parameters:
         yield parameters
 
@@ -71,7 +74,7 @@ def database(server: dict[str, str], template: str) -> Iterator[Database]:
     """A database of the test's own, migrated, with the trading sessions in it."""
     name = f"test_{next(_numbers)}"
     with Database(libpq_url({**server, "dbname": "postgres"}), embedded=True).connect() as maintenance:
-        maintenance.execute(f"create database {name} template {template}")
+        maintenance.execute(f"create database {name} template {template} strategy file_copy")
         yield Database(libpq_url({**server, "dbname": name}), embedded=True)
         maintenance.execute(f"drop database {name} with (force)")
 

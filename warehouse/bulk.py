@@ -57,17 +57,16 @@ def merge_rows(
     try:
         with conn.transaction():
             conn.execute(
-                sql.SQL("create temp table incoming_rows on commit drop as select {} from {} with no data").format(
-                    names, target
-                )
+                sql.SQL("create temp table incoming_rows as select {} from {} with no data").format(names, target)
             )
-            with conn.cursor().copy(sql.SQL("copy pg_temp.incoming_rows ({}) from stdin").format(names)) as copy:
+            cursor = conn.cursor()
+            with cursor.copy(sql.SQL("copy pg_temp.incoming_rows ({}) from stdin").format(names)) as copy:
                 for row in rows:
                     copy.write_row(row)
+            fetched = cursor.rowcount
             # Refuses a key that occurs twice, and finds the rows below.
             conn.execute(sql.SQL("create unique index on pg_temp.incoming_rows ({})").format(_list(key)))
             conn.execute("analyze pg_temp.incoming_rows")
-            fetched = conn.execute("select count(*) from pg_temp.incoming_rows").fetchone()[0]
             deleted = updated = 0
             if within is not None:
                 deleted = conn.execute(

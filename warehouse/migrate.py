@@ -1,6 +1,7 @@
 """Migrations: numbered SQL files, each applied once, in order, in a transaction of its own."""
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +62,15 @@ def grant_reader(conn: psycopg.Connection[Any]) -> str | None:
     try:
         with conn.transaction():
             if not conn.execute("select from pg_roles where rolname = %s", [READER]).rowcount:
-                conn.execute(sql.SQL("create role {} nologin").format(reader))
+                with suppress(psycopg.errors.DuplicateObject), conn.transaction():  # roles are the whole server's
+                    conn.execute(sql.SQL("create role {} nologin").format(reader))
             for statement in (
                 "grant usage on schema analytics to {}",
                 "grant select on all tables in schema analytics to {}",
                 "alter default privileges in schema analytics grant select on tables to {}",
             ):
                 conn.execute(sql.SQL(statement).format(reader))
-    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.DuplicateObject) as error:
+    except psycopg.errors.InsufficientPrivilege as error:
         return f"role {READER} could not be given schema analytics to read ({error.diag.message_primary})"
     return None
 

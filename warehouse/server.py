@@ -35,6 +35,8 @@ from warehouse.errors import UserError
 from warehouse.privileges import server_account
 
 BINARIES = {16: "pginstall", 18: "pginstall18"}
+# By code point, the same on every machine: the C library's locales are not, and not every machine has C.UTF-8.
+LOCALE = {16: ["--locale=C"], 18: ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]}
 PORT = 5432
 START_SECONDS = 300
 STOP_SECONDS = 60
@@ -138,14 +140,14 @@ class EmbeddedServer:
             raise UserError(f"cannot use {self.home} ({error}): set AFTERCLOSE_HOME to a folder of your own") from None
 
     def _ensure_started(self, *, transient: bool) -> None:
+        self._ensure_cluster()
         if not self._accepts_connections():
             if self._is_locked("alive"):
                 # It hangs, or its socket was swept away, or its postmaster was killed and others still finish.
                 self._stop()
-            self._ensure_cluster()
-            self._start()
             if transient:
                 self._transient.touch()
+            self._start()
         if not transient:
             self._transient.unlink(missing_ok=True)
 
@@ -177,15 +179,19 @@ class EmbeddedServer:
             return
         unfinished = self._folder / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        locale = (
-            ["--locale=C"]
-            if self.version < 17
-            else ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        )
         initialised = self._run(
             # The superuser is named as we are, and `peer` lets nobody else in.
-            *("initdb", "-D", unfinished.name, "-U", _user_name(os.geteuid()), "--encoding=UTF8", *locale),
+            *(
+                "initdb",
+                "-D",
+                unfinished.name,
+                "-U",
+                _user_name(os.geteuid()),
+                "--encoding=UTF8",
+                *LOCALE[self.version],
+            ),
             *("--auth-local=peer", "--auth-host=reject"),
+            *(["--no-sync"] if self.extra_settings.get("fsync") == "off" else []),
         )
         if initialised.returncode:
             raise UserError(f"cannot create a PostgreSQL cluster in {self._data}: {_last_line(initialised.stdout)}")
@@ -194,7 +200,8 @@ class EmbeddedServer:
     def _start(self) -> None:
         socket_folder = Path(tempfile.mkdtemp(prefix="afterclose-", dir=_socket_base()))
         server_account().own(socket_folder)
-        self._sweep_up(self._socket_folder())
+        self._sweep_up(self._parameters())
+        log_size = self._log.stat().st_size if self._log.exists() else 0
         settings = {
             **SERVER_SETTINGS,
             "port": str(PORT),
@@ -210,11 +217,12 @@ class EmbeddedServer:
             )
         if started.returncode:
             shutil.rmtree(socket_folder, ignore_errors=True)
-            reason = _last_line(self._log.read_text(errors="replace")) if self._log.exists() else started.stdout
+            log = self._log.read_bytes()[log_size:].decode(errors="replace") if self._log.exists() else ""
+            reason = _last_line(log, containing="FATAL:") or _last_line(started.stdout)
             raise UserError(f"PostgreSQL does not start: {reason}: see {self._log}, or set DATABASE_URL")
 
     def _stop(self) -> None:
-        socket_folder = self._socket_folder()
+        parameters = self._parameters()
         for mode in ("fast", "immediate"):
             self._run("pg_ctl", "stop", "-D", self._data.name, "-m", mode, "-w", "-t", str(STOP_SECONDS))
             deadline = time.monotonic() + STOP_SECONDS
@@ -226,18 +234,14 @@ class EmbeddedServer:
             raise UserError(
                 f"PostgreSQL in {self._data} does not stop: end its processes and try again; see {self._log}"
             )
-        self._sweep_up(socket_folder)
+        self._sweep_up(parameters)
         self._transient.unlink(missing_ok=True)
 
-    def _socket_folder(self) -> Path | None:
-        with suppress(OSError, IndexError):
-            return Path((self._data / "postmaster.pid").read_text().splitlines()[4])
-        return None
-
-    def _sweep_up(self, socket_folder: Path | None) -> None:
-        """Remove what a server left behind, also one that was killed."""
-        with suppress(OSError):
-            if socket_folder:
+    def _sweep_up(self, parameters: Mapping[str, str]) -> None:
+        """Remove what the server that `parameters` led to left behind, were it killed or not."""
+        if parameters:
+            socket_folder = Path(parameters["host"])
+            with suppress(OSError):
                 for leftover in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
                     (socket_folder / leftover).unlink(missing_ok=True)
                 socket_folder.rmdir()
@@ -247,18 +251,23 @@ class EmbeddedServer:
         """Run one of PostgreSQL's own tools in the server's folder, as the server's account, in a bare environment."""
         binaries = _binaries(self.version)
         prefix, account = server_account().launcher([binaries, self.home, _socket_base()])
-        return subprocess.run(
-            [*prefix, str(binaries / tool), *arguments],
-            cwd=self._folder,
-            env={"PATH": os.defpath, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            **account,
-            **options,
-        )
+        try:
+            return subprocess.run(
+                [*prefix, str(binaries / tool), *arguments],
+                cwd=self._folder,
+                env={"PATH": os.defpath, "LC_ALL": "C"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                **account,
+                **options,
+            )
+        except OSError as error:
+            raise UserError(
+                f"cannot run {binaries / tool} ({error}): run as an ordinary user, or set DATABASE_URL"
+            ) from None
 
     def _open(self, name: str) -> IO[str]:
         return (self.home / "server" / name).open("a")
@@ -288,8 +297,8 @@ def _binaries(version: int) -> Path:
 
 
 def _socket_base() -> Path:
-    # The path of a socket is limited to about 100 bytes, and TMPDIR may be anything.
-    return Path("/tmp")  # noqa: S108
+    # The path of a socket is limited to about 100 bytes, and TMPDIR may be anything: it is the second choice.
+    return Path("/tmp" if os.access("/tmp", os.W_OK | os.X_OK) else tempfile.gettempdir())  # noqa: S108
 
 
 def _user_name(uid: int) -> str:
@@ -299,5 +308,5 @@ def _user_name(uid: int) -> str:
         return f"user {uid}"
 
 
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no message"])[-1]
+def _last_line(text: str, containing: str = "") -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip() and containing in line), "")
