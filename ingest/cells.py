@@ -1,0 +1,125 @@
+"""Cells of the CSV files that people write: text to value, or a ValueError that says what is wrong with the text."""
+
+import re
+from collections.abc import Callable
+from datetime import date
+from decimal import Context, Decimal
+from functools import lru_cache
+
+# Amounts are numeric(28,10) in the database: ten decimals, and below 10^18. The limit leaves room for sums of them.
+_DECIMALS = 10
+LIMIT = Decimal(10) ** 15
+_SMALLEST = Decimal(1).scaleb(-_DECIMALS)
+_WIDE = Context(prec=50)
+_EARLIEST, _LATEST = date(1900, 1, 1), date(2099, 12, 31)
+
+# What most cells look like, and what needs no further look.
+_PLAIN_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,10})?")
+# A sign or parentheses, a dollar sign, digits (plain, or with a comma before every three) and decimals: $(1,234.50).
+_NUMBER = re.compile(
+    r"""
+    (?P<sign>[+-])?\s*\$?\s*(?P<opened>\()?\s*\$?\s*(?P<inner_sign>[+-])?
+    (?P<digits>(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)
+    (?P<exponent>[eE][+-]?[0-9]{1,3})?
+    \s*(?P<closed>\))?
+    """,
+    re.VERBOSE,
+)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def shown(text: str) -> str:
+    """Quote a cell's text for a message, cut where it is long."""
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def plain(number: Decimal) -> str:
+    """Write a number in its one plain spelling: no exponent, no trailing zeros (1500, 0.5)."""
+    whole = number.to_integral_value()
+    return f"{whole if number == whole else number.normalize():f}"
+
+
+def parse_number(text: str) -> Decimal:
+    """Read an amount, price or quantity: `1234.5`, `-$1,234.50`, `($1,234.50)`.
+
+    Raises ValueError for anything else (NaN and infinity too) and for more than 10 decimals or 10^15 and beyond.
+    """
+    if _PLAIN_NUMBER.fullmatch(text):
+        return Decimal(text)
+    match = _NUMBER.fullmatch(text)
+    if not match or text.count("$") > 1:
+        raise ValueError(f"{shown(text)} is not a number")
+    signs = [match["sign"], match["inner_sign"], match["opened"]]
+    if bool(match["opened"]) != bool(match["closed"]) or sum(map(bool, signs)) > 1:
+        raise ValueError(f"{shown(text)} is not a number (one minus, or one pair of parentheses)")
+    number = Decimal(match["digits"].replace(",", "") + (match["exponent"] or ""))
+    if number >= LIMIT:
+        raise ValueError(f"{shown(text)} is too large (it must be below 10^15)")
+    if number != number.quantize(_SMALLEST, context=_WIDE):
+        raise ValueError(f"{shown(text)} has more than {_DECIMALS} decimals")
+    return -number if "-" in signs or match["opened"] else number
+
+
+def parse_non_zero(text: str) -> Decimal:
+    """Read a signed quantity: any number but zero."""
+    number = parse_number(text)
+    if not number:
+        raise ValueError("must not be zero")
+    return number
+
+
+def parse_positive(text: str) -> Decimal:
+    """Read a number above zero."""
+    number = parse_number(text)
+    if number <= 0:
+        raise ValueError(f"must be above zero, not {plain(number)}")
+    return number
+
+
+def parse_non_negative(text: str) -> Decimal:
+    """Read a number that is zero or more."""
+    number = parse_number(text)
+    if number < 0:
+        raise ValueError(f"must not be negative: {plain(number)}")
+    return number
+
+
+@lru_cache(maxsize=50_000)
+def parse_date(text: str) -> date:
+    """Read an ISO date, YYYY-MM-DD, of the years 1900 to 2099."""
+    if not _DATE.fullmatch(text):
+        raise ValueError(f"{shown(text)} is not a date written YYYY-MM-DD")
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text} is not a day of the calendar") from None
+    if not _EARLIEST <= day <= _LATEST:
+        raise ValueError(f"{text} lies outside {_EARLIEST.year} to {_LATEST.year}")
+    return day
+
+
+def parse_text(text: str) -> str:
+    """Take text as written; no line breaks or other control characters."""
+    if _CONTROL.search(text):
+        raise ValueError(f"{shown(text)} holds a line break or another control character")
+    return text
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Return a parser of a word that is one of `choices` (upper case), however its case is written."""
+
+    def parse_choice(text: str) -> str:
+        word = text.upper()
+        if word not in choices:
+            raise ValueError(f"{shown(text)} is not one of {', '.join(choices)}")
+        return word
+
+    return parse_choice
+
+
+def parse_currency(text: str) -> str:
+    """Read a portfolio's currency, which must be USD."""
+    if text.upper() != "USD":
+        raise ValueError(f"{shown(text)}: only portfolios in USD can be loaded, there is no currency conversion")
+    return "USD"

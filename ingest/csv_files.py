@@ -1,0 +1,191 @@
+"""CSV files that people write: lines to rows of typed cells, with every problem found on the way."""
+
+import csv
+import difflib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_SEPARATORS = re.compile(r"[\s_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong in a file: where, and what. Its text is `file:line: column: what`."""
+
+    file: str
+    line: int
+    column: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.column}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that a file may have: its name, how its cells are read, and what an empty cell means.
+
+    `parse` takes the stripped, non-empty text of a cell and raises ValueError for what it cannot read. A file without
+    a column that is not `required` counts as having it empty; an empty cell is refused unless `optional`.
+    """
+
+    name: str
+    parse: Callable[[str], Any]
+    required: bool = True
+    optional: bool = False
+    default: Any = None
+
+
+@dataclass(slots=True)
+class Row:
+    """A line's cells by column name; None for a cell that is empty without a default, or that is listed in `bad`."""
+
+    line: int
+    cells: dict[str, Any]
+    bad: set[str]
+
+
+@dataclass(slots=True)
+class CsvFile:
+    """What a file holds: its rows and what is wrong with it, in the order of its lines."""
+
+    name: str
+    rows: list[Row] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    complete_header: bool = False
+
+    def report(self, line: int, column: str, what: str) -> None:
+        """Note a problem of this file."""
+        self.problems.append(Problem(self.name, line, column, what))
+
+
+def read_csv(path: Path, name: str, columns: Sequence[Column]) -> CsvFile:
+    """Read a CSV file with these columns in any order; `name` is what messages call it.
+
+    The first line that is neither blank nor a comment is the header; column names match whatever their case, blanks
+    and underscores. A line that starts with `#` is a comment. Never raises for what is in the file: look at `problems`.
+    """
+    read = CsvFile(name)
+    text = _decode(path, read)
+    if text is None:
+        return read
+    lines = _cells_by_line(text, read)
+    line, header = next(lines, (1, []))
+    if header is None:
+        return read
+    placed = _match_header(line, header, columns, read)
+    names = [column.name for column in columns]
+    absent = [column for column in columns if column not in placed]
+    for line, cells in lines if placed else ():
+        if cells is not None and len(cells) != len(header):
+            hint = "" if len(cells) < len(header) else "; a cell with a comma in it needs quotes"
+            read.report(line, "row", f"has {len(cells)} cells where the header has {len(header)}{hint}")
+            cells = None
+        if cells is None:
+            read.rows.append(Row(line, dict.fromkeys(names), set(names)))
+        else:
+            read.rows.append(_parse_row(line, cells, placed, absent, read))
+    return read
+
+
+def _decode(path: Path, read: CsvFile) -> str | None:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        read.report(1, "file", f"cannot be read: {error.strerror}")
+        return None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        read.report(line, "encoding", f"byte 0x{content[error.start]:02x} is not UTF-8: save the file as UTF-8")
+        return None
+
+
+def _cells_by_line(text: str, read: CsvFile) -> Iterator[tuple[int, list[str] | None]]:
+    """Yield each line that holds something as its number and its stripped cells; None for cells with broken quotes.
+
+    No cell may hold a line break, so every line is read alone: a quote that is never closed spoils one line, and not
+    the rest of the file.
+    """
+    for number, line in enumerate(_LINE_END.split(text), start=1):
+        if line.startswith("#") or not line.strip():
+            continue
+        try:
+            [cells] = csv.reader([line], strict=True, skipinitialspace=True)
+        except csv.Error as error:
+            read.report(
+                number,
+                "row",
+                f"cannot be split into cells ({error}): close each quote, double inner ones",
+            )
+            yield number, None
+            continue
+        cells = [cell.strip() for cell in cells]
+        if any(cells):
+            yield number, cells
+
+
+def _match_header(line: int, header: Sequence[str], columns: Sequence[Column], read: CsvFile) -> dict[Column, int]:
+    """Find each column's place in the header and report what is unknown, doubled or missing."""
+    if not header:
+        read.report(line, "header", f"the file is empty: its first line must name the columns {_names(columns)}")
+        return {}
+    by_key = {_key(column.name): column for column in columns}
+    placed: dict[Column, int] = {}
+    problems_before = len(read.problems)
+    for place, written in enumerate(header):
+        column = by_key.get(_key(written))
+        if column is None and not written:
+            read.report(line, "header", f"column {place + 1} has no name")
+        elif column is None:
+            read.report(line, written, f"is not a column of this file{_suggestion(written, by_key)}")
+        elif column in placed:
+            read.report(line, column.name, "stands twice in the header")
+        else:
+            placed[column] = place
+    if not placed:
+        read.problems[problems_before:] = []
+        read.report(line, "header", f"the first line must name the columns, separated by commas: {_names(columns)}")
+        return {}
+    for column in columns:
+        if column.required and column not in placed:
+            read.report(line, column.name, "the column is missing")
+    read.complete_header = len(read.problems) == problems_before
+    return placed
+
+
+def _parse_row(
+    line: int, cells: Sequence[str], placed: dict[Column, int], absent: Sequence[Column], read: CsvFile
+) -> Row:
+    row = Row(line, {column.name: column.default for column in absent}, {c.name for c in absent if c.required})
+    for column, place in placed.items():
+        text = cells[place]
+        value = column.default
+        try:
+            if text:
+                value = column.parse(text)
+            elif not column.optional:
+                raise ValueError("is empty")
+        except ValueError as error:
+            read.report(line, column.name, str(error))
+            row.bad.add(column.name)
+        row.cells[column.name] = value
+    return row
+
+
+def _key(name: str) -> str:
+    return _SEPARATORS.sub(" ", name.strip()).lower()
+
+
+def _names(columns: Sequence[Column]) -> str:
+    return ", ".join(column.name for column in columns)
+
+
+def _suggestion(written: str, by_key: dict[str, Column]) -> str:
+    close = difflib.get_close_matches(_key(written), by_key, n=1)
+    return f": did you mean {by_key[close[0]].name}?" if close else ""
