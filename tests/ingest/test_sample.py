@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 import ingest
+from ingest.market_data import collect_market_data
+from ingest.portfolios import load_folder
 from ingest.providers.base import Outcome, Want
 from ingest.providers.files import FilesProvider
-from tests.ingest.market_book import day
+from ingest.universe import Role
+from tests.ingest.market_book import day, define_factors
 from warehouse.sessions import sessions_between
 
 SAMPLE = Path(ingest.__file__).parent / "sample"
@@ -112,3 +115,26 @@ def test_yields_are_there_for_the_whole_window():
 def test_the_prices_are_compressed_as_the_provider_reads_them():
     with gzip.open(SAMPLE / "prices.csv.gz", "rt") as lines:
         assert next(lines).strip() == "symbol,date,close"
+
+
+def test_the_portfolios_load_and_the_sample_has_a_price_of_every_session_of_their_lives(conn):
+    define_factors(conn, "MTUM", "VTV", "VLUE")
+    loaded = load_folder(conn, SAMPLE / "portfolios")
+    assert conn.execute("select count(*) from raw.portfolios").fetchone() == (3,), loaded.lines()
+
+    def collect():
+        return collect_market_data(
+            conn, [FilesProvider(SAMPLE)], day("2016-06-03"), LAST, history_sessions=400, today=LAST
+        )
+
+    report = collect()
+    assert [(missed.symbol, missed.role) for missed in report.missed] == [("VTV", Role.FACTOR)]
+    assert (report.coverage(), report.holes.total(), report.warnings()) == (1, 0, [])
+    assert conn.execute("select count(*) from raw.market_data_cache where price_date > %s", [LAST]).fetchone() == (0,)
+    changes = "select count(*), max(change_id) from ops.input_changes"
+    before = conn.execute(changes).fetchone()
+    load_folder(conn, SAMPLE / "portfolios")
+    again = collect()
+    assert again.prices.fetched == again.prices.unchanged > 0
+    assert again.profiles.fetched == again.profiles.unchanged == report.profiles.inserted
+    assert conn.execute(changes).fetchone() == before
