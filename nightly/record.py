@@ -33,13 +33,14 @@ class Problem:
 
 @dataclass
 class PhaseRecord:
-    """One phase of a run: `counts` is what it did, as plain JSON values that `nightly.phases` puts into words."""
+    """One phase of a run, and what it did: in plain JSON values (`counts`) and in words (`lines`)."""
 
     phase: str
     name: str
     status: RunStatus = "running"
     seconds: float | None = None
     counts: dict[str, Any] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from nightly.phases import describe
 from nightly.record import PhaseRecord, Problem, RunRecord
 
 _PROBLEMS_PER_PHASE = 20
@@ -52,7 +51,7 @@ def as_json(run: RunRecord) -> dict[str, Any]:
                 "status": phase.status,
                 "seconds": phase.seconds,
                 "counts": phase.counts,
-                "lines": describe(phase.phase, phase.counts),
+                "lines": phase.lines,
             }
             for phase in run.phases
         ],
@@ -106,7 +105,7 @@ def _title(run: RunRecord) -> str:
 def _phase(phase: PhaseRecord) -> str:
     seconds = f"{phase.seconds:8.1f} s" if phase.seconds is not None else " " * 10
     head = f"  {phase.phase:<5} {phase.name:<26} {coloured(phase.status)}{' ' * (12 - len(phase.status))}{seconds}"
-    return "\n".join([head, *(f"        {line}" for line in describe(phase.phase, phase.counts))])
+    return "\n".join([head, *(f"        {line}" for line in phase.lines)])
 
 
 def _problems(title: str, problems: Sequence[Problem]) -> str:
