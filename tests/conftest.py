@@ -22,6 +22,9 @@ from warehouse.settings import PROJECT_ROOT
 CALENDAR_DAY = date(2026, 6, 30)
 # Test data may be lost in a power cut.
 CARELESS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "128MB"}
+# Creating and dropping a database for each test is mostly writing files.
+SHARED_MEMORY = Path("/dev/shm")
+ROOM_FOR_TESTS = 4 * 2**30
 
 _numbers = itertools.count(1)
 
@@ -29,7 +32,8 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
     """A temporary folder that everybody may enter, as pytest's own may not be."""
-    folder = Path(tempfile.mkdtemp(prefix="afterclose-tests-")).resolve()
+    in_memory = SHARED_MEMORY.exists() and shutil.disk_usage(SHARED_MEMORY).free > ROOM_FOR_TESTS
+    folder = Path(tempfile.mkdtemp(prefix="afterclose-tests-", dir=SHARED_MEMORY if in_memory else None)).resolve()
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)

@@ -114,7 +114,7 @@ def _checked(given: str) -> Database:
 
 
 def _refusal(error: psycopg.OperationalError, parameters: Mapping[str, Any]) -> str:
-    reason = "; ".join(str(error).split("\n"))
+    reason = " ".join(str(error).split())
     if password := str(parameters.get("password", "")):
         reason = reason.replace(password, "***")
-    return f"cannot connect to PostgreSQL: {reason}: start that server, or correct DATABASE_URL"
+    return f"cannot connect to PostgreSQL: {reason}: see that it runs and lets you in, or correct DATABASE_URL"

@@ -61,20 +61,21 @@ class Account:
 
 
 def server_account() -> Account:
-    """Return the account for the server: ours, or `nobody` as root."""
-    if os.geteuid() != 0:
-        return _account(pwd.getpwuid(os.geteuid()), dropped=False)
+    """Return the account for the server: ours, or `nobody` as root.
+
+    Raises:
+        UserError: the machine has no such user.
+    """
+    is_root = os.geteuid() == 0
     try:
-        return _account(pwd.getpwnam(UNPRIVILEGED_USER), dropped=True)
+        entry = pwd.getpwnam(UNPRIVILEGED_USER) if is_root else pwd.getpwuid(os.geteuid())
     except KeyError:
+        missing = UNPRIVILEGED_USER if is_root else f"with the id {os.geteuid()}"
         raise UserError(
-            f"PostgreSQL does not run as root, and there is no user {UNPRIVILEGED_USER} to run it as: "
-            "run as an ordinary user, or set DATABASE_URL"
+            f"PostgreSQL needs an ordinary user with a name to run as, and this machine knows no user {missing}: "
+            "run as another user, or set DATABASE_URL"
         ) from None
-
-
-def _account(entry: pwd.struct_passwd, *, dropped: bool) -> Account:
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, dropped)
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, dropped=is_root)
 
 
 def _others_may_enter(folder: Path) -> bool:

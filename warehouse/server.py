@@ -35,6 +35,8 @@ from warehouse.errors import UserError
 from warehouse.privileges import server_account
 
 BINARIES = {16: "pginstall", 18: "pginstall18"}
+# By code point, the same on every machine: the C library's locales are not, and not every machine has C.UTF-8.
+LOCALE = {16: ["--locale=C"], 18: ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]}
 PORT = 5432
 START_SECONDS = 300
 STOP_SECONDS = 60
@@ -177,15 +179,19 @@ class EmbeddedServer:
             return
         unfinished = self._folder / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        locale = (
-            ["--locale=C"]
-            if self.version < 17
-            else ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        )
         initialised = self._run(
             # The superuser is named as we are, and `peer` lets nobody else in.
-            *("initdb", "-D", unfinished.name, "-U", _user_name(os.geteuid()), "--encoding=UTF8", *locale),
+            *(
+                "initdb",
+                "-D",
+                unfinished.name,
+                "-U",
+                _user_name(os.geteuid()),
+                "--encoding=UTF8",
+                *LOCALE[self.version],
+            ),
             *("--auth-local=peer", "--auth-host=reject"),
+            *(["--no-sync"] if self.extra_settings.get("fsync") == "off" else []),
         )
         if initialised.returncode:
             raise UserError(f"cannot create a PostgreSQL cluster in {self._data}: {_last_line(initialised.stdout)}")
@@ -194,7 +200,7 @@ class EmbeddedServer:
     def _start(self) -> None:
         socket_folder = Path(tempfile.mkdtemp(prefix="afterclose-", dir=_socket_base()))
         server_account().own(socket_folder)
-        self._sweep_up(self._socket_folder())
+        self._sweep_up(self._parameters())
         log_size = self._log.stat().st_size if self._log.exists() else 0
         settings = {
             **SERVER_SETTINGS,
@@ -216,7 +222,7 @@ class EmbeddedServer:
             raise UserError(f"PostgreSQL does not start: {reason}: see {self._log}, or set DATABASE_URL")
 
     def _stop(self) -> None:
-        socket_folder = self._socket_folder()
+        parameters = self._parameters()
         for mode in ("fast", "immediate"):
             self._run("pg_ctl", "stop", "-D", self._data.name, "-m", mode, "-w", "-t", str(STOP_SECONDS))
             deadline = time.monotonic() + STOP_SECONDS
@@ -228,18 +234,14 @@ class EmbeddedServer:
             raise UserError(
                 f"PostgreSQL in {self._data} does not stop: end its processes and try again; see {self._log}"
             )
-        self._sweep_up(socket_folder)
+        self._sweep_up(parameters)
         self._transient.unlink(missing_ok=True)
 
-    def _socket_folder(self) -> Path | None:
-        with suppress(OSError, IndexError):
-            return Path((self._data / "postmaster.pid").read_text().splitlines()[4])
-        return None
-
-    def _sweep_up(self, socket_folder: Path | None) -> None:
-        """Remove what a server left behind, also one that was killed."""
-        with suppress(OSError):
-            if socket_folder:
+    def _sweep_up(self, parameters: Mapping[str, str]) -> None:
+        """Remove what the server that `parameters` led to left behind, were it killed or not."""
+        if parameters:
+            socket_folder = Path(parameters["host"])
+            with suppress(OSError):
                 for leftover in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
                     (socket_folder / leftover).unlink(missing_ok=True)
                 socket_folder.rmdir()

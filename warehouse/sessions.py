@@ -80,7 +80,7 @@ def require_session(conn: psycopg.Connection[Any], day: date) -> date:
     if before == day:
         return day
     nearest = " and ".join(str(session) for session in (before, after) if session)
-    raise UserError(f"{day} is no NYSE session; the nearest are {nearest or 'none: the calendar is empty'}")
+    raise UserError(f"{day} is no NYSE session; nearest: {nearest or 'none, the calendar is empty'}")
 
 
 def sessions_between(conn: psycopg.Connection[Any], start: date, end: date) -> list[date]:

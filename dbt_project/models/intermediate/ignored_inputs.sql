@@ -1,5 +1,3 @@
-{{ config(materialized='view', tags=['views']) }}
-
 with lot_closings as (
     select * from {{ ref('lot_closings') }}
 ),

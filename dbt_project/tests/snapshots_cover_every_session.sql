@@ -1,0 +1,31 @@
+-- No session is missing between inception and a portfolio's last snapshot, and none is there that is not the exchange's
+-- or has not closed.
+with lives as (
+    select
+        snapshots.portfolio_id,
+        max(snapshots.snapshot_date) as last_snapshot_date
+    from {{ ref('portfolio_snapshots') }} as snapshots
+    group by snapshots.portfolio_id
+),
+
+expected as (
+    select
+        lives.portfolio_id,
+        sessions.session_date
+    from lives
+    inner join {{ ref('active_portfolios') }} as portfolios on lives.portfolio_id = portfolios.portfolio_id
+    inner join {{ ref('sessions') }} as sessions
+        on sessions.session_number >= portfolios.inception_session_number
+        and sessions.session_date <= lives.last_snapshot_date
+        and sessions.closes_at < now()
+)
+
+select
+    coalesce(expected.portfolio_id, snapshots.portfolio_id) as portfolio_id,
+    coalesce(expected.session_date, snapshots.snapshot_date) as session_date,
+    case when expected.portfolio_id is null then 'unexpected' else 'missing' end as problem
+from expected
+full join {{ ref('portfolio_snapshots') }} as snapshots
+    on expected.portfolio_id = snapshots.portfolio_id
+    and expected.session_date = snapshots.snapshot_date
+where expected.portfolio_id is null or snapshots.portfolio_id is null

@@ -1,0 +1,122 @@
+"""Migrations: once, in order, all or nothing, never edited; and the role that reads."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from warehouse.errors import UserError
+from warehouse.migrate import MIGRATIONS, grant_reader, migrate
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The migrations that have landed, in a folder that a test may change."""
+    for file in MIGRATIONS.glob("*.sql"):
+        (tmp_path / file.name).write_text(file.read_text())
+    return tmp_path
+
+
+@pytest.fixture
+def reader(conn):
+    """The read-only role. Roles are the whole server's, so it goes when the test does."""
+    yield "afterclose_reader"
+    if conn.execute("select from pg_roles where rolname = 'afterclose_reader'").rowcount:
+        conn.execute("drop owned by afterclose_reader")
+        conn.execute("drop role afterclose_reader")
+
+
+def applied(conn) -> list[str]:
+    return [name for (name,) in conn.execute("select name from ops.schema_migrations order by applied_at, name")]
+
+
+def test_each_is_applied_once_and_recorded(conn):
+    names = sorted(file.name for file in MIGRATIONS.glob("*.sql"))
+    assert applied(conn) == names
+    assert migrate(conn) == []
+    assert applied(conn) == names
+
+
+def test_numbers_are_unique():
+    numbers = [file.name[:4] for file in MIGRATIONS.glob("*.sql")]
+    assert len(numbers) == len(set(numbers))
+
+
+def test_a_new_one_is_applied_with_its_percent_signs_and_many_statements(conn, folder):
+    (folder / "9001_more.sql").write_text("create table ops.more (x text);\ninsert into ops.more values ('100 %s');")
+    assert migrate(conn, folder) == ["9001_more.sql"]
+    assert conn.execute("select x from ops.more").fetchall() == [("100 %s",)]
+    assert migrate(conn, folder) == []
+
+
+def test_one_that_fails_leaves_nothing_and_can_be_mended(conn, folder):
+    broken = folder / "9001_more.sql"
+    broken.write_text("create table ops.more (x text); select 1 / 0;")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        migrate(conn, folder)
+    assert "9001_more.sql" not in applied(conn)
+    broken.write_text("create table ops.more (x text);")
+    assert migrate(conn, folder) == ["9001_more.sql"]
+
+
+def test_an_edited_one_is_refused(conn, folder):
+    edited = folder / "0003_raw_market.sql"
+    edited.write_text(edited.read_text() + "\n-- an afterthought")
+    (folder / "9001_more.sql").write_text("create table ops.more (x text);")
+    with pytest.raises(UserError, match=r"0003_raw_market\.sql was edited .* new migration"):
+        migrate(conn, folder)
+    assert "9001_more.sql" not in applied(conn)
+
+
+def test_a_database_ahead_of_the_code_is_refused(conn, folder):
+    (folder / "9001_more.sql").write_text("select 1;")
+    migrate(conn, folder)
+    with pytest.raises(UserError, match=r"has migration 9001_more\.sql, which this version does not know: update"):
+        migrate(conn)
+
+
+def test_without_the_right_to_create(conn, database):
+    conn.execute("create role humble login")
+    conn.execute("create database humble_home")
+    try:
+        with database.connect(dbname="humble_home") as other:
+            other.execute("set role humble")
+            with pytest.raises(UserError, match=r"may not change the database humble_home \(permission denied"):
+                migrate(other)
+    finally:
+        conn.execute("drop database humble_home")
+        conn.execute("drop role humble")
+
+
+def test_the_reader_reads_analytics_and_nothing_else(conn, reader):
+    conn.execute("create table analytics.before as select 1 as x")
+    assert grant_reader(conn) is None
+    conn.execute("create table analytics.after as select 2 as x")
+    conn.execute("create view analytics.seen as select count(*) as x from raw.positions")
+    with conn.transaction():
+        conn.execute(f"set local role {reader}")
+        found = [conn.execute(f"select x from analytics.{name}").fetchone()[0] for name in ("before", "after", "seen")]
+        assert found == [1, 2, 0]
+        for statement in ("select from raw.positions", "select from ops.batch_runs", "delete from analytics.after"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), conn.transaction():
+                conn.execute(statement)
+
+
+def test_granting_again_writes_nothing(conn, reader):
+    grant_reader(conn)
+    version = "select xmin from pg_namespace where nspname = 'analytics'"
+    before = conn.execute(version).fetchone()
+    assert grant_reader(conn) is None
+    assert conn.execute(version).fetchone() == before
+
+
+def test_where_roles_may_not_be_created_a_warning_says_so(conn, reader):
+    conn.execute("create role humble")
+    conn.execute("grant usage on schema analytics to humble")
+    conn.execute("set role humble")
+    assert grant_reader(conn) == (
+        "role afterclose_reader could not be given schema analytics to read (permission denied to create role)"
+    )
+    conn.execute("reset role")
+    conn.execute("drop owned by humble")
+    conn.execute("drop role humble")

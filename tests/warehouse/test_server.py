@@ -1,0 +1,275 @@
+"""The embedded server in ordinary life: odd folders, several users, killed processes, another account."""
+
+import os
+import pwd
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from conftest import CARELESS
+
+from warehouse.database import libpq_url
+from warehouse.errors import UserError
+from warehouse.privileges import Account, server_account
+from warehouse.server import EmbeddedServer
+from warehouse.settings import PROJECT_ROOT
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
+
+# Uses the server of the home given until its standard input ends.
+CLIENT = """
+import sys
+from pathlib import Path
+from warehouse.errors import UserError
+from warehouse.server import EmbeddedServer
+try:
+    with EmbeddedServer(Path(sys.argv[1])).running() as parameters:
+        print("ready", parameters["user"], flush=True)
+        sys.stdin.read()
+except UserError as error:
+    sys.exit(f"refused: {error}")
+"""
+CLIENT_NEEDS = [PROJECT_ROOT, Path(sys.prefix), Path(sys.executable).resolve().parent]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a space and a quote in its long name, in a folder that only we may enter."""
+    closed = tmp_path_factory.mktemp("closed")
+    closed.chmod(0o700)
+    return closed / ("longer than a socket's may be " * 4) / "it's a home"
+
+
+@pytest.fixture
+def server(home: Path) -> Iterator[EmbeddedServer]:
+    server = EmbeddedServer(home, 18, CARELESS)
+    yield server
+    assert server.stop()
+
+
+@contextmanager
+def client(home: Path, prefix: list[str] | None = None, **options) -> Iterator[subprocess.Popen[str]]:
+    """A process that uses the server of `home`; yields when it does, or has given up."""
+    process = subprocess.Popen(
+        [*(prefix or []), sys.executable, "-c", CLIENT, str(home)],
+        **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": PROJECT_ROOT, **options},
+    )
+    process.first_line = process.stdout.readline()
+    yield process
+    process.communicate(timeout=60)
+
+
+def answers(parameters: dict[str, str]) -> bool:
+    try:
+        with psycopg.connect(libpq_url({**parameters, "dbname": "postgres"})) as conn:
+            return conn.execute("select 1").fetchone() == (1,)
+    except psycopg.OperationalError:
+        return False
+
+
+def postmaster(server: EmbeddedServer) -> int:
+    return int((server.home / "postgres" / "data" / "postmaster.pid").read_text().split("\n")[0])
+
+
+def test_runs_inside_the_block_and_leaves_nothing_behind(server):
+    with server.running() as parameters:
+        assert answers(parameters)
+        socket_folder = Path(parameters["host"])
+        assert socket_folder.stat().st_mode & 0o777 == 0o700
+        assert socket_folder.stat().st_uid == server_account().uid
+        with psycopg.connect(libpq_url({**parameters, "dbname": "postgres"})) as conn:
+            assert conn.execute("show listen_addresses").fetchone() == ("",)
+            assert conn.execute("show timezone").fetchone() == ("UTC",)
+            assert conn.execute("show client_connection_check_interval").fetchone() == ("2s",)
+            assert conn.execute("select 'z' < 'ä', lower('Ä')").fetchone() == (True, "ä")
+    assert not answers(parameters)
+    assert not socket_folder.exists()
+    assert not list(server.home.glob("postgres/data/postmaster.pid"))
+
+
+def test_is_stopped_when_the_block_fails(server):
+    with pytest.raises(KeyboardInterrupt), server.running() as parameters:
+        raise KeyboardInterrupt
+    assert not answers(parameters)
+
+
+def test_permissions_outside_the_home_stay_as_they_were(server):
+    before = [folder.stat().st_mode for folder in server.home.parents]
+    with server.running():
+        pass
+    assert [folder.stat().st_mode for folder in server.home.parents] == before
+
+
+def test_two_homes_and_two_versions_at_once(server, short_folder):
+    other = EmbeddedServer(short_folder / "sixteen", 16, CARELESS)
+    with server.running() as here, other.running() as there:
+        versions = []
+        for parameters in (here, there):
+            with psycopg.connect(libpq_url({**parameters, "dbname": "postgres"})) as conn:
+                versions.append(conn.info.server_version // 10_000)
+        assert versions == [18, 16]
+        with pytest.raises(UserError, match=r"made by PostgreSQL 16 and 18 .*AFTERCLOSE_POSTGRES_VERSION=16"):
+            EmbeddedServer(other.home, 18).running().__enter__()
+    assert not answers(there)
+
+
+def test_the_last_one_out_stops_it(server):
+    with client(server.home) as starter, server.running() as parameters:
+        starter.communicate(timeout=60)
+        assert starter.returncode == 0
+        assert answers(parameters)
+    assert not answers(parameters)
+
+
+def test_many_start_it_at_once(server):
+    clients = [client(server.home) for _ in range(4)]
+    for entered in clients:
+        assert entered.__enter__().first_line.startswith("ready")
+    with server.running() as parameters:
+        assert answers(parameters)
+    assert answers(parameters)
+    for entered in clients:
+        entered.__exit__(None, None, None)
+    assert not answers(parameters)
+
+
+def test_stays_until_it_is_told_to_stop(server):
+    with server.running(leave_running=True) as parameters:
+        pass
+    with server.running():
+        pass
+    assert answers(parameters)
+    with server.running():
+        assert not server.stop(), "it is in use"
+        assert answers(parameters)
+    assert not answers(parameters), "and stops with the last use"
+
+
+def test_a_killed_client_leaves_it_usable_and_it_stops_after_the_next(server):
+    with client(server.home) as killed:
+        killed.kill()
+    with server.running() as parameters:
+        assert answers(parameters)
+    assert not answers(parameters)
+
+
+def test_a_killed_postmaster(server):
+    with server.running() as parameters:
+        os.kill(postmaster(server), signal.SIGKILL)
+    with server.running() as parameters_after:
+        assert answers(parameters_after)
+    assert not Path(parameters["host"]).exists()
+
+
+def test_a_killed_postmaster_that_nobody_swept_up_after(server):
+    with client(server.home) as killed:
+        os.kill(postmaster(server), signal.SIGKILL)
+        killed.kill()
+    with server.running() as parameters:
+        assert answers(parameters)
+
+
+def test_a_socket_that_was_swept_away(server):
+    with server.running(leave_running=True) as parameters:
+        (Path(parameters["host"]) / ".s.PGSQL.5432").unlink()
+    with server.running() as parameters:
+        assert answers(parameters)
+
+
+def test_a_stale_pid_that_belongs_to_another_process_by_now(server):
+    with server.running():
+        pid_file = server.home / "postgres" / "data" / "postmaster.pid"
+        lines = pid_file.read_text().splitlines()
+    prefix, options = server_account().launcher([server.home])
+    with subprocess.Popen([*prefix, "sleep", "60"], **options) as bystander:
+        pid_file.write_text("\n".join([str(bystander.pid), *lines[1:]]) + "\n")
+        server_account().own(pid_file)
+        with server.running() as parameters:
+            assert answers(parameters)
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+def test_a_copied_home_has_a_server_of_its_own(server, tmp_path):
+    with server.running() as original:
+        subprocess.run(["cp", "-a", server.home, tmp_path / "copy"], check=True)
+        copy = EmbeddedServer(tmp_path / "copy", 18, CARELESS)
+        with copy.running() as parameters:
+            assert answers(parameters)
+            assert parameters["host"] != original["host"]
+        assert answers(original)
+
+
+def test_a_bare_environment(server):
+    with client(server.home, env={}) as process:
+        assert process.first_line.startswith("ready")
+
+
+def test_without_standard_input(server):
+    with client(server.home, prefix=["sh", "-c", 'exec "$@" <&-', "sh"]) as process:
+        assert process.first_line.startswith("ready")
+    with server.running() as parameters:
+        assert answers(parameters)
+
+
+def test_a_server_that_does_not_start_says_why(home, server):
+    with server.running():
+        pass
+    with pytest.raises(UserError, match=r"does not start: .*FATAL.*no_such_setting|does not start: .*no_such_setting"):
+        EmbeddedServer(home, 18, {"no_such_setting": "1"}).running().__enter__()
+
+
+def test_a_home_that_cannot_be(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="set AFTERCLOSE_HOME"):
+        EmbeddedServer(tmp_path / "file").running().__enter__()
+
+
+@as_root
+class TestAnotherAccount:
+    @pytest.fixture
+    def daemon(self) -> Account:
+        entry = pwd.getpwnam("daemon")
+        return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, dropped=True)
+
+    @pytest.fixture
+    def own_home(self, short_folder: Path, daemon: Account) -> Path:
+        folder = short_folder / "daemon"
+        folder.mkdir(exist_ok=True)
+        daemon.own(folder)
+        return folder / "home"
+
+    def test_an_ordinary_user(self, own_home, daemon):
+        prefix, options = daemon.launcher(CLIENT_NEEDS)
+        with client(own_home, prefix, env={}, **options) as process:
+            assert process.first_line == "ready daemon\n"
+            assert (own_home / "postgres" / "data" / "postmaster.pid").stat().st_uid == daemon.uid
+        assert not (own_home / "postgres" / "data" / "postmaster.pid").exists()
+        with pytest.raises(UserError, match="belongs to daemon, and PostgreSQL would run as nobody"):
+            EmbeddedServer(own_home).running().__enter__()
+
+    def test_an_ordinary_user_in_the_home_of_root(self, short_folder, daemon):
+        roots = EmbeddedServer(short_folder / "sixteen", 16, CARELESS)
+        with roots.running():
+            pass
+        prefix, options = daemon.launcher(CLIENT_NEEDS)
+        with client(roots.home, prefix, stderr=subprocess.STDOUT, **options) as process:
+            assert "belongs to nobody, and PostgreSQL would run as daemon" in process.first_line
+
+    def test_a_folder_that_everybody_may_enter_lends_no_capability(self, short_folder):
+        prefix, options = server_account().launcher([short_folder])
+        capabilities = subprocess.run(
+            [*prefix, "grep", "CapEff", "/proc/self/status"], capture_output=True, text=True, check=True, **options
+        )
+        assert int(capabilities.stdout.split()[1], 16) == 0
+
+    def test_a_closed_folder_without_the_tool_that_lends_the_capability(self, tmp_path, monkeypatch):
+        tmp_path.chmod(0o700)
+        monkeypatch.setenv("PATH", "/nowhere")
+        with pytest.raises(UserError, match=r"nobody, who may not enter .*install util-linux"):
+            EmbeddedServer(tmp_path).running().__enter__()

@@ -1,0 +1,55 @@
+"""Settings: the environment over `.env`, nothing over a default, and secrets kept."""
+
+import re
+
+import pytest
+
+from warehouse.errors import UserError
+from warehouse.settings import PROJECT_ROOT, Settings, load_settings
+
+
+def test_defaults():
+    settings = load_settings()
+    assert settings.database_url is None
+    assert (settings.postgres_version, settings.providers, settings.history_sessions) == (18, "", 400)
+
+
+def test_environment_wins_over_the_file_also_when_set_to_nothing(tmp_path, monkeypatch):
+    file = tmp_path / ".env"
+    file.write_text(
+        "DATABASE_URL=postgresql://ann@db/prod\nAFTERCLOSE_HISTORY_SESSIONS=10\nAFTERCLOSE_POSTGRES_VERSION=16\n"
+    )
+    monkeypatch.setenv("AFTERCLOSE_HISTORY_SESSIONS", "20")
+    monkeypatch.delenv("AFTERCLOSE_POSTGRES_VERSION", raising=False)
+    settings = Settings(_env_file=file)
+    assert (settings.database_url, settings.history_sessions, settings.postgres_version) == (None, 20, 16)
+
+
+def test_the_secret_does_not_show(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ann:s3cret@db/prod")
+    settings = load_settings()
+    assert "s3cret" not in f"{settings!r} {settings}"
+    assert settings.database_url.get_secret_value() == "postgresql://ann:s3cret@db/prod"
+
+
+def test_a_relative_home_hangs_on_the_project(monkeypatch, tmp_path):
+    monkeypatch.setenv("AFTERCLOSE_HOME", "elsewhere/data")
+    monkeypatch.chdir(tmp_path)
+    assert load_settings().home == PROJECT_ROOT / "elsewhere" / "data"
+
+
+def test_every_wrong_value_is_named(monkeypatch):
+    monkeypatch.setenv("AFTERCLOSE_POSTGRES_VERSION", "17")
+    monkeypatch.setenv("AFTERCLOSE_HISTORY_SESSIONS", "many")
+    with pytest.raises(UserError) as refusal:
+        load_settings()
+    assert "AFTERCLOSE_POSTGRES_VERSION: Input should be 16 or 18" in str(refusal.value)
+    assert "AFTERCLOSE_HISTORY_SESSIONS: Input should be a valid integer" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_example_lists_every_setting():
+    example = (PROJECT_ROOT / ".env.example").read_text()
+    assert re.findall(r"^#([A-Z_]+)=", example, re.MULTILINE) == [
+        field.alias for field in Settings.model_fields.values()
+    ]
