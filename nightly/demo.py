@@ -1,4 +1,4 @@
-"""The demo: the bundled sample through the ordinary entry points, in a database of its own, and what a person looks at then."""
+"""The demo: the bundled sample through the ordinary entry points, and what a person would look at then."""
 
 from __future__ import annotations
 

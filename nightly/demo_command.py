@@ -11,8 +11,8 @@ import click
 def demo() -> int:
     """A night on real sample data: no key and no network needed, and your own database is left alone.
 
-    It loads three sample portfolios into a database of its own on the embedded server, runs every phase over the last 20
-    sessions of the sample, and shows what a person would look at in the morning.
+    It loads three sample portfolios into a database of its own on the embedded server, runs every phase over the last
+    20 sessions of the sample, and shows what a person would look at in the morning.
     """
     from nightly import demo as steps
     from nightly import summary

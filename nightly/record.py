@@ -81,4 +81,6 @@ def describe_exception(error: BaseException) -> str:
     frames = ((Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__))
     ours = [(file, line) for file, line in frames if file.is_relative_to(_ROOT) and "site-packages" not in file.parts]
     place = f" ({ours[-1][0].relative_to(_ROOT)}:{ours[-1][1]})" if ours else ""
-    return one_line(f"{type(error).__name__}: {error}") + place
+    # Of a database error the message alone: what follows it is a picture of the statement.
+    message = getattr(getattr(error, "diag", None), "message_primary", None) or error
+    return one_line(f"{type(error).__name__}: {message}") + place

@@ -78,17 +78,17 @@ def _window(each: Mapping[str, Any]) -> str:
 
 
 def _describe_rows(written: Mapping[str, Mapping[str, int | None]]) -> list[str]:
-    return [f"{table.replace('_', ' ')}: {_rows(row)}" for table, row in sorted(written.items())]
+    return [f"{table.replace('_', ' ')}: {said}" for table, row in sorted(written.items()) if (said := _rows(row))]
 
 
 def _rows(row: Mapping[str, int | None]) -> str:
     if row["inserted"] is None:
-        return "all built"
+        return "built whole"
     # A window that is replaced deletes and inserts: what it wrote is what counts.
     if row["updated"] is None:
-        return f"{row['inserted']:,} written"
+        return f"{row['inserted']:,} rows written" if row["inserted"] or row["deleted"] else ""
     words = {"inserted": "new", "updated": "updated", "deleted": "gone", "unchanged": "unchanged"}
-    return ", ".join(f"{row[kind]:,} {word}" for kind, word in words.items() if row[kind]) or "none"
+    return ", ".join(f"{row[kind]:,} {word}" for kind, word in words.items() if row[kind])
 
 
 def _share_out(results: Sequence[NodeResult], numbers: Sequence[str]) -> dict[str, list[NodeResult]]:
