@@ -13,6 +13,8 @@ _SMALLEST = Decimal(1).scaleb(-_DECIMALS)
 _WIDE = Context(prec=50)
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2099, 12, 31)
 
+# What most cells look like, and what needs no further look.
+_PLAIN_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,10})?")
 # A sign or parentheses, a dollar sign, digits (plain, or with a comma before every three) and decimals: $(1,234.50).
 _NUMBER = re.compile(
     r"""
@@ -43,6 +45,8 @@ def parse_number(text: str) -> Decimal:
 
     Raises ValueError for anything else (NaN and infinity too) and for more than 10 decimals or 10^15 and beyond.
     """
+    if _PLAIN_NUMBER.fullmatch(text):
+        return Decimal(text)
     match = _NUMBER.fullmatch(text)
     if not match or text.count("$") > 1:
         raise ValueError(f"{shown(text)} is not a number")

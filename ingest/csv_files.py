@@ -82,7 +82,7 @@ def read_csv(path: Path, name: str, columns: Sequence[Column]) -> CsvFile:
     absent = [column for column in columns if column not in placed]
     for line, cells in lines if placed else ():
         if cells is not None and len(cells) != len(header):
-            hint = "" if len(cells) < len(header) else '; a cell with a comma in it needs quotes, like "1,234.50"'
+            hint = "" if len(cells) < len(header) else "; a cell with a comma in it needs quotes"
             read.report(line, "row", f"has {len(cells)} cells where the header has {len(header)}{hint}")
             cells = None
         if cells is None:
@@ -118,7 +118,11 @@ def _cells_by_line(text: str, read: CsvFile) -> Iterator[tuple[int, list[str] | 
         try:
             [cells] = csv.reader([line], strict=True, skipinitialspace=True)
         except csv.Error as error:
-            read.report(number, "row", f"quotes are not in order ({error}); a quote inside quotes is doubled")
+            read.report(
+                number,
+                "row",
+                f"cannot be split into cells ({error}): close each quote, double inner ones",
+            )
             yield number, None
             continue
         cells = [cell.strip() for cell in cells]

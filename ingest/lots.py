@@ -67,14 +67,14 @@ class Lot:
 
 @dataclass(slots=True)
 class PositionFile:
-    """A position file: its sound lots with their lines, and what could be read of the keys of the other rows.
+    """A position file: its sound lots, and what could be read of the keys of the other rows.
 
     `unsound` holds (portfolio, symbol, entry date) with None where the cell could not be read: a close that names such
     a lot is not a second problem.
     """
 
     csv: CsvFile
-    lots: list[tuple[int, Lot]] = field(default_factory=list)
+    lots: list[Lot] = field(default_factory=list)
     unsound: set[tuple[str | None, str | None, date | None]] = field(default_factory=set)
 
     @property
@@ -108,7 +108,7 @@ def _judge(read: CsvFile) -> PositionFile:
             what = f"a second lot of {key[1]} entered {key[2]} in {shown(key[0])}"
             read.report(row.line, "Symbol", f"{what} (the first is on line {first}): merge them")
         if lot and len(read.problems) == problems_before:
-            positions.lots.append((row.line, lot))
+            positions.lots.append(lot)
         else:
             positions.unsound.add(key)
     return positions

@@ -93,7 +93,7 @@ def assemble(files: PortfolioFiles, known: Known) -> Book:
     return Book(
         portfolios=Replacement(files.portfolios.name, sorted(ids.values()), list(_portfolios(files.portfolios, ids))),
         positions=replacement(
-            files.positions.csv, (_position(lot, ids[lot.portfolio]) for _, lot in files.positions.lots)
+            files.positions.csv, (_position(lot, lots.id_of(lot), ids[lot.portfolio]) for lot in files.positions.lots)
         ),
         closes=files.closes and replacement(files.closes, _closes(files.closes, lots)),
         flows=files.flows and replacement(files.flows, _flows(files.flows, ids)),
@@ -131,13 +131,17 @@ class _Lots:
         self._unsound_lots = files.positions.unsound
         self._unsound_symbols = {(portfolio, symbol) for portfolio, symbol, _ in files.positions.unsound}
         self._held: dict[tuple[str, str], dict[date, LotReference]] = defaultdict(dict)
-        for _, lot in files.positions.lots:
-            position_id = _position_id(ids[lot.portfolio], lot.symbol, lot.entry_date)
+        for lot in files.positions.lots:
+            position_id = natural_id("position", ids[lot.portfolio], lot.symbol, lot.entry_date)
             reference = LotReference(position_id, lot.portfolio, lot.symbol, lot.entry_date, lot.investment_class)
             self._held[lot.portfolio, lot.symbol][lot.entry_date] = reference
         for reference in known.lots:
             if reference.portfolio not in files.positions.portfolios:
                 self._held[reference.portfolio, reference.symbol][reference.entry_date] = reference
+
+    def id_of(self, lot: Lot) -> UUID:
+        """Return the identifier of a lot of the position file."""
+        return self._held[lot.portfolio, lot.symbol][lot.entry_date].position_id
 
     def of_symbol(self, row: Row, file: CsvFile) -> dict[date, LotReference]:
         """Return the lots of the row's symbol in its portfolio by entry date; reports a symbol that is not held."""
@@ -179,10 +183,6 @@ def _spellings(written: str) -> list[str]:
         return [written]
 
 
-def _position_id(portfolio_id: UUID, symbol: str, entry_date: date) -> UUID:
-    return natural_id("position", portfolio_id, symbol, entry_date)
-
-
 def _portfolios(file: CsvFile, ids: dict[str, UUID]) -> Iterator[tuple]:
     for row in file.rows:
         if not row.bad:
@@ -198,10 +198,10 @@ def _portfolios(file: CsvFile, ids: dict[str, UUID]) -> Iterator[tuple]:
             )
 
 
-def _position(lot: Lot, portfolio_id: UUID) -> tuple:
+def _position(lot: Lot, position_id: UUID, portfolio_id: UUID) -> tuple:
     contract = lot.contract
     return (
-        _position_id(portfolio_id, lot.symbol, lot.entry_date),
+        position_id,
         portfolio_id,
         lot.symbol,
         lot.position_type,
