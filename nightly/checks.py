@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-<<<<<<< HEAD
 from warehouse.errors import UserError
 from warehouse.settings import PROJECT_ROOT
 
-=======
->>>>>>> main
 if TYPE_CHECKING:
     from warehouse.settings import Settings
 

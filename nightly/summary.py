@@ -64,8 +64,8 @@ def as_json(run: RunRecord) -> dict[str, Any]:
 def rerun_command(run: RunRecord) -> str | None:
     """The command that repeats just what failed; None when nothing did.
 
-    What follows a failed phase 1 was computed without its prices, so everything that was asked for is repeated; and where
-    prices are too old, they have to be collected again, whatever was asked for.
+    What follows a failed phase 1 was computed without its prices, so everything that was asked for is repeated; and
+    where prices are too old, they have to be collected again, whatever was asked for.
     """
     if run.status not in ("failed", "interrupted"):
         return None
