@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from warehouse.errors import UserError
+from warehouse.settings import PROJECT_ROOT
+
 if TYPE_CHECKING:
     from warehouse.settings import Settings
 
@@ -60,7 +63,13 @@ def _calendar(conn: psycopg.Connection, settings: Settings, today: date) -> Chec
 
 
 def _providers(conn: psycopg.Connection, settings: Settings, today: date) -> Check:
-    raise NotImplementedError
+    from ingest.provider_chain import provider_chain
+
+    try:
+        chain = provider_chain(settings.providers, relative_to=PROJECT_ROOT)
+    except UserError as error:
+        return Check("providers", False, str(error))
+    return Check("providers", True, ", then ".join(provider.label for provider in chain))
 
 
 def _disk(conn: psycopg.Connection, settings: Settings, today: date) -> Check:

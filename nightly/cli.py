@@ -14,7 +14,7 @@ from warehouse.errors import UserError
 
 # Each command's module and its line in `--help`.
 COMMANDS = {
-    "run": ("nightly.night_commands", "Tonight's run: prices in, P&L rolled forward, summary out (the default)"),
+    "run": ("nightly.night_commands", "Tonight's run: prices in, P&L rolled forward (the default)"),
     "backfill": ("nightly.night_commands", "Fill a span of sessions, or every session that is due"),
     "check": ("nightly.check_command", "Check the setup, then the data (dbt test)"),
     "status": ("nightly.status_command", "Show recent runs, or one in full"),

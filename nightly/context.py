@@ -62,11 +62,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Portfolio:
-    """A portfolio that a run is about.
-
-    `due_from` is the first session whose prices it still needs: the first one not rolled, or an earlier one where a
-    position has been loaded since (None: beyond the calendar).
-    """
+    """A portfolio that a run is about; `due_from` is its first session not rolled yet (None: beyond the calendar)."""
 
     portfolio_id: UUID
     name: str
@@ -148,23 +144,10 @@ def resolve_portfolios(conn: psycopg.Connection, wanted: Sequence[str]) -> tuple
                 portfolios.name,
                 (
                     select min(session_date) from raw.trading_sessions
-                    where session_date >= least(
-                        coalesce(state.last_session + 1, portfolios.inception_date),
-                        greatest(portfolios.inception_date, loaded_since.from_date)
-                    )
+                    where session_date >= coalesce(state.last_session + 1, portfolios.inception_date)
                 )
             from raw.portfolios
             left join ops.roll_forward_state as state on portfolios.portfolio_id = state.portfolio_id
-            left join lateral (
-                select min(changes.from_date) as from_date
-                from ops.input_changes as changes
-                left join ops.input_changes_outstanding as outstanding
-                    on changes.change_id = outstanding.change_id and outstanding.portfolio_id = portfolios.portfolio_id
-                where changes.portfolio_id = portfolios.portfolio_id
-                    and changes.input in ('portfolio', 'position')
-                    and changes.what <> 'withdrawn'
-                    and (changes.rolled_at is null or outstanding.change_id is not null)
-            ) as loaded_since on loaded_since.from_date is not null
             where portfolios.deleted_at is null
             order by portfolios.name
             """

@@ -72,10 +72,5 @@ def find_problems(measured: Mapping[str, Any] | None, trade_date: date) -> list[
     ]
 
 
-def describe(measured: Mapping[str, Any] | None) -> list[str]:
-    """The share in words."""
-    return [f"fresh prices cover {measured['fresh_share']:.1%} of the book by value"] if measured else []
-
-
 def _since(price_date: str | None) -> str:
     return f"since {price_date}" if price_date else "never priced, at cost"

@@ -90,14 +90,14 @@ class Dbt:
 
     Args:
         database: where the models are built.
-        workspace: a folder for dbt's parse cache and compiled SQL, made when missing. Two processes may share it: dbt
-            reads back the cache alone, and parses in full when it finds a torn one.
+        workspace: a folder for dbt's parse cache and compiled SQL, made when missing, with a subfolder for each
+            database. Two processes may share it: dbt reads back the cache alone, and parses in full when it is torn.
         project: the folder of `dbt_project.yml`, `profiles.yml`, models, macros and seeds.
     """
 
     def __init__(self, database: Database, workspace: Path, project: Path = PROJECT):
         self._database = database
-        self._workspace = workspace
+        self._workspace = workspace / database.libpq_environment()["PGDATABASE"]
         self.project = project
 
     def nodes(self, resource_type: str, tag: str | None = None) -> list[DbtNode]:

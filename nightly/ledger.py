@@ -59,10 +59,11 @@ def start_phase(conn: psycopg.Connection, run_id: int, phase: PhaseRecord) -> No
 
 
 def finish_phase(conn: psycopg.Connection, run_id: int, phase: PhaseRecord) -> None:
-    """Enter how a phase ended, and what it did."""
+    """Enter how a phase ended, and what it did; the words stand among the counts."""
+    counts = json.dumps({**phase.counts, "lines": phase.lines})
     conn.execute(
         "update ops.batch_phases set status = %s, seconds = %s, counts = %s where run_id = %s and phase = %s",
-        (phase.status, phase.seconds, json.dumps(phase.counts, default=str), run_id, phase.phase),
+        (phase.status, phase.seconds, counts, run_id, phase.phase),
     )
 
 
@@ -121,6 +122,6 @@ def read_run(conn: psycopg.Connection, run_id: int) -> RunRecord | None:
         version=run["version"],
         status=run["status"],
         finished_at=run["finished_at"],
-        phases=[PhaseRecord(**phase) for phase in phases],
+        phases=[PhaseRecord(**phase, lines=phase["counts"].pop("lines", [])) for phase in phases],
         problems=[Problem(**problem) for problem in problems],
     )

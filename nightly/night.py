@@ -44,7 +44,7 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
     with database.connect(application_name="afterclose ledger") as conn, run_lock(conn, request.title):
         warnings = prepare.prepare_database(conn, new_york_date(now))
         context = _make_context(conn, database, settings, request, phases, now, progress)
-        prepare.prepare_seeds(conn, context.dbt)
+        prepare.prepare_seeds(conn, context.dbt, progress)
         warnings += ledger.mark_interrupted_runs(conn)
         run = ledger.start_run(
             conn,
@@ -105,7 +105,7 @@ def _do_phases(conn: psycopg.Connection, run: RunRecord, context: Context, membe
     spent = time.monotonic() - began
     for record in records:
         outcome = outcomes[record.phase]
-        record.counts = outcome.counts
+        record.counts, record.lines = outcome.counts, outcome.lines
         record.seconds = spent if outcome.seconds is None else outcome.seconds
         record.status = "failed" if any(_fails(problem, record) for problem in outcome.problems) else "succeeded"
         ledger.finish_phase(conn, run.run_id, record)
@@ -115,14 +115,13 @@ def _do_phases(conn: psycopg.Connection, run: RunRecord, context: Context, membe
 
 def _attempt(context: Context, members: Sequence[Phase]) -> Mapping[str, Outcome]:
     """Do the work; an exception becomes a failure of each of its phases."""
-    numbers = [phase.number for phase in members]
     try:
-        return members[0].work(context, numbers)
+        return members[0].work(context, [phase.number for phase in members])
     except (UserError, DbtError) as error:
         message = one_line(error)
     except Exception as error:
         message = describe_exception(error)
-    return {number: Outcome(problems=[Problem("phase", message, phase=number)]) for number in numbers}
+    return {phase.number: Outcome(problems=[Problem(phase.name, message, phase=phase.number)]) for phase in members}
 
 
 def _fails(problem: Problem, record: PhaseRecord) -> bool:

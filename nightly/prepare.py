@@ -23,6 +23,7 @@ from warehouse.sessions import refresh_sessions
 
 if TYPE_CHECKING:
     from nightly.dbt_runner import NodeResult
+    from nightly.progress import Progress
 
 
 def prepare_database(conn: psycopg.Connection, today: date) -> list[Problem]:
@@ -33,13 +34,14 @@ def prepare_database(conn: psycopg.Connection, today: date) -> list[Problem]:
     return [Problem("setup", warning, "warning")] if warning else []
 
 
-def prepare_seeds(conn: psycopg.Connection, dbt: Dbt) -> None:
+def prepare_seeds(conn: psycopg.Connection, dbt: Dbt, progress: Progress) -> None:
     """Load dbt's seeds when their files have changed or a table is missing; raises UserError when one can't be."""
     files = {file.stem: file for file in sorted((dbt.project / "seeds").glob("*.csv"))}
     fingerprint = _fingerprint((dbt.project / "seeds").rglob("*"), dbt.project)
     columns = {name: _columns(conn, "analytics", name) for name in files}
     if _remembered(conn, "seeds") == fingerprint and all(columns.values()):
         return
+    progress.say(f"loading dbt's seeds: {', '.join(files)}")
     # dbt empties a seed's table and fills it again; only dropping the table gives it other columns.
     recreated = [name for name, file in files.items() if columns[name] and columns[name] != _header(file)]
     kept = [name for name in files if name not in recreated]

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 class Progress(Protocol):
     """What the night tells as it goes."""
 
+    def say(self, text: str) -> None:
+        """Something happens that takes a while and is no phase."""
+
     def begin(self, phases: Sequence[PhaseRecord]) -> None:
         """A piece of work begins, which may be several phases."""
 
@@ -27,6 +30,10 @@ class Progress(Protocol):
 
 class LogProgress:
     """One line when a phase begins and one when it ends."""
+
+    def say(self, text: str) -> None:
+        """See Progress."""
+        _log(text)
 
     def begin(self, phases: Sequence[PhaseRecord]) -> None:
         """See Progress."""
@@ -59,11 +66,15 @@ class BarProgress:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def begin(self, phases: Sequence[PhaseRecord]) -> None:
+    def say(self, text: str) -> None:
         """See Progress."""
         if self._task is not None:
             self._bars.remove_task(self._task)
-        self._task = self._bars.add_task(", ".join(phase.name for phase in phases), total=None)
+        self._task = self._bars.add_task(text, total=None)
+
+    def begin(self, phases: Sequence[PhaseRecord]) -> None:
+        """See Progress."""
+        self.say(", ".join(phase.name for phase in phases))
 
     def step(self, done: int, total: int) -> None:
         """See Progress."""

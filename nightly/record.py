@@ -33,13 +33,14 @@ class Problem:
 
 @dataclass
 class PhaseRecord:
-    """One phase of a run: `counts` is what it did, as plain JSON values that `nightly.phases` puts into words."""
+    """One phase of a run, and what it did: in plain JSON values (`counts`) and in words (`lines`)."""
 
     phase: str
     name: str
     status: RunStatus = "running"
     seconds: float | None = None
     counts: dict[str, Any] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -80,4 +81,6 @@ def describe_exception(error: BaseException) -> str:
     frames = ((Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__))
     ours = [(file, line) for file, line in frames if file.is_relative_to(_ROOT) and "site-packages" not in file.parts]
     place = f" ({ours[-1][0].relative_to(_ROOT)}:{ours[-1][1]})" if ours else ""
-    return one_line(f"{type(error).__name__}: {error}") + place
+    # Of a database error the message alone: what follows it is a picture of the statement.
+    message = getattr(getattr(error, "diag", None), "message_primary", None) or error
+    return one_line(f"{type(error).__name__}: {message}") + place

@@ -1,15 +1,13 @@
 """The phases of the night, in order. A new phase is one more entry here.
 
 The night calls `work` once for neighbouring phases that share it, with those of them that were asked for: the three dbt
-phases are one invocation of dbt. It answers with an outcome for each. `describe` puts an outcome's counts into words;
-the counts are plain JSON values, kept in the ledger, so that a run reads the same tonight and next month.
+phases are one invocation of dbt. It answers with an outcome for each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from nightly.context import Context
 from nightly.phases import market_data, roll_forward
@@ -19,19 +17,18 @@ from warehouse.errors import UserError
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase: its number as people type it, its name, how it is done and how it is told."""
+    """A phase: its number as people type it, its name, and how it is done."""
 
     number: str
     name: str
     work: Callable[[Context, Sequence[str]], Mapping[str, Outcome]]
-    describe: Callable[[Mapping[str, Any]], list[str]]
 
 
 PHASES = (
-    Phase("1", "Market Data Collection", market_data.work, market_data.describe),
-    Phase("2", "P&L & Snapshots", roll_forward.work, roll_forward.describe_sessions),
-    Phase("2.5", "Position Market Values", roll_forward.work, roll_forward.describe_positions),
-    Phase("2.75", "Sector Tag Restoration", roll_forward.work, roll_forward.describe_tags),
+    Phase("1", "Market Data Collection", market_data.work),
+    Phase("2", "P&L & Snapshots", roll_forward.work),
+    Phase("2.5", "Position Market Values", roll_forward.work),
+    Phase("2.75", "Sector Tag Restoration", roll_forward.work),
 )
 
 
@@ -47,8 +44,3 @@ def choose_phases(numbers: Sequence[str] = (), from_phase: str | None = None) ->
     if numbers:
         return tuple(phase for phase in PHASES if phase.number in numbers)
     return PHASES[known.index(from_phase) :] if from_phase else PHASES
-
-
-def describe(number: str, counts: Mapping[str, Any]) -> list[str]:
-    """What a phase did, in words; nothing for counts that are not there or a phase that is no more."""
-    return next((phase.describe(counts) for phase in PHASES if phase.number == number and counts), [])

@@ -10,11 +10,13 @@ from nightly.record import Problem
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a phase did (`counts`, plain JSON values) and what went wrong; an error among the problems fails it.
+    """What a phase did, in plain JSON values (`counts`) and in words (`lines`), and what went wrong.
 
-    `seconds` is given by work that did several phases at once; otherwise the night measures it.
+    An error of its own among the problems fails the phase. `seconds` is given by work that did several phases at once;
+    otherwise the night measures it.
     """
 
     counts: dict[str, Any] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     seconds: float | None = None

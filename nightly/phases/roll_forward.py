@@ -36,63 +36,37 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
         invocation = context.dbt.run([*views, *(f"tag:{TAGS[number]}" for number in numbers)], context.dbt_variables)
         if all(result.well for result in invocation.results if result.name in views):
             prepare.remember_views(conn, context.dbt)
-        by_phase = _share_out(invocation.results, numbers)
         waited = time.monotonic() - began - sum(result.seconds for result in invocation.results)
         outcomes = {}
-        for number in numbers:
-            results = by_phase[number]
-            counts = {"models": len(results), "rows": _rows_written(conn, number, invocation.invocation_id)}
-            problems = _node_problems(number, results)
-            if number == "2" and not problems:
-                counts |= _sessions_rolled(conn, context)
-                counts["coverage"] = coverage.measure(conn, context)
-                problems = _ignored_inputs(conn) + coverage.find_problems(counts["coverage"], context.trade_date)
+        for number, results in _share_out(invocation.results, numbers).items():
             # Starting and parsing dbt counts for the first of them.
             seconds = sum(result.seconds for result in results) + (max(waited, 0) if number == numbers[0] else 0)
-            outcomes[number] = Outcome(counts, problems, seconds)
+            problems = _node_problems(number, results)
+            written = _rows_written(conn, number, invocation.invocation_id)
+            counts: dict[str, Any] = {"models": len(results), "rows": written}
+            lines = _describe_rows(written)
+            if number == "2" and not problems:
+                rolled = _sessions_rolled(conn, context)
+                covered = coverage.measure(conn, context)
+                counts |= {**rolled, "coverage": covered}
+                lines = _describe_sessions(**rolled) + lines
+                problems = _ignored_inputs(conn) + coverage.find_problems(covered, context.trade_date)
+            outcomes[number] = Outcome(counts, lines, problems, seconds)
     return outcomes
 
 
-def describe_sessions(counts: Mapping[str, Any]) -> list[str]:
-    """What phase 2 rolled, for whom, from when and why; or that nothing was due; and how fresh the prices are."""
-    rolled = counts.get("rolled", [])
+def _describe_sessions(rolled: Sequence[Mapping[str, Any]], idle: Mapping[str, Any] | None) -> list[str]:
+    """Who was rolled, from when and why; or that nothing was due."""
     lines = [_window(each) for each in rolled[:_PORTFOLIOS_NAMED]]
-    if len(rolled) > _PORTFOLIOS_NAMED:
-        rest = rolled[_PORTFOLIOS_NAMED:]
-        earliest = min(each["first_session"] for each in rest)
-        lines.append(f"and {len(rest)} more portfolios, the earliest from {earliest}")
-    idle = counts.get("idle")
-    if idle and not rolled:
-        lines.append(f"nothing due: {_portfolios(idle['portfolios'])} rolled to {idle['rolled_to']}")
-    elif idle:
-        lines.append(f"{_portfolios(idle['portfolios'])} rolled to {idle['rolled_to']} already")
-    return lines + coverage.describe(counts.get("coverage"))
-
-
-def describe_positions(counts: Mapping[str, Any]) -> list[str]:
-    """What phase 2.5 changed."""
-    return _describe_rows(counts, {"positions": "positions"})
-
-
-def describe_tags(counts: Mapping[str, Any]) -> list[str]:
-    """What phase 2.75 changed."""
-    words = {"position_sector_tags": "sector tags", "portfolio_sector_exposures": "sector exposures"}
-    return _describe_rows(counts, words)
-
-
-def _describe_rows(counts: Mapping[str, Any], words: Mapping[str, str]) -> list[str]:
-    rows = counts.get("rows", {})
-    return [f"{word}: {_rows(rows[table])}" for table, word in words.items() if table in rows]
-
-
-def _rows(row: Mapping[str, int | None]) -> str:
-    if row["inserted"] is None:
-        return "all built"
-    verbs = {"inserted": "new", "updated": "updated", "deleted": "gone", "unchanged": "unchanged"}
-    # A replaced window deletes and inserts: what it wrote is what counts.
-    if row["updated"] is None:
-        return f"{row['inserted']:,} written"
-    return ", ".join(f"{row[kind]:,} {verb}" for kind, verb in verbs.items() if row[kind]) or "none"
+    if rest := rolled[_PORTFOLIOS_NAMED:]:
+        lines.append(
+            f"and {len(rest)} more portfolios, the earliest from {min(each['first_session'] for each in rest)}"
+        )
+    if idle:
+        who = f"{idle['portfolios']:,} portfolio" + ("s are" if idle["portfolios"] != 1 else " is")
+        prefix = "" if rolled else "nothing due: "
+        lines.append(f"{prefix}{who} rolled to {idle['rolled_to']}" + (" already" if rolled else ""))
+    return lines
 
 
 def _window(each: Mapping[str, Any]) -> str:
@@ -103,8 +77,18 @@ def _window(each: Mapping[str, Any]) -> str:
     return f"{each['portfolio']}: {over} ({each['reason']})"
 
 
-def _portfolios(count: int) -> str:
-    return f"{count:,} portfolio" + ("s are" if count != 1 else " is")
+def _describe_rows(written: Mapping[str, Mapping[str, int | None]]) -> list[str]:
+    return [f"{table.replace('_', ' ')}: {said}" for table, row in sorted(written.items()) if (said := _rows(row))]
+
+
+def _rows(row: Mapping[str, int | None]) -> str:
+    if row["inserted"] is None:
+        return "built whole"
+    # A window that is replaced deletes and inserts: what it wrote is what counts.
+    if row["updated"] is None:
+        return f"{row['inserted']:,} rows written" if row["inserted"] or row["deleted"] else ""
+    words = {"inserted": "new", "updated": "updated", "deleted": "gone", "unchanged": "unchanged"}
+    return ", ".join(f"{row[kind]:,} {word}" for kind, word in words.items() if row[kind])
 
 
 def _share_out(results: Sequence[NodeResult], numbers: Sequence[str]) -> dict[str, list[NodeResult]]:

@@ -1,0 +1,34 @@
+"""Phase 1: market data, from the providers that the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nightly.phases.outcome import Outcome
+from nightly.record import Problem
+from warehouse.settings import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    from nightly.context import Context
+
+
+def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
+    """Collect prices, actions and profiles; raises UserError where a provider is not set up."""
+    from ingest.market_data import collect_market_data
+    from ingest.provider_chain import provider_chain
+
+    (number,) = numbers
+    providers = provider_chain(context.settings.providers, relative_to=PROJECT_ROOT)
+    with context.database.connect() as conn:
+        report = collect_market_data(
+            conn,
+            providers,
+            context.collect_from,
+            context.trade_date,
+            history_sessions=context.settings.history_sessions,
+            today=context.today,
+            progress=context.progress.step,
+        )
+    problems = [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
+    return {number: Outcome(report.counts(), report.lines(), problems)}
