@@ -24,9 +24,9 @@ def render(run: RunRecord) -> str:
     """A run in full, as text: each phase and what it did, what went wrong, and what to type next."""
     sections = [_title(run), *(_phase(phase) for phase in run.phases)]
     if run.errors:
-        sections.append(_problems("errors", run.errors))
+        sections.append(_problems("errors", run.errors, run.run_id))
     if run.warnings:
-        sections.append(_problems("warnings", run.warnings))
+        sections.append(_problems("warnings", run.warnings, run.run_id))
     if command := rerun_command(run):
         sections.append(f"to repeat what failed:\n  {command}")
     return "\n".join([*sections, _verdict(run)])
@@ -64,13 +64,14 @@ def as_json(run: RunRecord) -> dict[str, Any]:
 def rerun_command(run: RunRecord) -> str | None:
     """The command that repeats just what failed; None when nothing did.
 
-    What follows a failed phase 1 was computed without its prices, and so was a book whose prices are too old: then all
-    of it is repeated.
+    What follows a failed phase 1 was computed without its prices, so everything that was asked for is repeated; and
+    where prices are too old, they have to be collected again, whatever was asked for.
     """
     if run.status not in ("failed", "interrupted"):
         return None
     failed = [phase.phase for phase in run.phases if phase.status == "failed"]
-    whole = run.status == "interrupted" or "1" in failed or any(problem.phase is None for problem in run.errors)
+    as_asked = run.status == "interrupted" or "1" in failed
+    everything = any(problem.phase is None for problem in run.errors)
     words = ["python", "run_nightly.py", run.command]
     if run.command == "backfill":
         if start := run.arguments.get("start"):
@@ -80,10 +81,11 @@ def rerun_command(run: RunRecord) -> str | None:
         words += ["--date", run.trade_date.isoformat()]
     for name in run.scope:
         words += ["--portfolio", name]
-    for phase in run.arguments.get("phase", []) if whole else failed:
-        words += ["--phase", phase]
-    if whole and (first := run.arguments.get("from_phase")):
-        words += ["--from-phase", first]
+    if not everything:
+        for phase in run.arguments.get("phase", []) if as_asked else failed:
+            words += ["--phase", phase]
+        if as_asked and (first := run.arguments.get("from_phase")):
+            words += ["--from-phase", first]
     return shlex.join(words)
 
 
@@ -108,14 +110,15 @@ def _phase(phase: PhaseRecord) -> str:
     return "\n".join([head, *(f"        {line}" for line in phase.lines)])
 
 
-def _problems(title: str, problems: Sequence[Problem]) -> str:
+def _problems(title: str, problems: Sequence[Problem], run_id: int) -> str:
     shown: list[str] = []
     for phase in dict.fromkeys(problem.phase for problem in problems):
         of_phase = [problem for problem in problems if problem.phase == phase]
         prefix = f"phase {phase} · " if phase else ""
         shown += [f"  {prefix}{problem.scope}: {problem.message}" for problem in of_phase[:_PROBLEMS_PER_PHASE]]
-        if hidden := len(of_phase) - _PROBLEMS_PER_PHASE:
-            shown += [f"  {prefix}and {hidden} more: `python run_nightly.py status RUN` has all"] if hidden > 0 else []
+        if len(of_phase) > _PROBLEMS_PER_PHASE:
+            hidden = len(of_phase) - _PROBLEMS_PER_PHASE
+            shown.append(f"  {prefix}and {hidden} more: `python run_nightly.py status {run_id} --json` has all")
     return "\n".join([f"{title}:", *shown])
 
 

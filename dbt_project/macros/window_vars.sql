@@ -15,10 +15,7 @@
                 "--full-refresh rebuilds every portfolio's whole life: leave out " ~ name ~ ", or leave out --full-refresh"
             ) }}
         {%- endif -%}
-        {%- if not modules.re.fullmatch("\d{4}-\d{2}-\d{2}", value | string) -%}
-            {{ exceptions.raise_compiler_error(name ~ " must be a date like 2024-01-31, not " ~ value) }}
-        {%- endif -%}
-        date '{{ value }}'
+        date '{{ value | string | replace("'", "''") }}'
     {%- endif -%}
 {%- endmacro %}
 

@@ -17,8 +17,9 @@ select
     position_values.market_value
 from {{ ref('position_values') }} as position_values
 inner join last_sessions
-    on position_values.portfolio_id = last_sessions.portfolio_id
-    and position_values.value_date = last_sessions.last_session
+    on
+        position_values.portfolio_id = last_sessions.portfolio_id
+        and position_values.value_date = last_sessions.last_session
 inner join {{ ref('sessions') }} as valued on position_values.value_date = valued.session_date
 left join {{ ref('sessions') }} as priced on position_values.price_date = priced.session_date
 where

@@ -15,6 +15,7 @@ select
     sectors.market_value
 from {{ ref('portfolio_snapshots') }} as snapshots
 left join sectors
-    on snapshots.portfolio_id = sectors.portfolio_id
-    and snapshots.snapshot_date = sectors.value_date
+    on
+        snapshots.portfolio_id = sectors.portfolio_id
+        and snapshots.snapshot_date = sectors.value_date
 where snapshots.net_exposure is distinct from sectors.market_value

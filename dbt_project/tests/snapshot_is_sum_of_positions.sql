@@ -20,8 +20,9 @@ select
     totals.daily_pnl as daily_pnl_of_positions
 from {{ ref('portfolio_snapshots') }} as snapshots
 full join totals
-    on snapshots.portfolio_id = totals.portfolio_id
-    and snapshots.snapshot_date = totals.snapshot_date
+    on
+        snapshots.portfolio_id = totals.portfolio_id
+        and snapshots.snapshot_date = totals.snapshot_date
 where
     snapshots.daily_pnl is distinct from coalesce(totals.daily_pnl, 0)
     or snapshots.daily_realized_pnl <> coalesce(totals.daily_realized_pnl, 0)

@@ -15,9 +15,10 @@ expected as (
     from lives
     inner join {{ ref('active_portfolios') }} as portfolios on lives.portfolio_id = portfolios.portfolio_id
     inner join {{ ref('sessions') }} as sessions
-        on sessions.session_number >= portfolios.inception_session_number
-        and sessions.session_date <= lives.last_snapshot_date
-        and sessions.closes_at < now()
+        on
+            portfolios.inception_session_number <= sessions.session_number
+            and lives.last_snapshot_date >= sessions.session_date
+            and sessions.closes_at < now()
 )
 
 select
@@ -26,6 +27,7 @@ select
     case when expected.portfolio_id is null then 'unexpected' else 'missing' end as problem
 from expected
 full join {{ ref('portfolio_snapshots') }} as snapshots
-    on expected.portfolio_id = snapshots.portfolio_id
-    and expected.session_date = snapshots.snapshot_date
+    on
+        expected.portfolio_id = snapshots.portfolio_id
+        and expected.session_date = snapshots.snapshot_date
 where expected.portfolio_id is null or snapshots.portfolio_id is null

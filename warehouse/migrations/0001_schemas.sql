@@ -6,7 +6,7 @@ create schema intermediate;
 create schema analytics;
 create schema ops;
 
-comment on schema raw is 'Inputs as loaded: portfolios, positions, flows, prices, corporate actions, fundamentals, the calendar';
+comment on schema raw is 'Inputs as loaded: portfolios, positions, flows, prices, fundamentals, the calendar';
 comment on schema staging is 'dbt, private: one view per raw table, renamed and typed';
 comment on schema intermediate is 'dbt, private: the steps between staging and the published tables';
 comment on schema analytics is 'What the frontend, the APIs and notebooks read';

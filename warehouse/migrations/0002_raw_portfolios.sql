@@ -35,7 +35,10 @@ create table raw.positions (
     check (exit_date >= entry_date),
     check (
         investment_class <> 'OPTIONS'
-        or (underlying_symbol is not null and option_type is not null and strike_price is not null and expiration_date is not null)
+        or (
+            underlying_symbol is not null and option_type is not null
+            and strike_price is not null and expiration_date is not null
+        )
     )
 );
 comment on table raw.positions is 'Lots: one row per portfolio, symbol and entry date';
@@ -54,8 +57,10 @@ create table raw.position_realized_events (
     loaded_at timestamptz not null default now()
 );
 create index on raw.position_realized_events (position_id);
-comment on column raw.position_realized_events.quantity_closed is 'Shares (or contracts) of the trade date, without a sign';
-comment on column raw.position_realized_events.sequence is 'The close''s place in its file: closes of one session happen in this order';
+comment on column raw.position_realized_events.quantity_closed is
+'Shares (or contracts) of the trade date, without a sign';
+comment on column raw.position_realized_events.sequence is
+'The close''s place in its file: closes of one session happen in this order';
 
 create table raw.equity_changes (
     change_id uuid primary key,

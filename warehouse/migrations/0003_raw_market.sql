@@ -12,7 +12,8 @@ create table raw.market_data_cache (
     primary key (symbol, price_date)
 );
 create index on raw.market_data_cache (price_date);
-comment on table raw.market_data_cache is 'Daily bars as traded: never adjusted for later splits or dividends; USD at 6 decimals';
+comment on table raw.market_data_cache is
+'Daily bars as traded: never adjusted for later splits or dividends; USD at 6 decimals';
 
 create table raw.corporate_actions (
     symbol text not null,
@@ -23,7 +24,8 @@ create table raw.corporate_actions (
     loaded_at timestamptz not null default now(),
     primary key (symbol, ex_date, action_type)
 );
-comment on column raw.corporate_actions.value is 'SPLIT: new shares per old share. DIVIDEND: USD per share, in shares of the ex-date';
+comment on column raw.corporate_actions.value is
+'SPLIT: new shares per old share. DIVIDEND: USD per share, in shares of the ex-date';
 
 create table raw.company_profiles (
     symbol text primary key,
@@ -40,7 +42,8 @@ create table raw.company_profiles (
     source text not null,
     loaded_at timestamptz not null default now()
 );
-comment on column raw.company_profiles.sector is 'As the source names it (GICS or Yahoo); sector_map brings both to one set';
+comment on column raw.company_profiles.sector is
+'As the source names it (GICS or Yahoo); sector_map brings both to one set';
 
 create table raw.financial_statements (
     symbol text not null,
@@ -53,7 +56,8 @@ create table raw.financial_statements (
     source text not null,
     primary key (symbol, statement, frequency, period_end, first_seen_at)
 );
-comment on table raw.financial_statements is 'One row per version: a restated statement is a new row, never an overwrite';
+comment on table raw.financial_statements is
+'One row per version: a restated statement is a new row, never an overwrite';
 
 create table raw.analyst_estimates (
     symbol text not null,

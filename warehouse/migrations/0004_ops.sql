@@ -15,7 +15,8 @@ create table ops.batch_phases (
     run_id bigint not null references ops.batch_runs on delete cascade,
     phase text not null,
     name text not null,
-    status text not null default 'running' check (status in ('running', 'succeeded', 'failed', 'interrupted', 'skipped')),
+    status text not null default 'running'
+    check (status in ('running', 'succeeded', 'failed', 'interrupted', 'skipped')),
     started_at timestamptz not null default clock_timestamp(),
     seconds double precision,
     counts jsonb not null default '{}',
@@ -47,7 +48,8 @@ create table ops.rejected_rows (
     last_rejected_at timestamptz not null default now(),
     unique nulls not distinct (source, relation, symbol, row_date, reason)
 );
-comment on table ops.rejected_rows is 'Quarantine: rows that failed a check on the way in, with the reason; asked again, a row is not listed twice';
+comment on table ops.rejected_rows is
+'Quarantine: rows that failed a check on the way in, with the reason; asked again, a row is not listed twice';
 
 create table ops.price_restatements (
     restatement_id bigint generated always as identity primary key,

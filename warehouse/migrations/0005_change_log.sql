@@ -19,10 +19,14 @@ create table ops.input_changes (
 );
 create index input_changes_to_roll on ops.input_changes (change_id) where rolled_at is null;
 create index input_changes_to_returns on ops.input_changes (symbol) where returns_taken_at is null;
-comment on column ops.input_changes.from_date is 'The first date the change touches; consecutive sessions of one symbol changed by one statement share a row';
-comment on column ops.input_changes.through_date is 'The last date it touches itself: infinity where everything after it hangs on it';
-comment on column ops.input_changes.rolled_at is 'When the roll-forward took it in (for the portfolios in input_changes_outstanding: not yet)';
-comment on column ops.input_changes.returns_taken_at is 'When daily_returns took it in';
+comment on column ops.input_changes.from_date is
+'The first date touched; consecutive sessions of one symbol changed by one statement share a row';
+comment on column ops.input_changes.through_date is
+'The last date it touches itself: infinity where everything after it hangs on it';
+comment on column ops.input_changes.rolled_at is
+'When the roll-forward took it in (for the portfolios in input_changes_outstanding: not yet)';
+comment on column ops.input_changes.returns_taken_at is
+'When daily_returns took it in';
 
 -- A change that was rolled for some portfolios and still has to be for these.
 create table ops.input_changes_outstanding (
@@ -39,8 +43,8 @@ create table ops.roll_forward_state (
     rolled_at timestamptz not null default now()
 );
 
--- What each incremental model of dbt last wrote, in the transaction that wrote it. `window_id` is the run that built the
--- roll_forward_window whose rows were replaced: the state above moves on only when every model has replaced that window.
+-- What each incremental model of dbt last wrote, in the transaction that wrote it. `window_id` is the run that built
+-- the roll_forward_window whose rows were replaced: the state above moves on only when every model has replaced it.
 create table ops.incremental_writes (
     model text primary key,
     invocation_id text not null,
@@ -51,7 +55,8 @@ create table ops.incremental_writes (
     unchanged bigint,
     written_at timestamptz not null default clock_timestamp()
 );
-comment on column ops.incremental_writes.inserted is 'Rows; all four counts are null after a model was built whole';
+comment on column ops.incremental_writes.inserted is
+'Rows; all four counts are null after a model was built whole';
 
 -- One trigger function for all inputs. Its arguments, all fixed in this file:
 --   0  the input's name, as an SQL expression over the changed rows
@@ -160,8 +165,8 @@ call ops.watch_input(
 );
 call ops.watch_input(
     'raw.positions', '''position''', 'portfolio_id, position_id, symbol', 'entry_date', 'lasting',
-    'position_id, portfolio_id, symbol, quantity, entry_price, entry_date, underlying_symbol, option_type, strike_price,'
-    ' expiration_date, investment_class, deleted_at'
+    'position_id, portfolio_id, symbol, quantity, entry_price, entry_date, underlying_symbol, option_type,'
+    ' strike_price, expiration_date, investment_class, deleted_at'
 );
 -- A position's exit is a fact of its own, dated by the exit: correcting it leaves the days before it alone.
 call ops.watch_input(

@@ -18,7 +18,7 @@ final as (
         min(sessions.session_number) over (order by days.calendar_date desc) as next_session_number,
         -- 0 before the first session; nothing is known yet about the days after the last one
         case
-            when days.calendar_date <= (select max(session_date) from sessions)
+            when days.calendar_date <= (select max(known.session_date) from sessions as known)
                 then coalesce(max(sessions.session_number) over (order by days.calendar_date), 0)
         end as last_session_number
     from days

@@ -29,8 +29,11 @@ closes as (
         'close' as input,
         lots.symbol,
         case
-            when lot_closings.base_shares_closed = 0 then
-                format('nothing was left to close: %s ignored, with its fees', trim_scale(lot_closings.quantity_asked))
+            when lot_closings.base_shares_closed = 0
+                then
+                    format(
+                        'nothing was left to close: %s ignored, with its fees', trim_scale(lot_closings.quantity_asked)
+                    )
             else
                 format(
                     'only %s of %s was left to close',
@@ -52,7 +55,8 @@ early_flows as (
         equity_changes.change_date as input_date,
         'flow' as input,
         null::text as symbol,
-        format('%s of %s before inception', lower(equity_changes.change_type), trim_scale(equity_changes.amount)) as reason
+        format('%s of %s before inception', lower(equity_changes.change_type), trim_scale(equity_changes.amount))
+            as reason
     from equity_changes
     inner join active_portfolios on equity_changes.portfolio_id = active_portfolios.portfolio_id
     inner join calendar_days on equity_changes.change_date = calendar_days.calendar_date

@@ -35,11 +35,29 @@ events as (
     from realized_events
     inner join calendar_days on realized_events.trade_date = calendar_days.calendar_date
     union all
-    select position_id, null, 'exit', exit_session_number, 2, null, null, exit_price, 0
+    select
+        position_id,
+        null,
+        'exit',
+        exit_session_number,
+        2,
+        null,
+        null,
+        exit_price,
+        0
     from lots
     where exit_session_number is not null
     union all
-    select position_id, null, 'expiry', expiry_session_number, 3, null, null, settlement_price, 0
+    select
+        position_id,
+        null,
+        'expiry',
+        expiry_session_number,
+        3,
+        null,
+        null,
+        settlement_price,
+        0
     from option_settlements
 ),
 
@@ -56,9 +74,10 @@ in_base_shares as (
     from events
     inner join lots on events.position_id = lots.position_id
     left join split_growth
-        on lots.price_key = split_growth.symbol
-        and lots.investment_class = 'PUBLIC'
-        and events.session_number between split_growth.from_session_number and split_growth.to_session_number
+        on
+            lots.price_key = split_growth.symbol
+            and lots.investment_class = 'PUBLIC'
+            and events.session_number between split_growth.from_session_number and split_growth.to_session_number
     -- a close before a lot joins is in its statement's quantity already
     where events.session_number >= lots.first_session_number
 ),

@@ -26,11 +26,20 @@ closing_sessions as (
 
 -- a segment begins where a lot joins, where it is closed in part or whole, and on the session after that
 segment_starts as (
-    select position_id, first_session_number as from_session_number from lots
+    select
+        position_id,
+        first_session_number as from_session_number
+    from lots
     union
-    select position_id, session_number from closing_sessions
+    select
+        position_id,
+        session_number
+    from closing_sessions
     union
-    select position_id, session_number + 1 from closing_sessions
+    select
+        position_id,
+        session_number + 1
+    from closing_sessions
 ),
 
 segments as (
@@ -39,7 +48,7 @@ segments as (
         segment_starts.from_session_number,
         coalesce(
             lead(segment_starts.from_session_number) over lot_in_order - 1,
-            (select max(session_number) from sessions)
+            (select max(sessions.session_number) from sessions)
         ) as to_session_number,
         coalesce(closing_sessions.base_shares_closed, 0) as base_shares_closed,
         coalesce(closing_sessions.proceeds, 0) as proceeds,
@@ -48,8 +57,9 @@ segments as (
     from segment_starts
     inner join lots on segment_starts.position_id = lots.position_id
     left join closing_sessions
-        on segment_starts.position_id = closing_sessions.position_id
-        and segment_starts.from_session_number = closing_sessions.session_number
+        on
+            segment_starts.position_id = closing_sessions.position_id
+            and segment_starts.from_session_number = closing_sessions.session_number
     window lot_in_order as (partition by segment_starts.position_id order by segment_starts.from_session_number)
 ),
 

@@ -28,7 +28,8 @@ dated as (
         active_portfolios.inception_session_number,
         entry_day.next_session_number as entry_session_number,
         exit_day.next_session_number as exit_session_number,
-        case positions.investment_class when 'OPTIONS' then expiration_day.last_session_number end as expiry_session_number
+        case positions.investment_class when 'OPTIONS' then expiration_day.last_session_number end
+            as expiry_session_number
     from positions
     inner join active_portfolios on positions.portfolio_id = active_portfolios.portfolio_id
     inner join calendar_days as entry_day on positions.entry_date = entry_day.calendar_date
@@ -69,14 +70,16 @@ final as (
         coalesce(underlying_growth.growth, 1) as underlying_base_growth
     from joined
     left join split_growth
-        on joined.symbol = split_growth.symbol
-        and joined.investment_class = 'PUBLIC'
-        and joined.first_session_number between split_growth.from_session_number and split_growth.to_session_number
+        on
+            joined.symbol = split_growth.symbol
+            and joined.investment_class = 'PUBLIC'
+            and joined.first_session_number between split_growth.from_session_number and split_growth.to_session_number
     left join split_growth as underlying_growth
-        on joined.underlying_symbol = underlying_growth.symbol
-        and joined.investment_class = 'OPTIONS'
-        and joined.first_session_number
-        between underlying_growth.from_session_number and underlying_growth.to_session_number
+        on
+            joined.underlying_symbol = underlying_growth.symbol
+            and joined.investment_class = 'OPTIONS'
+            and joined.first_session_number
+            between underlying_growth.from_session_number and underlying_growth.to_session_number
     where joined.expiry_session_number is null or joined.expiry_session_number >= joined.first_session_number
 )
 

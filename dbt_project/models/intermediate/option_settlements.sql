@@ -23,14 +23,18 @@ last_prices as (
     from lots
     inner join sessions as expiry on lots.expiry_session_number = expiry.session_number
     left join lateral (
-        select market_data.price_date, market_data.close
+        select
+            market_data.price_date,
+            market_data.close
         from {{ ref('stg_market_data') }} as market_data
         where market_data.symbol = lots.underlying_symbol and market_data.price_date <= expiry.session_date
         order by market_data.price_date desc
         limit 1
     ) as underlying on true
     left join lateral (
-        select market_data.price_date, market_data.close
+        select
+            market_data.price_date,
+            market_data.close
         from {{ ref('stg_market_data') }} as market_data
         where market_data.symbol = lots.symbol and market_data.price_date <= expiry.session_date
         order by market_data.price_date desc
@@ -46,25 +50,27 @@ final as (
         coalesce(last_prices.underlying_price_date, last_prices.own_price_date) as settlement_price_date,
         case
             -- intrinsic value, the underlying in shares of the day that the strike is quoted in
-            when last_prices.underlying_close is not null then greatest(
-                0,
-                case last_prices.option_type when 'CALL' then 1 else -1 end
-                * (
-                    round(
-                        last_prices.underlying_close * coalesce(split_growth.growth, 1)
-                        / last_prices.underlying_base_growth,
-                        10
+            when last_prices.underlying_close is not null
+                then greatest(
+                    0,
+                    case last_prices.option_type when 'CALL' then 1 else -1 end
+                    * (
+                        round(
+                            last_prices.underlying_close * coalesce(split_growth.growth, 1)
+                            / last_prices.underlying_base_growth,
+                            10
+                        )
+                        - last_prices.strike_price
                     )
-                    - last_prices.strike_price
                 )
-            )
             else coalesce(last_prices.own_close, last_prices.entry_price)
         end as settlement_price
     from last_prices
     left join sessions as priced on last_prices.underlying_price_date = priced.session_date
     left join split_growth
-        on last_prices.underlying_symbol = split_growth.symbol
-        and priced.session_number between split_growth.from_session_number and split_growth.to_session_number
+        on
+            last_prices.underlying_symbol = split_growth.symbol
+            and priced.session_number between split_growth.from_session_number and split_growth.to_session_number
 )
 
 select * from final

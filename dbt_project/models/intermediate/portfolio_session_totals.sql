@@ -8,8 +8,9 @@ position_values as (
     select position_values.*
     from {{ ref('position_values') }} as position_values
     inner join roll_forward_window as due
-        on position_values.portfolio_id = due.portfolio_id
-        and position_values.value_date between due.first_session and due.last_session
+        on
+            position_values.portfolio_id = due.portfolio_id
+            and position_values.value_date between due.first_session and due.last_session
     -- as constants, so that the planner sees how small the window is
     where
         position_values.value_date >= (select min(roll_forward_window.first_session) from roll_forward_window)
@@ -74,8 +75,9 @@ final as (
         ) as top_10_concentration
     from by_position
     inner join concentrations
-        on by_position.portfolio_id = concentrations.portfolio_id
-        and by_position.value_date = concentrations.value_date
+        on
+            by_position.portfolio_id = concentrations.portfolio_id
+            and by_position.value_date = concentrations.value_date
 )
 
 select * from final

@@ -32,8 +32,9 @@ named as (
     inner join portfolios on positions.portfolio_id = portfolios.portfolio_id
     left join manual_sector_tags on positions.position_id = manual_sector_tags.position_id
     left join company_profiles
-        on coalesce(positions.underlying_symbol, positions.symbol) = company_profiles.symbol
-        and positions.investment_class <> 'PRIVATE'
+        on
+            coalesce(positions.underlying_symbol, positions.symbol) = company_profiles.symbol
+            and positions.investment_class <> 'PRIVATE'
 ),
 
 final as (

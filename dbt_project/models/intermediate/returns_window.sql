@@ -20,14 +20,18 @@ changed_symbols as (
     from input_changes
     group by symbol
     {%- if rebuild %}
-    union all
-    select
-        symbol,
-        date '-infinity',
-        '{}'::bigint[]
-    from {{ ref('stg_market_data') }} as market_data
-    where not exists (select 1 from input_changes where input_changes.symbol = market_data.symbol)
-    group by symbol
+        union all
+        select
+            symbol,
+            date '-infinity',
+            '{}'::bigint[]
+        from {{ ref('stg_market_data') }} as market_data
+        where
+            not exists (
+                select 1 from input_changes
+                where input_changes.symbol = market_data.symbol
+            )
+        group by symbol
     {%- endif %}
 ),
 
@@ -35,7 +39,7 @@ final as (
     select
         changed_symbols.symbol,
         changed_symbols.first_session,
-        (select max(session_date) from sessions) as last_session,
+        (select max(sessions.session_date) from sessions) as last_session,
         coalesce(last_close.price_date, '-infinity') as last_close_before,
         changed_symbols.change_ids
     from changed_symbols

@@ -47,20 +47,22 @@ rolled_portfolios as (
     inner join calendar_days on roll_forward_state.last_session = calendar_days.calendar_date
 ),
 
+lot_lives as (
+    select
+        position_id,
+        max(to_session_number) as last_session_number
+    from lot_segments
+    group by position_id
+),
+
 rolled_lots as (
     select
         lots.*,
         rolled_portfolios.last_rolled_session_number,
-        lives.last_session_number
+        lot_lives.last_session_number
     from lots
     inner join rolled_portfolios on lots.portfolio_id = rolled_portfolios.portfolio_id
-    inner join (
-        select
-            position_id,
-            max(to_session_number) as last_session_number
-        from lot_segments
-        group by position_id
-    ) as lives on lots.position_id = lives.position_id
+    inner join lot_lives on lots.position_id = lot_lives.position_id
 ),
 
 dated_changes as (
@@ -98,78 +100,66 @@ session_changes as (
 ),
 
 -- closes, marks and tags name the lot; prices, splits, dividends and sectors name the symbol
-lot_changes as (
+changes_of_lots as (
     select
         changes.*,
-        lots.portfolio_id as lot_portfolio_id,
-        lots.price_key,
-        lots.is_carried_in,
-        lots.first_session_number as lot_first_session_number,
-        greatest(changes.from_session_number, lots.first_session_number) as first_session_number
+        lots.position_id as lot_id
     from dated_changes as changes
-    inner join rolled_lots as lots
-        on changes.position_id = lots.position_id
-        and changes.portfolio_id is null
-    where
-        changes.from_session_number <= lots.last_session_number
-        and greatest(changes.from_session_number, lots.first_session_number) <= lots.last_rolled_session_number
+    inner join rolled_lots as lots on changes.position_id = lots.position_id
+    where changes.portfolio_id is null
     union all
     select
         changes.*,
-        lots.portfolio_id,
-        lots.price_key,
-        lots.is_carried_in,
-        lots.first_session_number,
-        greatest(changes.from_session_number, lots.first_session_number)
+        lots.position_id
     from dated_changes as changes
-    inner join rolled_lots as lots
-        on changes.symbol = case changes.input when 'sector' then coalesce(lots.underlying_symbol, lots.price_key) else lots.price_key end
-        and changes.portfolio_id is null
+    inner join rolled_lots as lots on changes.symbol = lots.price_key
+    where changes.portfolio_id is null and changes.input <> 'sector'
+    union all
+    select
+        changes.*,
+        lots.position_id
+    from dated_changes as changes
+    inner join rolled_lots as lots on changes.symbol = coalesce(lots.underlying_symbol, lots.price_key)
+    where changes.portfolio_id is null and changes.input = 'sector'
+),
+
+lot_changes as (
+    select
+        changes.change_id,
+        lots.portfolio_id,
+        greatest(changes.from_session_number, lots.first_session_number) as first_session_number
+    from changes_of_lots as changes
+    inner join rolled_lots as lots on changes.lot_id = lots.position_id
+    -- a lot carried in is first valued at the close before it joins
+    inner join sessions as first_valued
+        on lots.first_session_number - lots.is_carried_in::integer = first_valued.session_number
     where
         changes.from_session_number <= lots.last_session_number
         and greatest(changes.from_session_number, lots.first_session_number) <= lots.last_rolled_session_number
-),
-
-concerned_lot_changes as (
-    select
-        lot_changes.change_id,
-        lot_changes.lot_portfolio_id as portfolio_id,
-        lot_changes.first_session_number
-    from lot_changes
-    inner join sessions as first_session on lot_changes.lot_first_session_number = first_session.session_number
-    left join sessions as opening_session
-        on lot_changes.is_carried_in
-        and lot_changes.lot_first_session_number - 1 = opening_session.session_number
-    -- the price that the lot's first valuation used: nothing older can touch it
-    left join lateral (
-        select max(price_date) as price_date
-        from (
-            (
-                select market_data.price_date
-                from {{ ref('stg_market_data') }} as market_data
-                where
-                    market_data.symbol = lot_changes.price_key
-                    and market_data.price_date <= coalesce(opening_session.session_date, first_session.session_date)
-                order by market_data.price_date desc
-                limit 1
+        -- nothing older than the price of the first valuation can touch the lot
+        and (
+            changes.input in ('close', 'sector')
+            or coalesce(
+                changes.through_date >= case lots.investment_class
+                    when 'PRIVATE'
+                        then (
+                            select max(manual_prices.price_date)
+                            from {{ ref('stg_manual_prices') }} as manual_prices
+                            where
+                                manual_prices.position_id = lots.position_id
+                                and manual_prices.price_date <= first_valued.session_date
+                        )
+                    else (
+                        select max(market_data.price_date)
+                        from {{ ref('stg_market_data') }} as market_data
+                        where
+                            market_data.symbol = lots.price_key
+                            and market_data.price_date <= first_valued.session_date
+                    )
+                end,
+                true
             )
-            union all
-            (
-                select manual_prices.price_date
-                from {{ ref('stg_manual_prices') }} as manual_prices
-                where
-                    manual_prices.position_id = lot_changes.position_id
-                    and lot_changes.input = 'mark'
-                    and manual_prices.price_date <= coalesce(opening_session.session_date, first_session.session_date)
-                order by manual_prices.price_date desc
-                limit 1
-            )
-        ) as prices
-    ) as first_price on true
-    where
-        lot_changes.input in ('close', 'sector')
-        or first_price.price_date is null
-        or lot_changes.through_date >= first_price.price_date
+        )
 ),
 
 -- an underlying matters to an option when it settles
@@ -197,7 +187,7 @@ concerned as (
     union all
     select * from session_changes
     union all
-    select * from concerned_lot_changes
+    select * from lot_changes
     union all
     select * from settlement_changes
 ),
@@ -222,17 +212,18 @@ final as (
         input_changes.from_date
     from input_changes
     left join earliest
-        on input_changes.change_id = earliest.change_id
-        and (
-            input_changes.rolled_at is null
-            or exists (
-                select 1
-                from outstanding
-                where
-                    outstanding.change_id = earliest.change_id
-                    and outstanding.portfolio_id = earliest.portfolio_id
+        on
+            input_changes.change_id = earliest.change_id
+            and (
+                input_changes.rolled_at is null
+                or exists (
+                    select 1
+                    from outstanding
+                    where
+                        outstanding.change_id = earliest.change_id
+                        and outstanding.portfolio_id = earliest.portfolio_id
+                )
             )
-        )
 )
 
 select * from final

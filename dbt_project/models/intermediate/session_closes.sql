@@ -30,9 +30,10 @@ wanted as (
         max(least(lot_segments.to_session_number, due.last_session_number)) as to_session_number
     from lot_segments
     inner join roll_forward_window as due
-        on lot_segments.portfolio_id = due.portfolio_id
-        and lot_segments.from_session_number <= due.last_session_number
-        and lot_segments.to_session_number >= due.first_session_number
+        on
+            lot_segments.portfolio_id = due.portfolio_id
+            and lot_segments.from_session_number <= due.last_session_number
+            and lot_segments.to_session_number >= due.first_session_number
     group by lot_segments.price_key, marked_position_id
 ),
 
@@ -47,7 +48,9 @@ last_known as (
     from wanted
     inner join sessions on sessions.session_number between wanted.from_session_number and wanted.to_session_number
     left join lateral (
-        select market_data.price_date, market_data.close as price
+        select
+            market_data.price_date,
+            market_data.close as price
         from {{ ref('stg_market_data') }} as market_data
         where market_data.symbol = wanted.price_key and market_data.price_date <= sessions.session_date
         order by market_data.price_date desc
@@ -65,7 +68,9 @@ last_known as (
     from wanted
     inner join sessions on sessions.session_number between wanted.from_session_number and wanted.to_session_number
     left join lateral (
-        select manual_prices.price_date, manual_prices.price
+        select
+            manual_prices.price_date,
+            manual_prices.price
         from {{ ref('stg_manual_prices') }} as manual_prices
         where
             manual_prices.position_id = wanted.marked_position_id
@@ -89,11 +94,13 @@ in_shares_of_the_session as (
     from last_known
     left join sessions as priced on last_known.price_date = priced.session_date
     left join split_growth as growth_now
-        on last_known.price_key = growth_now.symbol
-        and last_known.session_number between growth_now.from_session_number and growth_now.to_session_number
+        on
+            last_known.price_key = growth_now.symbol
+            and last_known.session_number between growth_now.from_session_number and growth_now.to_session_number
     left join split_growth as growth_then
-        on last_known.price_key = growth_then.symbol
-        and priced.session_number between growth_then.from_session_number and growth_then.to_session_number
+        on
+            last_known.price_key = growth_then.symbol
+            and priced.session_number between growth_then.from_session_number and growth_then.to_session_number
 ),
 
 final as (
@@ -102,7 +109,7 @@ final as (
         closes.session_number,
         closes.session_date,
         closes.price_date,
-        closes.is_listed and closes.price_date is distinct from closes.session_date as is_stale,
+        closes.is_listed and coalesce(closes.price_date < closes.session_date, true) as is_stale,
         closes.price,
         closes.growth,
         lag(closes.price) over key_in_order as previous_price,
@@ -110,8 +117,9 @@ final as (
         coalesce(session_dividends.dividend, 0) as dividend
     from in_shares_of_the_session as closes
     left join session_dividends
-        on closes.price_key = session_dividends.symbol
-        and closes.session_number = session_dividends.session_number
+        on
+            closes.price_key = session_dividends.symbol
+            and closes.session_number = session_dividends.session_number
     window key_in_order as (partition by closes.price_key order by closes.session_number)
 )
 

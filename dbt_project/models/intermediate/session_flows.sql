@@ -16,7 +16,11 @@ final as (
     select
         equity_changes.portfolio_id,
         calendar_days.next_session_number as session_number,
-        sum(case equity_changes.change_type when 'CONTRIBUTION' then equity_changes.amount else -equity_changes.amount end)
+        sum(
+            case equity_changes.change_type
+                when 'CONTRIBUTION' then equity_changes.amount else -equity_changes.amount
+            end
+        )
             as capital_flow
     from equity_changes
     inner join active_portfolios on equity_changes.portfolio_id = active_portfolios.portfolio_id

@@ -44,12 +44,14 @@ closes as (
         returns_window.first_session
     from returns_window
     inner join market_data
-        on returns_window.symbol = market_data.symbol
-        and market_data.price_date >= returns_window.last_close_before
+        on
+            returns_window.symbol = market_data.symbol
+            and returns_window.last_close_before <= market_data.price_date
     inner join sessions on market_data.price_date = sessions.session_date
     left join split_growth
-        on market_data.symbol = split_growth.symbol
-        and sessions.session_number between split_growth.from_session_number and split_growth.to_session_number
+        on
+            market_data.symbol = split_growth.symbol
+            and sessions.session_number between split_growth.from_session_number and split_growth.to_session_number
 ),
 
 pairs as (
@@ -73,9 +75,10 @@ grown as (
         select sum(session_dividends.dividend * coalesce(split_growth.growth, 1)) as dividends
         from session_dividends
         left join split_growth
-            on session_dividends.symbol = split_growth.symbol
-            and session_dividends.session_number
-            between split_growth.from_session_number and split_growth.to_session_number
+            on
+                session_dividends.symbol = split_growth.symbol
+                and session_dividends.session_number
+                between split_growth.from_session_number and split_growth.to_session_number
         where
             session_dividends.symbol = pairs.symbol
             and session_dividends.session_number > pairs.previous_session_number

@@ -42,8 +42,9 @@ snapshots as (
         snapshots.equity_balance
     from portfolio_snapshots as snapshots
     inner join roll_forward_window as due
-        on snapshots.portfolio_id = due.portfolio_id
-        and snapshots.snapshot_date between due.first_session and due.last_session
+        on
+            snapshots.portfolio_id = due.portfolio_id
+            and snapshots.snapshot_date between due.first_session and due.last_session
     where
         snapshots.snapshot_date >= (select min(roll_forward_window.first_session) from roll_forward_window)
         and snapshots.snapshot_date <= (select max(roll_forward_window.last_session) from roll_forward_window)
@@ -58,8 +59,9 @@ held as (
         count(*) filter (where position_values.quantity <> 0) as num_positions
     from position_values
     inner join roll_forward_window as due
-        on position_values.portfolio_id = due.portfolio_id
-        and position_values.value_date between due.first_session and due.last_session
+        on
+            position_values.portfolio_id = due.portfolio_id
+            and position_values.value_date between due.first_session and due.last_session
     left join position_sector_tags on position_values.position_id = position_sector_tags.position_id
     left join sector_tags on position_sector_tags.sector_tag_id = sector_tags.sector_tag_id
     where
@@ -70,11 +72,17 @@ held as (
 
 -- every sector of the benchmark, held or not, and every other one that is held
 grid as (
-    select snapshots.portfolio_id, snapshots.value_date, benchmark_sector_weights.sector
+    select
+        snapshots.portfolio_id,
+        snapshots.value_date,
+        benchmark_sector_weights.sector
     from snapshots
     cross join benchmark_sector_weights
     union
-    select held.portfolio_id, held.value_date, held.sector
+    select
+        held.portfolio_id,
+        held.value_date,
+        held.sector
     from held
     where held.num_positions > 0
 ),
@@ -95,9 +103,10 @@ weighted as (
     inner join snapshots on grid.portfolio_id = snapshots.portfolio_id and grid.value_date = snapshots.value_date
     left join benchmark_sector_weights on grid.sector = benchmark_sector_weights.sector
     left join held
-        on grid.portfolio_id = held.portfolio_id
-        and grid.value_date = held.value_date
-        and grid.sector = held.sector
+        on
+            grid.portfolio_id = held.portfolio_id
+            and grid.value_date = held.value_date
+            and grid.sector = held.sector
 ),
 
 final as (

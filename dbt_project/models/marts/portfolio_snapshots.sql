@@ -49,27 +49,29 @@ chain_starts as (
     inner join sessions on active_portfolios.inception_session_number = sessions.session_number
     where due.first_session_number <= active_portfolios.inception_session_number
     {% if is_incremental() %}
-    union all
-    select
-        due.portfolio_id,
-        previous_snapshot.snapshot_date,
-        previous_snapshot.equity_balance,
-        previous_snapshot.mtd_pnl,
-        previous_snapshot.mtd_return,
-        previous_snapshot.ytd_pnl,
-        previous_snapshot.ytd_return,
-        previous_snapshot.cumulative_pnl,
-        previous_snapshot.cumulative_return,
-        previous_snapshot.cumulative_realized_pnl,
-        previous_snapshot.cumulative_capital_flow
-    from roll_forward_window as due
-    inner join active_portfolios
-        on due.portfolio_id = active_portfolios.portfolio_id
-        and due.first_session_number > active_portfolios.inception_session_number
-    inner join sessions on due.first_session_number - 1 = sessions.session_number
-    inner join {{ this }} as previous_snapshot
-        on due.portfolio_id = previous_snapshot.portfolio_id
-        and sessions.session_date = previous_snapshot.snapshot_date
+        union all
+        select
+            due.portfolio_id,
+            previous_snapshot.snapshot_date,
+            previous_snapshot.equity_balance,
+            previous_snapshot.mtd_pnl,
+            previous_snapshot.mtd_return,
+            previous_snapshot.ytd_pnl,
+            previous_snapshot.ytd_return,
+            previous_snapshot.cumulative_pnl,
+            previous_snapshot.cumulative_return,
+            previous_snapshot.cumulative_realized_pnl,
+            previous_snapshot.cumulative_capital_flow
+        from roll_forward_window as due
+        inner join active_portfolios
+            on
+                due.portfolio_id = active_portfolios.portfolio_id
+                and due.first_session_number > active_portfolios.inception_session_number
+        inner join sessions on due.first_session_number - 1 = sessions.session_number
+        inner join {{ this }} as previous_snapshot
+            on
+                due.portfolio_id = previous_snapshot.portfolio_id
+                and sessions.session_date = previous_snapshot.snapshot_date
     {% endif %}
 ),
 
@@ -96,15 +98,18 @@ days as (
     from roll_forward_window as due
     inner join active_portfolios on due.portfolio_id = active_portfolios.portfolio_id
     inner join sessions
-        on sessions.session_number
-        between greatest(due.first_session_number, active_portfolios.inception_session_number)
-        and due.last_session_number
+        on
+            sessions.session_number
+            between greatest(due.first_session_number, active_portfolios.inception_session_number)
+            and due.last_session_number
     left join portfolio_session_totals as totals
-        on due.portfolio_id = totals.portfolio_id
-        and sessions.session_date = totals.value_date
+        on
+            due.portfolio_id = totals.portfolio_id
+            and sessions.session_date = totals.value_date
     left join session_flows as flows
-        on due.portfolio_id = flows.portfolio_id
-        and sessions.session_number = flows.session_number
+        on
+            due.portfolio_id = flows.portfolio_id
+            and sessions.session_number = flows.session_number
 ),
 
 balances as (
@@ -126,7 +131,7 @@ returns as (
     from balances
 ),
 
--- the chain's start stands in as one more day, whose P&L and return are those so far; within its month and year it counts
+-- the chain's start stands in as one more day, whose P&L and return are those so far, in its own month and year
 links as (
     select
         portfolio_id,
@@ -208,8 +213,9 @@ final as (
         returns.top_10_concentration
     from returns
     inner join chained
-        on returns.portfolio_id = chained.portfolio_id
-        and returns.session_date = chained.session_date
+        on
+            returns.portfolio_id = chained.portfolio_id
+            and returns.session_date = chained.session_date
 )
 
 select * from final

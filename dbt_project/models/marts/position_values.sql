@@ -46,9 +46,10 @@ opened as (
     from lot_segments as segments
     inner join roll_forward_window as due on segments.portfolio_id = due.portfolio_id
     inner join session_closes as closes
-        on segments.price_key = closes.price_key
-        and closes.session_number between segments.from_session_number and segments.to_session_number
-        and closes.session_number between due.first_session_number and due.last_session_number
+        on
+            segments.price_key = closes.price_key
+            and closes.session_number between segments.from_session_number and segments.to_session_number
+            and closes.session_number between due.first_session_number and due.last_session_number
 ),
 
 -- shares of the lot's first day, times the splits since then, are shares of the day

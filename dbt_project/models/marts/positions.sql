@@ -53,8 +53,9 @@ realized as (
     from latest
     inner join sessions as as_of_session on latest.as_of_date = as_of_session.session_date
     inner join lot_segments as segments
-        on latest.position_id = segments.position_id
-        and segments.from_session_number <= as_of_session.session_number
+        on
+            latest.position_id = segments.position_id
+            and as_of_session.session_number >= segments.from_session_number
     group by latest.position_id
 ),
 
