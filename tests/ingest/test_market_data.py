@@ -376,7 +376,7 @@ def test_a_folder_that_cannot_be_used_is_a_warning_and_the_next_one_is_asked(con
 
 
 def test_the_report_names_what_was_missed_and_why(conn, book, collect, tmp_path):
-    conn.execute("insert into analytics.factor_definitions values ('Momentum', 1, 'MTUM')")
+    conn.execute("insert into analytics.factor_definitions values ('Momentum', 'MTUM')")
     book.lot("GONE")
     book.lot("HOLE")
     book.lot("SOLD", exit_date="2021-03-03", exit_price=10)

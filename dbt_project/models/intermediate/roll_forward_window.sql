@@ -85,7 +85,7 @@ causes as (
         portfolio_id,
         inception_session_number as first_session_number,
         1 as precedence,
-        {% if rebuild -%} 'full rebuild' {%- else -%} 'first roll' {%- endif %} as reason
+        case when sector_seeds_fingerprint is null then 'first roll' else 'full rebuild' end as reason
     from portfolios
     where last_rolled_session_number is null
     union all
