@@ -6,6 +6,7 @@
     window_date='value_date',
     tags=['phase_2_75'],
     indexes=[{"columns": ["portfolio_id", "value_date", "sector"], "unique": true}],
+    pre_hook="{{ hash_joins_only() }}",
     post_hook=["{{ record_whole_build() }}", "{{ finish_roll_forward() }}"],
 ) }}
 {{ require_whole_window('roll_forward_window') }}

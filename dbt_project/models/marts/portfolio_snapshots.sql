@@ -6,6 +6,7 @@
     window_date='snapshot_date',
     tags=['phase_2'],
     indexes=[{"columns": ["portfolio_id", "snapshot_date"], "unique": true}],
+    pre_hook="{{ hash_joins_only() }}",
     post_hook="{{ record_whole_build() }}",
 ) }}
 {{ require_whole_window('roll_forward_window') }}
