@@ -304,3 +304,13 @@ class TestAnotherAccount:
                 [*prefix, binaries / "psql", url], stdin=subprocess.DEVNULL, capture_output=True, text=True, **options
             )
         assert 'Peer authentication failed for user "root"' in refused.stderr
+
+    def test_root_in_a_container_without_the_capability_to_search(self, server):
+        kept = "chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,setfcap"
+        bounded = ["setpriv", "--nnp", f"--bounding-set=-all,+{kept.replace(',', ',+')}", "--inh-caps=-all"]
+        with client(server.home, bounded) as process:
+            assert process.first_line == "ready root\n"
+
+    def test_root_without_any_capability(self, tmp_path):
+        with client(tmp_path / "home", ["setpriv", "--bounding-set=-all"], stderr=subprocess.STDOUT) as process:
+            assert "root may not give" in process.first_line
