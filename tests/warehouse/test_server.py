@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from conftest import CARELESS
 from warehouse.database import libpq_url
 from warehouse.errors import UserError
 from warehouse.privileges import Account, server_account
-from warehouse.server import EmbeddedServer
+from warehouse.server import EmbeddedServer, _binaries
 from warehouse.settings import PROJECT_ROOT
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
@@ -286,3 +287,30 @@ class TestAnotherAccount:
         monkeypatch.setenv("PATH", "/nowhere")
         with pytest.raises(UserError, match=r"nobody, who may not enter .*install util-linux"):
             EmbeddedServer(tmp_path).running().__enter__()
+
+    def test_its_programs_in_a_closed_folder(self, tmp_path):
+        tmp_path.chmod(0o700)
+        program = shutil.copy(_binaries(18) / "pg_config", tmp_path)
+        prefix, options = server_account().launcher([tmp_path])
+        found = subprocess.run([*prefix, program, "--bindir"], capture_output=True, text=True, check=False, **options)
+        assert (found.stdout, found.stderr) == (f"{tmp_path}\n", "")
+
+    def test_others_of_the_same_account_are_not_let_in(self, server):
+        with server.running() as parameters:
+            url = libpq_url({**parameters, "dbname": "postgres"})
+            binaries = _binaries(18)
+            prefix, options = server_account().launcher([binaries, server.home])
+            refused = subprocess.run(
+                [*prefix, binaries / "psql", url], stdin=subprocess.DEVNULL, capture_output=True, text=True, **options
+            )
+        assert 'Peer authentication failed for user "root"' in refused.stderr
+
+    def test_root_in_a_container_without_the_capability_to_search(self, server):
+        kept = "chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,setfcap"
+        bounded = ["setpriv", "--nnp", f"--bounding-set=-all,+{kept.replace(',', ',+')}", "--inh-caps=-all"]
+        with client(server.home, bounded) as process:
+            assert process.first_line == "ready root\n"
+
+    def test_root_without_any_capability(self, tmp_path):
+        with client(tmp_path / "home", ["setpriv", "--bounding-set=-all"], stderr=subprocess.STDOUT) as process:
+            assert "root may not give" in process.first_line
