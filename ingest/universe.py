@@ -144,10 +144,10 @@ from lots_that_matter
 where is_option
 group by 1, 2
 union all
-select symbol, 'factor ETF', %(start)s, %(end)s
+select distinct symbol, 'factor ETF', %(start)s, %(end)s
 from analytics.factor_definitions
-where symbol is not null
-group by 1
+cross join string_to_table(symbols, ' ') as symbol
+where symbol <> ''
 order by 1
 """
 

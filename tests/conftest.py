@@ -5,9 +5,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -16,14 +17,14 @@ from warehouse.database import Database, create_if_missing, libpq_url
 from warehouse.migrate import migrate
 from warehouse.server import EmbeddedServer
 from warehouse.sessions import refresh_sessions
-from warehouse.settings import PROJECT_ROOT
+from warehouse.settings import PROJECT_ROOT, Settings
 
-# The calendar of the tests ends where it ends, whatever day they run on.
-CALENDAR_DAY = date(2026, 6, 30)
+# The day whose calendar the tests find; a command that asks for today's has nothing to refresh.
+CALENDAR_DAY = datetime.now(ZoneInfo("America/New_York")).date()
 # Test data may be lost in a power cut.
 CARELESS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "128MB"}
 # Creating and dropping a database for each test is mostly writing files.
-SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 ROOM_FOR_TESTS = 4 * 2**30
 
 _numbers = itertools.count(1)
@@ -43,11 +44,10 @@ def short_folder() -> Iterator[Path]:
 def _settings_of_the_tests(short_folder: Path) -> Iterator[None]:
     """No test reaches the database or the keys of the person who runs it: set to nothing, they win over `.env`."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [*(name for name in os.environ if name.startswith(("AFTERCLOSE_", "PG"))), "DATABASE_URL"]:
-            if name != "AFTERCLOSE_POSTGRES_VERSION":
-                patch.setenv(name, "") if not name.startswith("PG") else patch.delenv(name)
-        for name in ("AFTERCLOSE_PROVIDERS", "AFTERCLOSE_HISTORY_SESSIONS", "FMP_API_KEY", "POLYGON_API_KEY"):
-            patch.setenv(name, "")
+        for name in [name for name in os.environ if name.startswith("PG")]:
+            patch.delenv(name)
+        for name in (*(field.alias for field in Settings.model_fields.values()), "FMP_API_KEY", "POLYGON_API_KEY"):
+            patch.setenv(name, os.environ.get(name, "") if name == "AFTERCLOSE_POSTGRES_VERSION" else "")
         patch.setenv("AFTERCLOSE_HOME", str(short_folder / "home"))
         yield
 
@@ -55,7 +55,7 @@ def _settings_of_the_tests(short_folder: Path) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def server(short_folder: Path) -> Iterator[dict[str, str]]:
     """The libpq parameters of a server for the whole session."""
-    version = int(os.environ.get("AFTERCLOSE_POSTGRES_VERSION") or 18)
+    version = Settings(_env_file=None).postgres_version
     with EmbeddedServer(short_folder / "server", version, CARELESS).running() as parameters:
         yield parameters
 

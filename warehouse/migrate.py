@@ -50,6 +50,10 @@ def migrate(conn: psycopg.Connection[Any], folder: Path = MIGRATIONS) -> list[st
             f"{conn.info.user} may not change the database {conn.info.dbname} ({error.diag.message_primary}): "
             "grant create on it, or make that user its owner"
         ) from None
+    except psycopg.errors.DuplicateSchema as error:
+        raise UserError(
+            f"the database {conn.info.dbname} is somebody else's ({error.diag.message_primary}): use one of your own"
+        ) from None
     finally:
         conn.execute("select pg_advisory_unlock(%s, %s)", [LOCK_SPACE, MIGRATION_LOCK])
 
@@ -92,7 +96,8 @@ select exists (
             select
             from pg_default_acl, aclexplode(defaclacl) as granted
             where defaclnamespace = 'analytics'::regnamespace and defaclobjtype = 'r'
-                and defaclrole = current_user::regrole and granted.grantee = reader.oid
+                and defaclrole = (select oid from pg_roles where rolname = current_user)
+                and granted.grantee = reader.oid
         )
 )
 """

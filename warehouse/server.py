@@ -40,8 +40,10 @@ LOCALE = {16: ["--locale=C"], 18: ["--locale=C", "--locale-provider=builtin", "-
 PORT = 5432
 START_SECONDS = 300
 STOP_SECONDS = 60
+ORPHAN_SECONDS = 15
 
 SERVER_SETTINGS = {
+    "cluster_name": "afterclose",
     "listen_addresses": "",
     "max_connections": "50",
     "timezone": "UTC",
@@ -78,9 +80,9 @@ class EmbeddedServer:
 
     @contextmanager
     def running(self, *, leave_running: bool = False) -> Iterator[dict[str, str]]:
-        """Have the server running inside the block; yields the libpq parameters host, port and user.
+        """Have the server run inside the block; yields the libpq parameters host, port and user.
 
-        Whoever leaves last stops it, unless somebody said `leave_running`, or it was running before for good.
+        Whoever leaves last stops it, unless somebody said `leave_running` since it was started.
 
         Raises:
             UserError: the server cannot be started; says why and what to do.
@@ -105,7 +107,7 @@ class EmbeddedServer:
             if self._is_locked("users"):
                 self._transient.touch()
                 return False
-            if self._is_locked("alive"):
+            if self._lives():
                 self._stop()
             return True
 
@@ -142,9 +144,8 @@ class EmbeddedServer:
     def _ensure_started(self, *, transient: bool) -> None:
         self._ensure_cluster()
         if not self._accepts_connections():
-            if self._is_locked("alive"):
-                # It hangs, or its socket was swept away, or its postmaster was killed and others still finish.
-                self._stop()
+            # It may hang, or have lost its socket, or its postmaster was killed and others still finish.
+            self._stop()
             if transient:
                 self._transient.touch()
             self._start()
@@ -169,38 +170,32 @@ class EmbeddedServer:
         return {}
 
     def _ensure_cluster(self) -> None:
-        version_file = self._data / "PG_VERSION"
-        if version_file.exists():
-            if (made_by := version_file.read_text().strip()) != str(self.version):
+        if self._data.exists():
+            version_file = self._data / "PG_VERSION"
+            made_by = version_file.read_text().strip() if version_file.exists() else "none"
+            if made_by != str(self.version):
                 raise UserError(
                     f"{self._data} was made by PostgreSQL {made_by} and {self.version} is asked for: "
                     f"set AFTERCLOSE_POSTGRES_VERSION={made_by}, or AFTERCLOSE_HOME to another folder"
                 )
             return
-        unfinished = self._folder / "data.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        initialised = self._run(
-            # The superuser is named as we are, and `peer` lets nobody else in.
-            *(
-                "initdb",
-                "-D",
-                unfinished.name,
-                "-U",
-                _user_name(os.geteuid()),
-                "--encoding=UTF8",
-                *LOCALE[self.version],
-            ),
-            *("--auth-local=peer", "--auth-host=reject"),
-            *(["--no-sync"] if self.extra_settings.get("fsync") == "off" else []),
-        )
-        if initialised.returncode:
-            raise UserError(f"cannot create a PostgreSQL cluster in {self._data}: {_last_line(initialised.stdout)}")
+        for leftover in self._folder.glob("unfinished-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        # A name of its own: the initdb of a process that was killed may still be at work on another.
+        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=self._folder))
+        server_account().own(unfinished)
+        # The superuser is named as we are, and `peer` lets nobody else in.
+        options = ["-U", _user_name(os.geteuid()), "--auth-local=peer", "--auth-host=reject", "--encoding=UTF8"]
+        if self.extra_settings.get("fsync") == "off":
+            options.append("--no-sync")
+        made = self._run("initdb", "-D", unfinished.name, *options, *LOCALE[self.version])
+        if made.returncode:
+            raise UserError(f"cannot make a PostgreSQL cluster in {self._data}: {_reason(made.stdout)}")
         unfinished.rename(self._data)
 
     def _start(self) -> None:
         socket_folder = Path(tempfile.mkdtemp(prefix="afterclose-", dir=_socket_base()))
         server_account().own(socket_folder)
-        self._sweep_up(self._parameters())
         log_size = self._log.stat().st_size if self._log.exists() else 0
         settings = {
             **SERVER_SETTINGS,
@@ -216,36 +211,40 @@ class EmbeddedServer:
                 pass_fds=[alive.fileno()],
             )
         if started.returncode:
-            shutil.rmtree(socket_folder, ignore_errors=True)
+            with suppress(OSError):
+                socket_folder.rmdir()
             log = self._log.read_bytes()[log_size:].decode(errors="replace") if self._log.exists() else ""
-            reason = _last_line(log, containing="FATAL:") or _last_line(started.stdout)
+            reason = _reason(log) or _reason(started.stdout)
             raise UserError(f"PostgreSQL does not start: {reason}: see {self._log}, or set DATABASE_URL")
 
     def _stop(self) -> None:
+        """End the server, if it lives, and remove what it leaves behind, also where it was killed."""
         parameters = self._parameters()
         for mode in ("fast", "immediate"):
-            self._run("pg_ctl", "stop", "-D", self._data.name, "-m", mode, "-w", "-t", str(STOP_SECONDS))
-            deadline = time.monotonic() + STOP_SECONDS
-            while self._is_locked("alive") and time.monotonic() < deadline:
-                time.sleep(0.02)
-            if not self._is_locked("alive"):
-                break
-        else:
+            if self._lives():
+                self._run("pg_ctl", "stop", "-D", self._data.name, "-m", mode, "-w", "-t", str(STOP_SECONDS))
+                self._wait_for_orphans()
+        if self._lives():
             raise UserError(
-                f"PostgreSQL in {self._data} does not stop: end its processes and try again; see {self._log}"
+                f"processes of PostgreSQL still work in {self._data}: end them, or try again when they have"
             )
-        self._sweep_up(parameters)
-        self._transient.unlink(missing_ok=True)
-
-    def _sweep_up(self, parameters: Mapping[str, str]) -> None:
-        """Remove what the server that `parameters` led to left behind, were it killed or not."""
         if parameters:
             socket_folder = Path(parameters["host"])
             with suppress(OSError):
                 for leftover in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
                     (socket_folder / leftover).unlink(missing_ok=True)
                 socket_folder.rmdir()
+        # Its pid may be another process's by now, and PostgreSQL would take that for a running server.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
+        self._transient.unlink(missing_ok=True)
+
+    def _lives(self) -> bool:
+        return self._is_locked("alive") or self._accepts_connections()
+
+    def _wait_for_orphans(self) -> None:
+        deadline = time.monotonic() + ORPHAN_SECONDS
+        while self._is_locked("alive") and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def _run(self, tool: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run one of PostgreSQL's own tools in the server's folder, as the server's account, in a bare environment."""
@@ -308,5 +307,8 @@ def _user_name(uid: int) -> str:
         return f"user {uid}"
 
 
-def _last_line(text: str, containing: str = "") -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip() and containing in line), "")
+def _reason(output: str) -> str:
+    """Return the line of a tool's output that says what went wrong: the last that speaks of an error, or the last."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    wrong = [line for line in lines if "FATAL:" in line or "error:" in line]
+    return (wrong or lines or [""])[-1]

@@ -8,7 +8,7 @@ Columns come in any order and others are ignored, as are other files; an absent 
 each file once, row by row, and keeps the rows asked for: the folder may be much larger than the book.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -92,7 +92,7 @@ class FilesProvider:
 def _read_bars(table: CsvTable, wanted: dict[str, Want]) -> tuple[dict[str, dict[date, PriceBar]], set[str]]:
     """Return the bars by symbol and date, and the symbols that the file has on any date."""
     read_date, read_price = _Dates(), _Prices()
-    bars: dict[str, dict[date, PriceBar]] = {}
+    bars: defaultdict[str, dict[date, PriceBar]] = defaultdict(dict)
     contradicted = set()
     seen = set()
     for line, symbol, cells in table.rows_of(wanted):
@@ -116,7 +116,7 @@ def _read_bars(table: CsvTable, wanted: dict[str, Want]) -> tuple[dict[str, dict
         except ValueError:
             table.reject(line, symbol, day, _unreadable_price(cells), cells)
             continue
-        if bars.setdefault(symbol, {}).setdefault(day, bar) != bar:
+        if bars[symbol].setdefault(day, bar) != bar:
             contradicted.add((symbol, day))
             table.reject(line, symbol, day, "another row of the file has this session differently", cells)
     for symbol, day in contradicted:

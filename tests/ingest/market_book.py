@@ -75,9 +75,9 @@ class Book:
 
 def define_factors(conn: psycopg.Connection, *symbols: str) -> None:
     """Create the seed that names the factor ETFs."""
-    conn.execute("create table analytics.factor_definitions (factor text, position integer, symbol text)")
+    conn.execute("create table analytics.factor_definitions (factor text, symbols text)")
     conn.cursor().executemany(
-        "insert into analytics.factor_definitions values ('Momentum', 1, %s)", [(symbol,) for symbol in symbols]
+        "insert into analytics.factor_definitions values ('Momentum', %s)", [(symbol,) for symbol in symbols]
     )
 
 

@@ -88,6 +88,18 @@ def test_without_the_right_to_create(conn, database):
         conn.execute("drop role humble")
 
 
+def test_a_database_that_is_somebody_elses(conn, database):
+    conn.execute("create database theirs")
+    try:
+        with database.connect(dbname="theirs") as other:
+            other.execute("create schema analytics")
+            with pytest.raises(UserError, match=r'theirs is somebody else\'s \(schema "analytics" already exists\)'):
+                migrate(other)
+            assert not other.execute("select to_regnamespace('raw')").fetchone()[0]
+    finally:
+        conn.execute("drop database theirs")
+
+
 def test_the_reader_reads_analytics_and_nothing_else(conn, reader):
     conn.execute("create table analytics.before as select 1 as x")
     assert grant_reader(conn) is None

@@ -5,6 +5,7 @@ import pwd
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,6 +157,18 @@ def test_a_killed_client_leaves_it_usable_and_it_stops_after_the_next(server):
     with server.running() as parameters:
         assert answers(parameters)
     assert not answers(parameters)
+
+
+def test_killed_while_it_makes_the_cluster(tmp_path):
+    server = EmbeddedServer(tmp_path / "home", 18, CARELESS)
+    process = subprocess.Popen([sys.executable, "-c", CLIENT, str(server.home)], cwd=PROJECT_ROOT)
+    while not list(server.home.glob("postgres/unfinished-*/base")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    with server.running() as parameters:
+        assert answers(parameters)
 
 
 def test_a_killed_postmaster(server):

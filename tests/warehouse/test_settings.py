@@ -8,7 +8,8 @@ from warehouse.errors import UserError
 from warehouse.settings import PROJECT_ROOT, Settings, load_settings
 
 
-def test_defaults():
+def test_defaults(monkeypatch):
+    monkeypatch.setenv("AFTERCLOSE_POSTGRES_VERSION", "")
     settings = load_settings()
     assert settings.database_url is None
     assert (settings.postgres_version, settings.providers, settings.history_sessions) == (18, "", 400)

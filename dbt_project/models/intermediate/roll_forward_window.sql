@@ -48,14 +48,16 @@ seeds as (
 bounds as (
     select
         (
-            select next_session_number from calendar_days where calendar_date = {{ window_date('start_date') }}
+            select next_session_number from calendar_days
+            where calendar_date = {{ window_date('start_date') }}
         ) as start_session_number,
         (
             select max(session_number)
             from sessions
             where
                 closes_at + interval '30 minutes' <= now()
-                and session_date <= coalesce({{ window_date('end_date') }}, (select max(price_date) from market_data))
+                and session_date
+                <= coalesce({{ window_date('end_date') }}, (select max(market_data.price_date) from market_data))
         ) as end_session_number
 ),
 
@@ -83,7 +85,7 @@ causes as (
         portfolio_id,
         inception_session_number as first_session_number,
         1 as precedence,
-        {% if rebuild -%} 'full rebuild' {%- else -%} 'first roll' {%- endif %} as reason
+        case when sector_seeds_fingerprint is null then 'first roll' else 'full rebuild' end as reason
     from portfolios
     where last_rolled_session_number is null
     union all
@@ -156,13 +158,14 @@ withdrawn as (
     select
         roll_forward_state.portfolio_id,
         true as is_withdrawn,
-        (select min(session_number) from sessions) as first_session_number,
-        (select max(session_number) from sessions) as last_session_number,
+        (select min(sessions.session_number) from sessions) as first_session_number,
+        (select max(sessions.session_number) from sessions) as last_session_number,
         'portfolio deleted' as reason
     from roll_forward_state
     where
         not exists (
-            select 1 from active_portfolios where active_portfolios.portfolio_id = roll_forward_state.portfolio_id
+            select 1 from active_portfolios
+            where active_portfolios.portfolio_id = roll_forward_state.portfolio_id
         )
         and {{ portfolio_is_in_scope('roll_forward_state.portfolio_id') }}
 ),
