@@ -5,59 +5,19 @@ The copies all bear one name: dbt's parse cache belongs to a database of that na
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from small_nights import LAST_PRICE, NAME, ROLLED_TO, Night
 
 from ingest.portfolios import load_folder
-from nightly.context import Request
-from nightly.night import run_night
-from nightly.progress import LogProgress
 from nightly.record import RunRecord
 from warehouse.database import Database, libpq_url
 from warehouse.sessions import sessions_between
 from warehouse.settings import Settings, load_settings
-
-NAME = "nightly"
-ROLLED_TO = date(2024, 2, 14)
-NEXT_SESSION = date(2024, 2, 15)
-# 18:30 in New York on the session after the last one rolled.
-TONIGHT = datetime(2024, 2, 15, 23, 30, tzinfo=UTC)
-LAST_PRICE = date(2024, 2, 16)
-
-
-@dataclass(frozen=True)
-class Night:
-    """A database and settings to run nights with."""
-
-    database: Database
-    settings: Settings
-
-    def run(self, command: str = "run", now: datetime = TONIGHT, **request: Any) -> RunRecord:
-        """Run a night as the command line does."""
-        return run_night(self.database, self.settings, Request(command, **request), now, LogProgress())
-
-    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Ask the database."""
-        with self.database.connect() as conn:
-            return conn.execute(query, parameters).fetchall()
-
-    def execute(self, statement: str) -> None:
-        """Change the database."""
-        with self.database.connect() as conn:
-            conn.execute(statement)
-
-    def environment(self) -> dict[str, str]:
-        """What a process needs in its environment to run on this database."""
-        return {
-            "DATABASE_URL": self.database.url,
-            "AFTERCLOSE_HOME": str(self.settings.home),
-            "AFTERCLOSE_PROVIDERS": self.settings.providers,
-        }
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,49 @@
+"""The dates of the small market, and a night to run on it."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from nightly.context import Request
+from nightly.night import run_night
+from nightly.progress import LogProgress
+from nightly.record import RunRecord
+from warehouse.database import Database
+from warehouse.settings import Settings
+
+NAME = "nightly"
+ROLLED_TO = date(2024, 2, 14)
+NEXT_SESSION = date(2024, 2, 15)
+# 18:30 in New York on the session after the last one rolled.
+TONIGHT = datetime(2024, 2, 15, 23, 30, tzinfo=UTC)
+LAST_PRICE = date(2024, 2, 16)
+
+
+@dataclass(frozen=True)
+class Night:
+    """A database and settings to run nights with."""
+
+    database: Database
+    settings: Settings
+
+    def run(self, command: str = "run", now: datetime = TONIGHT, **request: Any) -> RunRecord:
+        """Run a night as the command line does."""
+        return run_night(self.database, self.settings, Request(command, **request), now, LogProgress())
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Ask the database."""
+        with self.database.connect() as conn:
+            return conn.execute(query, parameters).fetchall()
+
+    def execute(self, statement: str) -> None:
+        """Change the database."""
+        with self.database.connect() as conn:
+            conn.execute(statement)
+
+    def environment(self) -> dict[str, str]:
+        """What a process needs in its environment to run on this database."""
+        return {
+            "DATABASE_URL": self.database.url,
+            "AFTERCLOSE_HOME": str(self.settings.home),
+            "AFTERCLOSE_PROVIDERS": self.settings.providers,
+        }
