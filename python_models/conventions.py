@@ -75,13 +75,16 @@ def is_constant(sum_of_squares: ArrayLike, observations: ArrayLike, mean: ArrayL
 
 
 def as_columns(values: ArrayLike, window: int | None = None) -> Floats:
-    """Return the last `window` rows of `values` as floats (n_sessions, n_columns); one series becomes one column."""
+    """Return the last `window` rows of `values` as floats (n_sessions, n_columns); one series becomes one column.
+
+    Row by row in memory, because the last bit of a sum depends on the layout, and results should not.
+    """
     columns = np.asarray(values, dtype=np.float64)
     if columns.ndim == 1:
         columns = columns[:, None]
     if columns.ndim != 2:
         raise ValueError(f"expected (n_sessions, n_columns), got an array of shape {columns.shape}")
-    return columns if window is None else columns[-window:]
+    return np.ascontiguousarray(columns if window is None else columns[-window:])
 
 
 def divide(numerator: ArrayLike, denominator: ArrayLike) -> Floats:

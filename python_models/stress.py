@@ -60,7 +60,7 @@ class Scenario:
             found += [f"a replay shocks every factor: {', '.join(missing)} missing"] if missing else []
         elif ("Value" in self.shocks) != ("Growth" in self.shocks):
             found.append("Value and Growth are shocked together or not at all")
-        elif self.shocks.get("Value", 0.0) * self.shocks.get("Growth", 0.0) > 0:
+        elif "Value" in self.shocks and not self.shocks["Value"] * self.shocks["Growth"] < 0:
             found.append("Value and Growth are shocked in opposite directions")
         return found
 
@@ -144,8 +144,8 @@ def rate_change_return(basis_points: ArrayLike, *, duration: float, convexity: f
 def replay_shocks(returns: ArrayLike, symbols: Sequence[str], chosen: Mapping[str, str]) -> dict[str, float]:
     """What the factors did in a past window.
 
-    Market and Interest Rate: the compounded total return of their ETFs, Π(1 + r) − 1. A style factor: its ETF's compounded
-    return minus the Market's.
+    Market and Interest Rate: the compounded total return of their ETFs, Π(1 + r) − 1. A style factor: its ETF's
+    compounded return minus the Market's.
 
     A factor is absent where one of its ETFs lacks a return in the window: documented constants serve there.
 
