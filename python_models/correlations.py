@@ -12,7 +12,7 @@ from python_models.regression import t_test_p_value
 CORRELATION_WINDOW = 90
 CORRELATION_MINIMUM = 30
 NEGATIVE_EIGENVALUE = -1e-10
-CLUSTER_DISTANCE = 0.3
+CLUSTER_DISTANCE = 0.3 + 1e-12  # a correlation of 0.7 belongs in, and 1 − 0.7 is a last digit above 0.3
 NICKNAME_SHARE = 0.7
 
 _BLOCK = 1024
