@@ -246,15 +246,14 @@ def find_clusters(
     tree = linkage(squareform(distance, checks=False), method="average")
     labels = fcluster(tree, t=CLUSTER_DISTANCE, criterion="distance")
 
-    groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    groups = [members for members in groups if len(members) > 1]
+    groups = [np.flatnonzero(labels == label) for label in np.flatnonzero(np.bincount(labels) > 1)]
     groups.sort(key=lambda members: (-values[members].sum(), names[members[0]]))
     return tuple(
         Cluster(
             number=number,
             symbols=tuple(names[members]),
             nickname=_nickname(names[members], values[members], sectors or {}),
-            avg_correlation=float(correlation[np.ix_(members, members)][np.triu_indices(len(members), 1)].mean()),
+            avg_correlation=_mean_off_diagonal(correlation[np.ix_(members, members)]),
             total_value=float(values[members].sum()),
         )
         for number, members in enumerate(groups, start=1)
@@ -289,6 +288,11 @@ def _direct_correlations(first: Floats, second: Floats) -> Floats:
     y, still_y = centred(second)
     scale = np.sqrt((x * x).sum(axis=0) * (y * y).sum(axis=0))
     return divide((x * y).sum(axis=0), np.where(still_x | still_y, np.nan, scale))
+
+
+def _mean_off_diagonal(correlation: Floats) -> float:
+    n = len(correlation)
+    return float((correlation.sum() - np.trace(correlation)) / (n * (n - 1)))
 
 
 def _nickname(names: np.ndarray, values: Floats, sectors: Mapping[str, str | None]) -> str:

@@ -139,10 +139,7 @@ def volatility_history(returns: ArrayLike) -> VolatilityHistory:
     missing. Each value depends on the sessions of its own windows only, to the last bit, wherever the panel begins.
     """
     returns = as_columns(returns)
-    month = _rolling_moments(returns, MONTH)
-    quarter = _rolling_moments(returns, QUARTER)
-    year = _rolling_moments(returns, YEAR)
-    week = _rolling_moments(returns, WEEK)
+    week, month, quarter, year = _rolling_moments(returns, WEEK, MONTH, QUARTER, YEAR)
     mean_squares = (
         week.mean_square(WEEK_MINIMUM),
         month.mean_square(MONTH_MINIMUM),
@@ -156,8 +153,8 @@ def volatility_history(returns: ArrayLike) -> VolatilityHistory:
         constant_21d=month.constant(),
         constant_63d=quarter.constant(),
         constant_252d=year.constant(),
-        counts_21d=month.count,
-        counts_252d=year.count,
+        counts_21d=month.count.astype(np.int64),
+        counts_252d=year.count.astype(np.int64),
     )
 
 
@@ -165,62 +162,54 @@ def volatility_history(returns: ArrayLike) -> VolatilityHistory:
 class _Moments:
     """Count, mean and centred sum of squares of the returns in a window that ends at each row."""
 
-    count: Integers
+    count: Floats
     mean: Floats
     centred_squares: Floats
 
-    def merge(self, other: "_Moments") -> "_Moments":
-        # Chan, Golub and LeVeque 1979: combining keeps what a difference of large sums would lose.
-        count = self.count + other.count
-        share = other.count / np.maximum(count, 1)
-        step = other.mean - self.mean
-        return _Moments(
-            count,
-            self.mean + step * share,
-            self.centred_squares + other.centred_squares + step * step * self.count * share,
-        )
-
-    def earlier(self, sessions: int) -> "_Moments":
-        """The same, as it was so many sessions before."""
-
-        def shifted(values: np.ndarray) -> np.ndarray:
-            out = np.zeros_like(values)
-            out[sessions:] = values[:-sessions]
-            return out
-
-        return _Moments(shifted(self.count), shifted(self.mean), shifted(self.centred_squares))
+    def with_earlier(self, earlier: "_Moments", sessions: int) -> "_Moments":
+        """Join to each row's window the one that `earlier` has so many sessions before."""
+        # Chan, Golub and LeVeque 1979: joining keeps what a difference of large sums would lose.
+        count, mean, squares = self.count.copy(), self.mean.copy(), self.centred_squares.copy()
+        now, then = slice(sessions, None), slice(None, -sessions)
+        count[now] += earlier.count[then]
+        share = earlier.count[then] / np.maximum(count[now], 1.0)
+        step = earlier.mean[then] - self.mean[now]
+        mean[now] += step * share
+        squares[now] += earlier.centred_squares[then] + step * step * (self.count[now] * share)
+        return _Moments(count, mean, squares)
 
     def deviation(self, minimum: int) -> Floats:
         """Sample standard deviation (ddof 1), NaN below `minimum` values."""
-        enough = self.count >= minimum
-        return np.sqrt(divide(self.centred_squares, np.where(enough, self.count - 1, np.nan)))
+        return np.sqrt(divide(self.centred_squares, np.where(self.count >= minimum, self.count - 1.0, np.nan)))
 
     def mean_square(self, minimum: int) -> Floats:
         """Mean of the squared values, NaN below `minimum` values."""
-        enough = self.count >= minimum
-        return np.where(enough, divide(self.centred_squares, self.count) + self.mean**2, np.nan)
+        return divide(self.centred_squares, np.where(self.count >= minimum, self.count, np.nan)) + self.mean**2
 
     def constant(self) -> Booleans:
         """Return where the window has values and they do not move."""
         return is_constant(self.centred_squares, self.count, self.mean)
 
 
-def _rolling_moments(values: Floats, window: int) -> _Moments:
-    """Moments of the last `window` rows at every row, by doubling: windows of 1, 2, 4, … rows, merged to the length.
+def _rolling_moments(values: Floats, *windows: int) -> list[_Moments]:
+    """Moments of the last so many rows at every row, for each window asked for.
 
-    Each result is a fixed tree of sums over its own window, so it does not depend on where the panel begins.
+    By doubling: windows of 1, 2, 4, … rows, joined to the length wanted. Each result is a fixed tree of sums over
+    its own rows, so it does not depend on where the panel begins.
     """
     present = np.isfinite(values)
-    block = _Moments(present.astype(np.int64), np.where(present, values, 0.0), np.zeros_like(values))
-    total, covered, length = None, 0, 1
-    while True:
-        if window & length:
-            total = block if total is None else block.earlier(covered).merge(total)
-            covered += length
-        if covered == window:
-            return total
-        block = block.earlier(length).merge(block)
-        length *= 2
+    blocks = [_Moments(present.astype(np.float64), np.where(present, values, 0.0), np.zeros_like(values))]
+    while 1 << len(blocks) <= max(windows):
+        blocks.append(blocks[-1].with_earlier(blocks[-1], 1 << (len(blocks) - 1)))
+    results = []
+    for window in windows:
+        total, covered = None, 0
+        for power, block in enumerate(blocks):
+            if window & (1 << power):
+                total = block if total is None else total.with_earlier(block, covered)
+                covered += 1 << power
+        results.append(total)
+    return results
 
 
 def _trend(vols: Floats) -> tuple[np.ndarray, Floats]:
