@@ -164,12 +164,11 @@ def portfolio_exposures(holdings: Holdings, betas: ArrayLike) -> PortfolioExposu
         betas: (n_symbols, n_factors), or (n_symbols,) for one factor; NaN where a symbol has none.
     """
     betas = as_columns(betas)
-    shape = (holdings.n_portfolios, betas.shape[1])
-    dollar, covered = np.empty(shape), np.empty(shape, dtype=np.int64)
-    for factor, beta in enumerate(betas.T):
-        positions = holdings.covered(np.isfinite(beta))
-        dollar[:, factor] = holdings.net_values(positions) @ np.nan_to_num(beta)
-        covered[:, factor] = holdings.count(positions)
+    known = np.isfinite(betas)
+    dollar = holdings.net_values() @ np.where(known, betas, 0.0)
+    covered = np.empty(dollar.shape, dtype=np.int64)
+    for factor, symbols in enumerate(known.T):
+        covered[:, factor] = holdings.count(holdings.covered(symbols))
     total = np.bincount(holdings.portfolio, minlength=holdings.n_portfolios)[:, None]
     nothing = (covered == 0) & (total > 0)
     dollar[nothing] = np.nan

@@ -181,10 +181,10 @@ def factor_shocks(
     """Turn scenarios into returns of all factors.
 
     Factors that a scenario does not shock move by their conditional expectation given those that it does,
-    Σ_os·Σ_ss⁻¹·s (Kupiec 1998). That is trusted no further than the data reach: `correlated` is NaN, with the
-    reason, where the shocks exceed 60 daily standard deviations (√(s'·Σ_ss⁻¹·s)) or Σ_ss as a correlation matrix
-    has a condition number over 1e6. A scenario that shocks all factors leaves nothing to expect, and needs no
-    covariance.
+    Σ_os·Σ_ss⁻¹·s (Kupiec 1998). That is trusted no further than the data reach: `correlated` is NaN, with the reason,
+    where the shocks exceed 60 daily standard deviations (√(s'·Σ_ss⁻¹·s)) or Σ_ss as a correlation matrix has a
+    condition number over 1e6. The rule holds for every scenario, also one that shocks all factors, whose `direct` part
+    is then the same without that guard.
 
     Args:
         scenarios: to be applied.
@@ -290,7 +290,7 @@ def stress_test(
 def _conditional_expectation(shock: Floats, shocked: Integers, covariance: Floats) -> tuple[Floats, str]:
     """Fill the factors that are not shocked with their expectation; NaN and the reason where it can not be trusted."""
     others = np.setdiff1d(np.arange(len(shock)), shocked)
-    if not len(others) or not len(shocked):
+    if not len(shocked):
         return shock, ""
     nothing = np.full_like(shock, np.nan)
     if not np.isfinite(covariance).all():

@@ -77,6 +77,16 @@ def test_a_constant_series_is_named_and_has_no_number(noise: float, level: float
     assert np.isnan(constant_benchmark.beta).all()
 
 
+def test_small_moves_are_not_mistaken_for_a_constant():
+    y, x = sample(8)
+    small = 1e-9 * y
+    fit = ols(np.column_stack([small, 0.5 + small]), x, window=90, minimum=30)
+    expected = ols(y, x, window=90, minimum=30)
+    assert set(fit.quality_flag) <= {Quality.LIMITED_HISTORY, Quality.FULL_HISTORY}
+    assert_allclose(1e9 * fit.beta[: y.shape[1]], expected.beta, rtol=1e-8)
+    assert_allclose(1e9 * fit.beta[y.shape[1] :], expected.beta, rtol=1e-5)  # half the digits went into the 0.5
+
+
 def test_flags_say_why_there_is_no_number():
     y, x = sample(4, n_sessions=90, n_symbols=4)
     y[:] = np.where(np.isnan(y), 0.0, y)

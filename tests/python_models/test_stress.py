@@ -194,10 +194,15 @@ def test_without_a_covariance_the_direct_part_remains():
     shocks = factor_shocks(SCENARIOS, FACTORS, np.full((8, 8), np.nan), **BOND)
     assert set(shocks.correlated_reason) == {"no covariance of the factors"}
     assert np.isfinite(shocks.direct).all()
-    replay = Scenario("replay", dict.fromkeys(FACTORS, -0.9), is_replay=True)
-    complete = factor_shocks((replay,), FACTORS, np.full((8, 8), np.nan), **BOND)
-    assert complete.correlated_reason[0] == ""
-    assert_array_equal(complete.correlated, complete.direct)
+
+
+def test_a_replay_leaves_nothing_to_expect_but_is_guarded_like_the_others():
+    mild, wild = (Scenario("replay", dict.fromkeys(FACTORS, shock), is_replay=True) for shock in (-0.1, -0.9))
+    shocks = factor_shocks((mild, wild), FACTORS, np.diag(np.full(8, 1e-4)), **BOND)
+    assert shocks.correlated_reason[0] == ""
+    assert_array_equal(shocks.correlated[0], shocks.direct[0])
+    assert "255 daily standard deviations" in shocks.correlated_reason[1]  # √8·90
+    assert_array_equal(shocks.direct[1], -0.9)
 
 
 def test_a_shock_of_a_factor_without_returns_is_no_result():
