@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 PROJECT = PROJECT_ROOT / "dbt_project"
 WRITING_COMMANDS = frozenset({"build", "retry", "run", "seed", "snapshot"})
+SEEDING_COMMANDS = frozenset({"build", "seed"})
 
 _QUIET = ("--no-write-json", "--log-level", "none", "--log-level-file", "none", "--no-use-colors")
 _NOWHERE = {"PGHOST": "parsing", "PGPORT": "5432", "PGUSER": "parsing", "PGPASSWORD": ""}
