@@ -1,11 +1,7 @@
 """The panels that the numeric models are tried on."""
 
 import pytest
-from hypothesis import settings
 from panels import ALL_SYMBOLS, MARKET_FOLDER, SOME_SYMBOLS, Panel, real_panel, synthetic_panel
-
-settings.register_profile("models", deadline=None, max_examples=25, derandomize=True)
-settings.load_profile("models")
 
 
 @pytest.fixture(scope="session", params=["synthetic", *ALL_SYMBOLS, *SOME_SYMBOLS])

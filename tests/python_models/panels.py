@@ -1,4 +1,4 @@
-"""Panels of returns for the tests: a seeded synthetic one, and real ones computed from closes and corporate actions."""
+"""What the numeric tests share: a seeded panel of returns, and real ones computed from closes and corporate actions."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -6,6 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from hypothesis import settings
+
+# For property tests: the same examples every time, few enough that all of them stay within seconds.
+examples = settings(deadline=None, max_examples=25, derandomize=True)
 
 MARKET_FOLDER = Path(__file__).parents[3] / "shared" / "data" / "market"
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from panels import Panel
+from panels import Panel, examples
 from scipy.stats import pearsonr
 from sklearn.cluster import AgglomerativeClustering
 
@@ -101,6 +101,7 @@ def naive_exclusion(observations: np.ndarray, symbols: list[str], values: np.nda
         left.remove(worst[0])
 
 
+@examples
 @given(seeds)
 def test_symbols_go_until_every_pair_has_enough_returns(seed: int):
     random = np.random.default_rng(seed)
@@ -212,6 +213,7 @@ def test_a_distance_of_three_tenths_still_belongs_together(rho: float, together:
     assert bool(find_clusters([[1.0, rho], [rho, 1.0]], ["A", "B"], [1.0, 1.0])) == together
 
 
+@examples
 @given(seeds)
 def test_repair_gives_a_correlation_matrix(seed: int):
     random = np.random.default_rng(seed)
@@ -273,6 +275,7 @@ def test_constant_symbols_are_excluded(synthetic: Panel):
     assert any({"SPY", "TWIN"} <= set(cluster.symbols) for cluster in result.clusters)
 
 
+@examples
 @given(seeds, st.randoms(use_true_random=False))
 def test_the_order_of_symbols_does_not_matter(seed: int, shuffler):
     random = np.random.default_rng(seed)
@@ -293,6 +296,7 @@ def test_the_order_of_symbols_does_not_matter(seed: int, shuffler):
     )
 
 
+@examples
 @given(seeds)
 def test_the_size_of_a_book_does_not_matter(seed: int):
     random = np.random.default_rng(seed)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from panels import MARKET_FOLDER
+from panels import MARKET_FOLDER, examples
 from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.stats import norm
@@ -65,6 +65,7 @@ market = {
 }
 
 
+@examples
 @given(volatility=st.floats(0.01, 3), **market)
 def test_put_call_parity(spot, moneyness, years, rate, dividend_yield, volatility):
     strike = spot * moneyness
@@ -77,6 +78,7 @@ def test_put_call_parity(spot, moneyness, years, rate, dividend_yield, volatilit
     assert (value >= np.maximum([forward, -forward], 0) - 1e-10 * spot).all()
 
 
+@examples
 @given(volatility=st.floats(0.02, 5), is_call=st.booleans(), **market)
 def test_implied_volatility_gives_the_price_back(spot, moneyness, years, rate, dividend_yield, volatility, is_call):
     terms = {"is_call": is_call, "rate": rate, "dividend_yield": dividend_yield}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from panels import CANDIDATES, Panel
+from panels import CANDIDATES, Panel, examples
 
 from python_models.betas import benchmark_betas
 from python_models.covariance import ewma_covariance
@@ -165,6 +165,7 @@ def test_ex_ante_risk_is_the_sum_over_factors_and_symbols(panel: Panel):
     assert np.isnan(result.ex_ante_vol[[BROKE, PRIVATE]]).all()
 
 
+@examples
 @given(seeds)
 def test_contributions_are_what_central_differences_say(seed: int):
     model = random_model(seed)
@@ -289,6 +290,7 @@ def test_drawdown_counts_the_start_as_a_peak():
     assert_array_equal(drawdowns([0.1, 0.2])[:, 0], [0.0, 0.0])
 
 
+@examples
 @given(seeds)
 def test_drawdown_is_the_worst_of_all_pairs_of_days(seed: int):
     returns = np.random.default_rng(seed).normal(0, 0.05, (40, 2))
@@ -339,6 +341,7 @@ def reordered(holdings: Holdings, order: np.ndarray) -> Holdings:
     )
 
 
+@examples
 @given(seeds)
 def test_order_of_positions_and_symbols_does_not_matter(seed: int):
     random = np.random.default_rng(seed)
@@ -360,6 +363,7 @@ def test_order_of_positions_and_symbols_does_not_matter(seed: int):
     assert_allclose(all_numbers(renamed, shuffled), expected, rtol=1e-9)
 
 
+@examples
 @given(seeds, st.floats(0.05, 0.95))
 def test_splitting_a_lot_changes_no_total_and_shares_its_contribution(seed: int, share: float):
     model, holdings = random_model(seed), books(8, seed)
@@ -384,6 +388,7 @@ def test_splitting_a_lot_changes_no_total_and_shares_its_contribution(seed: int,
     assert_allclose(after.marginal_vol[-1], before.marginal_vol[lot], rtol=1e-8)
 
 
+@examples
 @given(seeds, st.floats(0.01, 100))
 def test_scaling_a_book_with_its_equity_changes_no_ratio(seed: int, scale: float):
     model, holdings = random_model(seed), books(8, seed)
@@ -391,6 +396,7 @@ def test_scaling_a_book_with_its_equity_changes_no_ratio(seed: int, scale: float
     assert_allclose(all_numbers(scaled, model), all_numbers(holdings, model), rtol=1e-9)
 
 
+@examples
 @given(seeds)
 def test_other_portfolios_do_not_matter(seed: int):
     model, holdings = random_model(seed), books(8, seed)
@@ -405,6 +411,7 @@ def test_other_portfolios_do_not_matter(seed: int):
     assert_allclose(all_numbers(alone, model)[0], all_numbers(holdings, model)[LONG_SHORT], rtol=1e-9)
 
 
+@examples
 @given(seeds)
 def test_long_and_short_of_the_same_thing_leave_no_trace(seed: int):
     random = np.random.default_rng(seed)
@@ -426,6 +433,7 @@ def test_long_and_short_of_the_same_thing_leave_no_trace(seed: int):
     assert np.isnan(risk.marginal_vol[5:]).all()  # a book without risk has no gradient
 
 
+@examples
 @given(seeds)
 def test_a_book_of_one_factor_etf_has_that_etfs_risk(seed: int):
     model = random_model(seed)

@@ -6,7 +6,7 @@ import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from panels import Panel
+from panels import Panel, examples
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -140,6 +140,7 @@ def test_impossible_requests_are_refused():
         ols(y[None], x, window=90, minimum=30)
 
 
+@examples
 @given(seeds)
 def test_ridge_is_scikit_learn_on_each_symbols_own_sessions(seed: int):
     random = np.random.default_rng(seed)
@@ -161,6 +162,7 @@ def test_ridge_is_scikit_learn_on_each_symbols_own_sessions(seed: int):
         assert fit.observations[column] == rows.sum()
 
 
+@examples
 @given(seeds)
 def test_ridge_without_penalty_is_ols(seed: int):
     y, x = sample(seed)
@@ -175,6 +177,7 @@ def test_ridge_without_penalty_is_ols(seed: int):
         assert_allclose(both.residual_variance[column], expected.mse_resid, rtol=1e-8)
 
 
+@examples
 @given(seeds, st.floats(-20, 20).filter(lambda k: abs(k) > 1e-3))
 def test_a_multiple_of_the_benchmark_has_that_beta(seed: int, k: float):
     _, x = sample(seed)
@@ -185,6 +188,7 @@ def test_a_multiple_of_the_benchmark_has_that_beta(seed: int, k: float):
     assert_allclose(fit.p_value, 0.0, atol=1e-12)
 
 
+@examples
 @given(seeds, st.randoms(use_true_random=False))
 def test_the_order_of_symbols_does_not_matter(seed: int, shuffler):
     y, x = sample(seed)

@@ -8,7 +8,7 @@ import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from panels import CANDIDATES, Panel
+from panels import CANDIDATES, Panel, examples
 
 from python_models.covariance import sample_covariance
 from python_models.factors import FACTORS, choose_factor_etfs, factor_returns, ridge_exposures
@@ -287,6 +287,7 @@ def test_betas_of_another_set_of_factors_are_refused():
         stress_test(holdings, np.ones((6, 3)), shocks_of([0.1, 0.1]))
 
 
+@examples
 @given(seeds)
 def test_a_stress_of_zero_is_zero(seed: int):
     betas = np.random.default_rng(seed).normal(0, 1, (6, 8))
@@ -300,6 +301,7 @@ def test_a_stress_of_zero_is_zero(seed: int):
         assert_array_equal(values[:3], 0.0)
 
 
+@examples
 @given(seeds)
 def test_long_and_short_of_the_same_thing_cancel(seed: int):
     random = np.random.default_rng(seed)
@@ -328,6 +330,7 @@ def test_long_and_short_of_the_same_thing_cancel(seed: int):
     assert_allclose(result.direct_pnl[:3], 0.0, atol=1e-10 * size)
 
 
+@examples
 @given(seeds, st.floats(0.05, 0.95))
 def test_splitting_reordering_and_scaling_books_change_nothing(seed: int, share: float):
     random = np.random.default_rng(seed)

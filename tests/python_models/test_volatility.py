@@ -85,6 +85,13 @@ def test_a_date_depends_on_its_own_lookback_alone(synthetic: Panel):
     assert_same(volatility(returns), volatility(returns[-VOLATILITY_LOOKBACK:]))
 
 
+def test_many_symbols_are_the_same_as_few(synthetic: Panel):
+    once = volatility(synthetic.returns)
+    thrice = volatility(np.tile(synthetic.returns, 3))
+    for name in (*NUMBERS, "vol_trend", "observations", "quality_flag"):
+        assert_array_equal(getattr(thrice, name), np.tile(getattr(once, name), 3), err_msg=name)
+
+
 def test_later_returns_change_nothing(synthetic: Panel):
     session = 530
     later = synthetic.returns.copy()
