@@ -116,9 +116,9 @@ class Context:
 def resolve_window(conn: psycopg.Connection, request: Request, now: datetime) -> tuple[date, date | None]:
     """The trade date of a request, and the first session to compute again where one is given.
 
-    Analytics has one always, its only session where no start is given. `--date` must be a session; the ends of a window may be any days, and are moved inwards to sessions. Raises
-    UserError for a day without a session, a session that has not closed yet, or an empty window; and for analytics,
-    where no portfolio has been rolled, or not so far.
+    Analytics has one always: its only session, where no start is given. `--date` must be a session; the ends of a
+    window may be any days, and are moved inwards to sessions. Raises UserError for a day without a session, a session
+    that has not closed yet, or an empty window; and for analytics, where no portfolio has been rolled, or not so far.
     """
     latest = latest_closed_session(conn, now)
     if request.command == "analytics":
