@@ -93,7 +93,7 @@ def _dates(command: str, run: RunRecord) -> list[str]:
     for phase in run.phases:
         # What was due when a backfill began is so no longer: without a start, the phase tells where its work began.
         if phase.phase == RISK and phase.status == "failed" and run.command == "backfill":
-            start = start or phase.counts.get("first_session")
+            start = start or phase.counts.get("start")
     if command == "backfill":
         return [*(["--start", start] if start else []), "--end", end]
     return ["--start", start, "--end", end] if start and start != end else ["--date", end]

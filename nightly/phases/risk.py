@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     """Compute the risk of the run's sessions; whatever goes wrong is told with them, so that they can be repeated."""
     (number,) = numbers
-    sessions = {"first_session": context.risk_from.isoformat(), "last_session": context.trade_date.isoformat()}
+    sessions = {"start": context.risk_from.isoformat(), "end": context.trade_date.isoformat()}
     try:
         from python_models.run import compute_risk
 
@@ -32,4 +32,4 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
         message = one_line(error) if isinstance(error, UserError) else describe_exception(error)
         return {number: Outcome(sessions, problems=[Problem("Risk Analytics", message, phase=number)])}
     problems = [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
-    return {number: Outcome(sessions | report.counts(), report.lines(), problems)}
+    return {number: Outcome(report.counts(), report.lines(), problems)}

@@ -34,7 +34,7 @@ def record(command="run", status="failed", failed=(), problems=(), scope=(), **a
 
 def since(first_session: str, run: RunRecord) -> RunRecord:
     """The same run with a risk phase that began at this session."""
-    run.phases[-1].counts["first_session"] = first_session
+    run.phases[-1].counts["start"] = first_session
     return run
 
 
