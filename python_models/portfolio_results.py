@@ -311,7 +311,9 @@ def _stress_block(books: Books, statistics: SymbolStatistics, shocks: FactorShoc
             "factor_impacts": [
                 _impacts(shocks.factors, impacts, rest)
                 for impacts, rest in zip(
-                    results.factor_impacts.reshape(-1, len(shocks.factors)), results.nonlinear.ravel(), strict=True
+                    results.factor_impacts.reshape(portfolio.size, len(shocks.factors)),
+                    results.nonlinear.ravel(),
+                    strict=True,
                 )
             ],
             "positions_excluded": results.positions_excluded[portfolio],
