@@ -66,7 +66,7 @@ def _describe_sessions(rolled: Sequence[Mapping[str, Any]], idle: Mapping[str, A
         who = f"{idle['portfolios']:,} portfolio" + ("s are" if idle["portfolios"] != 1 else " is")
         prefix = "" if rolled else "nothing due: "
         lines.append(f"{prefix}{who} rolled to {idle['rolled_to']}" + (" already" if rolled else ""))
-    return lines
+    return lines or ["nothing due: no portfolio has begun yet"]
 
 
 def _window(each: Mapping[str, Any]) -> str:
