@@ -33,7 +33,8 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     began = time.monotonic()
     with context.database.connect() as conn:
         views = prepare.views_to_build(conn, context.dbt)
-        invocation = context.dbt.run([*views, *(f"tag:{TAGS[number]}" for number in numbers)], context.dbt_variables)
+        select = [*views, *(f"tag:{TAGS[number]}" for number in numbers)]
+        invocation = context.dbt.run(select, context.dbt_variables, context.progress.step)
         if all(result.well for result in invocation.results if result.name in views):
             prepare.remember_views(conn, context.dbt)
         waited = time.monotonic() - began - sum(result.seconds for result in invocation.results)

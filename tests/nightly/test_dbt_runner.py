@@ -47,12 +47,13 @@ def statuses(results) -> dict[str, str]:
 
 
 def test_a_run_answers_for_every_model_and_honours_its_variables(dbt: Dbt, tiny_database: Database):
-    environment = dict(os.environ)
+    environment, told = dict(os.environ), []
     for day in ("2024-02-15", "2024-02-16"):  # twice: dbt must not see the first run's ephemeral model as done
-        invocation = dbt.run(["tag:one", "tag:two"], {"day": day})
+        invocation = dbt.run(["tag:one", "tag:two"], {"day": day}, lambda *step: told.append(step))
         assert statuses(invocation.results) == {"first": "success", "second": "success", "third": "success"}
         with tiny_database.connect() as conn:
             assert conn.execute("select day from analytics.first").fetchone() == (day,)
+    assert told == [(1, 3), (2, 3), (3, 3)] * 2
     assert dict(os.environ) == environment
 
 
