@@ -265,7 +265,8 @@ class EmbeddedServer:
             )
         except OSError as error:
             raise UserError(
-                f"cannot run {binaries / tool} as {server_account().name} ({error.strerror}): run as an ordinary user, or set DATABASE_URL"
+                f"cannot run {binaries / tool} as {server_account().name} ({error.strerror}): "
+                "run as an ordinary user, or set DATABASE_URL"
             ) from None
 
     def _open(self, name: str) -> IO[str]:
