@@ -35,6 +35,8 @@ try:
 except UserError as error:
     sys.exit(f"refused: {error}")
 """
+# Nothing but where Python finds its packages, if somebody has to tell it.
+BARE = {name: value for name, value in os.environ.items() if name == "PYTHONPATH"}
 CLIENT_NEEDS = [PROJECT_ROOT, Path(sys.prefix), Path(sys.executable).resolve().parent]
 
 
@@ -219,7 +221,7 @@ def test_a_copied_home_has_a_server_of_its_own(server, tmp_path, careless):
 
 
 def test_a_bare_environment(server):
-    with client(server.home, env={}) as process:
+    with client(server.home, env=BARE) as process:
         assert process.first_line.startswith("ready")
 
 
@@ -259,7 +261,7 @@ class TestAnotherAccount:
 
     def test_an_ordinary_user(self, own_home, daemon):
         prefix, options = daemon.launcher(CLIENT_NEEDS)
-        with client(own_home, prefix, env={}, **options) as process:
+        with client(own_home, prefix, env=BARE, **options) as process:
             assert process.first_line == "ready daemon\n"
             assert (own_home / "postgres" / "data" / "postmaster.pid").stat().st_uid == daemon.uid
         assert not (own_home / "postgres" / "data" / "postmaster.pid").exists()
