@@ -16,7 +16,6 @@ from warehouse.sessions import latest_closed_session, require_session, sessions_
 
 if TYPE_CHECKING:
     from nightly.dbt_runner import Dbt
-    from nightly.phases import Phase
     from nightly.progress import Progress
     from warehouse.database import Database
     from warehouse.settings import Settings
@@ -79,7 +78,6 @@ class Context:
         collect_from: the first session that it loads prices for.
         recompute_from: the session from which a backfill computes everything again; None: only what is due.
         portfolios: those the run is about; `narrowed` says that they were named, and others left out.
-        phases: those asked for, in order.
     """
 
     database: Database
@@ -92,7 +90,6 @@ class Context:
     recompute_from: date | None
     portfolios: tuple[Portfolio, ...]
     narrowed: bool
-    phases: tuple[Phase, ...]
 
     @property
     def scope(self) -> list[str]:

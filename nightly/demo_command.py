@@ -36,11 +36,11 @@ def demo() -> int:
             for portfolio in (record["portfolio"] for record in overview):
                 positions, sectors = steps.read_top_positions(conn, portfolio), steps.read_sectors(conn, portfolio)
                 print_table(portfolio, positions, right=[*positions[0]][1:])
-                print_table("", sectors, right=[*sectors[0]][1:])
+                print_table(f"{portfolio} by sector", sectors, right=[*sectors[0]][1:])
     click.echo(
         "The sample's closes are adjusted for later splits and dividends, and there are no corporate actions in it:\n"
         "read its P&L as total return, and no dividend is booked (ingest/sample/README.md).\n\nWhat to try next"
     )
-    for command, purpose in steps.next_commands():
+    for purpose, command in steps.next_commands():
         click.echo(f"  {purpose}:\n    {command}")
     return 0

@@ -25,6 +25,16 @@ class _Day(click.ParamType):
 DAY = _Day()
 
 
+class _PhasedCommand(click.Command):
+    """A command whose help lists the phases there are."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from nightly.phases import PHASES
+
+        with formatter.section("Phases"):
+            formatter.write_dl([(phase.number, phase.name) for phase in PHASES])
+
+
 def _scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that `run` and `backfill` share."""
     options = (
@@ -38,29 +48,22 @@ def _scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command()
+@click.command(cls=_PhasedCommand)
 @click.option("--date", "trade_date", type=DAY, metavar="D", help="The session to roll to. Default: the latest.")
 @_scope_options
 def run(trade_date: date | None, as_json: bool, **scope: Any) -> int:
     """Tonight's run: prices in, P&L rolled forward, summary out.
 
     The trade date is the latest NYSE session that closed half an hour ago or earlier. Sessions that were missed before
-    it are caught up.
-
-    \b
-    Phases: 1     Market Data Collection
-            2     P&L & Snapshots
-            2.5   Position Market Values
-            2.75  Sector Tag Restoration
-
-    A phase that fails does not stop the next one; the summary says what failed and the command that repeats just that.
+    it are caught up. A phase that fails does not stop the next one; the summary says what failed and the command that
+    repeats just that.
     """
     from nightly.context import Request
 
     return perform(Request("run", trade_date=trade_date, **scope), as_json)
 
 
-@click.command()
+@click.command(cls=_PhasedCommand)
 @click.option("--start", type=DAY, metavar="D", help="Compute again from here. Default: only what is due.")
 @click.option("--end", type=DAY, metavar="D", help="The last session. Default: the latest closed one.")
 @_scope_options
@@ -68,7 +71,7 @@ def backfill(start: date | None, end: date | None, as_json: bool, **scope: Any) 
     """Fill a span of sessions, or every session that is due.
 
     With --start, the sessions from there on are computed again, whether due or not, and carried on to the last session
-    that a portfolio was rolled to. The phases are those of `run`.
+    that a portfolio was rolled to.
     """
     from nightly.context import Request
 

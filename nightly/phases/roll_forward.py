@@ -41,7 +41,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
         for number, results in _share_out(invocation.results, numbers).items():
             # Starting and parsing dbt counts for the first of them.
             seconds = sum(result.seconds for result in results) + (max(waited, 0) if number == numbers[0] else 0)
-            problems = _node_problems(number, results)
+            problems = find_node_problems(number, results)
             written = _rows_written(conn, number, invocation.invocation_id)
             counts: dict[str, Any] = {"models": len(results), "rows": written}
             lines = _describe_rows(written)
@@ -66,7 +66,7 @@ def _describe_sessions(rolled: Sequence[Mapping[str, Any]], idle: Mapping[str, A
         who = f"{idle['portfolios']:,} portfolio" + ("s are" if idle["portfolios"] != 1 else " is")
         prefix = "" if rolled else "nothing due: "
         lines.append(f"{prefix}{who} rolled to {idle['rolled_to']}" + (" already" if rolled else ""))
-    return lines
+    return lines or ["nothing due: no portfolio has begun yet"]
 
 
 def _window(each: Mapping[str, Any]) -> str:
@@ -97,7 +97,7 @@ def _share_out(results: Sequence[NodeResult], numbers: Sequence[str]) -> dict[st
     return shared
 
 
-def _node_problems(number: str, results: Sequence[NodeResult]) -> list[Problem]:
+def find_node_problems(number: str, results: Sequence[NodeResult]) -> list[Problem]:
     """The failures of a phase's nodes, those that were skipped in one line; and that there were nodes at all."""
     if not any(TAGS[number] in result.tags for result in results):
         return [Problem("dbt", f"dbt ran no model tagged {TAGS[number]}: is dbt_project complete?", phase=number)]
