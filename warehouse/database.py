@@ -1,5 +1,6 @@
 """Connections: to the server that DATABASE_URL names, or to the embedded one."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -96,8 +97,12 @@ def _checked(given: str) -> Database:
         parameters = conninfo_to_dict(given)
     except psycopg.ProgrammingError:
         parameters = None
-    # What libpq says of an address that it cannot read may hold a part of the password.
-    if parameters is None or any("@" in str(parameters.get(part, "")) for part in ("host", "port", "dbname")):
+    # What libpq says of an address that it cannot read may hold a part of the password, so it is read here first.
+    if (
+        parameters is None
+        or any("@" in str(parameters.get(part, "")) for part in ("host", "port", "dbname"))
+        or not re.fullmatch(r"[\d,]*", str(parameters.get("port", "")))
+    ):
         raise UserError(
             "DATABASE_URL cannot be read: write postgresql://user:password@host:5432/database, with special characters "
             "in the password percent-encoded (@ as %40, / as %2F)"

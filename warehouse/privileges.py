@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import stat
+import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,40 +25,55 @@ class Account:
     dropped: bool
 
     def own(self, folder: Path) -> None:
-        """Give `folder` to the account, where it is not ours."""
+        """Give `folder` to the account, where that is not ours.
+
+        Raises:
+            UserError: this root may not, as in a container without the capability.
+        """
         if self.dropped:
-            os.chown(folder, self.uid, self.gid)
+            try:
+                os.chown(folder, self.uid, self.gid)
+            except OSError as error:
+                raise UserError(
+                    f"root may not give {folder} to {self.name} here ({error.strerror}), and PostgreSQL does not run "
+                    "as root: run as an ordinary user, or set DATABASE_URL"
+                ) from None
 
     def launcher(self, needed: Iterable[Path]) -> tuple[list[str], dict[str, Any]]:
         """Return the command prefix and the `subprocess` arguments that run a command as this account.
 
         PostgreSQL refuses to run as root. The account that it runs as instead may not be able to enter the folders
         `needed`, since home and temporary folders are often closed (0700). Their permissions are not ours to change,
-        so the one capability to search and read them is lent with the drop.
+        so the one capability to search and read them is lent with the drop; where root itself lacks that one, as in
+        most containers, the wider one.
 
         Raises:
-            UserError: the account may not enter a folder, and the capability cannot be lent.
+            UserError: the account may not enter a folder, and no capability can be lent.
         """
         if not self.dropped:
             return [], {}
         closed = [folder for path in needed for folder in (path, *path.parents) if not _others_may_enter(folder)]
         if not closed:
             return [], {"user": self.uid, "group": self.gid, "extra_groups": []}
-        if not (setpriv := shutil.which("setpriv")):
-            raise UserError(
-                f"root runs PostgreSQL as {self.name}, who may not enter {closed[-1]}, and `setpriv` is missing, which "
-                "would lend it the way: install util-linux, run as an ordinary user, or set DATABASE_URL"
-            )
-        return [
-            setpriv,
-            f"--reuid={self.uid}",
-            f"--regid={self.gid}",
-            "--clear-groups",
-            "--inh-caps=-all,+dac_read_search",
-            "--ambient-caps=-all,+dac_read_search",
-            # Without this, access(2) leaves the capability out of account, and PostgreSQL asks it for its own files.
-            "--securebits=+no_setuid_fixup",
-        ], {}
+        setpriv = shutil.which("setpriv")
+        for capability in ("dac_read_search", "dac_override") if setpriv else ():
+            prefix = [
+                setpriv,
+                f"--reuid={self.uid}",
+                f"--regid={self.gid}",
+                "--clear-groups",
+                f"--inh-caps=-all,+{capability}",
+                f"--ambient-caps=-all,+{capability}",
+                # Without this, access(2) leaves the capability out of account, and PostgreSQL asks it for its files.
+                "--securebits=+no_setuid_fixup",
+            ]
+            if subprocess.run([*prefix, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+                return prefix, {}
+        remedy = "" if setpriv else "install util-linux (setpriv), "
+        raise UserError(
+            f"root runs PostgreSQL as {self.name}, who may not enter {closed[-1]}, and cannot lend it the capability: "
+            f"{remedy}run as an ordinary user, or set DATABASE_URL"
+        )
 
 
 def server_account() -> Account:

@@ -85,9 +85,6 @@ def _describe_rows(written: Mapping[str, Mapping[str, int | None]]) -> list[str]
 def _rows(row: Mapping[str, int | None]) -> str:
     if row["inserted"] is None:
         return "built whole"
-    # A window that is replaced deletes and inserts: what it wrote is what counts.
-    if row["updated"] is None:
-        return f"{row['inserted']:,} rows written" if row["inserted"] or row["deleted"] else ""
     words = {"inserted": "new", "updated": "updated", "deleted": "gone", "unchanged": "unchanged"}
     return ", ".join(f"{row[kind]:,} {word}" for kind, word in words.items() if row[kind])
 

@@ -97,6 +97,7 @@ def test_an_old_server_is_refused(database, monkeypatch):
         ("postgresql+psycopg2://ann:s3cret@127.0.0.1/prod", "cannot be read"),
         ("postgresql://ann:p@s3cret@127.0.0.1/prod", "cannot be read"),
         ("postgresql://ann:1/s3cret@127.0.0.1/prod", "cannot be read"),
+        ("postgresql://ann:s3cret/prod", "cannot be read"),
         ("s3cret", "cannot be read"),
     ],
 )

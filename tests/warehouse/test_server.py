@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,12 +13,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import CARELESS
 
 from warehouse.database import libpq_url
 from warehouse.errors import UserError
 from warehouse.privileges import Account, server_account
-from warehouse.server import EmbeddedServer
+from warehouse.server import EmbeddedServer, _binaries
 from warehouse.settings import PROJECT_ROOT
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
@@ -35,6 +35,8 @@ try:
 except UserError as error:
     sys.exit(f"refused: {error}")
 """
+# Nothing but where Python finds its packages, if somebody has to tell it.
+BARE = {name: value for name, value in os.environ.items() if name == "PYTHONPATH"}
 CLIENT_NEEDS = [PROJECT_ROOT, Path(sys.prefix), Path(sys.executable).resolve().parent]
 
 
@@ -47,8 +49,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def server(home: Path) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(home, 18, CARELESS)
+def server(home: Path, careless: dict[str, str]) -> Iterator[EmbeddedServer]:
+    server = EmbeddedServer(home, 18, careless)
     yield server
     assert server.stop()
 
@@ -106,8 +108,8 @@ def test_permissions_outside_the_home_stay_as_they_were(server):
     assert [folder.stat().st_mode for folder in server.home.parents] == before
 
 
-def test_two_homes_and_two_versions_at_once(server, short_folder):
-    other = EmbeddedServer(short_folder / "sixteen", 16, CARELESS)
+def test_two_homes_and_two_versions_at_once(server, short_folder, careless):
+    other = EmbeddedServer(short_folder / "sixteen", 16, careless)
     with server.running() as here, other.running() as there:
         versions = []
         for parameters in (here, there):
@@ -159,8 +161,8 @@ def test_a_killed_client_leaves_it_usable_and_it_stops_after_the_next(server):
     assert not answers(parameters)
 
 
-def test_killed_while_it_makes_the_cluster(tmp_path):
-    server = EmbeddedServer(tmp_path / "home", 18, CARELESS)
+def test_killed_while_it_makes_the_cluster(tmp_path, careless):
+    server = EmbeddedServer(tmp_path / "home", 18, careless)
     process = subprocess.Popen([sys.executable, "-c", CLIENT, str(server.home)], cwd=PROJECT_ROOT)
     while not list(server.home.glob("postgres/unfinished-*/base")):
         assert process.poll() is None
@@ -208,10 +210,10 @@ def test_a_stale_pid_that_belongs_to_another_process_by_now(server):
         bystander.kill()
 
 
-def test_a_copied_home_has_a_server_of_its_own(server, tmp_path):
+def test_a_copied_home_has_a_server_of_its_own(server, tmp_path, careless):
     with server.running() as original:
         subprocess.run(["cp", "-a", server.home, tmp_path / "copy"], check=True)
-        copy = EmbeddedServer(tmp_path / "copy", 18, CARELESS)
+        copy = EmbeddedServer(tmp_path / "copy", 18, careless)
         with copy.running() as parameters:
             assert answers(parameters)
             assert parameters["host"] != original["host"]
@@ -219,7 +221,7 @@ def test_a_copied_home_has_a_server_of_its_own(server, tmp_path):
 
 
 def test_a_bare_environment(server):
-    with client(server.home, env={}) as process:
+    with client(server.home, env=BARE) as process:
         assert process.first_line.startswith("ready")
 
 
@@ -259,15 +261,15 @@ class TestAnotherAccount:
 
     def test_an_ordinary_user(self, own_home, daemon):
         prefix, options = daemon.launcher(CLIENT_NEEDS)
-        with client(own_home, prefix, env={}, **options) as process:
+        with client(own_home, prefix, env=BARE, **options) as process:
             assert process.first_line == "ready daemon\n"
             assert (own_home / "postgres" / "data" / "postmaster.pid").stat().st_uid == daemon.uid
         assert not (own_home / "postgres" / "data" / "postmaster.pid").exists()
         with pytest.raises(UserError, match="belongs to daemon, and PostgreSQL would run as nobody"):
             EmbeddedServer(own_home).running().__enter__()
 
-    def test_an_ordinary_user_in_the_home_of_root(self, short_folder, daemon):
-        roots = EmbeddedServer(short_folder / "sixteen", 16, CARELESS)
+    def test_an_ordinary_user_in_the_home_of_root(self, short_folder, daemon, careless):
+        roots = EmbeddedServer(short_folder / "sixteen", 16, careless)
         with roots.running():
             pass
         prefix, options = daemon.launcher(CLIENT_NEEDS)
@@ -286,3 +288,30 @@ class TestAnotherAccount:
         monkeypatch.setenv("PATH", "/nowhere")
         with pytest.raises(UserError, match=r"nobody, who may not enter .*install util-linux"):
             EmbeddedServer(tmp_path).running().__enter__()
+
+    def test_its_programs_in_a_closed_folder(self, tmp_path):
+        tmp_path.chmod(0o700)
+        program = shutil.copy(_binaries(18) / "pg_config", tmp_path)
+        prefix, options = server_account().launcher([tmp_path])
+        found = subprocess.run([*prefix, program, "--bindir"], capture_output=True, text=True, check=False, **options)
+        assert (found.stdout, found.stderr) == (f"{tmp_path}\n", "")
+
+    def test_others_of_the_same_account_are_not_let_in(self, server):
+        with server.running() as parameters:
+            url = libpq_url({**parameters, "dbname": "postgres"})
+            binaries = _binaries(18)
+            prefix, options = server_account().launcher([binaries, server.home])
+            refused = subprocess.run(
+                [*prefix, binaries / "psql", url], stdin=subprocess.DEVNULL, capture_output=True, text=True, **options
+            )
+        assert 'Peer authentication failed for user "root"' in refused.stderr
+
+    def test_root_in_a_container_without_the_capability_to_search(self, server):
+        kept = "chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,setfcap"
+        bounded = ["setpriv", "--nnp", f"--bounding-set=-all,+{kept.replace(',', ',+')}", "--inh-caps=-all"]
+        with client(server.home, bounded) as process:
+            assert process.first_line == "ready root\n"
+
+    def test_root_without_any_capability(self, tmp_path):
+        with client(tmp_path / "home", ["setpriv", "--bounding-set=-all"], stderr=subprocess.STDOUT) as process:
+            assert "root may not give" in process.first_line

@@ -1,11 +1,13 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_window',
+    unique_key=["portfolio_id", "value_date", "sector"],
     window_model='roll_forward_window',
     window_key='portfolio_id',
     window_date='value_date',
     tags=['phase_2_75'],
     indexes=[{"columns": ["portfolio_id", "value_date", "sector"], "unique": true}],
+    pre_hook="{{ hash_joins_only() }}",
     post_hook=["{{ record_whole_build() }}", "{{ finish_roll_forward() }}"],
 ) }}
 {{ require_whole_window('roll_forward_window') }}

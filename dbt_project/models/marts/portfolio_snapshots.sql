@@ -1,11 +1,13 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_window',
+    unique_key=["portfolio_id", "snapshot_date"],
     window_model='roll_forward_window',
     window_key='portfolio_id',
     window_date='snapshot_date',
     tags=['phase_2'],
     indexes=[{"columns": ["portfolio_id", "snapshot_date"], "unique": true}],
+    pre_hook="{{ hash_joins_only() }}",
     post_hook="{{ record_whole_build() }}",
 ) }}
 {{ require_whole_window('roll_forward_window') }}
