@@ -92,6 +92,11 @@ class Context:
     narrowed: bool
 
     @property
+    def portfolio_ids(self) -> list[UUID]:
+        """The ids of the portfolios the run is about."""
+        return [portfolio.portfolio_id for portfolio in self.portfolios]
+
+    @property
     def scope(self) -> list[str]:
         """The names of the portfolios the run was narrowed to; empty: all."""
         return [portfolio.name for portfolio in self.portfolios] if self.narrowed else []
@@ -103,7 +108,7 @@ class Context:
         if self.recompute_from:
             variables["start_date"] = self.recompute_from.isoformat()
         if self.narrowed:
-            variables["portfolio_ids"] = [str(portfolio.portfolio_id) for portfolio in self.portfolios]
+            variables["portfolio_ids"] = [str(portfolio_id) for portfolio_id in self.portfolio_ids]
         return variables
 
 

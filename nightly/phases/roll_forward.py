@@ -48,7 +48,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
             lines = _describe_rows(written)
             if number == "2" and not problems:
                 rolled = _sessions_rolled(conn, context)
-                covered = coverage.measure(conn, context)
+                covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)
                 counts |= {**rolled, "coverage": covered}
                 lines = _describe_sessions(**rolled) + lines
                 problems = _ignored_inputs(conn) + coverage.find_problems(covered, context.trade_date)
@@ -145,7 +145,7 @@ def _sessions_rolled(conn: psycopg.Connection, context: Context) -> dict[str, An
         select count(*), to_char(min(last_session), 'YYYY-MM-DD') from ops.roll_forward_state
         where portfolio_id = any(%s) and portfolio_id not in (select portfolio_id from ops.roll_forward_window)
         """,
-        ([portfolio.portfolio_id for portfolio in context.portfolios],),
+        (context.portfolio_ids,),
     ).fetchone()
     return {"rolled": rolled.fetchall(), "idle": {"portfolios": idle, "rolled_to": rolled_to} if idle else None}
 

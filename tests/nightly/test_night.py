@@ -147,19 +147,6 @@ def test_a_table_that_was_dropped_fails_phase_1_with_the_place_in_the_code(night
     assert problem.message.startswith('UndefinedTable: relation "raw.company_profiles" does not exist (ingest/')
 
 
-def test_few_old_prices_are_a_warning_and_many_an_error(night):
-    # BBB is 10 of 110 shares of Growth and all of Income
-    night.execute("delete from raw.market_data_cache where symbol = 'BBB' and price_date = '2024-02-14'")
-    run = night.run(trade_date=ROLLED_TO, phases=("2",), portfolios=("Growth",))
-    assert run.status == "succeeded"
-    (warning,) = (problem for problem in run.warnings if problem.scope == "coverage")
-    assert "cover 91.0% of the book by value; valued at older prices: BBB (since 2024-02-13, 9.0%)" in warning.message
-    run = night.run(trade_date=ROLLED_TO, phases=("2",))
-    assert run.status == "failed"
-    assert [problem.scope for problem in run.errors] == ["coverage"]
-    assert statuses(run) == {"2": "succeeded"}
-
-
 def test_views_are_built_again_when_they_are_missing(night):
     night.execute("drop view staging.stg_company_profiles cascade")
     assert night.run(phases=("2.75",)).status == "succeeded"

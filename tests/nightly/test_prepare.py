@@ -35,9 +35,11 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_seeds_follow_their_files(conn: psycopg.Connection, database: Database, project: Path, tmp_path: Path):
+    dbt = Dbt(database, tmp_path / "workspace", project)
+
     def prepare() -> list[str]:
         told = Told()
-        prepare_seeds(conn, Dbt(database, tmp_path / "workspace", project), told)
+        prepare_seeds(conn, dbt, told)
         return told
 
     def colours() -> list[tuple]:
