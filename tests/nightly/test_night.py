@@ -85,6 +85,19 @@ def test_a_backfill_of_one_portfolio_leaves_every_row_as_it_was(night):
     assert results(night) == before
 
 
+def test_deleted_portfolios_leave_every_session_and_the_last_one_too(night):
+    night.execute("update raw.portfolios set deleted_at = now()")
+    run = night.run()
+    assert run.status == "succeeded", run.problems
+    assert "Growth: removed from every session (portfolio deleted)" in said(run, "2")
+    assert {name: len(rows) for name, rows in results(night).items() if name != "daily_returns"} == {
+        "position_values": 0,
+        "portfolio_snapshots": 0,
+        "positions": 0,
+        "portfolio_sector_exposures": 0,
+    }
+
+
 def test_only_the_phases_asked_for_are_run(night):
     run = night.run(phases=("2.75", "2.5"))
     assert statuses(run) == {"2.5": "succeeded", "2.75": "succeeded"}
