@@ -30,8 +30,12 @@ def test_the_demo_shows_a_morning_and_a_second_one_changes_nothing(capsys: pytes
         out = capsys.readouterr().out
         for text in (
             "In the morning: 2016-07-01",
-            "Core Growth by sector",
+            "Core Growth",
             "Long Short Equity",
+            "beta 0.82",
+            "worst scenario",
+            "Market -35 %",
+            "Information Technology",
             "closes are adjusted",
             "no corporate actions",
             "python run_nightly.py load ingest/sample/portfolios",
@@ -41,4 +45,5 @@ def test_the_demo_shows_a_morning_and_a_second_one_changes_nothing(capsys: pytes
         assert contents(database) == first
         assert "20 sessions, 2016-06-06 to 2016-07-01 (asked for)" in capsys.readouterr().out
     assert first["analytics.portfolio_snapshots"][0] == 3 * 378
+    assert first["analytics.portfolio_risk_metrics"][0] == 3 * 20
     assert first["raw.market_data_cache"][0] > 10_000
