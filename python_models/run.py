@@ -19,7 +19,7 @@ from python_models.panel import Definitions, Panel, Position, Snapshots, StressS
 from python_models.portfolio_results import OptionTerms, make_books, portfolio_blocks
 from python_models.report import RiskReport
 from python_models.stress import FactorShocks, factor_shocks, replay_shocks
-from python_models.symbol_results import SymbolStatistics, symbol_blocks, symbol_statistics
+from python_models.symbol_results import SymbolStatistics, symbol_blocks, symbol_pairs, symbol_statistics
 from python_models.volatility import VOLATILITY_LOOKBACK, VolatilityHistory, volatility_history
 from warehouse.sessions import session_before, sessions_between
 
@@ -267,7 +267,8 @@ def _compute(
     held = {position.symbol for position in session.positions} - {None}
     report.note_symbols(statistics, held, list(inputs.definitions.candidates))
     if None in due:
-        results.blocks += symbol_blocks(statistics, session.held_together)
+        results.blocks += symbol_blocks(statistics)
+        results.pairs.append(symbol_pairs(statistics, session.held_together))
     if portfolios := [portfolio for portfolio in due if portfolio is not None]:
         snapshots = inputs.snapshots
         equity = {portfolio: snapshots.equity[session.day][portfolio] for portfolio in portfolios}

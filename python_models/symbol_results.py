@@ -22,7 +22,7 @@ from python_models.factors import (
     spread_returns,
 )
 from python_models.regression import RidgeRegression, SimpleRegression
-from python_models.store import Block
+from python_models.store import Block, Pairs
 from python_models.volatility import Volatility
 
 
@@ -87,8 +87,8 @@ def symbol_statistics(
     )
 
 
-def symbol_blocks(statistics: SymbolStatistics, held_together: Booleans) -> list[Block]:
-    """The rows of all symbol tables; of pairs those that `held_together` (n_symbols, n_symbols) marks."""
+def symbol_blocks(statistics: SymbolStatistics) -> list[Block]:
+    """The rows of all tables of symbols and factors, but for the pairs."""
     day, symbols = statistics.day, list(statistics.symbols)
     blocks = [
         _beta_block("symbol_market_betas", statistics.market, day, symbols),
@@ -101,8 +101,17 @@ def symbol_blocks(statistics: SymbolStatistics, held_together: Booleans) -> list
         beta = statistics.ridge.beta[:, place]
         blocks.append(_exposure_block("ridge", factor, beta, statistics.ridge, RIDGE_ALPHA, day, symbols))
     blocks.append(_factor_correlation_block(statistics))
-    blocks.append(_pair_block(statistics, held_together))
     return blocks
+
+
+def symbol_pairs(statistics: SymbolStatistics, held_together: Booleans) -> Pairs:
+    """The pairs that `held_together` (n_symbols, n_symbols) marks."""
+    # above the diagonal, and the symbols are sorted: the first of a pair is the smaller one
+    first, second = np.nonzero(np.triu(held_together, 1))
+    correlation = statistics.correlations.correlation[first, second]
+    observations = statistics.correlations.observations[first, second]
+    p_value = correlation_p_values(correlation, observations)
+    return Pairs(statistics.day, statistics.symbols, first, second, correlation, observations, p_value)
 
 
 def volatility_columns(volatility: Volatility) -> dict[str, np.ndarray]:
@@ -186,24 +195,5 @@ def _factor_correlation_block(statistics: SymbolStatistics) -> Block:
             "factor_1": names[first],
             "factor_2": names[second],
             "correlation": correlation.ravel(),
-        },
-    )
-
-
-def _pair_block(statistics: SymbolStatistics, held_together: Booleans) -> Block:
-    names = np.array(statistics.symbols, dtype=object)
-    # above the diagonal, and the symbols are sorted: the first of a pair is the smaller one
-    first, second = np.nonzero(np.triu(held_together, 1))
-    correlation = statistics.correlations.correlation[first, second]
-    observations = statistics.correlations.observations[first, second]
-    return Block(
-        "pairwise_correlations",
-        {
-            "calculation_date": statistics.day,
-            "symbol_1": names[first],
-            "symbol_2": names[second],
-            "correlation": correlation,
-            "observations": observations,
-            "p_value": correlation_p_values(correlation, observations),
         },
     )
