@@ -5,9 +5,11 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# two workers, each with a PostgreSQL of its own; a file's tests stay together and share what they set up
+SIDE_BY_SIDE := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format clean
+.PHONY: help demo test test-all lint format constraints clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -16,10 +18,10 @@ demo: $(INSTALLED) ## run the demo: a sample market, three portfolios, 20 nights
 	@$(BIN)/python run_nightly.py demo
 
 test: $(INSTALLED) lint ## check the style and run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-all: $(INSTALLED) lint ## the same with the slow tests
-	@$(BIN)/python -m pytest -m ""
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m ""
 
 lint: $(INSTALLED) ## check the style of Python and SQL
 	@$(BIN)/ruff check .
@@ -37,6 +39,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+constraints: ## renew constraints.txt with the newest versions that pyproject.toml allows
+	@rm -rf build/constraints && $(PYTHON) -m venv build/constraints
+	@build/constraints/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@{ head -1 constraints.txt; build/constraints/bin/python -m pip freeze --exclude-editable; } > build/constraints.txt
+	@mv build/constraints.txt constraints.txt && rm -rf build/constraints
 
 clean: ## remove what make has installed; the database in .afterclose stays
 	rm -rf $(VENV)

@@ -87,8 +87,8 @@ def _collect_group(
         active.symbol: SymbolPrices(
             active,
             wanted_sessions(active, calendar),
-            stored.get(active.symbol, {}),
-            stored_actions.get(active.symbol, {}),
+            stored[active.symbol],
+            stored_actions[active.symbol],
         )
         for active in group
     }

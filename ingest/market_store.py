@@ -36,7 +36,7 @@ class Restatement(NamedTuple):
 
 def read_bars(conn: psycopg.Connection[Any], wants: Sequence[Want]) -> dict[str, dict[date, StoredBar]]:
     """Return the stored bars of each symbol's range, by symbol and session."""
-    found: dict[str, dict[date, StoredBar]] = {}
+    found: dict[str, dict[date, StoredBar]] = {want.symbol: {} for want in wants}
     query = (
         "select bar.symbol, bar.price_date, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.source"
         " from unnest(%s::text[], %s::date[], %s::date[]) as want (symbol, first, last)"
@@ -44,14 +44,14 @@ def read_bars(conn: psycopg.Connection[Any], wants: Sequence[Want]) -> dict[str,
         " on bar.symbol = want.symbol and bar.price_date between want.first and want.last"
     )
     with conn.cursor(binary=True) as cursor:
-        for symbol, day, *values in cursor.execute(query, _columns(wants)):
-            found.setdefault(symbol, {})[day] = StoredBar(*values)
+        for symbol, day, *values in cursor.execute(query, _columns(wants)).fetchall():
+            found[symbol][day] = StoredBar(*values)
     return found
 
 
 def read_actions(conn: psycopg.Connection[Any], wants: Sequence[Want]) -> dict[str, dict[tuple[date, str], Decimal]]:
     """Return the stored values of each symbol's splits and dividends in its range, by (ex-date, type)."""
-    found: dict[str, dict[tuple[date, str], Decimal]] = {}
+    found: dict[str, dict[tuple[date, str], Decimal]] = {want.symbol: {} for want in wants}
     query = (
         "select action.symbol, action.ex_date, action.action_type, action.value"
         " from unnest(%s::text[], %s::date[], %s::date[]) as want (symbol, first, last)"
@@ -59,7 +59,7 @@ def read_actions(conn: psycopg.Connection[Any], wants: Sequence[Want]) -> dict[s
         " on action.symbol = want.symbol and action.ex_date between want.first and want.last"
     )
     for symbol, ex_date, action_type, value in conn.execute(query, _columns(wants)):
-        found.setdefault(symbol, {})[ex_date, action_type] = value
+        found[symbol][ex_date, action_type] = value
     return found
 
 

@@ -32,10 +32,6 @@ class SymbolPrices:
     chosen: dict[date, int] = field(default_factory=dict)
     answers: list[tuple[str, Answer]] = field(default_factory=list)
 
-    def has(self, session: date) -> bool:
-        """Whether there is a price of that session now."""
-        return session in self.chosen or session in self.stored
-
     def open_sessions(self, source: str, earlier_sources: AbstractSet[str]) -> list[date]:
         """Return the sessions to ask `source` for: those without an answer yet.
 
@@ -68,6 +64,8 @@ class SymbolPrices:
             bar, old = self.offers[place][day], self.stored.get(day)
             if old is None:
                 changed.append((bar, sources[place]))
+            elif bar[2:] == old[:5]:
+                continue
             elif any(
                 new_price is not None and old_price is not None and not agree(new_price, old_price, SAME_VALUE)
                 for new_price, old_price in zip(bar[2:6], old[:4], strict=True)
@@ -119,7 +117,7 @@ def ask_chain(
         started = time.monotonic()
         reply = provider.fetch_prices([Want(symbol, days[0], days[-1]) for symbol, days in asked.items()])
         tally.seconds += time.monotonic() - started
-        refused = [*reply.rejected, *_take_in(reply, asked, symbols, provider.name, sessions, today)]
+        refused = _take_in(reply, asked, symbols, provider.name, sessions, today)
         for symbol in asked:
             state, answer = symbols[symbol], reply.answers[symbol]
             state.answers.append((provider.label, answer))
@@ -150,15 +148,21 @@ def _take_in(
 ) -> list[RejectedRow]:
     """Put a reply's sound rows beside what is known of their symbols; return the others.
 
-    What was not asked for is left out: bars of sessions that have one, and actions whose ex-date falls on such
-    a session, which an earlier source has answered for.
+    What was not asked for is left out, good or bad: a session that has an answer already, and actions whose ex-date
+    falls on one.
     """
-    refused = []
     open_sessions = {symbol: frozenset(days) for symbol, days in asked.items()}
+    refused = [
+        row
+        for row in reply.rejected
+        if row.symbol not in asked or row.row_date not in sessions or row.row_date in open_sessions[row.symbol]
+    ]
     for bar in reply.bars:
+        if bar.price_date in sessions and bar.price_date not in open_sessions[bar.symbol]:
+            continue
         if reason := check_bar(bar, sessions, today):
             refused.append(_rejected_bar(bar, source, reason))
-        elif bar.price_date in open_sessions[bar.symbol]:
+        else:
             symbols[bar.symbol].offers[-1][bar.price_date] = bar
     for action in combine_actions(reply.actions):
         state = symbols[action.symbol]

@@ -16,7 +16,6 @@ from warehouse.sessions import latest_closed_session, require_session, sessions_
 
 if TYPE_CHECKING:
     from nightly.dbt_runner import Dbt
-    from nightly.phases import Phase
     from nightly.progress import Progress
     from warehouse.database import Database
     from warehouse.settings import Settings
@@ -81,7 +80,6 @@ class Context:
         recompute_from: the session from which a backfill computes everything again; None: only what is due.
         risk_from: the first session whose risk is computed: a night looks at its trade date alone.
         portfolios: those the run is about; `narrowed` says that they were named, and others left out.
-        phases: those asked for, in order.
     """
 
     database: Database
@@ -95,7 +93,11 @@ class Context:
     risk_from: date
     portfolios: tuple[Portfolio, ...]
     narrowed: bool
-    phases: tuple[Phase, ...]
+
+    @property
+    def portfolio_ids(self) -> list[UUID]:
+        """The ids of the portfolios the run is about."""
+        return [portfolio.portfolio_id for portfolio in self.portfolios]
 
     @property
     def scope(self) -> list[str]:
@@ -109,7 +111,7 @@ class Context:
         if self.recompute_from:
             variables["start_date"] = self.recompute_from.isoformat()
         if self.narrowed:
-            variables["portfolio_ids"] = [str(portfolio.portfolio_id) for portfolio in self.portfolios]
+            variables["portfolio_ids"] = [str(portfolio_id) for portfolio_id in self.portfolio_ids]
         return variables
 
 
@@ -175,7 +177,9 @@ def resolve_portfolios(conn: psycopg.Connection, wanted: Sequence[str]) -> tuple
             """
         )
     ]
-    if not everything:
+    # The last portfolio may have been deleted: its results still have to go.
+    (was_rolled,) = conn.execute("select exists (select from ops.roll_forward_state)").fetchone()
+    if not everything and not was_rolled:
         raise UserError("no portfolio is loaded: load some first with `python run_nightly.py load DIR`")
     if not wanted:
         return tuple(everything)

@@ -34,7 +34,7 @@ _SCENARIOS_SHOWN = 3
 
 def demo_settings(settings: Settings) -> Settings:
     """The settings of the demo: the embedded server whatever DATABASE_URL says, and the sample as the only provider."""
-    return settings.model_copy(update={"database_url": None, "providers": f"files:{SAMPLE}"})
+    return settings.model_copy(update={"database_url": None, "providers": f"files:{SAMPLE.relative_to(PROJECT_ROOT)}"})
 
 
 def load_sample(database: Database, now: datetime) -> list[str]:
@@ -187,17 +187,17 @@ def read_sectors(conn: psycopg.Connection, portfolio_id: UUID) -> list[dict[str,
 
 
 def next_commands() -> Sequence[tuple[str, str]]:
-    """What to type after the demo, and what for."""
+    """What to type after the demo, each with what it is for."""
     sample = SAMPLE.relative_to(PROJECT_ROOT)
     return (
-        (f"python run_nightly.py load {sample}/portfolios", "the same portfolios into your own database"),
+        ("load the same portfolios into a database of your own", f"python run_nightly.py load {sample}/portfolios"),
         (
+            "run their nights there",
             f"AFTERCLOSE_PROVIDERS=files:{sample} python run_nightly.py backfill --end {LAST_SESSION}",
-            "and their nights",
         ),
-        ("python run_nightly.py status", "what ran, and how far each portfolio is rolled"),
-        ("python run_nightly.py dbt -- show --select portfolio_snapshots", "a table, through dbt"),
-        ('psql "$(python run_nightly.py db url)"', "or through SQL: schema analytics"),
+        ("see what ran, and how far each portfolio is rolled", "python run_nightly.py status"),
+        ("look at a table through dbt", "python run_nightly.py dbt -- show --select portfolio_snapshots"),
+        ("or with SQL, in schema analytics", 'psql "$(python run_nightly.py db url)"'),
     )
 
 

@@ -42,6 +42,6 @@ def demo() -> int:
         "The sample's closes are adjusted for later splits and dividends, and there are no corporate actions in it:\n"
         "read its P&L as total return, and no dividend is booked (ingest/sample/README.md).\n\nWhat to try next"
     )
-    for command, purpose in steps.next_commands():
+    for purpose, command in steps.next_commands():
         click.echo(f"  {purpose}:\n    {command}")
     return 0

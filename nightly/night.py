@@ -43,7 +43,7 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
     phases = choose_phases((RISK,) if request.command == "analytics" else request.phases, request.from_phase)
     with database.connect(application_name="afterclose ledger") as conn, run_lock(conn, request.title):
         warnings = prepare.prepare_database(conn, new_york_date(now))
-        context = _make_context(conn, database, settings, request, phases, now, progress)
+        context = _make_context(conn, database, settings, request, now, progress)
         prepare.prepare_seeds(conn, context.dbt, progress)
         warnings += ledger.mark_interrupted_runs(conn)
         run = ledger.start_run(
@@ -72,7 +72,6 @@ def _make_context(
     database: Database,
     settings: Settings,
     request: Request,
-    phases: tuple[Phase, ...],
     now: datetime,
     progress: Progress,
 ) -> Context:
@@ -91,7 +90,6 @@ def _make_context(
         risk_from=recompute_from or (trade_date if request.command == "run" else collect_from),
         portfolios=portfolios,
         narrowed=bool(request.portfolios),
-        phases=phases,
     )
 
 
@@ -123,7 +121,14 @@ def _attempt(context: Context, members: Sequence[Phase]) -> Mapping[str, Outcome
         message = one_line(error)
     except Exception as error:
         message = describe_exception(error)
-    return {phase.number: Outcome(problems=[Problem(phase.name, message, phase=phase.number)]) for phase in members}
+    # The time that was spent counts once.
+    return {
+        phase.number: Outcome(
+            problems=[Problem(phase.name, message, phase=phase.number)],
+            seconds=None if phase is members[0] else 0.0,
+        )
+        for phase in members
+    }
 
 
 def _fails(problem: Problem, record: PhaseRecord) -> bool:

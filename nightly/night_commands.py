@@ -25,6 +25,16 @@ class _Day(click.ParamType):
 DAY = _Day()
 
 
+class _PhasedCommand(click.Command):
+    """A command whose help lists the phases there are."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from nightly.phases import PHASES
+
+        with formatter.section("Phases"):
+            formatter.write_dl([(phase.number, phase.name) for phase in PHASES])
+
+
 def _scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that all three share."""
     portfolio = click.option(
@@ -39,7 +49,7 @@ def _phase_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return phase(click.option("--from-phase", metavar="N", help="Only this phase and those after it.")(command))
 
 
-@click.command()
+@click.command(cls=_PhasedCommand)
 @click.option("--date", "trade_date", type=DAY, metavar="D", help="The session to roll to. Default: the latest.")
 @_phase_options
 @_scope_options
@@ -47,23 +57,15 @@ def run(trade_date: date | None, as_json: bool, **scope: Any) -> int:
     """Tonight's run: prices in, P&L rolled forward, risk computed, summary out.
 
     The trade date is the latest NYSE session that closed half an hour ago or earlier. Sessions that were missed before
-    it are caught up; the risk of those is computed by `backfill` and `analytics`.
-
-    \b
-    Phases: 1     Market Data Collection
-            2     P&L & Snapshots
-            2.5   Position Market Values
-            2.75  Sector Tag Restoration
-            3     Risk Analytics
-
-    A phase that fails does not stop the next one; the summary says what failed and the command that repeats just that.
+    it are caught up; the risk of those is for `backfill` and `analytics`. A phase that fails does not stop the next
+    one; the summary says what failed and the command that repeats just that.
     """
     from nightly.context import Request
 
     return perform(Request("run", trade_date=trade_date, **scope), as_json)
 
 
-@click.command()
+@click.command(cls=_PhasedCommand)
 @click.option("--start", type=DAY, metavar="D", help="Compute again from here. Default: only what is due.")
 @click.option("--end", type=DAY, metavar="D", help="The last session. Default: the latest closed one.")
 @_phase_options
@@ -72,7 +74,7 @@ def backfill(start: date | None, end: date | None, as_json: bool, **scope: Any) 
     """Fill a span of sessions, or every session that is due.
 
     With --start, the sessions from there on are computed again, whether due or not, and carried on to the last session
-    that a portfolio was rolled to. The phases are those of `run`, and risk is computed for every session of the span.
+    that a portfolio was rolled to. Risk is computed for each session of the span.
     """
     from nightly.context import Request
 

@@ -29,11 +29,13 @@ _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 def check_seeds(folder: Path, root: Path) -> None:
     """Look at the seeds in a folder; messages name them by their path from `root`.
 
-    Raises BadInput with every `file:line: column: what is wrong` of the scenarios, factors and benchmark weights.
+    Raises BadInput with every `file:line: column: what is wrong` of the scenarios, factors and benchmark weights that
+    are there.
     """
     problems = [
         str(problem)
         for name, (columns, check) in _SEEDS.items()
+        if (folder / f"{name}.csv").exists()
         for problem in _checked(folder / f"{name}.csv", root, columns, check).problems
     ]
     if problems:

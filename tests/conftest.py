@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,10 +19,6 @@ from warehouse.server import EmbeddedServer
 from warehouse.sessions import refresh_sessions
 from warehouse.settings import PROJECT_ROOT, Settings
 
-# The day whose calendar the tests find; a command that asks for today's has nothing to refresh.
-CALENDAR_DAY = datetime.now(ZoneInfo("America/New_York")).date()
-# Test data may be lost in a power cut.
-CARELESS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "128MB"}
 # Creating and dropping a database for each test is mostly writing files.
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 ROOM_FOR_TESTS = 4 * 2**30
@@ -53,20 +49,32 @@ def _settings_of_the_tests(short_folder: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def server(short_folder: Path) -> Iterator[dict[str, str]]:
+def careless() -> dict[str, str]:
+    """Settings of a server whose data may be lost in a power cut."""
+    return {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "128MB"}
+
+
+@pytest.fixture(scope="session")
+def calendar_day() -> date:
+    """The day whose calendar the tests find: today, so that a command which asks for it has nothing to refresh."""
+    return datetime.now(ZoneInfo("America/New_York")).date()
+
+
+@pytest.fixture(scope="session")
+def server(short_folder: Path, careless: dict[str, str]) -> Iterator[dict[str, str]]:
     """The libpq parameters of a server for the whole session."""
     version = Settings(_env_file=None).postgres_version
-    with EmbeddedServer(short_folder / "server", version, CARELESS).running() as parameters:
+    with EmbeddedServer(short_folder / "server", version, careless).running() as parameters:
         yield parameters
 
 
 @pytest.fixture(scope="session")
-def template(server: dict[str, str]) -> str:
+def template(server: dict[str, str], calendar_day: date) -> str:
     """The name of a migrated database with the trading sessions in it."""
     create_if_missing(server, "template")
     with Database(libpq_url({**server, "dbname": "template"}), embedded=True).connect() as conn:
         migrate(conn)
-        refresh_sessions(conn, CALENDAR_DAY)
+        refresh_sessions(conn, calendar_day)
     return "template"
 
 

@@ -69,9 +69,10 @@ class Account:
             ]
             if subprocess.run([*prefix, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
                 return prefix, {}
+        remedy = "" if setpriv else "install util-linux (setpriv), "
         raise UserError(
-            f"root runs PostgreSQL as {self.name}, who may not enter {closed[-1]}, and cannot lend it the capability to: "
-            f"{'run' if setpriv else 'install util-linux (setpriv), run'} as an ordinary user, or set DATABASE_URL"
+            f"root runs PostgreSQL as {self.name}, who may not enter {closed[-1]}, and cannot lend it the capability: "
+            f"{remedy}run as an ordinary user, or set DATABASE_URL"
         )
 
 

@@ -204,18 +204,21 @@ class EmbeddedServer:
             **self.extra_settings,
         }
         options = shlex.join(part for name, value in settings.items() for part in ("-c", f"{name}={value}"))
-        with self._flock("alive", fcntl.LOCK_SH) as alive:
-            started = self._run(
-                *("pg_ctl", "start", "-D", self._data.name, "-l", self._log.name, "-o", options),
-                *("-w", "-t", str(START_SECONDS)),
-                pass_fds=[alive.fileno()],
-            )
-        if started.returncode:
-            with suppress(OSError):
+        try:
+            with self._flock("alive", fcntl.LOCK_SH) as alive:
+                started = self._run(
+                    *("pg_ctl", "start", "-D", self._data.name, "-l", self._log.name, "-o", options),
+                    *("-w", "-t", str(START_SECONDS)),
+                    pass_fds=[alive.fileno()],
+                )
+            if started.returncode:
+                log = self._log.read_bytes()[log_size:].decode(errors="replace") if self._log.exists() else ""
+                reason = _reason(log) or _reason(started.stdout)
+                raise UserError(f"PostgreSQL does not start: {reason}: see {self._log}, or set DATABASE_URL")
+        except BaseException:
+            with suppress(OSError):  # it stays where a server has a socket in it after all
                 socket_folder.rmdir()
-            log = self._log.read_bytes()[log_size:].decode(errors="replace") if self._log.exists() else ""
-            reason = _reason(log) or _reason(started.stdout)
-            raise UserError(f"PostgreSQL does not start: {reason}: see {self._log}, or set DATABASE_URL")
+            raise
 
     def _stop(self) -> None:
         """End the server, if it lives, and remove what it leaves behind, also where it was killed."""
@@ -265,7 +268,8 @@ class EmbeddedServer:
             )
         except OSError as error:
             raise UserError(
-                f"cannot run {binaries / tool} as {server_account().name} ({error.strerror}): run as an ordinary user, or set DATABASE_URL"
+                f"cannot run {binaries / tool} as {server_account().name} ({error.strerror}): "
+                "run as an ordinary user, or set DATABASE_URL"
             ) from None
 
     def _open(self, name: str) -> IO[str]:

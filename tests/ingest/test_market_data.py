@@ -146,11 +146,31 @@ def test_what_one_folder_misses_the_next_is_asked_for_by_symbol_and_session(conn
         "select symbol, ex_date::text, value::float from raw.corporate_actions order by 1, 2"
     ).fetchall()
     assert actions == [("AAPL", "2021-03-02", 0.4), ("AAPL", "2021-03-04", 0.2), ("MSFT", "2021-03-03", 2.0)]
+    # what is wrong in the second with sessions that the first has answered for is of no interest
+    assert report.rejected == []
     # AAPL, MSFT and SPY, which neither has
     assert [(tally.asked, tally.got, tally.missed) for tally in report.providers] == [(3, 1, 2), (3, 2, 1)]
     before = all_rows(conn)
     collect(first, second)
     assert all_rows(conn) == before
+
+
+class Talkative(FilesProvider):
+    """A folder that also tells what it was not asked for."""
+
+    def fetch_prices(self, wants):
+        return super().fetch_prices([want._replace(first=date.min, last=date.max) for want in wants])
+
+
+def test_a_source_that_tells_more_than_it_was_asked_leaks_nothing_from_after_the_end(conn, book, collect, tmp_path):
+    folder = write_folder(
+        tmp_path,
+        prices=PRICES + closes("AAPL", "2021-03-01", 20, 21, 22, 23, 24, None, None, 6),
+        actions=ACTIONS + "AAPL,2021-03-08,SPLIT,4\nAAPL,2021-03-06,DIVIDEND,1\n",
+    ).folder
+    collect(Talkative(folder), end=day("2021-03-04"))
+    assert list(stored_closes(conn)) == [f"2021-03-0{n}" for n in range(1, 5)]
+    assert conn.execute("select count(*) from raw.corporate_actions").fetchone() == (0,)
 
 
 class Renamed(FilesProvider):

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import CARELESS
 
 from warehouse.database import libpq_url
 from warehouse.errors import UserError
@@ -36,6 +35,8 @@ try:
 except UserError as error:
     sys.exit(f"refused: {error}")
 """
+# Nothing but where Python finds its packages, if somebody has to tell it.
+BARE = {name: value for name, value in os.environ.items() if name == "PYTHONPATH"}
 CLIENT_NEEDS = [PROJECT_ROOT, Path(sys.prefix), Path(sys.executable).resolve().parent]
 
 
@@ -48,8 +49,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def server(home: Path) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(home, 18, CARELESS)
+def server(home: Path, careless: dict[str, str]) -> Iterator[EmbeddedServer]:
+    server = EmbeddedServer(home, 18, careless)
     yield server
     assert server.stop()
 
@@ -107,8 +108,8 @@ def test_permissions_outside_the_home_stay_as_they_were(server):
     assert [folder.stat().st_mode for folder in server.home.parents] == before
 
 
-def test_two_homes_and_two_versions_at_once(server, short_folder):
-    other = EmbeddedServer(short_folder / "sixteen", 16, CARELESS)
+def test_two_homes_and_two_versions_at_once(server, short_folder, careless):
+    other = EmbeddedServer(short_folder / "sixteen", 16, careless)
     with server.running() as here, other.running() as there:
         versions = []
         for parameters in (here, there):
@@ -160,8 +161,8 @@ def test_a_killed_client_leaves_it_usable_and_it_stops_after_the_next(server):
     assert not answers(parameters)
 
 
-def test_killed_while_it_makes_the_cluster(tmp_path):
-    server = EmbeddedServer(tmp_path / "home", 18, CARELESS)
+def test_killed_while_it_makes_the_cluster(tmp_path, careless):
+    server = EmbeddedServer(tmp_path / "home", 18, careless)
     process = subprocess.Popen([sys.executable, "-c", CLIENT, str(server.home)], cwd=PROJECT_ROOT)
     while not list(server.home.glob("postgres/unfinished-*/base")):
         assert process.poll() is None
@@ -209,10 +210,10 @@ def test_a_stale_pid_that_belongs_to_another_process_by_now(server):
         bystander.kill()
 
 
-def test_a_copied_home_has_a_server_of_its_own(server, tmp_path):
+def test_a_copied_home_has_a_server_of_its_own(server, tmp_path, careless):
     with server.running() as original:
         subprocess.run(["cp", "-a", server.home, tmp_path / "copy"], check=True)
-        copy = EmbeddedServer(tmp_path / "copy", 18, CARELESS)
+        copy = EmbeddedServer(tmp_path / "copy", 18, careless)
         with copy.running() as parameters:
             assert answers(parameters)
             assert parameters["host"] != original["host"]
@@ -220,7 +221,7 @@ def test_a_copied_home_has_a_server_of_its_own(server, tmp_path):
 
 
 def test_a_bare_environment(server):
-    with client(server.home, env={}) as process:
+    with client(server.home, env=BARE) as process:
         assert process.first_line.startswith("ready")
 
 
@@ -260,15 +261,15 @@ class TestAnotherAccount:
 
     def test_an_ordinary_user(self, own_home, daemon):
         prefix, options = daemon.launcher(CLIENT_NEEDS)
-        with client(own_home, prefix, env={}, **options) as process:
+        with client(own_home, prefix, env=BARE, **options) as process:
             assert process.first_line == "ready daemon\n"
             assert (own_home / "postgres" / "data" / "postmaster.pid").stat().st_uid == daemon.uid
         assert not (own_home / "postgres" / "data" / "postmaster.pid").exists()
         with pytest.raises(UserError, match="belongs to daemon, and PostgreSQL would run as nobody"):
             EmbeddedServer(own_home).running().__enter__()
 
-    def test_an_ordinary_user_in_the_home_of_root(self, short_folder, daemon):
-        roots = EmbeddedServer(short_folder / "sixteen", 16, CARELESS)
+    def test_an_ordinary_user_in_the_home_of_root(self, short_folder, daemon, careless):
+        roots = EmbeddedServer(short_folder / "sixteen", 16, careless)
         with roots.running():
             pass
         prefix, options = daemon.launcher(CLIENT_NEEDS)

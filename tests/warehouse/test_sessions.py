@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
-from conftest import CALENDAR_DAY
 
 from warehouse.database import Database, libpq_url
 from warehouse.errors import UserError
@@ -32,10 +31,10 @@ def calendar(server: dict[str, str], template: str) -> Iterator[psycopg.Connecti
         yield connection
 
 
-def test_from_1990_to_a_year_ahead(calendar):
+def test_from_1990_to_a_year_ahead(calendar, calendar_day):
     first, last = calendar.execute("select min(session_date), max(session_date) from raw.trading_sessions").fetchone()
     assert first == date(1990, 1, 2)
-    assert CALENDAR_DAY + timedelta(days=360) < last <= CALENDAR_DAY + timedelta(days=366)
+    assert calendar_day + timedelta(days=360) < last <= calendar_day + timedelta(days=366)
 
 
 @pytest.mark.parametrize(
@@ -112,19 +111,19 @@ def test_sessions_back(calendar):
         session_before(calendar, date(1980, 1, 1), 1)
 
 
-def test_a_refresh_is_quiet_until_it_is_due(conn):
+def test_a_refresh_is_quiet_until_it_is_due(conn, calendar_day):
     def changes() -> int:
         return conn.execute("select count(*) from ops.input_changes").fetchone()[0]
 
     before = changes()
-    assert refresh_sessions(conn, CALENDAR_DAY + timedelta(days=30)) == 0
+    assert refresh_sessions(conn, calendar_day + timedelta(days=30)) == 0
     assert changes() == before
-    added = refresh_sessions(conn, CALENDAR_DAY + timedelta(days=60))
+    added = refresh_sessions(conn, calendar_day + timedelta(days=60))
     assert 38 <= added <= 44
     assert changes() == before + 1
 
 
-def test_another_version_of_the_calendar_corrects_history(conn):
+def test_another_version_of_the_calendar_corrects_history(conn, calendar_day):
     conn.execute("delete from raw.trading_sessions where session_date = '2024-03-28'")
     conn.execute(
         "update raw.trading_sessions set closes_at = closes_at + interval '1 hour' where session_date = '2024-04-01'"
@@ -133,9 +132,9 @@ def test_another_version_of_the_calendar_corrects_history(conn):
         "insert into raw.trading_sessions (session_date, opens_at, closes_at, source)"
         " values ('2025-01-09', '2025-01-09 14:30Z', '2025-01-09 21:00Z', 'not foreseen')"
     )
-    assert refresh_sessions(conn, CALENDAR_DAY) == 0
+    assert refresh_sessions(conn, calendar_day) == 0
     conn.execute("update ops.preparations set fingerprint = 'exchange_calendars 4.0' where name = 'trading_sessions'")
-    assert refresh_sessions(conn, CALENDAR_DAY - timedelta(days=100)) == 3
+    assert refresh_sessions(conn, calendar_day - timedelta(days=100)) == 3
     assert sessions_between(conn, date(2025, 1, 8), date(2025, 1, 10)) == [date(2025, 1, 8), date(2025, 1, 10)]
     assert require_session(conn, date(2024, 3, 28))
-    assert refresh_sessions(conn, CALENDAR_DAY) == 0
+    assert refresh_sessions(conn, calendar_day) == 0

@@ -1,6 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_window',
+    unique_key=["symbol", "value_date"],
     window_model='returns_window',
     window_key='symbol',
     window_date='value_date',

@@ -1,6 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_window',
+    unique_key=["portfolio_id", "snapshot_date"],
     window_model='roll_forward_window',
     window_key='portfolio_id',
     window_date='snapshot_date',

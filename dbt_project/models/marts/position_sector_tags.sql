@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='upsert_changed',
-    unique_key='position_id',
+    unique_key=["position_id"],
     tags=['phase_2_75'],
     indexes=[{"columns": ["position_id"], "unique": true}],
     post_hook="{{ record_whole_build() }}",

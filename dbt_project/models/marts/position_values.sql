@@ -1,6 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_window',
+    unique_key=["position_id", "value_date"],
     window_model='roll_forward_window',
     window_key='portfolio_id',
     window_date='value_date',

@@ -1,0 +1,74 @@
+{#
+    Two incremental strategies that bring a table to the model's result and touch only the rows that differ: insert new
+    ones, update changed ones, delete those that left, in one statement, whose parts see the table as it was. A run that
+    computes what is there already writes nothing. (dbt's own merge rewrites every matched row and keeps rows that have
+    gone; so do delete+insert by key and microbatch.)
+
+    upsert_changed  the result is the whole table
+    replace_window  the result is all there is in a window, also when it is empty; rows outside the window stay. The
+                    model's config names the window:
+                        window_model   a model with the columns `window_key`, first_session and last_session
+                        window_key     portfolio_id or symbol
+                        window_date    the model's date column
+
+    Both need `unique_key`, a list of columns.
+#}
+{% macro get_incremental_upsert_changed_sql(arg_dict) %}
+    {{ write_changed(arg_dict) }}
+{% endmacro %}
+
+{% macro get_incremental_replace_window_sql(arg_dict) %}
+    {%- set window = ref(config.require("window_model")) -%}
+    {%- set key = config.require("window_key") -%}
+    {%- set day = config.require("window_date") -%}
+    {%- set in_window -%}
+        exists (
+            select from {{ window }} as due
+            where due.{{ key }} = target.{{ key }} and target.{{ day }} between due.first_session and due.last_session
+        )
+        -- as constants, so that the planner sees how small the window is
+        and target.{{ day }} >= (select min(first_session) from {{ window }})
+        and target.{{ day }} <= (select max(last_session) from {{ window }})
+    {%- endset -%}
+    {{ write_changed(arg_dict, in_window) }}
+{% endmacro %}
+
+{% macro write_changed(arg_dict, in_scope="true") %}
+    {%- set target = arg_dict["target_relation"] -%}
+    {%- set result = arg_dict["temp_relation"] -%}
+    {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | list -%}
+    {%- set same_key -%}
+        {% for column in arg_dict["unique_key"] %}result.{{ column }} = target.{{ column }}{{ " and " if not loop.last }}{% endfor %}
+    {%- endset -%}
+    with deleted as (
+        delete from {{ target }} as target
+        where {{ in_scope }} and not exists (select from {{ result }} as result where {{ same_key }})
+        returning 1
+    ),
+
+    updated as (
+        update {{ target }} as target
+        set {% for column in columns %}{{ column }} = result.{{ column }}{{ ", " if not loop.last }}{% endfor %}
+        from {{ result }} as result
+        where
+            {{ same_key }}
+            and ({% for column in columns %}target.{{ column }}{{ ", " if not loop.last }}{% endfor %})
+            is distinct from ({% for column in columns %}result.{{ column }}{{ ", " if not loop.last }}{% endfor %})
+        returning 1
+    ),
+
+    inserted as (
+        insert into {{ target }} ({{ columns | join(", ") }})
+        select {{ columns | join(", ") }}
+        from {{ result }} as result
+        where not exists (select from {{ target }} as target where {{ same_key }})
+        returning 1
+    )
+
+    {{ record_write(
+        inserted="(select count(*) from inserted)",
+        updated="(select count(*) from updated)",
+        deleted="(select count(*) from deleted)",
+        unchanged="(select count(*) from " ~ result ~ ") - (select count(*) from inserted) - (select count(*) from updated)",
+    ) }}
+{% endmacro %}
