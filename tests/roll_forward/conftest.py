@@ -6,6 +6,7 @@ costs seconds.
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from nightly.dbt_runner import Dbt
 from nightly.prepare import prepare_seeds
 from nightly.progress import LogProgress
 from tests.roll_forward.books import Warehouse
+from tests.roll_forward.random_books import FIRST, LAST
 from warehouse.database import Database, libpq_url
+from warehouse.sessions import sessions_between
 
 NAME = "roll_forward"
 PREPARED = "roll_forward_prepared"
@@ -46,6 +49,13 @@ def copies(server: dict[str, str], template: str, short_folder: Path) -> Copies:
                 maintenance.execute(f"drop database {NAME} with (force)")
 
     return copy
+
+
+@pytest.fixture(scope="session")
+def sessions(server: dict[str, str], template: str) -> list[date]:
+    """The sessions of the random books, and the one after them."""
+    with Database(libpq_url({**server, "dbname": template}), embedded=True).connect() as conn:
+        return sessions_between(conn, FIRST, LAST + timedelta(days=5))
 
 
 def _maintenance(server: dict[str, str]) -> psycopg.Connection[Any]:
