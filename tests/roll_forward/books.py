@@ -142,7 +142,7 @@ class Warehouse:
         with self.database.connect() as conn:
             return conn.execute(query, parameters).fetchall()
 
-    def execute(self, statement: str, *parameters: Any) -> None:
+    def execute(self, statement: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> None:
         """Change the database; the statement has to change something."""
         with self.database.connect() as conn:
             assert conn.execute(statement, parameters).rowcount, f"nothing to change: {statement} {parameters}"
