@@ -1,7 +1,8 @@
 {#
     Post-hook of the last incremental model of the roll-forward, in its transaction: mark the changes that were read as
     rolled, for the portfolios that were rolled and no others, and move the state on. It does nothing unless every model
-    of the chain has replaced the window now in force, so that a part of the chain run by hand can't claim the whole.
+    of the chain has replaced the window now in force, and that window was made from these changes: so a part of the
+    chain run by hand can't claim the whole.
 #}
 {% macro finish_roll_forward(chain=["position_values", "portfolio_snapshots"]) -%}
     {%- set changes = ref("roll_forward_changes") -%}
@@ -15,6 +16,7 @@
             from {{ source("ops", "incremental_writes") }}
             where model in ('{{ chain | join("', '") }}') and window_id = {{ current_window_id() }}
         )
+        and not exists (select from {{ changes }} where invocation_id <> {{ current_window_id() }})
     {%- endset -%}
 
     insert into {{ outstanding }} (change_id, portfolio_id)

@@ -193,10 +193,10 @@ call ops.watch_input(
     'raw.corporate_actions', 'lower(action_type)', 'symbol', 'ex_date', 'dated',
     'symbol, ex_date, action_type, value'
 );
--- A sector has no date: it holds for a position's whole life.
+-- A sector has no date: it holds for a position's whole life. A profile without one is no news.
 call ops.watch_input(
     'raw.company_profiles', '''sector''', 'symbol', 'dated_from', 'lasting',
-    'symbol, sector, ''-infinity''::date as dated_from'
+    'symbol, sector, case when sector is not null then ''-infinity''::date end as dated_from'
 );
 call ops.watch_input(
     'raw.manual_sector_tags', '''sector''', 'position_id', 'dated_from', 'lasting',

@@ -18,7 +18,6 @@ last_prices as (
         lots.*,
         underlying.price_date as underlying_price_date,
         underlying.close as underlying_close,
-        own.price_date as own_price_date,
         own.close as own_close
     from lots
     inner join sessions as expiry on lots.expiry_session_number = expiry.session_number
@@ -46,8 +45,8 @@ final as (
     select
         last_prices.position_id,
         last_prices.expiry_session_number,
-        -- the date of the price that settles it: older ones cannot change the settlement
-        coalesce(last_prices.underlying_price_date, last_prices.own_price_date) as settlement_price_date,
+        -- the underlying's older prices cannot change the settlement; without one, any would
+        last_prices.underlying_price_date,
         case
             -- intrinsic value, the underlying in shares of the day that the strike is quoted in
             when last_prices.underlying_close is not null

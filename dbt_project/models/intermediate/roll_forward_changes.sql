@@ -162,7 +162,8 @@ lot_changes as (
         )
 ),
 
--- an underlying matters to an option when it settles
+-- an underlying matters to an option when it settles: by its last price, and by the splits between that and the first
+-- session, in whose shares the strike is
 settlement_changes as (
     select
         changes.change_id,
@@ -171,14 +172,17 @@ settlement_changes as (
     from dated_changes as changes
     inner join rolled_lots as lots on changes.symbol = lots.underlying_symbol
     inner join option_settlements on lots.position_id = option_settlements.position_id
+    inner join sessions as first_held on lots.first_session_number = first_held.session_number
     where
         changes.input in ('price', 'split')
         and changes.from_session_number <= option_settlements.expiry_session_number
         and option_settlements.expiry_session_number <= lots.last_rolled_session_number
-        and (
-            changes.input = 'split'
-            or option_settlements.settlement_price_date is null
-            or changes.through_date >= option_settlements.settlement_price_date
+        and coalesce(
+            changes.through_date >= case changes.input
+                when 'split' then least(option_settlements.underlying_price_date, first_held.session_date)
+                else option_settlements.underlying_price_date
+            end,
+            true
         )
 ),
 
@@ -209,7 +213,8 @@ final as (
         input_changes.input,
         input_changes.symbol,
         input_changes.what,
-        input_changes.from_date
+        input_changes.from_date,
+        '{{ invocation_id }}' as invocation_id
     from input_changes
     left join earliest
         on

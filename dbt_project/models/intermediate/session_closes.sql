@@ -26,6 +26,8 @@ wanted as (
         lot_segments.price_key,
         -- marks belong to a position; the market's prices to a symbol
         case lot_segments.investment_class when 'PRIVATE' then lot_segments.position_id end as marked_position_id,
+        -- contracts neither split nor pay dividends
+        bool_or(lot_segments.investment_class = 'PUBLIC') as is_share,
         min(greatest(lot_segments.from_session_number, due.first_session_number)) - 1 as from_session_number,
         max(least(lot_segments.to_session_number, due.last_session_number)) as to_session_number
     from lot_segments
@@ -40,7 +42,8 @@ wanted as (
 last_known as (
     select
         wanted.price_key,
-        wanted.marked_position_id is null as is_listed,
+        true as is_listed,
+        wanted.is_share,
         sessions.session_number,
         sessions.session_date,
         last_price.price_date,
@@ -60,6 +63,7 @@ last_known as (
     union all
     select
         wanted.price_key,
+        false,
         false,
         sessions.session_number,
         sessions.session_date,
@@ -86,6 +90,7 @@ in_shares_of_the_session as (
     select
         last_known.price_key,
         last_known.is_listed,
+        last_known.is_share,
         last_known.session_number,
         last_known.session_date,
         last_known.price_date,
@@ -96,10 +101,12 @@ in_shares_of_the_session as (
     left join split_growth as growth_now
         on
             last_known.price_key = growth_now.symbol
+            and last_known.is_share
             and last_known.session_number between growth_now.from_session_number and growth_now.to_session_number
     left join split_growth as growth_then
         on
             last_known.price_key = growth_then.symbol
+            and last_known.is_share
             and priced.session_number between growth_then.from_session_number and growth_then.to_session_number
 ),
 
@@ -119,6 +126,7 @@ final as (
     left join session_dividends
         on
             closes.price_key = session_dividends.symbol
+            and closes.is_share
             and closes.session_number = session_dividends.session_number
     window key_in_order as (partition by closes.price_key order by closes.session_number)
 )

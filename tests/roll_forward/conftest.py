@@ -1,0 +1,62 @@
+"""A database with dbt's seeds and views in it, made once; each module rolls a copy of its own.
+
+The copies all bear one name, one after the other: dbt's parsed project belongs to a database of that name, and parsing
+costs seconds.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from nightly.dbt_runner import Dbt
+from nightly.prepare import prepare_seeds
+from nightly.progress import LogProgress
+from tests.roll_forward.books import Warehouse
+from tests.roll_forward.random_books import FIRST, LAST
+from warehouse.database import Database, libpq_url
+from warehouse.sessions import sessions_between
+
+NAME = "roll_forward"
+PREPARED = "roll_forward_prepared"
+
+Copies = Callable[[], AbstractContextManager[Warehouse]]
+
+
+@pytest.fixture(scope="session")
+def copies(server: dict[str, str], template: str, short_folder: Path) -> Copies:
+    """A context that makes a warehouse with seeds and views and nothing else, and drops it; one at a time."""
+    database = Database(libpq_url({**server, "dbname": NAME}), embedded=True)
+    warehouse = Warehouse(database, Dbt(database, short_folder / "roll_forward"))
+    with _maintenance(server) as maintenance:
+        maintenance.execute(f"create database {NAME} template {template} strategy file_copy")
+        with database.connect() as conn:
+            prepare_seeds(conn, warehouse.dbt, LogProgress())
+        warehouse.roll("tag:views")
+        maintenance.execute(f"alter database {NAME} rename to {PREPARED}")
+
+    @contextmanager
+    def copy() -> Iterator[Warehouse]:
+        with _maintenance(server) as maintenance:
+            maintenance.execute(f"create database {NAME} template {PREPARED} strategy file_copy")
+            try:
+                yield warehouse
+            finally:
+                maintenance.execute(f"drop database {NAME} with (force)")
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def sessions(server: dict[str, str], template: str) -> list[date]:
+    """The sessions of the random books, and the one after them."""
+    with Database(libpq_url({**server, "dbname": template}), embedded=True).connect() as conn:
+        return sessions_between(conn, FIRST, LAST + timedelta(days=5))
+
+
+def _maintenance(server: dict[str, str]) -> psycopg.Connection[Any]:
+    return Database(libpq_url({**server, "dbname": "postgres"}), embedded=True).connect()
