@@ -9,7 +9,10 @@ import numpy as np
 
 
 def fingerprint(*parts: Any) -> str:
-    """A digest of arrays, bytes and plain values (told apart by their `repr`, which keeps every digit of a float)."""
+    """A digest of arrays, bytes and plain values (told apart by their `repr`, which keeps every digit of a float).
+
+    Arrays are parts of their own, never inside of others: their `repr` leaves most of them out.
+    """
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         if isinstance(part, np.ndarray):

@@ -373,6 +373,15 @@ def test_only_what_rests_on_a_changed_return_is_computed_again(conn: psycopg.Con
             " where symbol = 'NVDA' and value_date < '2021-12-01'"
         )
         assert compute_risk(conn, END, END).counts()["unchanged_results"] == 5  # further back than any window
+    with taken_back(conn):
+        conn.execute(
+            "update analytics.daily_returns set total_return = total_return + 0.01"
+            " where symbol = 'SPY' and value_date = '2020-03-16'"
+        )
+        # portfolios' stress results replay that month; symbols' statistics look back two years
+        report = compute_risk(conn, END, END)
+        assert report.counts()["unchanged_results"] == 1
+        assert "symbol_volatility" not in report.counts()["rows"]
 
 
 def test_another_method_computes_everything_again(conn: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch):

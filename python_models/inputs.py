@@ -1,0 +1,227 @@
+"""What a pass rests on: read once for all sessions, then cut into one session after the other, with fingerprints."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import psycopg
+from scipy.sparse import csr_array
+
+from python_models import panel as read
+from python_models.conventions import Booleans, Floats
+from python_models.fingerprints import fingerprint
+from python_models.panel import Definitions, Panel, Position, Snapshots, StressScenario, Underlyings
+from python_models.portfolio_results import OptionTerms
+from python_models.store import Scope
+from python_models.volatility import VOLATILITY_LOOKBACK, VolatilityHistory, volatility_history
+from warehouse.sessions import session_before, sessions_between
+
+# What is held in memory at once: positions read, sessions of rolling statistics.
+_POSITIONS_AT_ONCE = 200_000
+_SESSIONS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is read once for the whole pass.
+
+    `replayed` has, for each replay that had ended by the last session, the daily returns of its window, columns as in
+    `etfs`. `states` tell what the stored results rest on, (inputs, method).
+    """
+
+    definitions: Definitions
+    scenarios: Sequence[StressScenario]
+    etfs: tuple[str, ...]
+    replayed: Mapping[str, Floats]
+    snapshots: Snapshots
+    panel: Panel
+    states: Mapping[Scope, tuple[str, str]]
+
+    @property
+    def days(self) -> list[date]:
+        """The sessions that are wanted, on which some portfolio has a snapshot."""
+        return sorted(self.snapshots.equity)
+
+    def scenarios_known(self, day: date) -> list[StressScenario]:
+        """The scenarios of a session: replays that end later are none of them."""
+        return [each for each in self.scenarios if not each.scenario.is_replay or each.end <= day]
+
+    def own_returns(self, day: date, portfolios: Sequence[UUID]) -> Floats:
+        """The daily returns of portfolios (n_sessions, n_portfolios) from the earliest inception up to a session."""
+        snapshots = self.snapshots
+        return snapshots.daily_returns[: snapshots.rows[day] + 1, [snapshots.columns[each] for each in portfolios]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Neighbouring sessions that are in memory together, with their holdings."""
+
+    days: Sequence[date]
+    holdings: Mapping[date, list[Position]]
+    underlyings: Underlyings
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session, as of its close: its positions, and its symbols (what is held then, and the factors' ETFs).
+
+    `returns` (n_sessions, n_symbols) end with the session. `held_together` (n_symbols, n_symbols) marks the pairs that
+    some portfolio holds. `rests_on` has the fingerprints of what the results rest on: by portfolio, None for symbols.
+    """
+
+    day: date
+    symbols: tuple[str, ...]
+    returns: Floats
+    volatility: VolatilityHistory
+    positions: Sequence[Position]
+    held_together: Booleans
+    rests_on: dict[UUID | None, str]
+
+    @property
+    def held(self) -> set[str]:
+        """The symbols that some portfolio holds, options through their underlyings."""
+        return {position.symbol for position in self.positions if position.symbol is not None}
+
+
+def read_inputs(conn: psycopg.Connection[Any], start: date, end: date) -> Inputs:
+    """Read what the sessions from `start` to `end` need, but for the holdings; raises UserError for unfit seeds."""
+    definitions = read.read_definitions(conn)
+    scenarios = read.read_scenarios(conn)
+    snapshots = read.read_snapshots(conn, start, end)
+    days = sorted(snapshots.equity)
+    sessions, windows = [], []
+    if days:
+        sessions = sessions_between(conn, session_before(conn, days[0], VOLATILITY_LOOKBACK - 1), days[-1])
+        windows = [each for each in scenarios if each.scenario.is_replay and each.end <= days[-1]]
+    etfs, replayed = _read_replays(conn, definitions, windows)
+    return Inputs(
+        definitions=definitions,
+        scenarios=scenarios,
+        etfs=etfs,
+        replayed=replayed,
+        snapshots=snapshots,
+        panel=read.read_returns(conn, [*read.read_symbols(conn), *definitions.etfs], sessions),
+        states=read.read_states(conn, start, end),
+    )
+
+
+def blocks(conn: psycopg.Connection[Any], inputs: Inputs) -> Iterator[Block]:
+    """Read the holdings of the sessions, as many at a time as fit in memory."""
+    for days in _in_blocks(inputs.days, inputs.snapshots.position_counts):
+        holdings = read.read_holdings(conn, inputs.snapshots.portfolios, days)
+        options = [(day, position) for day in days for position in holdings[day] if position.is_option]
+        wanted = {(option.symbol, day) for day, option in options}
+        # an option's last price is held against its underlying's of the same day
+        wanted |= {(option.symbol, option.price_date) for _, option in options if option.price_date}
+        yield Block(days, holdings, read.read_underlyings(conn, sorted(wanted)))
+
+
+def sessions_of(
+    inputs: Inputs, block: Block, portfolio_ids: Sequence[UUID] | None, terms: OptionTerms
+) -> Iterator[Session]:
+    """The sessions of a block in order; `portfolio_ids` (None: all) are those whose fingerprints are wanted."""
+    panel = inputs.panel
+    begin = max(panel.rows[block.days[0]] - VOLATILITY_LOOKBACK + 1, 0)
+    returns = panel.returns[begin : panel.rows[block.days[-1]] + 1]
+    rolling = volatility_history(returns)
+    for day in block.days:
+        row = panel.rows[day] - begin
+        window = slice(max(row - VOLATILITY_LOOKBACK + 1, 0), row + 1)
+        equity = inputs.snapshots.equity[day]
+        positions = [position for position in block.holdings[day] if position.portfolio_id in equity]
+        held = {position.symbol for position in positions if position.symbol is not None}
+        quoted = np.isfinite(returns[window]).any(axis=0)
+        symbols = tuple(sorted(held | {etf for etf in inputs.etfs if quoted[panel.columns[etf]]}))
+        columns = [panel.columns[symbol] for symbol in symbols]
+        session = Session(
+            day=day,
+            symbols=symbols,
+            returns=returns[window][:, columns],
+            volatility=VolatilityHistory(
+                *(getattr(rolling, each.name)[window][:, columns] for each in fields(VolatilityHistory))
+            ),
+            positions=positions,
+            held_together=_held_together(positions, symbols, list(equity)),
+            rests_on={},
+        )
+        wanted = list(equity) if portfolio_ids is None else sorted(set(equity).intersection(portfolio_ids))
+        session.rests_on.update(_fingerprints(inputs, session, block.underlyings, wanted, terms))
+        yield session
+
+
+def _read_replays(
+    conn: psycopg.Connection[Any], definitions: Definitions, windows: Sequence[StressScenario]
+) -> tuple[tuple[str, ...], dict[str, Floats]]:
+    """The factors' ETFs, and their returns from the close that each replay starts from to the one it ends on."""
+    sessions = []
+    if windows:
+        sessions = sessions_between(conn, min(each.start for each in windows), max(each.end for each in windows))
+    panel = read.read_returns(conn, definitions.etfs, sessions)
+    replayed = {}
+    for each in windows:
+        within = np.array([each.start < session <= each.end for session in panel.sessions], dtype=bool)
+        replayed[each.scenario.scenario_id] = panel.returns[within]
+    return panel.symbols, replayed
+
+
+def _in_blocks(days: Sequence[date], position_counts: Mapping[date, int]) -> Iterator[list[date]]:
+    block: list[date] = []
+    positions = 0
+    for day in days:
+        if block and (len(block) == _SESSIONS_AT_ONCE or positions + position_counts[day] > _POSITIONS_AT_ONCE):
+            yield block
+            block, positions = [], 0
+        block.append(day)
+        positions += position_counts[day]
+    if block:
+        yield block
+
+
+def _held_together(positions: Sequence[Position], symbols: Sequence[str], portfolios: Sequence[UUID]) -> Booleans:
+    rows = {portfolio: row for row, portfolio in enumerate(portfolios)}
+    columns = {symbol: column for column, symbol in enumerate(symbols)}
+    places = {(rows[each.portfolio_id], columns[each.symbol]) for each in positions if each.symbol is not None}
+    held = np.array(sorted(places), dtype=np.intp).reshape(-1, 2).T
+    holding = csr_array((np.ones(held.shape[1]), (held[0], held[1])), shape=(len(rows), len(columns)))
+    return (holding.T @ holding).toarray() > 0
+
+
+def _fingerprints(
+    inputs: Inputs, session: Session, underlyings: Underlyings, portfolios: Sequence[UUID], terms: OptionTerms
+) -> dict[UUID | None, str]:
+    """What results rest on: those of symbols on all returns, a portfolio's on its own symbols' and the factors'."""
+    day = session.day
+    digests = dict(zip(session.symbols, map(fingerprint, np.ascontiguousarray(session.returns.T)), strict=True))
+    factors = fingerprint(day, inputs.definitions, [digests.get(etf) for etf in inputs.etfs])
+    replays = [inputs.replayed.get(each.scenario.scenario_id) for each in inputs.scenarios_known(day)]
+    scenarios = fingerprint(terms, inputs.scenarios_known(day), *replays)
+    positions: dict[UUID, list[Position]] = {portfolio: [] for portfolio in portfolios}
+    for position in session.positions:
+        if position.portfolio_id in positions:
+            positions[position.portfolio_id].append(position)
+    own_returns = inputs.own_returns(day, portfolios)
+    rests_on: dict[UUID | None, str] = {
+        None: fingerprint(factors, list(digests.items()), np.packbits(session.held_together))
+    }
+    for column, (portfolio, own) in enumerate(positions.items()):
+        rests_on[portfolio] = fingerprint(
+            factors,
+            scenarios,
+            inputs.snapshots.equity[day][portfolio],
+            own,
+            [digests.get(position.symbol) for position in own],
+            [_underlying_facts(position, underlyings, day) for position in own if position.is_option],
+            own_returns[:, column],
+        )
+    return rests_on
+
+
+def _underlying_facts(option: Position, underlyings: Underlyings, day: date) -> tuple[float, float, float]:
+    return (
+        underlyings.spot(option.symbol, day),
+        underlyings.spot(option.symbol, option.price_date or day),
+        underlyings.dividend_yield(option.symbol, day),
+    )
