@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# two workers, each with a PostgreSQL of its own; a file's tests stay together and share what they set up
+SIDE_BY_SIDE := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all lint format constraints clean
@@ -16,10 +18,10 @@ demo: $(INSTALLED) ## run the demo: a sample market, three portfolios, 20 nights
 	@$(BIN)/python run_nightly.py demo
 
 test: $(INSTALLED) lint ## check the style and run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-all: $(INSTALLED) lint ## the same with the slow tests
-	@$(BIN)/python -m pytest -m ""
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m ""
 
 lint: $(INSTALLED) ## check the style of Python and SQL
 	@$(BIN)/ruff check .

@@ -49,10 +49,7 @@ def _report(results: list[NodeResult]) -> int:
     """Print what the data checks found; returns the exit status."""
     for result in results:
         if result.status != "pass":
-            rows = f"{result.failures:,} rows, " if result.failures else ""
-            what = result.description or result.message or result.status
-            look = f"python run_nightly.py dbt -- show --select {result.name}"
-            _print(result.well, result.name, f"{rows}{what}; look at them with `{look}`", good="warning")
+            _print(result.well, result.name, _finding(result), good="warning")
     failed = [result for result in results if not result.well]
     passed = sum(result.status == "pass" for result in results)
     click.echo(f"data checks: {passed} passed, {len(results) - passed - len(failed)} warned, {len(failed)} failed")
@@ -60,6 +57,15 @@ def _report(results: list[NodeResult]) -> int:
         click.echo("error: dbt ran no test: is dbt_project complete?", err=True)
         return 2
     return 1 if failed else 0
+
+
+def _finding(result: NodeResult) -> str:
+    """What a data check found, how many rows, and how to see them; or why it could not look."""
+    if not result.failures:
+        return result.message or result.status
+    rows = f"{result.failures:,} row{'s' if result.failures > 1 else ''}"
+    what = f"{result.description} " if result.description else ""
+    return f"{what}{rows}: look at them with `python run_nightly.py dbt -- show --select {result.name}`"
 
 
 def _print(well: bool, name: str, finding: str, good: str = "ok") -> None:

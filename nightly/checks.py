@@ -31,7 +31,7 @@ class Check:
 
 
 def check_setup(conn: psycopg.Connection, settings: Settings, today: date) -> list[Check]:
-    """Look at the server, the migrations, the calendar, the providers, the disk and what dbt has built so far."""
+    """Look at the server, the migrations, the calendar, the providers, the disk, and what has been computed so far."""
     checks: tuple[Callable[..., Check], ...] = (
         _server,
         _migrations,
@@ -40,6 +40,7 @@ def check_setup(conn: psycopg.Connection, settings: Settings, today: date) -> li
         _disk,
         _portfolios,
         _marts,
+        _risk,
     )
     return [check(conn, settings, today) for check in checks]
 
@@ -92,3 +93,10 @@ def _marts(conn: psycopg.Connection, settings: Settings, today: date) -> Check:
     missing = [name for (name,) in rows]
     finding = f"{', '.join(missing)} not built: run a night with `python run_nightly.py`" if missing else "built"
     return Check("dbt models", not missing, finding)
+
+
+def _risk(conn: psycopg.Connection, settings: Settings, today: date) -> Check:
+    (latest,) = conn.execute("select max(calculation_date) from analytics.portfolio_risk_metrics").fetchone()
+    # Nothing depends on it, so that it can't be what is broken.
+    missing = "none yet: compute some with `python run_nightly.py analytics`"
+    return Check("risk results", True, f"to {latest}" if latest else missing)

@@ -14,8 +14,9 @@ from warehouse.errors import UserError
 
 # Each command's module and its line in `--help`.
 COMMANDS = {
-    "run": ("nightly.night_commands", "Tonight's run: prices in, P&L rolled forward (the default)"),
+    "run": ("nightly.night_commands", "Tonight's run: prices in, P&L rolled forward, risk computed (the default)"),
     "backfill": ("nightly.night_commands", "Fill a span of sessions, or every session that is due"),
+    "analytics": ("nightly.night_commands", "The risk models alone, for one session or a span"),
     "check": ("nightly.check_command", "Check the setup, then the data (dbt test)"),
     "status": ("nightly.status_command", "Show recent runs, or one in full"),
     "load": ("nightly.load_commands", "Load portfolios, positions, closes and flows from CSV files"),
@@ -58,7 +59,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
 )
 def cli() -> None:
-    """The nightly batch of a portfolio platform: market data in, P&L rolled forward, everything in PostgreSQL.
+    """The nightly batch of a portfolio platform: prices in, P&L rolled forward, risk computed, all in PostgreSQL.
 
     \b
     A night:       python run_nightly.py

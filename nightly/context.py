@@ -16,7 +16,6 @@ from warehouse.sessions import latest_closed_session, require_session, sessions_
 
 if TYPE_CHECKING:
     from nightly.dbt_runner import Dbt
-    from nightly.phases import Phase
     from nightly.progress import Progress
     from warehouse.database import Database
     from warehouse.settings import Settings
@@ -28,8 +27,9 @@ NEW_YORK = ZoneInfo("America/New_York")
 class Request:
     """What was asked for, as typed.
 
-    `run` rolls to `trade_date` whatever is due; `backfill` computes the sessions from `start` on again, to `end`. What
-    is left out means: the latest closed session; what is due; all portfolios; all phases.
+    `run` rolls to `trade_date` whatever is due; `backfill` computes the sessions from `start` on again, to `end`;
+    `analytics` computes the risk of `trade_date`, or of `start` to `end`. What is left out means: the latest closed
+    session (for `analytics`, the last one that was rolled); what is due; all portfolios; all phases.
     """
 
     command: str
@@ -78,8 +78,8 @@ class Context:
         trade_date: the session that the run rolls to, and the last one it loads prices for.
         collect_from: the first session that it loads prices for.
         recompute_from: the session from which a backfill computes everything again; None: only what is due.
+        risk_from: the first session whose risk is computed: a night looks at its trade date alone.
         portfolios: those the run is about; `narrowed` says that they were named, and others left out.
-        phases: those asked for, in order.
     """
 
     database: Database
@@ -90,9 +90,14 @@ class Context:
     trade_date: date
     collect_from: date
     recompute_from: date | None
+    risk_from: date
     portfolios: tuple[Portfolio, ...]
     narrowed: bool
-    phases: tuple[Phase, ...]
+
+    @property
+    def portfolio_ids(self) -> list[UUID]:
+        """The ids of the portfolios the run is about."""
+        return [portfolio.portfolio_id for portfolio in self.portfolios]
 
     @property
     def scope(self) -> list[str]:
@@ -106,31 +111,50 @@ class Context:
         if self.recompute_from:
             variables["start_date"] = self.recompute_from.isoformat()
         if self.narrowed:
-            variables["portfolio_ids"] = [str(portfolio.portfolio_id) for portfolio in self.portfolios]
+            variables["portfolio_ids"] = [str(portfolio_id) for portfolio_id in self.portfolio_ids]
         return variables
 
 
 def resolve_window(conn: psycopg.Connection, request: Request, now: datetime) -> tuple[date, date | None]:
-    """The trade date of a request and, for a backfill with a start, the first session to compute again.
+    """The trade date of a request, and the first session to compute again where one is given.
 
-    `--date` must be a session; the ends of a backfill may be any days, and are moved inwards to sessions. Raises
-    UserError for a day without a session, a session that has not closed yet, or an empty window.
+    Analytics has one always: its only session, where no start is given. `--date` must be a session; the ends of a
+    window may be any days, and are moved inwards to sessions. Raises UserError for a day without a session, a session
+    that has not closed yet, or an empty window; and for analytics, where no portfolio has been rolled, or not so far.
     """
     latest = latest_closed_session(conn, now)
-    if request.command == "run":
+    if request.command == "analytics":
+        latest = _last_rolled_session(conn)
+    if request.command != "backfill" and not request.start:
         trade_date = require_session(conn, request.trade_date) if request.trade_date else latest
-        if trade_date > latest:
-            raise UserError(f"--date {trade_date}: that session has not closed yet; the latest that has is {latest}")
-        return trade_date, None
-    if request.end and request.end > latest:
-        raise UserError(f"--end {request.end}: the latest session that has closed is {latest}; leave --end out for it")
+        _refuse_later("--date", trade_date, latest, request)
+        return trade_date, trade_date if request.command == "analytics" else None
     end = request.end or latest
+    _refuse_later("--end", end, latest, request)
     sessions = sessions_between(conn, request.start or date.min, end)
     if request.start and request.start > end:
         raise UserError(f"--start {request.start} is after the end, {end}: give an earlier start")
     if not sessions:
         raise UserError(f"there is no session from {request.start or 'the beginning'} to {end}: give a wider window")
     return sessions[-1], sessions[0] if request.start else None
+
+
+def _last_rolled_session(conn: psycopg.Connection) -> date:
+    (rolled_to,) = conn.execute("select max(last_session) from ops.roll_forward_state").fetchone()
+    if rolled_to is None:
+        raise UserError("no portfolio has been rolled yet: run a night first with `python run_nightly.py`")
+    return rolled_to
+
+
+def _refuse_later(option: str, day: date, latest: date, request: Request) -> None:
+    if day <= latest:
+        return
+    if request.command == "analytics":
+        roll = f"`python run_nightly.py backfill --end {day}` would roll on"
+        raise UserError(f"{option} {day}: the last session that any portfolio is rolled to is {latest}; {roll}")
+    if option == "--date":
+        raise UserError(f"--date {day}: that session has not closed yet; the latest that has is {latest}")
+    raise UserError(f"--end {day}: the latest session that has closed is {latest}; leave --end out for it")
 
 
 def resolve_portfolios(conn: psycopg.Connection, wanted: Sequence[str]) -> tuple[Portfolio, ...]:
@@ -153,7 +177,9 @@ def resolve_portfolios(conn: psycopg.Connection, wanted: Sequence[str]) -> tuple
             """
         )
     ]
-    if not everything:
+    # The last portfolio may have been deleted: its results still have to go.
+    (was_rolled,) = conn.execute("select exists (select from ops.roll_forward_state)").fetchone()
+    if not everything and not was_rolled:
         raise UserError("no portfolio is loaded: load some first with `python run_nightly.py load DIR`")
     if not wanted:
         return tuple(everything)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
 
 from nightly.record import Problem
 
-if TYPE_CHECKING:
-    from nightly.context import Context
-
 REQUIRED_SHARE = 0.9
 _SYMBOLS_NAMED = 10
 
 
-def measure(conn: psycopg.Connection, context: Context) -> dict[str, Any] | None:
+def measure(conn: psycopg.Connection, trade_date: date, portfolio_ids: Sequence[UUID]) -> dict[str, Any] | None:
     """The share of |market value| at the trade date whose price is of that session, and the symbols whose is not.
 
     Private holdings do not count: nobody quotes them. None where the portfolios hold nothing that is quoted.
@@ -44,7 +42,7 @@ def measure(conn: psycopg.Connection, context: Context) -> dict[str, Any] | None
         from book
         order by value desc, symbol
         """,
-        (context.trade_date, [portfolio.portfolio_id for portfolio in context.portfolios]),
+        (trade_date, list(portfolio_ids)),
     )
     book = stale.fetchall()
     if not book or book[0]["share"] is None:

@@ -19,11 +19,11 @@ def dbt(arguments: tuple[str, ...]) -> int:
     python run_nightly.py dbt -- show --select portfolio_snapshots
 
     The database is started and brought up to date first. Commands that write (run, build, seed) wait for no other run:
-    while one is going they are refused.
+    while one is going they are refused. Commands that load seeds look at what is written in them first.
     """
     from nightly.context import new_york_date
-    from nightly.dbt_runner import WRITING_COMMANDS, Dbt
-    from nightly.prepare import prepare_database
+    from nightly.dbt_runner import SEEDING_COMMANDS, WRITING_COMMANDS, Dbt
+    from nightly.prepare import check_seeds, prepare_database
     from warehouse.database import open_database
     from warehouse.locks import run_lock
     from warehouse.settings import load_settings
@@ -31,8 +31,11 @@ def dbt(arguments: tuple[str, ...]) -> int:
     settings = load_settings()
     now = datetime.now(UTC)
     with open_database(settings) as database, database.connect() as conn, ExitStack() as held:
+        project = Dbt(database, settings.home / "dbt")
+        if SEEDING_COMMANDS.intersection(arguments):
+            check_seeds(project)
         if WRITING_COMMANDS.intersection(arguments):
             held.enter_context(run_lock(conn, f"dbt {' '.join(arguments)}"))
         for warning in prepare_database(conn, new_york_date(now)):
             click.echo(f"warning: {warning.message}", err=True)
-        return Dbt(database, settings.home / "dbt").command(arguments)
+        return project.command(arguments)

@@ -12,9 +12,10 @@ Five things that dbt leaves to its caller are done here:
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 PROJECT = PROJECT_ROOT / "dbt_project"
 WRITING_COMMANDS = frozenset({"build", "retry", "run", "seed", "snapshot"})
+SEEDING_COMMANDS = frozenset({"build", "seed"})
 
 _QUIET = ("--no-write-json", "--log-level", "none", "--log-level-file", "none", "--no-use-colors")
 _NOWHERE = {"PGHOST": "parsing", "PGPORT": "5432", "PGUSER": "parsing", "PGPASSWORD": ""}
@@ -106,14 +108,19 @@ class Dbt:
             node for node in self._nodes if node.resource_type == resource_type and (tag is None or tag in node.tags)
         ]
 
-    def run(self, select: Sequence[str], variables: Mapping[str, Any] | None = None) -> Invocation:
-        """Build the models that `select` names: names of models, or `tag:…`.
+    def run(
+        self,
+        select: Sequence[str],
+        variables: Mapping[str, Any] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Invocation:
+        """Build the models that `select` names: names of models, or `tag:…`; tells `progress` how many of how many.
 
         The results hold one for each model selected and each hook; a model that dbt did not report is `absent`. Raises
         DbtError where dbt gave up before any node.
         """
         chosen = [node for node in self.nodes("model") if _is_selected(node, select)]
-        return self._results("run", chosen, ("--select", *select), variables)
+        return self._results("run", chosen, ("--select", *select), variables, progress)
 
     def seed(self, names: Sequence[str], *, full_refresh: bool = False) -> Invocation:
         """Load the seeds of these names; `full_refresh` drops and creates their tables. Raises DbtError."""
@@ -164,6 +171,7 @@ class Dbt:
         expected: Sequence[DbtNode],
         options: Sequence[str] = (),
         variables: Mapping[str, Any] | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Invocation:
         """Invoke a command on the parsed project and answer for every node that was expected of it."""
         from dbt_common.invocation import get_invocation_id
@@ -171,8 +179,14 @@ class Dbt:
         manifest = self._manifest.deepcopy()
         # Dates as JSON strings: YAML would read unquoted ones as date objects.
         given = ("--vars", json.dumps(dict(variables))) if variables else ()
+        finished = itertools.count(1)
+
+        def on_event(event: Any) -> None:
+            if progress and event.info.name == "NodeFinished":
+                progress(next(finished), len(expected))
+
         with _environment(self._database, self.project):
-            ran = self._invoke(command, *options, *given, manifest=manifest)
+            ran = self._invoke(command, *options, *given, manifest=manifest, on_event=on_event)
         results = {result.node.unique_id: _node_result(result) for result in ran.results}
         absent = [
             NodeResult(node.unique_id, node.name, node.tags, "absent", message="asked for, and not run by dbt")
@@ -181,7 +195,13 @@ class Dbt:
         ]
         return Invocation(get_invocation_id(), [*results.values(), *absent])
 
-    def _invoke(self, command: str, *options: str, manifest: Manifest | None = None) -> Any:
+    def _invoke(
+        self,
+        command: str,
+        *options: str,
+        manifest: Manifest | None = None,
+        on_event: Callable[[Any], None] = lambda event: None,
+    ) -> Any:
         """One call of dbt's own runner; returns its result whether or not every node went well."""
         from dbt.adapters.factory import reset_adapters
         from dbt.cli.main import dbtRunner
@@ -192,7 +212,8 @@ class Dbt:
             *("--target-path", str(self._workspace), "--log-path", str(self._workspace)),
         )
         try:
-            outcome = dbtRunner(manifest=manifest).invoke([*_QUIET, command, *folders, *options])
+            runner = dbtRunner(manifest=manifest, callbacks=[on_event])
+            outcome = runner.invoke([*_QUIET, command, *folders, *options])
         finally:
             reset_adapters()
         if isinstance(outcome.exception, KeyboardInterrupt | SystemExit):

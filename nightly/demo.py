@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
@@ -28,11 +29,12 @@ SAMPLE = PROJECT_ROOT / "ingest" / "sample"
 LAST_SESSION = date(2016, 7, 1)
 SESSIONS = 20
 _POSITIONS_SHOWN = 5
+_SCENARIOS_SHOWN = 3
 
 
 def demo_settings(settings: Settings) -> Settings:
     """The settings of the demo: the embedded server whatever DATABASE_URL says, and the sample as the only provider."""
-    return settings.model_copy(update={"database_url": None, "providers": f"files:{SAMPLE}"})
+    return settings.model_copy(update={"database_url": None, "providers": f"files:{SAMPLE.relative_to(PROJECT_ROOT)}"})
 
 
 def load_sample(database: Database, now: datetime) -> list[str]:
@@ -52,32 +54,55 @@ def run_sample(database: Database, settings: Settings, now: datetime, progress: 
 
 
 def read_overview(conn: psycopg.Connection) -> list[dict[str, Any]]:
-    """One record per portfolio at the last session: its money, and how it has done over a day, a month and the year."""
-    snapshots = conn.cursor(row_factory=dict_row).execute(
+    """One record per portfolio at the last session, as stored: its snapshot, its risk and its beta to the market."""
+    overview = conn.cursor(row_factory=dict_row).execute(
         """
-        select portfolios.name, snapshots.*
+        select
+            portfolios.name,
+            metrics.*,
+            exposures.exposure_value as beta,
+            snapshots.*
         from analytics.portfolio_snapshots as snapshots
         inner join raw.portfolios as portfolios on snapshots.portfolio_id = portfolios.portfolio_id
+        left join analytics.portfolio_risk_metrics as metrics
+            on snapshots.portfolio_id = metrics.portfolio_id and snapshots.snapshot_date = metrics.calculation_date
+        left join analytics.portfolio_factor_exposures as exposures
+            on
+                snapshots.portfolio_id = exposures.portfolio_id
+                and snapshots.snapshot_date = exposures.calculation_date
+                and exposures.model = 'market'
         where snapshots.snapshot_date = %s
         order by portfolios.name
         """,
         (LAST_SESSION,),
     )
-    return [
-        {
-            "portfolio": row["name"],
-            "equity": _money(row["equity_balance"]),
-            "cash": _money(row["cash_value"]),
-            "day": _change(row["daily_pnl"], row["daily_return"]),
-            "month": _change(row["mtd_pnl"], row["mtd_return"]),
-            "year": _change(row["ytd_pnl"], row["ytd_return"]),
-            "positions": row["num_positions"],
-        }
-        for row in snapshots
-    ]
+    return overview.fetchall()
 
 
-def read_top_positions(conn: psycopg.Connection, portfolio: str) -> list[dict[str, Any]]:
+def headline(row: Mapping[str, Any]) -> list[str]:
+    """A portfolio's money and risk in a few lines."""
+    changes = {
+        "day": _change(row["daily_pnl"], row["daily_return"]),
+        "month": _change(row["mtd_pnl"], row["mtd_return"]),
+        "year": _change(row["ytd_pnl"], row["ytd_return"]),
+    }
+    expected, realized = _share(row["expected_vol_21d"]), _share(row["realized_vol_21d"])
+    risk = {
+        "beta": _number(row["beta"]),
+        "volatility": f"{expected} expected, {realized} in the last month",
+        "one day of twenty loses": _money(row["var_95_1d"]),
+    }
+    lines = {
+        "equity": f"{_money(row['equity_balance'])}, of it cash {_money(row['cash_value'])}",
+        "P&L": " · ".join(f"{period} {change}" for period, change in changes.items()),
+        "risk": " · ".join(f"{name} {value}" for name, value in risk.items()),
+    }
+    if row["reason"]:
+        lines["but"] = row["reason"]
+    return [f"  {name:<8}{line}" for name, line in lines.items()]
+
+
+def read_top_positions(conn: psycopg.Connection, portfolio_id: UUID) -> list[dict[str, Any]]:
     """The largest positions of a portfolio by |market value|, lots of one symbol together."""
     positions = conn.cursor(row_factory=dict_row).execute(
         """
@@ -87,15 +112,14 @@ def read_top_positions(conn: psycopg.Connection, portfolio: str) -> list[dict[st
             sum(positions.unrealized_pnl) as unrealized_pnl,
             sum(positions.market_value) / snapshots.equity_balance as weight
         from analytics.positions as positions
-        inner join raw.portfolios as portfolios on positions.portfolio_id = portfolios.portfolio_id
         inner join analytics.portfolio_snapshots as snapshots
             on positions.portfolio_id = snapshots.portfolio_id and snapshots.snapshot_date = %s
-        where portfolios.name = %s and positions.market_value <> 0
+        where positions.portfolio_id = %s and positions.market_value <> 0
         group by positions.symbol, snapshots.equity_balance
         order by abs(sum(positions.market_value)) desc, positions.symbol
         limit %s
         """,
-        (LAST_SESSION, portfolio, _POSITIONS_SHOWN),
+        (LAST_SESSION, portfolio_id, _POSITIONS_SHOWN),
     )
     return [
         {
@@ -108,17 +132,48 @@ def read_top_positions(conn: psycopg.Connection, portfolio: str) -> list[dict[st
     ]
 
 
-def read_sectors(conn: psycopg.Connection, portfolio: str) -> list[dict[str, Any]]:
+def read_worst_scenarios(conn: psycopg.Connection, portfolio_id: UUID) -> list[dict[str, Any]]:
+    """The stress scenarios in which a portfolio loses most."""
+    scenarios = conn.cursor(row_factory=dict_row).execute(
+        """
+        select
+            scenarios.name,
+            results.correlated_pnl,
+            results.correlated_pnl / snapshots.equity_balance as share
+        from analytics.stress_test_results as results
+        inner join analytics.portfolio_snapshots as snapshots
+            on results.portfolio_id = snapshots.portfolio_id and results.calculation_date = snapshots.snapshot_date
+        inner join (select distinct scenario_id, name from analytics.stress_test_scenarios) as scenarios
+            on results.scenario_id = scenarios.scenario_id
+        where
+            results.portfolio_id = %s
+            and results.calculation_date = %s
+            and results.correlated_pnl is not null
+        order by results.correlated_pnl, scenarios.name
+        limit %s
+        """,
+        (portfolio_id, LAST_SESSION, _SCENARIOS_SHOWN),
+    )
+    return [
+        {
+            "worst scenario": row["name"],
+            "P&L": _signed(row["correlated_pnl"]),
+            "of equity": _share(row["share"], "+"),
+        }
+        for row in scenarios
+    ]
+
+
+def read_sectors(conn: psycopg.Connection, portfolio_id: UUID) -> list[dict[str, Any]]:
     """A portfolio's sector weights beside the benchmark's, the largest first."""
     sectors = conn.cursor(row_factory=dict_row).execute(
         """
-        select exposures.sector, exposures.weight, exposures.benchmark_weight, exposures.active_weight
-        from analytics.portfolio_sector_exposures as exposures
-        inner join raw.portfolios as portfolios on exposures.portfolio_id = portfolios.portfolio_id
-        where portfolios.name = %s and exposures.value_date = %s
-        order by exposures.weight desc, exposures.sector
+        select sector, weight, benchmark_weight, active_weight
+        from analytics.portfolio_sector_exposures
+        where portfolio_id = %s and value_date = %s
+        order by weight desc, sector
         """,
-        (portfolio, LAST_SESSION),
+        (portfolio_id, LAST_SESSION),
     )
     return [
         {
@@ -132,30 +187,34 @@ def read_sectors(conn: psycopg.Connection, portfolio: str) -> list[dict[str, Any
 
 
 def next_commands() -> Sequence[tuple[str, str]]:
-    """What to type after the demo, and what for."""
+    """What to type after the demo, each with what it is for."""
     sample = SAMPLE.relative_to(PROJECT_ROOT)
     return (
-        (f"python run_nightly.py load {sample}/portfolios", "the same portfolios into your own database"),
+        ("load the same portfolios into a database of your own", f"python run_nightly.py load {sample}/portfolios"),
         (
+            "run their nights there",
             f"AFTERCLOSE_PROVIDERS=files:{sample} python run_nightly.py backfill --end {LAST_SESSION}",
-            "and their nights",
         ),
-        ("python run_nightly.py status", "what ran, and how far each portfolio is rolled"),
-        ("python run_nightly.py dbt -- show --select portfolio_snapshots", "a table, through dbt"),
-        ('psql "$(python run_nightly.py db url)"', "or through SQL: schema analytics"),
+        ("see what ran, and how far each portfolio is rolled", "python run_nightly.py status"),
+        ("look at a table through dbt", "python run_nightly.py dbt -- show --select portfolio_snapshots"),
+        ("or with SQL, in schema analytics", 'psql "$(python run_nightly.py db url)"'),
     )
 
 
-def _money(amount: Decimal) -> str:
-    return f"{amount:,.2f}"
+def _money(amount: Decimal | float | None) -> str:
+    return "unknown" if amount is None else f"{amount:,.2f}"
 
 
-def _signed(amount: Decimal) -> str:
+def _signed(amount: Decimal | float) -> str:
     return f"{amount:+,.2f}"
 
 
-def _share(share: Decimal | None, sign: str = "") -> str | None:
-    return None if share is None else f"{share:{sign}.1%}"
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f}"
+
+
+def _share(share: Decimal | float | None, sign: str = "") -> str:
+    return "unknown" if share is None else f"{share:{sign}.1%}"
 
 
 def _change(pnl: Decimal, earned: Decimal | None) -> str:

@@ -17,7 +17,7 @@ def demo() -> int:
     from nightly import demo as steps
     from nightly import summary
     from nightly.progress import show_progress
-    from nightly.terminal import print_table
+    from nightly.terminal import print_side_by_side
     from warehouse.database import open_database
     from warehouse.settings import load_settings
 
@@ -31,16 +31,17 @@ def demo() -> int:
         if run.errors:
             return summary.exit_status(run)
         with database.connect() as conn:
-            overview = steps.read_overview(conn)
-            print_table(f"In the morning: {steps.LAST_SESSION}", overview, right=[*overview[0]][1:])
-            for portfolio in (record["portfolio"] for record in overview):
-                positions, sectors = steps.read_top_positions(conn, portfolio), steps.read_sectors(conn, portfolio)
-                print_table(portfolio, positions, right=[*positions[0]][1:])
-                print_table("", sectors, right=[*sectors[0]][1:])
+            click.echo(f"In the morning: {steps.LAST_SESSION}\n")
+            for portfolio in steps.read_overview(conn):
+                click.echo("\n".join([click.style(portfolio["name"], bold=True), *steps.headline(portfolio)]) + "\n")
+                portfolio_id = portfolio["portfolio_id"]
+                positions = steps.read_top_positions(conn, portfolio_id)
+                scenarios = steps.read_worst_scenarios(conn, portfolio_id)
+                print_side_by_side([positions, scenarios], steps.read_sectors(conn, portfolio_id))
     click.echo(
         "The sample's closes are adjusted for later splits and dividends, and there are no corporate actions in it:\n"
         "read its P&L as total return, and no dividend is booked (ingest/sample/README.md).\n\nWhat to try next"
     )
-    for command, purpose in steps.next_commands():
+    for purpose, command in steps.next_commands():
         click.echo(f"  {purpose}:\n    {command}")
     return 0

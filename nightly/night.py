@@ -21,7 +21,7 @@ from nightly.context import (
     resolve_window,
 )
 from nightly.dbt_runner import Dbt, DbtError
-from nightly.phases import Phase, choose_phases
+from nightly.phases import RISK, Phase, choose_phases
 from nightly.phases.outcome import Outcome
 from nightly.record import PhaseRecord, Problem, RunRecord, describe_exception, one_line
 from nightly.version import project_version
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 
 
 def run_night(database: Database, settings: Settings, request: Request, now: datetime, progress: Progress) -> RunRecord:
-    """One run or backfill on a database, from its preparation to its last entry in the ledger.
+    """One run, backfill or analytics on a database, from its preparation to its last entry in the ledger.
 
     Raises UserError (and Busy) before anything was started, for a wrong request or setup. Once started, whatever
     happens is in the record: a phase that fails, and an interruption, which is entered and then raised again.
     """
-    phases = choose_phases(request.phases, request.from_phase)
+    phases = choose_phases((RISK,) if request.command == "analytics" else request.phases, request.from_phase)
     with database.connect(application_name="afterclose ledger") as conn, run_lock(conn, request.title):
         warnings = prepare.prepare_database(conn, new_york_date(now))
-        context = _make_context(conn, database, settings, request, phases, now, progress)
+        context = _make_context(conn, database, settings, request, now, progress)
         prepare.prepare_seeds(conn, context.dbt, progress)
         warnings += ledger.mark_interrupted_runs(conn)
         run = ledger.start_run(
@@ -72,12 +72,12 @@ def _make_context(
     database: Database,
     settings: Settings,
     request: Request,
-    phases: tuple[Phase, ...],
     now: datetime,
     progress: Progress,
 ) -> Context:
     trade_date, recompute_from = resolve_window(conn, request, now)
     portfolios = resolve_portfolios(conn, request.portfolios)
+    collect_from = first_session_to_collect(portfolios, trade_date, recompute_from)
     return Context(
         database=database,
         settings=settings,
@@ -85,11 +85,11 @@ def _make_context(
         progress=progress,
         today=new_york_date(now),
         trade_date=trade_date,
-        collect_from=first_session_to_collect(portfolios, trade_date, recompute_from),
+        collect_from=collect_from,
         recompute_from=recompute_from,
+        risk_from=recompute_from or (trade_date if request.command == "run" else collect_from),
         portfolios=portfolios,
         narrowed=bool(request.portfolios),
-        phases=phases,
     )
 
 
@@ -121,7 +121,14 @@ def _attempt(context: Context, members: Sequence[Phase]) -> Mapping[str, Outcome
         message = one_line(error)
     except Exception as error:
         message = describe_exception(error)
-    return {phase.number: Outcome(problems=[Problem(phase.name, message, phase=phase.number)]) for phase in members}
+    # The time that was spent counts once.
+    return {
+        phase.number: Outcome(
+            problems=[Problem(phase.name, message, phase=phase.number)],
+            seconds=None if phase is members[0] else 0.0,
+        )
+        for phase in members
+    }
 
 
 def _fails(problem: Problem, record: PhaseRecord) -> bool:

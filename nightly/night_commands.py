@@ -1,4 +1,4 @@
-"""`run` and `backfill`."""
+"""`run`, `backfill` and `analytics`."""
 
 from __future__ import annotations
 
@@ -25,54 +25,81 @@ class _Day(click.ParamType):
 DAY = _Day()
 
 
+class _PhasedCommand(click.Command):
+    """A command whose help lists the phases there are."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from nightly.phases import PHASES
+
+        with formatter.section("Phases"):
+            formatter.write_dl([(phase.number, phase.name) for phase in PHASES])
+
+
 def _scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that `run` and `backfill` share."""
-    options = (
-        click.option("--portfolio", "portfolios", multiple=True, metavar="NAME|ID", help="Only this one; repeatable."),
-        click.option("--phase", "phases", multiple=True, metavar="N", help="Only this phase; repeatable."),
-        click.option("--from-phase", metavar="N", help="Only this phase and those after it."),
-        click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
+    """The options that all three share."""
+    portfolio = click.option(
+        "--portfolio", "portfolios", multiple=True, metavar="NAME|ID", help="Only this one; repeatable."
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return portfolio(click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")(command))
 
 
-@click.command()
+def _phase_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that `run` and `backfill` share."""
+    phase = click.option("--phase", "phases", multiple=True, metavar="N", help="Only this phase; repeatable.")
+    return phase(click.option("--from-phase", metavar="N", help="Only this phase and those after it.")(command))
+
+
+@click.command(cls=_PhasedCommand)
 @click.option("--date", "trade_date", type=DAY, metavar="D", help="The session to roll to. Default: the latest.")
+@_phase_options
 @_scope_options
 def run(trade_date: date | None, as_json: bool, **scope: Any) -> int:
-    """Tonight's run: prices in, P&L rolled forward, summary out.
+    """Tonight's run: prices in, P&L rolled forward, risk computed, summary out.
 
     The trade date is the latest NYSE session that closed half an hour ago or earlier. Sessions that were missed before
-    it are caught up.
-
-    \b
-    Phases: 1     Market Data Collection
-            2     P&L & Snapshots
-            2.5   Position Market Values
-            2.75  Sector Tag Restoration
-
-    A phase that fails does not stop the next one; the summary says what failed and the command that repeats just that.
+    it are caught up; the risk of those is for `backfill` and `analytics`. A phase that fails does not stop the next
+    one; the summary says what failed and the command that repeats just that.
     """
     from nightly.context import Request
 
     return perform(Request("run", trade_date=trade_date, **scope), as_json)
 
 
-@click.command()
+@click.command(cls=_PhasedCommand)
 @click.option("--start", type=DAY, metavar="D", help="Compute again from here. Default: only what is due.")
 @click.option("--end", type=DAY, metavar="D", help="The last session. Default: the latest closed one.")
+@_phase_options
 @_scope_options
 def backfill(start: date | None, end: date | None, as_json: bool, **scope: Any) -> int:
     """Fill a span of sessions, or every session that is due.
 
     With --start, the sessions from there on are computed again, whether due or not, and carried on to the last session
-    that a portfolio was rolled to. The phases are those of `run`.
+    that a portfolio was rolled to. Risk is computed for each session of the span.
     """
     from nightly.context import Request
 
     return perform(Request("backfill", start=start, end=end, **scope), as_json)
+
+
+@click.command()
+@click.option("--date", "trade_date", type=DAY, metavar="D", help="The session. Default: the last one rolled.")
+@click.option("--start", type=DAY, metavar="D", help="The first session of a span, instead of --date.")
+@click.option("--end", type=DAY, metavar="D", help="Its last session. Default: the last one rolled.")
+@_scope_options
+def analytics(trade_date: date | None, start: date | None, end: date | None, as_json: bool, **scope: Any) -> int:
+    """The risk models alone (phase 3), for one session or for each of a span.
+
+    Prices and positions are taken as they are. Results that rest on the same inputs already are left alone. The
+    statistics of symbols are those of all holdings; --portfolio narrows what is computed of portfolios.
+    """
+    from nightly.context import Request
+    from warehouse.errors import UserError
+
+    if trade_date and (start or end):
+        raise UserError("give --date, or --start and --end, not both")
+    if end and not start:
+        raise UserError("--end needs --start; for one session give --date")
+    return perform(Request("analytics", trade_date=trade_date, start=start, end=end, **scope), as_json)
 
 
 def perform(request: Request, as_json: bool) -> int:

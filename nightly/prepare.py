@@ -34,13 +34,25 @@ def prepare_database(conn: psycopg.Connection, today: date) -> list[Problem]:
     return [Problem("setup", warning, "warning")] if warning else []
 
 
+def check_seeds(dbt: Dbt) -> None:
+    """Look at what people have written in the seeds, before they are loaded; raises BadInput with every problem."""
+    # It brings numpy along, which most nights have no need of here.
+    from nightly.seed_checks import check_seeds
+
+    check_seeds(dbt.project / "seeds", dbt.project.parent)
+
+
 def prepare_seeds(conn: psycopg.Connection, dbt: Dbt, progress: Progress) -> None:
-    """Load dbt's seeds when their files have changed or a table is missing; raises UserError when one can't be."""
+    """Load dbt's seeds when their files have changed or a table is missing.
+
+    Raises BadInput for what is wrong in them, before any is loaded, and UserError when one can't be loaded.
+    """
     files = {file.stem: file for file in sorted((dbt.project / "seeds").glob("*.csv"))}
     fingerprint = _fingerprint((dbt.project / "seeds").rglob("*"), dbt.project)
     columns = {name: _columns(conn, "analytics", name) for name in files}
     if _remembered(conn, "seeds") == fingerprint and all(columns.values()):
         return
+    check_seeds(dbt)
     progress.say(f"loading dbt's seeds: {', '.join(files)}")
     # dbt empties a seed's table and fills it again; only dropping the table gives it other columns.
     recreated = [name for name, file in files.items() if columns[name] and columns[name] != _header(file)]

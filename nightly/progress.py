@@ -74,7 +74,7 @@ class BarProgress:
 
     def begin(self, phases: Sequence[PhaseRecord]) -> None:
         """See Progress."""
-        self.say(", ".join(phase.name for phase in phases))
+        self.say(phases[0].name if len(phases) == 1 else f"phases {', '.join(phase.phase for phase in phases)}")
 
     def step(self, done: int, total: int) -> None:
         """See Progress."""

@@ -1,4 +1,4 @@
-"""What the ledger and the batch's other records say: recent runs, how far portfolios are rolled, what was refused."""
+"""What the ledger and other records say: recent runs, how far portfolios are rolled and analysed, what was refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ def read_status(conn: psycopg.Connection, runs: int = RUNS_SHOWN) -> dict[str, A
         select
             portfolios.name,
             to_char(portfolios.inception_date, 'YYYY-MM-DD') as inception_date,
-            to_char(state.last_session, 'YYYY-MM-DD') as rolled_to
+            to_char(state.last_session, 'YYYY-MM-DD') as rolled_to,
+            (
+                select to_char(max(calculation_date), 'YYYY-MM-DD') from analytics.portfolio_risk_metrics as metrics
+                where metrics.portfolio_id = portfolios.portfolio_id
+            ) as risk_to
         from raw.portfolios
         left join ops.roll_forward_state as state on portfolios.portfolio_id = state.portfolio_id
         where portfolios.deleted_at is null

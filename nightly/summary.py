@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from nightly.phases import RISK
 from nightly.record import PhaseRecord, Problem, RunRecord
 
 _PROBLEMS_PER_PHASE = 20
@@ -65,28 +66,37 @@ def rerun_command(run: RunRecord) -> str | None:
     """The command that repeats just what failed; None when nothing did.
 
     What follows a failed phase 1 was computed without its prices, so everything that was asked for is repeated; and
-    where prices are too old, they have to be collected again, whatever was asked for.
+    where prices are too old, they have to be collected again, whatever was asked for. Risk alone is repeated by
+    `analytics`.
     """
     if run.status not in ("failed", "interrupted"):
         return None
     failed = [phase.phase for phase in run.phases if phase.status == "failed"]
     as_asked = run.status == "interrupted" or "1" in failed
     everything = any(problem.phase is None for problem in run.errors)
-    words = ["python", "run_nightly.py", run.command]
-    if run.command == "backfill":
-        if start := run.arguments.get("start"):
-            words += ["--start", start]
-        words += ["--end", run.trade_date.isoformat()]
-    else:
-        words += ["--date", run.trade_date.isoformat()]
+    risk_alone = failed == [RISK] and not as_asked and not everything
+    command = "analytics" if risk_alone else run.command
+    words = ["python", "run_nightly.py", command, *_dates(command, run)]
     for name in run.scope:
         words += ["--portfolio", name]
-    if not everything:
+    if not everything and command != "analytics":
         for phase in run.arguments.get("phase", []) if as_asked else failed:
             words += ["--phase", phase]
         if as_asked and (first := run.arguments.get("from_phase")):
             words += ["--from-phase", first]
     return shlex.join(words)
+
+
+def _dates(command: str, run: RunRecord) -> list[str]:
+    """The sessions of a run, as options of a command that repeats it."""
+    start, end = run.arguments.get("start"), run.trade_date.isoformat()
+    for phase in run.phases:
+        # What was due when a backfill began is so no longer: without a start, the phase tells where its work began.
+        if phase.phase == RISK and phase.status == "failed" and run.command == "backfill":
+            start = start or phase.counts.get("start")
+    if command == "backfill":
+        return [*(["--start", start] if start else []), "--end", end]
+    return ["--start", start, "--end", end] if start and start != end else ["--date", end]
 
 
 def duration(run: RunRecord) -> float:

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _WIDTH_WITHOUT_TERMINAL = 140
 
 
 def print_table(title: str, records: Sequence[dict[str, Any]], right: Sequence[str] = ()) -> None:
     """Print records that share their keys, which head the columns; numbers and the columns in `right` to the right."""
+    _print(_table(title, records, right))
+
+
+def print_side_by_side(left: Sequence[Sequence[dict[str, Any]]], right: Sequence[dict[str, Any]]) -> None:
+    """Print short tables one above the other and a long one beside them, or below where the terminal is too narrow.
+
+    Each is given by its records, as `print_table` takes them, and has all columns but the first to the right; one
+    without records is left out.
+    """
+    from rich.columns import Columns
+    from rich.console import Group
+
+    short = Group(*(_table("", records, [*records[0]][1:]) for records in left if records))
+    long = [_table("", right, [*right[0]][1:])] if right else []
+    _print(Columns([short, *long], padding=(0, 3)))
+
+
+def _table(title: str, records: Sequence[dict[str, Any]], right: Sequence[str]) -> Table:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -21,7 +41,13 @@ def print_table(title: str, records: Sequence[dict[str, Any]], right: Sequence[s
         table.add_column(name.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
     for record in records:
         table.add_row(*map(_cell, record.values()))
-    Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False).print(table)
+    return table
+
+
+def _print(what: Any) -> None:
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False).print(what)
 
 
 def _cell(value: Any) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nightly.context import Context
-from nightly.phases import market_data, roll_forward
+from nightly.phases import market_data, risk, roll_forward
 from nightly.phases.outcome import Outcome
 from warehouse.errors import UserError
 
@@ -24,11 +24,15 @@ class Phase:
     work: Callable[[Context, Sequence[str]], Mapping[str, Outcome]]
 
 
+# What the command `analytics` runs alone.
+RISK = "3"
+
 PHASES = (
     Phase("1", "Market Data Collection", market_data.work),
     Phase("2", "P&L & Snapshots", roll_forward.work),
     Phase("2.5", "Position Market Values", roll_forward.work),
     Phase("2.75", "Sector Tag Restoration", roll_forward.work),
+    Phase(RISK, "Risk Analytics", risk.work),
 )
 
 

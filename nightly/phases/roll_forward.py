@@ -33,7 +33,8 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     began = time.monotonic()
     with context.database.connect() as conn:
         views = prepare.views_to_build(conn, context.dbt)
-        invocation = context.dbt.run([*views, *(f"tag:{TAGS[number]}" for number in numbers)], context.dbt_variables)
+        select = [*views, *(f"tag:{TAGS[number]}" for number in numbers)]
+        invocation = context.dbt.run(select, context.dbt_variables, context.progress.step)
         if all(result.well for result in invocation.results if result.name in views):
             prepare.remember_views(conn, context.dbt)
         waited = time.monotonic() - began - sum(result.seconds for result in invocation.results)
@@ -41,13 +42,13 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
         for number, results in _share_out(invocation.results, numbers).items():
             # Starting and parsing dbt counts for the first of them.
             seconds = sum(result.seconds for result in results) + (max(waited, 0) if number == numbers[0] else 0)
-            problems = _node_problems(number, results)
+            problems = find_node_problems(number, results)
             written = _rows_written(conn, number, invocation.invocation_id)
             counts: dict[str, Any] = {"models": len(results), "rows": written}
             lines = _describe_rows(written)
             if number == "2" and not problems:
                 rolled = _sessions_rolled(conn, context)
-                covered = coverage.measure(conn, context)
+                covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)
                 counts |= {**rolled, "coverage": covered}
                 lines = _describe_sessions(**rolled) + lines
                 problems = _ignored_inputs(conn) + coverage.find_problems(covered, context.trade_date)
@@ -66,7 +67,7 @@ def _describe_sessions(rolled: Sequence[Mapping[str, Any]], idle: Mapping[str, A
         who = f"{idle['portfolios']:,} portfolio" + ("s are" if idle["portfolios"] != 1 else " is")
         prefix = "" if rolled else "nothing due: "
         lines.append(f"{prefix}{who} rolled to {idle['rolled_to']}" + (" already" if rolled else ""))
-    return lines
+    return lines or ["nothing due: no portfolio has begun yet"]
 
 
 def _window(each: Mapping[str, Any]) -> str:
@@ -97,7 +98,7 @@ def _share_out(results: Sequence[NodeResult], numbers: Sequence[str]) -> dict[st
     return shared
 
 
-def _node_problems(number: str, results: Sequence[NodeResult]) -> list[Problem]:
+def find_node_problems(number: str, results: Sequence[NodeResult]) -> list[Problem]:
     """The failures of a phase's nodes, those that were skipped in one line; and that there were nodes at all."""
     if not any(TAGS[number] in result.tags for result in results):
         return [Problem("dbt", f"dbt ran no model tagged {TAGS[number]}: is dbt_project complete?", phase=number)]
@@ -144,7 +145,7 @@ def _sessions_rolled(conn: psycopg.Connection, context: Context) -> dict[str, An
         select count(*), to_char(min(last_session), 'YYYY-MM-DD') from ops.roll_forward_state
         where portfolio_id = any(%s) and portfolio_id not in (select portfolio_id from ops.roll_forward_window)
         """,
-        ([portfolio.portfolio_id for portfolio in context.portfolios],),
+        (context.portfolio_ids,),
     ).fetchone()
     return {"rolled": rolled.fetchall(), "idle": {"portfolios": idle, "rolled_to": rolled_to} if idle else None}
 

@@ -4,32 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from tiny_project import write_project
 
 from nightly.dbt_runner import Dbt, DbtError
 from warehouse.database import Database, create_if_missing, libpq_url
 
-PROJECT_FILE = """
-name: tiny
-version: "1.0"
-profile: tiny
-models:
-  tiny:
-    +materialized: table
-"""
-PROFILES = """
-tiny:
-  target: test
-  outputs:
-    test:
-      type: postgres
-      host: "{{ env_var('PGHOST') }}"
-      port: "{{ env_var('PGPORT') | as_number }}"
-      user: "{{ env_var('PGUSER') }}"
-      password: "{{ env_var('PGPASSWORD', '') }}"
-      dbname: "{{ env_var('PGDATABASE') }}"
-      schema: public
-      threads: 1
-"""
 MODELS = {
     "numbers": "{{ config(materialized='ephemeral') }} select {{ var('divisor', 1) }} as divisor",
     "first": "{{ config(tags=['one']) }} select divisor, '{{ var('day', 'never') }}' as day from {{ ref('numbers') }}",
@@ -40,19 +19,17 @@ MODELS = {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiny")
-    (folder / "models").mkdir()
-    (folder / "dbt_project.yml").write_text(PROJECT_FILE)
-    (folder / "profiles.yml").write_text(PROFILES)
-    for name, sql in MODELS.items():
-        (folder / "models" / f"{name}.sql").write_text(sql)
-    return folder
+    files = {f"models/{name}.sql": sql for name, sql in MODELS.items()}
+    return write_project(tmp_path_factory.mktemp("tiny"), files)
 
 
 @pytest.fixture(scope="module")
 def tiny_database(server: dict[str, str]) -> Database:
     create_if_missing(server, "tiny")
-    return Database(libpq_url({**server, "dbname": "tiny"}), embedded=True)
+    database = Database(libpq_url({**server, "dbname": "tiny"}), embedded=True)
+    with database.connect() as conn:
+        conn.execute("create schema if not exists analytics")
+    return database
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +47,13 @@ def statuses(results) -> dict[str, str]:
 
 
 def test_a_run_answers_for_every_model_and_honours_its_variables(dbt: Dbt, tiny_database: Database):
-    environment = dict(os.environ)
+    environment, told = dict(os.environ), []
     for day in ("2024-02-15", "2024-02-16"):  # twice: dbt must not see the first run's ephemeral model as done
-        invocation = dbt.run(["tag:one", "tag:two"], {"day": day})
+        invocation = dbt.run(["tag:one", "tag:two"], {"day": day}, lambda *step: told.append(step))
         assert statuses(invocation.results) == {"first": "success", "second": "success", "third": "success"}
         with tiny_database.connect() as conn:
-            assert conn.execute("select day from first").fetchone() == (day,)
+            assert conn.execute("select day from analytics.first").fetchone() == (day,)
+    assert told == [(1, 3), (2, 3), (3, 3)] * 2
     assert dict(os.environ) == environment
 
 
@@ -96,12 +74,8 @@ def test_what_dbt_did_not_run_is_absent_although_it_reports_success(dbt: Dbt, pr
     assert dbt.run(["tag:nobody"]).results == []
 
 
-def test_a_project_that_does_not_parse_says_so_in_one_line(project: Path, tiny_database: Database, tmp_path: Path):
-    broken = tmp_path / "broken"
-    (broken / "models").mkdir(parents=True)
-    for name in ("dbt_project.yml", "profiles.yml"):
-        (broken / name).write_text((project / name).read_text())
-    (broken / "models" / "lost.sql").write_text("select * from {{ ref('nowhere') }}")
+def test_a_project_that_does_not_parse_says_so_in_one_line(tiny_database: Database, tmp_path: Path):
+    broken = write_project(tmp_path / "broken", {"models/lost.sql": "select * from {{ ref('nowhere') }}"})
     with pytest.raises(DbtError, match=r"depends on a node named 'nowhere'") as failure:
         Dbt(tiny_database, tmp_path, broken).run(["lost"])
     assert "\n" not in str(failure.value)
@@ -120,9 +94,9 @@ def test_the_parse_cache_outlives_the_address_of_a_server_that_went_away(dbt, pr
 
 def test_any_command_goes_through_with_dbts_own_output_and_status(dbt: Dbt, tiny_database, capfd):
     assert dbt.command(["run", "--select", "first", "second"]) == 0
-    assert "OK created sql table model public.second" in capfd.readouterr().out
+    assert "OK created sql table model analytics.second" in capfd.readouterr().out
     with tiny_database.connect() as conn:
-        conn.execute("update first set divisor = 0")
+        conn.execute("update analytics.first set divisor = 0")
     assert dbt.command(["run", "--select", "second"]) == 1
     assert "division by zero" in capfd.readouterr().out
     assert dbt.command(["run", "--nope"]) == 2

@@ -12,6 +12,8 @@ STARTED = datetime(2024, 2, 15, 23, 30, tzinfo=UTC)
 
 def record(command="run", status="failed", failed=(), problems=(), scope=(), **arguments) -> RunRecord:
     phases = {"1": "Market Data Collection", "2": "P&L & Snapshots", "2.5": "Position Market Values"}
+    if "3" in failed:
+        phases["3"] = "Risk Analytics"
     return RunRecord(
         run_id=7,
         command=command,
@@ -28,6 +30,12 @@ def record(command="run", status="failed", failed=(), problems=(), scope=(), **a
         ],
         problems=[*problems, *(Problem("model x", "division by zero", phase=number) for number in failed)],
     )
+
+
+def since(first_session: str, run: RunRecord) -> RunRecord:
+    """The same run with a risk phase that began at this session."""
+    run.phases[-1].counts["start"] = first_session
+    return run
 
 
 @pytest.mark.parametrize(
@@ -47,6 +55,20 @@ def record(command="run", status="failed", failed=(), problems=(), scope=(), **a
             "backfill --start 2024-01-02 --end 2024-02-15 --phase 2",
         ),
         (record("backfill", status="interrupted"), "backfill --end 2024-02-15"),
+        (record(failed=["3"]), "analytics --date 2024-02-15"),
+        (record(failed=["3"], scope=["A B"], phase=["3"]), "analytics --date 2024-02-15 --portfolio 'A B'"),
+        (record(failed=["2.5", "3"]), "run --date 2024-02-15 --phase 2.5 --phase 3"),
+        (record("backfill", failed=["3"], start="2024-01-02"), "analytics --start 2024-01-02 --end 2024-02-15"),
+        # what was due is so no longer
+        (since("2024-02-01", record("backfill", failed=["3"])), "analytics --start 2024-02-01 --end 2024-02-15"),
+        (
+            since("2024-02-01", record("backfill", failed=["2.5", "3"])),
+            "backfill --start 2024-02-01 --end 2024-02-15 --phase 2.5 --phase 3",
+        ),
+        (record("analytics", failed=["3"]), "analytics --date 2024-02-15"),
+        (record("analytics", failed=["3"], start="2024-01-02"), "analytics --start 2024-01-02 --end 2024-02-15"),
+        (record("analytics", status="interrupted"), "analytics --date 2024-02-15"),
+        (record("analytics", problems=[Problem("coverage", "80 %")]), "analytics --date 2024-02-15"),
     ],
 )
 def test_the_command_that_repeats_what_failed(run, command):

@@ -19,11 +19,17 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def reader(conn):
-    """The read-only role. Roles are the whole server's, so it goes when the test does."""
+    """The name of the read-only role. Roles are the whole server's, where other tests' databases may have made it."""
+    others = "afterclose_reader_of_other_tests"
+    exists = conn.execute("select from pg_roles where rolname = 'afterclose_reader'").rowcount
+    if exists:
+        conn.execute(f"alter role afterclose_reader rename to {others}")
     yield "afterclose_reader"
     if conn.execute("select from pg_roles where rolname = 'afterclose_reader'").rowcount:
         conn.execute("drop owned by afterclose_reader")
         conn.execute("drop role afterclose_reader")
+    if exists:
+        conn.execute(f"alter role {others} rename to afterclose_reader")
 
 
 def applied(conn) -> list[str]:

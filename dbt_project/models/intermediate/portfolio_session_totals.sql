@@ -1,20 +1,7 @@
 {{ config(materialized='ephemeral') }}
 
-with roll_forward_window as (
-    select * from {{ ref('roll_forward_window') }}
-),
-
-position_values as (
-    select position_values.*
-    from {{ ref('position_values') }} as position_values
-    inner join roll_forward_window as due
-        on
-            position_values.portfolio_id = due.portfolio_id
-            and position_values.value_date between due.first_session and due.last_session
-    -- as constants, so that the planner sees how small the window is
-    where
-        position_values.value_date >= (select min(roll_forward_window.first_session) from roll_forward_window)
-        and position_values.value_date <= (select max(roll_forward_window.last_session) from roll_forward_window)
+with position_values as (
+    {{ rows_in_window(ref('position_values'), 'value_date') }}
 ),
 
 by_position as (

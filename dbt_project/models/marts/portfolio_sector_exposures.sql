@@ -13,16 +13,12 @@
 {{ require_whole_window('roll_forward_window') }}
 -- depends_on: {{ ref('roll_forward_changes') }}
 
-with roll_forward_window as (
-    select * from {{ ref('roll_forward_window') }}
+with position_values as (
+    {{ rows_in_window(ref('position_values'), 'value_date') }}
 ),
 
-position_values as (
-    select * from {{ ref('position_values') }}
-),
-
-portfolio_snapshots as (
-    select * from {{ ref('portfolio_snapshots') }}
+snapshots as (
+    {{ rows_in_window(ref('portfolio_snapshots'), 'snapshot_date') }}
 ),
 
 benchmark_sector_weights as (
@@ -37,21 +33,6 @@ position_sector_tags as (
     select * from {{ ref('position_sector_tags') }}
 ),
 
-snapshots as (
-    select
-        snapshots.portfolio_id,
-        snapshots.snapshot_date as value_date,
-        snapshots.equity_balance
-    from portfolio_snapshots as snapshots
-    inner join roll_forward_window as due
-        on
-            snapshots.portfolio_id = due.portfolio_id
-            and snapshots.snapshot_date between due.first_session and due.last_session
-    where
-        snapshots.snapshot_date >= (select min(roll_forward_window.first_session) from roll_forward_window)
-        and snapshots.snapshot_date <= (select max(roll_forward_window.last_session) from roll_forward_window)
-),
-
 held as (
     select
         position_values.portfolio_id,
@@ -60,15 +41,8 @@ held as (
         sum(position_values.market_value) as market_value,
         count(*) filter (where position_values.quantity <> 0) as num_positions
     from position_values
-    inner join roll_forward_window as due
-        on
-            position_values.portfolio_id = due.portfolio_id
-            and position_values.value_date between due.first_session and due.last_session
     left join position_sector_tags on position_values.position_id = position_sector_tags.position_id
     left join sector_tags on position_sector_tags.sector_tag_id = sector_tags.sector_tag_id
-    where
-        position_values.value_date >= (select min(roll_forward_window.first_session) from roll_forward_window)
-        and position_values.value_date <= (select max(roll_forward_window.last_session) from roll_forward_window)
     group by position_values.portfolio_id, position_values.value_date, coalesce(sector_tags.name, 'Unclassified')
 ),
 
@@ -76,7 +50,7 @@ held as (
 grid as (
     select
         snapshots.portfolio_id,
-        snapshots.value_date,
+        snapshots.snapshot_date as value_date,
         benchmark_sector_weights.sector
     from snapshots
     cross join benchmark_sector_weights
@@ -102,7 +76,7 @@ weighted as (
         coalesce(benchmark_sector_weights.weight, 0) as benchmark_weight,
         coalesce(held.num_positions, 0)::integer as num_positions
     from grid
-    inner join snapshots on grid.portfolio_id = snapshots.portfolio_id and grid.value_date = snapshots.value_date
+    inner join snapshots on grid.portfolio_id = snapshots.portfolio_id and grid.value_date = snapshots.snapshot_date
     left join benchmark_sector_weights on grid.sector = benchmark_sector_weights.sector
     left join held
         on

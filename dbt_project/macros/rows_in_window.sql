@@ -1,0 +1,13 @@
+{# The rows of an incremental model that lie in the roll_forward_window, for an import CTE. #}
+{% macro rows_in_window(relation, day) -%}
+    select windowed.*
+    from {{ relation }} as windowed
+    inner join {{ ref("roll_forward_window") }} as due
+        on
+            windowed.portfolio_id = due.portfolio_id
+            and windowed.{{ day }} between due.first_session and due.last_session
+    where
+        -- as constants, so that the planner sees how small the window is
+        windowed.{{ day }} >= (select min(first_session) from {{ ref("roll_forward_window") }})
+        and windowed.{{ day }} <= (select max(last_session) from {{ ref("roll_forward_window") }})
+{%- endmacro %}

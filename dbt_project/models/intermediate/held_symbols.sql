@@ -1,0 +1,28 @@
+{{ config(materialized='ephemeral') }}
+
+with position_values as (
+    select * from {{ ref('position_values') }}
+),
+
+positions as (
+    select * from {{ ref('stg_positions') }}
+),
+
+final as (
+    select
+        position_values.value_date,
+        position_values.portfolio_id,
+        position_values.position_id,
+        position_values.symbol,
+        case positions.investment_class
+            when 'OPTIONS' then positions.underlying_symbol
+            else positions.symbol
+        end as market_symbol
+    from position_values
+    inner join positions on position_values.position_id = positions.position_id
+    where
+        position_values.quantity <> 0
+        and positions.investment_class <> 'PRIVATE'
+)
+
+select * from final

@@ -1,0 +1,35 @@
+"""Phase 3: risk analytics, by the statistical models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nightly.phases.outcome import Outcome
+from nightly.record import Problem, describe_exception, one_line
+from warehouse.errors import UserError
+
+if TYPE_CHECKING:
+    from nightly.context import Context
+
+
+def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
+    """Compute the risk of the run's sessions; whatever goes wrong is told with them, so that they can be repeated."""
+    (number,) = numbers
+    sessions = {"start": context.risk_from.isoformat(), "end": context.trade_date.isoformat()}
+    try:
+        from python_models.run import compute_risk
+
+        with context.database.connect() as conn:
+            report = compute_risk(
+                conn,
+                context.risk_from,
+                context.trade_date,
+                portfolio_ids=[each.portfolio_id for each in context.portfolios] if context.narrowed else None,
+                progress=context.progress.step,
+            )
+    except Exception as error:
+        message = one_line(error) if isinstance(error, UserError) else describe_exception(error)
+        return {number: Outcome(sessions, problems=[Problem("Risk Analytics", message, phase=number)])}
+    problems = [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
+    return {number: Outcome(report.counts(), report.lines(), problems)}

@@ -1,0 +1,29 @@
+"""Fingerprints of what results rest on: the same inputs and the same programs give the same ones."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def fingerprint(*parts: Any) -> str:
+    """A digest of arrays, bytes and plain values (told apart by their `repr`, which keeps every digit of a float)."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            data = repr((part.dtype.str, part.shape)).encode() + np.ascontiguousarray(part).tobytes()
+        else:
+            data = part if isinstance(part, bytes) else repr(part).encode()
+        # the length first, so that parts do not run into each other
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+@cache
+def method_fingerprint() -> str:
+    """A digest of the source of this package: whatever changes in a model, its results are computed again."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return fingerprint(*((file.name, file.read_bytes()) for file in files))

@@ -1,0 +1,334 @@
+"""All statistics of portfolios on one session, and the rows that keep them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+import numpy as np
+
+from python_models.betas import benchmark_betas
+from python_models.conventions import Floats, as_columns, divide
+from python_models.correlations import CORRELATION_WINDOW, PortfolioCorrelations, portfolio_correlations
+from python_models.factors import INTEREST_RATE, MARKET
+from python_models.options import black_scholes, delta_equivalent_value, option_volatility
+from python_models.panel import Position, Underlyings
+from python_models.portfolio_risk import (
+    Holdings,
+    book_history,
+    drawdowns,
+    ex_ante_risk,
+    portfolio_exposures,
+    tail_risk,
+)
+from python_models.store import Block
+from python_models.stress import FactorShocks, OptionPositions, stress_test
+from python_models.symbol_results import SymbolStatistics, volatility_columns
+from python_models.volatility import volatility
+
+_DAYS_PER_YEAR = 365.0
+
+
+@dataclass(frozen=True)
+class Books:
+    """The portfolios of one session: positions in the order of `holdings`, whose rows are `portfolios`.
+
+    `daily_returns` (n_sessions, n_portfolios) are the portfolios' own, from inception up to the day, and
+    `benchmark` (n_sessions,) the market's on the same sessions.
+    """
+
+    day: date
+    portfolios: tuple[UUID, ...]
+    positions: Sequence[Position]
+    holdings: Holdings
+    options: OptionPositions | None
+    daily_returns: Floats
+    benchmark: Floats
+
+
+@dataclass(frozen=True)
+class OptionTerms:
+    """The interest rate that options are valued at, and a dividend yield for all (None: each underlying's own)."""
+
+    rate: float = 0.0
+    dividend_yield: float | None = None
+
+
+def make_books(
+    statistics: SymbolStatistics,
+    equity: Mapping[UUID, float],
+    positions: Sequence[Position],
+    underlyings: Underlyings,
+    terms: OptionTerms,
+    daily_returns: Floats,
+    benchmark: Floats,
+) -> Books:
+    """Bring the portfolios of one session into the form that the models take; options become delta equivalents.
+
+    Args:
+        statistics: of the session.
+        equity: dollars of each portfolio that is wanted.
+        positions: theirs.
+        underlyings: of their options.
+        terms: what options are valued with.
+        daily_returns: as in `Books`, columns in the order of `equity`.
+        benchmark: as in `Books`.
+    """
+    portfolios = tuple(equity)
+    places = {portfolio: place for place, portfolio in enumerate(portfolios)}
+    columns = {symbol: column for column, symbol in enumerate(statistics.symbols)}
+    symbol = np.array([columns.get(position.symbol, -1) for position in positions], dtype=np.intp)
+    value = np.array([position.market_value for position in positions], dtype=np.float64)
+    options, delta_values = _options(statistics, positions, symbol, underlyings, terms)
+    if options is not None:
+        value[options.position] = delta_values
+    holdings = Holdings(
+        portfolio=np.array([places[position.portfolio_id] for position in positions], dtype=np.intp),
+        symbol=symbol,
+        value=value,
+        equity=np.array(list(equity.values()), dtype=np.float64),
+        n_symbols=len(columns),
+    )
+    return Books(statistics.day, portfolios, positions, holdings, options, daily_returns, benchmark)
+
+
+def portfolio_blocks(books: Books, statistics: SymbolStatistics, shocks: FactorShocks) -> list[Block]:
+    """The rows of all portfolio tables."""
+    return [
+        *_exposure_blocks(books, statistics),
+        *_risk_blocks(books, statistics),
+        *_correlation_blocks(books, statistics),
+        _stress_block(books, statistics, shocks),
+    ]
+
+
+def _options(
+    statistics: SymbolStatistics,
+    positions: Sequence[Position],
+    symbol: np.ndarray,
+    underlyings: Underlyings,
+    terms: OptionTerms,
+) -> tuple[OptionPositions | None, Floats]:
+    """The options among the positions, and their delta-equivalent values."""
+    places = np.array([place for place, position in enumerate(positions) if position.is_option], dtype=np.intp)
+    if not len(places):
+        return None, np.empty(0)
+    day = statistics.day
+    options = [positions[place] for place in places]
+    spot = np.array([underlyings.spot(option.symbol, day) for option in options])
+    strike = np.array([option.strike for option in options], dtype=np.float64)
+    is_call = np.array([option.is_call for option in options])
+    units = np.array([option.units for option in options])
+    years = np.array([(option.expiration - day).days / _DAYS_PER_YEAR for option in options])
+    dividend_yield = np.array(
+        [
+            underlyings.dividend_yield(option.symbol, day) if terms.dividend_yield is None else terms.dividend_yield
+            for option in options
+        ]
+    )
+    # A last price is as old as its date: it is held against the underlying and the time to expiry of that day.
+    priced = [option.price_date or day for option in options]
+    last_price = np.array([option.price if option.price_date else np.nan for option in options])
+    known = symbol[places] >= 0
+    realized = np.where(known, statistics.volatility.realized_vol_63d[symbol[places]], np.nan)
+    used = option_volatility(
+        last_price,
+        np.array([underlyings.spot(option.symbol, then) for option, then in zip(options, priced, strict=True)]),
+        strike,
+        np.array(
+            [(option.expiration - then).days / _DAYS_PER_YEAR for option, then in zip(options, priced, strict=True)]
+        ),
+        is_call=is_call,
+        realized_volatility=realized,
+        rate=terms.rate,
+        dividend_yield=dividend_yield,
+    )
+    today = black_scholes(
+        spot, strike, years, used.volatility, is_call=is_call, rate=terms.rate, dividend_yield=dividend_yield
+    )
+    return (
+        OptionPositions(
+            position=places,
+            units=units,
+            spot=spot,
+            strike=strike,
+            years=years,
+            volatility=used.volatility,
+            is_call=is_call,
+            rate=terms.rate,
+            dividend_yield=dividend_yield,
+        ),
+        delta_equivalent_value(today.delta, spot, units),
+    )
+
+
+def _exposure_blocks(books: Books, statistics: SymbolStatistics) -> list[Block]:
+    models = {
+        "market": ((MARKET,), as_columns(statistics.market.beta)),
+        "interest_rate": ((INTEREST_RATE,), as_columns(statistics.interest_rate.beta)),
+        "ridge": (statistics.factors.names, statistics.ridge.beta),
+    }
+    if statistics.spreads:
+        spread_betas = np.column_stack([fit.beta for fit in statistics.spreads.values()])
+        models["spread"] = (tuple(statistics.spreads), spread_betas)
+    blocks = []
+    for model, (factors, betas) in models.items():
+        exposures = portfolio_exposures(books.holdings, betas)
+        for place, factor in enumerate(factors):
+            blocks.append(
+                Block(
+                    "portfolio_factor_exposures",
+                    {
+                        "calculation_date": books.day,
+                        "portfolio_id": books.portfolios,
+                        "model": model,
+                        "factor": factor,
+                        "exposure_value": exposures.value[:, place],
+                        "exposure_dollar": exposures.dollar[:, place],
+                        "positions_covered": exposures.covered[:, place],
+                        "positions_without": exposures.without[:, place],
+                        "reason": _reasons(exposures.reason[:, place]),
+                    },
+                )
+            )
+    return blocks
+
+
+def _risk_blocks(books: Books, statistics: SymbolStatistics) -> list[Block]:
+    holdings = books.holdings
+    betas, factors = statistics.ridge.beta, statistics.factors.values
+    risk = ex_ante_risk(holdings, betas, statistics.ridge.residual_variance, statistics.risk_covariance.matrix)
+    if not statistics.factors.names:
+        # nothing stands in for a missing return then, rather than a sum over no factors, which would be zero
+        betas, factors = np.full((len(betas), 1), np.nan), np.full((len(factors), 1), np.nan)
+    history = book_history(holdings, statistics.returns, betas, factors)
+    tail = tail_risk(history.pnl)
+    equity = np.where(holdings.has_equity, holdings.equity, np.nan)
+    own_beta = benchmark_betas(books.daily_returns, books.benchmark)
+    metrics = Block(
+        "portfolio_risk_metrics",
+        {
+            "calculation_date": books.day,
+            "portfolio_id": books.portfolios,
+            **volatility_columns(volatility(divide(history.pnl, equity))),
+            "factor_variance": risk.factor_variance,
+            "specific_variance": risk.specific_variance,
+            "ex_ante_vol": risk.ex_ante_vol,
+            "var_95_1d": tail.var,
+            "es_95_1d": tail.es,
+            "max_drawdown": drawdowns(books.daily_returns)[-1],
+            "beta_portfolio_regression": own_beta.raw_beta,
+            "positions_without": risk.positions_without,
+            "reason": _reasons(risk.reason, tail.reason),
+        },
+    )
+    contributions = Block(
+        "position_risk_contributions",
+        {
+            "calculation_date": books.day,
+            "portfolio_id": [position.portfolio_id for position in books.positions],
+            "position_id": [position.position_id for position in books.positions],
+            "marginal_vol": risk.marginal_vol,
+            "contribution_vol": risk.contribution_vol,
+            "contribution_share": risk.contribution_share,
+        },
+    )
+    return [metrics, contributions]
+
+
+def _correlation_blocks(books: Books, statistics: SymbolStatistics) -> list[Block]:
+    net = books.holdings.net_values()
+    sectors: list[dict[str, str | None]] = [{} for _ in books.portfolios]
+    for position, place in zip(books.positions, books.holdings.portfolio, strict=True):
+        if position.symbol is not None:
+            sectors[place].setdefault(position.symbol, position.sector)
+    summaries = []
+    for place in range(len(books.portfolios)):
+        row = net[[place], :].toarray()[0]
+        summaries.append(portfolio_correlations(statistics.correlations, statistics.symbols, row, sectors[place]))
+    blocks = [
+        Block(
+            "correlation_calculations",
+            {
+                "calculation_date": books.day,
+                "portfolio_id": books.portfolios,
+                "window_days": CORRELATION_WINDOW,
+                "overall_correlation": [summary.overall_correlation for summary in summaries],
+                "correlation_concentration_score": [summary.concentration_score for summary in summaries],
+                "effective_positions": [summary.effective_positions for summary in summaries],
+                "positions_included": [len(summary.included) for summary in summaries],
+                "positions_excluded": [len(summary.excluded) for summary in summaries],
+                "data_quality": [str(summary.data_quality) for summary in summaries],
+            },
+        )
+    ]
+    for portfolio, summary, equity in zip(books.portfolios, summaries, books.holdings.equity, strict=True):
+        blocks += _cluster_blocks(books.day, portfolio, summary, equity)
+    return blocks
+
+
+def _cluster_blocks(day: date, portfolio: UUID, summary: PortfolioCorrelations, equity: float) -> list[Block]:
+    of_portfolio = {"calculation_date": day, "portfolio_id": portfolio}
+    members = [(cluster.number, symbol) for cluster in summary.clusters for symbol in cluster.symbols]
+    return [
+        Block(
+            "correlation_clusters",
+            {
+                **of_portfolio,
+                "cluster_number": [cluster.number for cluster in summary.clusters],
+                "nickname": [cluster.nickname for cluster in summary.clusters],
+                "avg_correlation": [cluster.avg_correlation for cluster in summary.clusters],
+                "total_value": [cluster.total_value for cluster in summary.clusters],
+                "weight": [cluster.total_value / equity if equity > 0 else None for cluster in summary.clusters],
+            },
+        ),
+        Block(
+            "correlation_cluster_positions",
+            {
+                **of_portfolio,
+                "cluster_number": [number for number, _ in members],
+                "symbol": [symbol for _, symbol in members],
+            },
+        ),
+    ]
+
+
+def _stress_block(books: Books, statistics: SymbolStatistics, shocks: FactorShocks) -> Block:
+    results = stress_test(books.holdings, statistics.ridge.beta, shocks, books.options)
+    shape = results.direct_pnl.shape
+    portfolio, scenario = (places.ravel() for places in np.indices(shape))
+    return Block(
+        "stress_test_results",
+        {
+            "calculation_date": books.day,
+            "portfolio_id": np.array(books.portfolios, dtype=object)[portfolio],
+            "scenario_id": np.array(shocks.scenario_ids, dtype=object)[scenario],
+            "direct_pnl": results.direct_pnl.ravel(),
+            "correlated_pnl": results.correlated_pnl.ravel(),
+            "correlation_effect": results.correlation_effect.ravel(),
+            "stressed_equity": results.stressed_equity.ravel(),
+            "factor_impacts": [
+                _impacts(shocks.factors, impacts, rest)
+                for impacts, rest in zip(
+                    results.factor_impacts.reshape(portfolio.size, len(shocks.factors)),
+                    results.nonlinear.ravel(),
+                    strict=True,
+                )
+            ],
+            "positions_excluded": results.positions_excluded[portfolio],
+            "reason": _reasons(results.reason.ravel()),
+        },
+    )
+
+
+def _impacts(factors: Sequence[str], impacts: Floats, rest: float) -> str | None:
+    """Dollars by factor as JSON; None where there is no P&L to share out."""
+    if not np.isfinite(rest):
+        return None
+    return json.dumps({**dict(zip(factors, impacts.tolist(), strict=True)), "nonlinear": float(rest)})
+
+
+def _reasons(*several: np.ndarray) -> list[str | None]:
+    """The reasons of each row in one text, each once; None where there is none."""
+    return ["; ".join(dict.fromkeys(filter(None, reasons))) or None for reasons in zip(*several, strict=True)]

@@ -1,0 +1,149 @@
+"""What one pass over the risk models did: counts for the ledger, lines for the summary, warnings with their scope."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from python_models.conventions import Flags, Integers, has_numbers
+from python_models.factors import ETF_MINIMUM
+from python_models.portfolio_risk import EQUITY_NOT_POSITIVE
+from python_models.symbol_results import SymbolStatistics
+
+_NAMED = 8  # of many symbols or portfolios a line names these
+
+_WHY = {
+    "insufficient_history": "too few returns",
+    "zero_variance": "returns that do not move",
+    "no_benchmark": "the benchmark has too few returns",
+}
+
+
+@dataclass
+class RiskReport:
+    """What was done for the sessions `start` to `end`.
+
+    `sessions` have a snapshot of some portfolio, `computed` are those of them where something was due;
+    `unchanged_results` counts portfolios × sessions (and symbols as one more) that were left alone. `without_beta` has
+    the held symbols by model and reason, with their observations, `etfs` the ETF of each factor and `missing_factors`
+    those without any, all as of the last session computed.
+    """
+
+    start: date
+    end: date
+    sessions: int = 0
+    unchanged_results: int = 0
+    computed: list[date] = field(default_factory=list)
+    symbols: int = 0
+    portfolios: set[str] = field(default_factory=set)
+    portfolio_results: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    etfs: dict[str, str] = field(default_factory=dict)
+    missing_factors: list[str] = field(default_factory=list)
+    without_beta: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    without_equity: dict[str, list[date]] = field(default_factory=dict)
+
+    def note_symbols(self, statistics: SymbolStatistics, held: set[str], factors: list[str]) -> None:
+        """Take in the symbols of a session that is computed; sessions come in order."""
+        self.computed.append(statistics.day)
+        self.symbols = len(statistics.symbols)
+        self.etfs = dict(statistics.chosen)
+        self.missing_factors = [factor for factor in factors if factor not in statistics.chosen]
+        models = {
+            "market": statistics.market,
+            "interest_rate": statistics.interest_rate,
+            **{f"spread {name}": fit for name, fit in statistics.spreads.items()},
+            "ridge": statistics.ridge,
+        }
+        self.without_beta = {
+            model: _by_reason(statistics.symbols, held, fit.quality_flag, fit.observations)
+            for model, fit in models.items()
+        }
+
+    def note_portfolios(self, equity: dict[str, float], day: date) -> None:
+        """Take in the portfolios of a session that are computed, by name."""
+        self.portfolios |= set(equity)
+        self.portfolio_results += len(equity)
+        for name, balance in equity.items():
+            if not balance > 0:
+                self.without_equity.setdefault(name, []).append(day)
+
+    def counts(self) -> dict[str, Any]:
+        """Everything in plain JSON values."""
+        return {
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "sessions": self.sessions,
+            "sessions_computed": len(self.computed),
+            "symbols": self.symbols,
+            "portfolios": len(self.portfolios),
+            "portfolio_results": self.portfolio_results,
+            "unchanged_results": self.unchanged_results,
+            "rows": {table: count for table, count in self.rows.items() if count},
+            "etfs": self.etfs,
+            "missing_factors": self.missing_factors,
+            "without_beta": {model: reasons for model, reasons in self.without_beta.items() if reasons},
+            "without_equity": {name: len(days) for name, days in self.without_equity.items()},
+        }
+
+    def lines(self) -> list[str]:
+        """What was done, in words."""
+        if not self.sessions:
+            return [f"nothing to compute: no portfolio has a snapshot from {self.start} to {self.end}"]
+        if not self.computed:
+            return [f"results of {_many(self.sessions, 'session')} are current"]
+        days = str(self.computed[0])
+        if len(self.computed) > 1:
+            days = f"{len(self.computed):,} sessions, {self.computed[0]} to {self.computed[-1]}"
+        lines = [f"{days}: {_many(len(self.portfolios), 'portfolio')}, {_many(self.symbols, 'symbol')}"]
+        if current := self.sessions - len(self.computed):
+            lines.append(f"results of {_many(current, 'more session')} are current")
+        lines.append(f"{sum(self.rows.values()):,} rows written")
+        if self.etfs:
+            lines.append("factors: " + ", ".join(f"{factor} {etf}" for factor, etf in self.etfs.items()))
+        return lines
+
+    def warnings(self) -> list[tuple[str, str]]:
+        """What is not known and why, as (scope, message)."""
+        if not self.computed:
+            return []
+        day = self.computed[-1]
+        found = [
+            (f"factor {factor}", f"no ETF of it has {ETF_MINIMUM} returns up to {day}: nothing is exposed to it")
+            for factor in self.missing_factors
+        ]
+        for (reason, symbols), models in self._models_by_lack().items():
+            named = [f"{symbol} ({count})" for symbol, count in symbols[:_NAMED]]
+            more = [f"and {len(symbols) - _NAMED} more"] if len(symbols) > _NAMED else []
+            have = f"{_many(len(symbols), 'held symbol')} without a beta on {day}"
+            found.append((", ".join(models), f"{have}, {_WHY[reason]}: {', '.join(named + more)}"))
+        for name, days in self.without_equity.items():
+            when = str(days[-1]) + (f" and {_many(len(days) - 1, 'session')} before" if len(days) > 1 else "")
+            found.append((f"portfolio {name}", f"{EQUITY_NOT_POSITIVE} on {when}: no exposures or volatilities"))
+        return found
+
+    def _models_by_lack(self) -> dict[tuple[str, tuple[tuple[str, int], ...]], list[str]]:
+        """Which models lack the same symbols for the same reason: they share a line."""
+        models: dict[tuple[str, tuple[tuple[str, int], ...]], list[str]] = {}
+        for model, reasons in self.without_beta.items():
+            for reason, symbols in reasons.items():
+                models.setdefault((reason, tuple(symbols.items())), []).append(model)
+        return models
+
+
+def _by_reason(
+    symbols: tuple[str, ...], held: set[str], flags: Flags, observations: Integers
+) -> dict[str, dict[str, int]]:
+    """The held symbols without a number and their observations, by the flag that says why."""
+    reasons: dict[str, dict[str, int]] = {}
+    numbers = has_numbers(flags)
+    for symbol, has_number, flag, count in zip(
+        symbols, numbers.tolist(), flags.tolist(), observations.tolist(), strict=True
+    ):
+        if symbol in held and not has_number:
+            reasons.setdefault(flag, {})[symbol] = count
+    return reasons
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")

@@ -1,0 +1,199 @@
+"""All statistics of symbols and factors on one session, and the rows that keep them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from python_models.betas import BETA_WINDOW, Betas, benchmark_betas
+from python_models.conventions import Booleans, Floats, as_columns
+from python_models.correlations import Correlations, correlation_matrix, correlation_p_values
+from python_models.covariance import Covariance, correlation_from_covariance, ewma_covariance, sample_covariance
+from python_models.factors import (
+    INTEREST_RATE,
+    MARKET,
+    RIDGE_ALPHA,
+    FactorReturns,
+    choose_factor_etfs,
+    factor_returns,
+    ridge_exposures,
+    spread_exposures,
+    spread_returns,
+)
+from python_models.regression import RidgeRegression, SimpleRegression
+from python_models.store import Block, Pairs
+from python_models.volatility import Volatility
+
+
+@dataclass(frozen=True)
+class SymbolStatistics:
+    """Every statistic of every symbol on one session; `returns` (n_sessions, n_symbols) are what it rests on.
+
+    `chosen` is the ETF of each factor that has one, `benchmark` the market's returns (NaN without). `risk_covariance`
+    (exponentially weighted) and `stress_covariance` (equally weighted) are of `factors`.
+    """
+
+    day: date
+    symbols: tuple[str, ...]
+    returns: Floats
+    chosen: Mapping[str, str]
+    benchmark: Floats
+    market: Betas
+    interest_rate: Betas
+    factors: FactorReturns
+    spreads: Mapping[str, SimpleRegression]
+    ridge: RidgeRegression
+    volatility: Volatility
+    correlations: Correlations
+    risk_covariance: Covariance
+    stress_covariance: Covariance
+
+
+def symbol_statistics(
+    day: date,
+    symbols: tuple[str, ...],
+    returns: Floats,
+    volatility: Volatility,
+    candidates: Mapping[str, Sequence[str]],
+) -> SymbolStatistics:
+    """Compute them all.
+
+    Args:
+        day: the session of the last row.
+        symbols: names of the columns, sorted; the factors' ETFs are among them.
+        returns: daily returns (n_sessions, n_symbols) up to the day.
+        volatility: of the same symbols, which a rolling history gives more cheaply for many days.
+        candidates: factor to its ETFs in order of preference.
+    """
+    chosen = choose_factor_etfs(returns, symbols, candidates)
+    factors = factor_returns(returns, symbols, chosen)
+    market = _benchmark(returns, symbols, candidates.get(MARKET, ()))
+    return SymbolStatistics(
+        day=day,
+        symbols=symbols,
+        returns=returns,
+        chosen=chosen,
+        benchmark=market,
+        market=benchmark_betas(returns, market),
+        interest_rate=benchmark_betas(returns, _benchmark(returns, symbols, candidates.get(INTEREST_RATE, ()))),
+        factors=factors,
+        spreads=spread_exposures(returns, spread_returns(returns, symbols, chosen)),
+        ridge=ridge_exposures(returns, factors),
+        volatility=volatility,
+        correlations=correlation_matrix(returns),
+        risk_covariance=ewma_covariance(factors.values),
+        stress_covariance=sample_covariance(factors.values),
+    )
+
+
+def symbol_blocks(statistics: SymbolStatistics) -> list[Block]:
+    """The rows of all tables of symbols and factors, but for the pairs."""
+    day, symbols = statistics.day, list(statistics.symbols)
+    blocks = [
+        _beta_block("symbol_market_betas", statistics.market, day, symbols),
+        _beta_block("symbol_interest_rate_betas", statistics.interest_rate, day, symbols),
+        _volatility_block(statistics.volatility, day, symbols),
+    ]
+    for factor, fit in statistics.spreads.items():
+        blocks.append(_exposure_block("spread", factor, fit.beta, fit, None, day, symbols))
+    for place, factor in enumerate(statistics.factors.names):
+        beta = statistics.ridge.beta[:, place]
+        blocks.append(_exposure_block("ridge", factor, beta, statistics.ridge, RIDGE_ALPHA, day, symbols))
+    blocks.append(_factor_correlation_block(statistics))
+    return blocks
+
+
+def symbol_pairs(statistics: SymbolStatistics, held_together: Booleans) -> Pairs:
+    """The pairs that `held_together` (n_symbols, n_symbols) marks."""
+    # above the diagonal, and the symbols are sorted: the first of a pair is the smaller one
+    first, second = np.nonzero(np.triu(held_together, 1))
+    correlation = statistics.correlations.correlation[first, second]
+    observations = statistics.correlations.observations[first, second]
+    p_value = correlation_p_values(correlation, observations)
+    return Pairs(statistics.day, statistics.symbols, first, second, correlation, observations, p_value)
+
+
+def volatility_columns(volatility: Volatility) -> dict[str, np.ndarray]:
+    """The columns that symbols' and portfolios' volatilities share."""
+    return {
+        "realized_vol_21d": volatility.realized_vol_21d,
+        "realized_vol_63d": volatility.realized_vol_63d,
+        "expected_vol_21d": volatility.expected_vol_21d,
+        "vol_trend": volatility.vol_trend,
+        "vol_trend_strength": volatility.vol_trend_strength,
+        "vol_percentile": volatility.vol_percentile,
+        "observations": volatility.observations,
+        "model_r_squared": volatility.model_r_squared,
+        "quality_flag": volatility.quality_flag,
+    }
+
+
+def _benchmark(returns: Floats, symbols: tuple[str, ...], candidates: Sequence[str]) -> Floats:
+    """Returns of the first of the candidates, the benchmark by definition; NaN where it is not in the panel."""
+    if not candidates or candidates[0] not in symbols:
+        return np.full(len(returns), np.nan)
+    return returns[:, symbols.index(candidates[0])]
+
+
+def _beta_block(table: str, betas: Betas, day: date, symbols: list[str]) -> Block:
+    return Block(
+        table,
+        {
+            "calculation_date": day,
+            "symbol": symbols,
+            "beta": betas.beta,
+            "raw_beta": betas.raw_beta,
+            "alpha": betas.alpha,
+            "r_squared": betas.r_squared,
+            "std_error": betas.std_error,
+            "p_value": betas.p_value,
+            "observations": betas.observations,
+            "window_days": BETA_WINDOW,
+            "quality_flag": betas.quality_flag,
+        },
+    )
+
+
+def _exposure_block(
+    model: str,
+    factor: str,
+    beta: Floats,
+    fit: SimpleRegression | RidgeRegression,
+    penalty: float | None,
+    day: date,
+    symbols: list[str],
+) -> Block:
+    return Block(
+        "symbol_factor_exposures",
+        {
+            "calculation_date": day,
+            "symbol": symbols,
+            "model": model,
+            "factor": factor,
+            "beta": beta,
+            "r_squared": fit.r_squared,
+            "observations": fit.observations,
+            "regularization_alpha": penalty,
+            "quality_flag": fit.quality_flag,
+        },
+    )
+
+
+def _volatility_block(volatility: Volatility, day: date, symbols: list[str]) -> Block:
+    return Block("symbol_volatility", {"calculation_date": day, "symbol": symbols, **volatility_columns(volatility)})
+
+
+def _factor_correlation_block(statistics: SymbolStatistics) -> Block:
+    names = np.array(statistics.factors.names, dtype=object)
+    correlation = correlation_from_covariance(as_columns(statistics.stress_covariance.matrix))
+    first, second = np.indices(correlation.shape).reshape(2, -1)
+    return Block(
+        "factor_correlations",
+        {
+            "calculation_date": statistics.day,
+            "factor_1": names[first],
+            "factor_2": names[second],
+            "correlation": correlation.ravel(),
+        },
+    )

@@ -1,0 +1,89 @@
+"""Seeds and views are made again when their files have changed or they are not there, and only then."""
+
+from datetime import date
+from pathlib import Path
+
+import psycopg
+import pytest
+from tiny_project import write_project
+
+from nightly.dbt_runner import Dbt
+from nightly.prepare import prepare_database, prepare_seeds, remember_views, views_to_build
+from warehouse.database import Database
+from warehouse.errors import UserError
+
+VIEW = "{{ config(materialized='view', tags=['views']) }} "
+
+
+class Told(list):
+    """A progress that remembers what it was told."""
+
+    say = list.append
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_project(
+        tmp_path / "project",
+        {
+            "seeds/colours.csv": "name,code\nred,1\n",
+            "seeds/shapes.csv": "name\nround\n",
+            "models/names.sql": VIEW + "select name from {{ ref('colours') }}",
+            "models/codes.sql": VIEW + "select code from {{ ref('colours') }}",
+        },
+    )
+
+
+def test_seeds_follow_their_files(conn: psycopg.Connection, database: Database, project: Path, tmp_path: Path):
+    dbt = Dbt(database, tmp_path / "workspace", project)
+
+    def prepare() -> list[str]:
+        told = Told()
+        prepare_seeds(conn, dbt, told)
+        return told
+
+    def colours() -> list[tuple]:
+        return conn.execute("select * from analytics.colours order by 1").fetchall()
+
+    assert prepare() == ["loading dbt's seeds: colours, shapes"]
+    assert colours() == [("red", 1)]
+    assert prepare() == []
+
+    conn.execute("drop table analytics.shapes")
+    assert len(prepare()) == 1
+    assert conn.execute("select * from analytics.shapes").fetchall() == [("round",)]
+
+    # a view on a seed's table survives new rows, and goes with other columns
+    conn.execute("create view analytics.outside as select name from analytics.colours")
+    (project / "seeds/colours.csv").write_text("name,code\nred,1\nblue,2\n")
+    prepare()
+    assert conn.execute("select * from analytics.outside order by 1").fetchall() == [("blue",), ("red",)]
+    (project / "seeds/colours.csv").write_text("name,code,warm\nred,1,true\n")
+    prepare()
+    assert colours() == [("red", 1, True)]
+
+    (project / "seeds/colours.csv").write_text("name,code,warm\nred,1,true\nblue,not a number,false\n")
+    with pytest.raises(UserError, match=r"mend the file in dbt_project/seeds: colours: .*invalid input"):
+        prepare()
+
+
+def test_views_are_built_when_the_project_has_changed_or_one_is_missing(conn, database, project, tmp_path):
+    dbt = Dbt(database, tmp_path / "workspace", project)
+    prepare_seeds(conn, dbt, Told())
+    assert sorted(views_to_build(conn, dbt)) == ["codes", "names"]
+    dbt.run(["tag:views"])
+    remember_views(conn, dbt)
+    assert views_to_build(conn, dbt) == []
+    conn.execute("drop view analytics.codes")
+    assert views_to_build(conn, dbt) == ["codes"]
+    (project / "macros").mkdir()
+    (project / "macros" / "new.sql").write_text("{% macro new() %}{% endmacro %}")
+    assert sorted(views_to_build(conn, dbt)) == ["codes", "names"]
+
+
+def test_the_database_is_prepared_once(server: dict[str, str], conn: psycopg.Connection):
+    applied = conn.execute("select count(*) from ops.schema_migrations").fetchone()
+    assert prepare_database(conn, date(2024, 2, 15)) == []
+    assert prepare_database(conn, date(2024, 2, 15)) == []
+    assert conn.execute("select count(*) from ops.schema_migrations").fetchone() == applied
+    assert conn.execute("select count(*) from pg_roles where rolname = 'afterclose_reader'").fetchone() == (1,)

@@ -1,0 +1,130 @@
+"""What is refused in the seeds that people edit: everything at once, with the file's line."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nightly.dbt_runner import PROJECT
+from nightly.seed_checks import check_seeds
+from warehouse.errors import BadInput
+
+SCENARIOS = "seeds/stress_test_scenarios.csv"
+FACTORS = "seeds/factor_definitions.csv"
+WEIGHTS = "seeds/benchmark_sector_weights.csv"
+
+
+@pytest.fixture
+def seeds(tmp_path: Path) -> Path:
+    """A copy of the seeds, to be spoiled."""
+    return shutil.copytree(PROJECT / "seeds", tmp_path / "seeds")
+
+
+def problems(seeds: Path) -> list[str]:
+    try:
+        check_seeds(seeds, seeds.parent)
+    except BadInput as refused:
+        return refused.problems
+    return []
+
+
+def change(seeds: Path, file: str, pattern: str, replacement: str) -> None:
+    """Replace the first match in a seed."""
+    path = seeds.parent / file
+    text = path.read_text(encoding="utf-8")
+    found = re.search(pattern, text, re.MULTILINE)
+    assert found, pattern
+    path.write_text(text[: found.start()] + found.expand(replacement) + text[found.end() :], encoding="utf-8")
+
+
+def test_the_seeds_of_the_project_hold(seeds):
+    assert problems(seeds) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "replacement", "said"),
+    [
+        (
+            SCENARIOS,
+            r"^(market_down_5.*),Market,",
+            r"\1,Markt,",
+            "5: factor: 'Markt' is no factor; there are: Market, ",
+        ),
+        (SCENARIOS, r",-0\.20,", ",nan,", "7: shock: 'nan' is not a finite number"),
+        (SCENARIOS, r",-0\.20,", ",1e999,", "7: shock: '1e999' is not a finite number"),
+        (SCENARIOS, r",-0\.20,", ",-20,", "7: shock: -20 is beyond -1 to 1: it is a fraction, -0.2 is -20 %"),
+        (SCENARIOS, r",-0\.20,", ",-0.21,", "7: shock: -0.21 of the market alone is not one of -0.35, -0.25, "),
+        (SCENARIOS, r",-0\.20,", ",0,", "7: shock: must not be zero"),
+        (SCENARIOS, r"Interest Rate,300,", "Interest Rate,301,", "14: shock: 301 basis points is beyond -300 to 300"),
+        (SCENARIOS, r"Interest Rate,-50,", "Interest Rate,-0.5,", "16: shock: -0.5 is less than a basis point"),
+        (
+            SCENARIOS,
+            r"Growth,-0\.10,",
+            "Growth,0.10,",
+            "20: shock: Value and Growth must be shocked in opposite directions",
+        ),
+        (SCENARIOS, r"^growth_rotation.*Value.*\n", "", "21: factor: Growth must not be shocked without Value"),
+        (
+            SCENARIOS,
+            r"^(market_up_5,.*\n)",
+            r"\1\1",
+            "3: factor: Market is shocked twice in this scenario (see line 2)",
+        ),
+        (
+            SCENARIOS,
+            r"^replay_covid_2020.*Quality.*\n",
+            "",
+            "70: factor: a replay shocks all eight factors; missing: Quality",
+        ),
+        (SCENARIOS, r",2020-03-23,", ",2020-02-18,", "70: window_end: 2020-02-18 is not after the start, 2020-02-19"),
+        (SCENARIOS, r",2020-03-23,", ",23.3.2020,", "70: window_end: '23.3.2020' is not a date written YYYY-MM-DD"),
+        (SCENARIOS, r"Market,0\.10,,", "Market,0.10,2020-02-19,", "3: window_start: is for replays only"),
+        (
+            SCENARIOS,
+            r"^market_down_5,Market -5 %",
+            "market_down_5,Market -10 %",
+            "6: name: Market -10 % is the name of another scenario too",
+        ),
+        (
+            SCENARIOS,
+            r"^market_down_5,",
+            "Market Down,",
+            "5: scenario_id: 'Market Down' must be written like",
+        ),
+        (SCENARIOS, r",market,", ",markets,", "2: category: 'markets' is not one of market, rates, rotation"),
+        (SCENARIOS, r"^market_up_5,", "# market_up_5,", "2: row: is a comment, which dbt would load as a row"),
+        (FACTORS, r"TLT,17\.5,", "TLT,-17.5,", "3: duration_years: Interest Rate needs one, above zero"),
+        (FACTORS, r"TLT,17\.5,320", "TLT,17.5,", "3: convexity: Interest Rate needs one, above zero"),
+        (FACTORS, r"MTUM,,", "MTUM,3,", "6: duration_years: is for Interest Rate only"),
+        (FACTORS, r"^Momentum", "Momentumm", "6: factor: 'Momentumm' is no factor"),
+        (FACTORS, r"VTV VLUE", "VTV;VLUE", "4: symbols: 'VTV;VLUE' must be written like VTV VLUE"),
+        (WEIGHTS, r"0\.288", "1.288", "9: weight: 1.288 is not a share, 0 to 1"),
+        (WEIGHTS, r"0\.288", "infinity", "9: weight: 'infinity' is not a finite number"),
+        (WEIGHTS, r"#8E6BBF", "purple", "2: color: 'purple' must be written like #2F6DB5"),
+        (WEIGHTS, r"^Energy", "Utilities", "12: sector: Utilities stands twice (see line 5)"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(seeds, file, pattern, replacement, said):
+    change(seeds, file, pattern, replacement)
+    told = problems(seeds)
+    assert any(problem.startswith(f"{file}:{said}") for problem in told), told
+
+
+def test_weights_that_do_not_add_up_are_told_on_the_last_line(seeds):
+    change(seeds, WEIGHTS, r"0\.288", "0.289")
+    assert problems(seeds) == [f"{WEIGHTS}:12: weight: the weights add up to 1.001, not to 1"]
+
+
+def test_a_factor_that_is_missing_is_named(seeds):
+    change(seeds, FACTORS, r"^Low Volatility.*\n", "")
+    assert problems(seeds) == [f"{FACTORS}:8: factor: not every factor is there; missing: Low Volatility"]
+
+
+def test_everything_is_told_at_once(seeds):
+    change(seeds, SCENARIOS, r",-0\.20,", ",inf,")
+    change(seeds, SCENARIOS, r"Interest Rate,300,", "Interest Rate,500,")
+    change(seeds, FACTORS, r"TLT,17\.5,", "TLT,,")
+    change(seeds, WEIGHTS, r"0\.288", "0.289")
+    told = problems(seeds)
+    assert [problem.split(":")[0] for problem in told] == [FACTORS, SCENARIOS, SCENARIOS, WEIGHTS]

@@ -1,0 +1,608 @@
+"""Five years of real books through the risk models: the tables against statsmodels, scikit-learn and pandas.
+
+One database carries the tests in order. It was rolled to the crash of March 2020, its results of that day were kept,
+and then it was rolled on to the end of 2023. What a test changes it takes back.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pandas as pd
+import psycopg
+import pytest
+import statsmodels.api as sm
+from numpy.testing import assert_allclose
+from risk_book import CALL, CASH, CRASH, END, ETFS, INCEPTION, ODDS, SIXTY, UNDER_WATER, write_books, write_market
+from scipy.stats import norm, pearsonr
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
+
+from ingest.portfolios import load_folder
+from nightly.context import Request
+from nightly.night import run_night
+from nightly.progress import LogProgress
+from python_models.run import compute_risk
+from python_models.store import PORTFOLIO_TABLES, SYMBOL_TABLES
+from tests.real_book import SYMBOLS
+from warehouse.database import Database, create_if_missing, libpq_url
+from warehouse.settings import load_settings
+
+DAYS = (CRASH, END)
+TABLES = (*SYMBOL_TABLES, *PORTFOLIO_TABLES)
+EXACT = {"rtol": 1e-8, "atol": 1e-8}
+FACTOR_ETFS = {
+    "Market": "SPY",
+    "Interest Rate": "TLT",
+    "Value": "VTV",
+    "Growth": "VUG",
+    "Momentum": "MTUM",
+    "Quality": "QUAL",
+    "Size": "IWM",
+    "Low Volatility": "USMV",
+}
+SPREADS = {
+    "Growth-Value": ("VUG", "VTV"),
+    "Momentum": ("MTUM", "SPY"),
+    "Size": ("IWM", "SPY"),
+    "Quality": ("QUAL", "SPY"),
+}
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """The rolled database, the market's own files, and the rows that the night of the crash gave."""
+
+    database: Database
+    returns: pd.DataFrame
+    closes: pd.DataFrame
+    rows_that_night: dict[str, list[tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="module")
+def rolled(
+    server: dict[str, str], market_folder: Path, tmp_path_factory: pytest.TempPathFactory, short_folder: Path
+) -> Rolled:
+    """The books rolled to the crash and computed, then rolled to the end of 2023."""
+    folder = tmp_path_factory.mktemp("risk")
+    write_market(market_folder, folder / "market")
+    write_books(folder / "market", folder / "books")
+    create_if_missing(server, "risk")
+    database = Database(libpq_url({**server, "dbname": "risk"}), embedded=True)
+    settings = load_settings().model_copy(
+        update={"home": short_folder / "risk", "providers": f"files:{folder / 'market'}"}
+    )
+
+    def roll(day: date) -> None:
+        request = Request("backfill", end=day, phases=("1", "2", "2.5", "2.75"))
+        # half past six in New York
+        record = run_night(database, settings, request, datetime.combine(day, time(23, 30), UTC), LogProgress())
+        assert not record.errors, record.errors
+
+    with database.connect() as conn:
+        from warehouse.migrate import migrate
+
+        migrate(conn)
+        load_folder(conn, folder / "books")
+        roll(CRASH)
+        compute_risk(conn, CRASH, CRASH)
+        rows = content(conn, CRASH)
+        roll(END)
+        compute_risk(conn, END, END)
+    closes, returns = market_returns(folder / "market")
+    return Rolled(database, returns, closes, rows)
+
+
+@pytest.fixture
+def conn(rolled: Rolled) -> Iterator[psycopg.Connection[Any]]:
+    with rolled.database.connect() as connection:
+        yield connection
+
+
+def market_returns(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Closes, and total returns s·(P + D) / P₋₁ − 1 of neighbouring sessions, straight from the files."""
+    prices = pd.read_csv(folder / "prices.csv.gz", usecols=["symbol", "date", "close"], parse_dates=["date"])
+    actions = pd.read_csv(folder / "actions.csv.gz", parse_dates=["ex_date"])
+    close = prices.pivot(index="date", columns="symbol", values="close").sort_index()
+
+    def by_session(kind: str, default: float) -> pd.DataFrame:
+        values = actions[actions["action_type"] == kind].pivot(index="ex_date", columns="symbol", values="value")
+        return values.reindex(index=close.index, columns=close.columns).fillna(default)
+
+    returns = by_session("SPLIT", 1.0) * (close + by_session("DIVIDEND", 0.0)) / close.shift(1) - 1.0
+    return close.rename(columns={"BRK-B": "BRK.B"}), returns.rename(columns={"BRK-B": "BRK.B"})
+
+
+def frame(conn: psycopg.Connection[Any], query: str, *parameters: Any) -> pd.DataFrame:
+    """The answer to a query, nulls as NaN."""
+    cursor = conn.execute(query, parameters)
+    return pd.DataFrame(cursor.fetchall(), columns=[column.name for column in cursor.description])
+
+
+def content(conn: psycopg.Connection[Any], day: date) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of a session, digits and all, in a fixed order."""
+    return {
+        table: conn.execute(
+            f"select t::text from analytics.{table} as t where calculation_date = %s order by t::text", [day]
+        ).fetchall()
+        for table in TABLES
+    }
+
+
+def versions(conn: psycopg.Connection[Any], table: str, where: str = "true") -> set[str]:
+    """Which transactions wrote the rows of a table."""
+    return {row[0] for row in conn.execute(f"select xmin::text from analytics.{table} where {where}")}
+
+
+def portfolio(conn: psycopg.Connection[Any], name: str) -> UUID:
+    return conn.execute("select portfolio_id from raw.portfolios where name = %s", [name]).fetchone()[0]
+
+
+@contextmanager
+def taken_back(conn: psycopg.Connection[Any]) -> Iterator[None]:
+    """Whatever is done inside is undone."""
+    with conn.transaction(force_rollback=True):
+        yield
+
+
+def held_symbols(returns: pd.DataFrame, day: date) -> list[str]:
+    """Of the sixty, those that had been entered by the day, and the factors' ETFs."""
+    entered = {symbol for symbol in SYMBOLS if returns[symbol].loc[: INCEPTION.isoformat()].notna().any()}
+    return sorted({*(SYMBOLS if day == END else entered), *ETFS})
+
+
+@pytest.mark.parametrize("day", DAYS)
+@pytest.mark.parametrize(
+    ("table", "benchmark"), [("symbol_market_betas", "SPY"), ("symbol_interest_rate_betas", "TLT")]
+)
+def test_betas_are_those_of_statsmodels(
+    conn: psycopg.Connection[Any], rolled: Rolled, day: date, table: str, benchmark: str
+):
+    found = frame(conn, f"select * from analytics.{table} where calculation_date = %s", day).set_index("symbol")
+    window = rolled.returns.loc[: day.isoformat()].iloc[-90:]
+    compared = 0
+    for symbol in held_symbols(rolled.returns, day):
+        both = window[[symbol]].assign(benchmark=window[benchmark]).dropna()
+        row = found.loc[symbol]
+        assert row["observations"] == len(both)
+        if len(both) < 30:
+            assert row["quality_flag"] == "insufficient_history" and np.isnan(row["beta"])
+            continue
+        fit = sm.OLS(both[symbol].to_numpy(), sm.add_constant(both["benchmark"].to_numpy())).fit()
+        assert_allclose(row["raw_beta"], fit.params[1], **EXACT)
+        assert_allclose(row["beta"], np.clip(fit.params[1], -5, 5), **EXACT)
+        assert_allclose(row["alpha"], fit.params[0], **EXACT)
+        assert_allclose(row["r_squared"], fit.rsquared, **EXACT)
+        if symbol != benchmark:
+            assert_allclose(row["std_error"], fit.bse[1], **EXACT)
+            assert_allclose(row["p_value"], fit.pvalues[1], **EXACT)
+        compared += 1
+    assert compared >= 60
+    # options count as their underlyings, and what has no price has no beta
+    assert set(found.index) - set(held_symbols(rolled.returns, day)) == ({"ZZZZ"} if day == END else set())
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_spread_betas_are_those_of_statsmodels(conn: psycopg.Connection[Any], rolled: Rolled, day: date):
+    found = frame(
+        conn,
+        "select symbol, factor, beta, r_squared, observations from analytics.symbol_factor_exposures"
+        " where calculation_date = %s and model = 'spread'",
+        day,
+    ).set_index(["symbol", "factor"])
+    window = rolled.returns.loc[: day.isoformat()].iloc[-180:]
+    for symbol in held_symbols(rolled.returns, day):
+        for factor, (long, short) in SPREADS.items():
+            both = window[[symbol]].assign(spread=window[long] - window[short]).dropna()
+            row = found.loc[(symbol, factor)]
+            assert row["observations"] == len(both)
+            if len(both) < 60:
+                assert np.isnan(row["beta"])
+                continue
+            fit = sm.OLS(both[symbol].to_numpy(), sm.add_constant(both["spread"].to_numpy())).fit()
+            assert_allclose((row["beta"], row["r_squared"]), (fit.params[1], fit.rsquared), **EXACT)
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_ridge_betas_are_those_of_scikit_learn(conn: psycopg.Connection[Any], rolled: Rolled, day: date):
+    found = frame(
+        conn,
+        "select symbol, factor, beta, r_squared, observations from analytics.symbol_factor_exposures"
+        " where calculation_date = %s and model = 'ridge'",
+        day,
+    )
+    betas = found.pivot(index="symbol", columns="factor", values="beta")
+    fits = found.groupby("symbol")[["r_squared", "observations"]].first()
+    window = rolled.returns.loc[: day.isoformat()].iloc[-252:]
+    factors = pd.DataFrame(
+        {
+            factor: window[etf] - (0.0 if factor in ("Market", "Interest Rate") else window["SPY"])
+            for factor, etf in FACTOR_ETFS.items()
+        }
+    )
+    for symbol in held_symbols(rolled.returns, day):
+        rows = window[symbol].notna() & factors.notna().all(axis=1)
+        assert fits.loc[symbol, "observations"] == rows.sum()
+        if rows.sum() < 60:
+            assert betas.loc[symbol].isna().all()
+            continue
+        scaler = StandardScaler().fit(factors[rows].to_numpy())
+        scaled, target = scaler.transform(factors[rows].to_numpy()), window.loc[rows, symbol].to_numpy()
+        fit = Ridge(alpha=1.0).fit(scaled, target)
+        assert_allclose(betas.loc[symbol, list(FACTOR_ETFS)].to_numpy(float), fit.coef_ / scaler.scale_, **EXACT)
+        assert_allclose(fits.loc[symbol, "r_squared"], fit.score(scaled, target), **EXACT)
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_volatilities_are_those_of_pandas(conn: psycopg.Connection[Any], rolled: Rolled, day: date):
+    found = frame(conn, "select * from analytics.symbol_volatility where calculation_date = %s", day).set_index(
+        "symbol"
+    )
+    symbols = held_symbols(rolled.returns, day)
+    past = rolled.returns.loc[: day.isoformat(), symbols]
+    for column, sessions, minimum in (("realized_vol_21d", 21, 14), ("realized_vol_63d", 63, 42)):
+        expected = past.rolling(sessions, min_periods=minimum).std().iloc[-1] * np.sqrt(252)
+        assert_allclose(found.loc[symbols, column].to_numpy(float), expected.to_numpy(), **EXACT)
+    squares = past**2
+    weighted = sum(
+        weight * squares.rolling(sessions, min_periods=minimum).mean().iloc[-1]
+        for weight, sessions, minimum in ((0.3, 5, 3), (0.4, 21, 14), (0.3, 252, 126))
+    )
+    assert_allclose(found.loc[symbols, "expected_vol_21d"].to_numpy(float), np.sqrt(252 * weighted), **EXACT)
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_pairs_held_together_have_the_correlations_of_pandas(conn: psycopg.Connection[Any], rolled: Rolled, day: date):
+    found = frame(conn, "select * from analytics.pairwise_correlations where calculation_date = %s", day)
+    window = rolled.returns.loc[: day.isoformat()].iloc[-90:]
+    expected = window.corr(min_periods=30)
+    held = [symbol for symbol in held_symbols(rolled.returns, day) if symbol in SYMBOLS]
+    together = {(first, second) for first in held for second in held if first < second}
+    together |= {("KO", "MSFT")}
+    if day == END:
+        odds = ("AAPL", "KO", "MSFT", "SPY", "ZZZZ")
+        together |= {(first, second) for first in odds for second in odds if first < second}
+    pairs = list(zip(found["symbol_1"], found["symbol_2"], strict=True))
+    assert set(pairs) == together and len(pairs) == len(together)
+    known = found[found["symbol_2"] != "ZZZZ"]
+    values = [expected.loc[pair] for pair in zip(known["symbol_1"], known["symbol_2"], strict=True)]
+    assert_allclose(known["correlation"].to_numpy(float), values, **EXACT)
+    assert found[found["symbol_2"] == "ZZZZ"]["correlation"].isna().all()
+    for _, row in known.dropna().iloc[::97].iterrows():
+        both = window[[row["symbol_1"], row["symbol_2"]]].dropna()
+        assert row["observations"] == len(both)
+        assert_allclose(row["p_value"], pearsonr(*both.to_numpy().T).pvalue, **EXACT)
+
+
+def test_a_day_has_the_same_rows_that_night_and_with_years_of_later_prices(
+    conn: psycopg.Connection[Any], rolled: Rolled
+):
+    assert content(conn, CRASH) == rolled.rows_that_night
+    assert all(rolled.rows_that_night.values())
+    report = compute_risk(conn, CRASH, CRASH)
+    assert report.counts()["sessions_computed"] == 0  # nothing that it rests on has changed
+    with taken_back(conn):
+        written = compute_risk(conn, CRASH, CRASH, force=True).counts()["rows"]
+        assert sum(written.values()) > 2000
+        assert content(conn, CRASH) == rolled.rows_that_night
+
+
+def test_many_days_in_one_pass_give_the_rows_of_each_day_alone(conn: psycopg.Connection[Any], rolled: Rolled):
+    before = content(conn, END)
+    with taken_back(conn):
+        report = compute_risk(conn, date(2023, 12, 20), END, force=True)
+        assert report.counts()["sessions_computed"] == 7
+        assert content(conn, END) == before
+
+
+def test_statements_do_not_grow_with_sessions(rolled: Rolled):
+    counts = []
+    for start in (END, date(2023, 12, 20)):
+        with rolled.database.connect() as conn, taken_back(conn):
+            conn.cursor_factory = CountingCursor
+            CountingCursor.statements = 0
+            compute_risk(conn, start, END, force=True)
+            counts.append(CountingCursor.statements)
+    assert counts[0] == counts[1] > 0
+
+
+class CountingCursor(psycopg.Cursor[Any]):
+    """Counts what is asked of the database."""
+
+    statements = 0
+
+    def execute(self, *arguments: Any, **options: Any) -> "CountingCursor":
+        CountingCursor.statements += 1
+        return super().execute(*arguments, **options)
+
+    def copy(self, *arguments: Any, **options: Any) -> Any:
+        CountingCursor.statements += 1
+        return super().copy(*arguments, **options)
+
+
+def test_run_again_nothing_is_written(conn: psycopg.Connection[Any]):
+    before = {table: versions(conn, table) for table in TABLES}
+    report = compute_risk(conn, END, END)
+    assert report.counts()["rows"] == {}
+    assert report.counts()["unchanged_results"] == 5  # four portfolios, and the symbols
+    assert report.lines() == ["results of 1 session are current"]
+    assert {table: versions(conn, table) for table in TABLES} == before
+
+
+def test_forced_the_same_rows_are_written_again(conn: psycopg.Connection[Any]):
+    before, written_by = content(conn, END), versions(conn, "portfolio_risk_metrics")
+    with taken_back(conn):
+        compute_risk(conn, END, END, force=True)
+        assert content(conn, END) == before
+        assert not versions(conn, "portfolio_risk_metrics", f"calculation_date = '{END}'") & written_by
+
+
+def test_a_portfolio_alone_leaves_the_others_results(conn: psycopg.Connection[Any]):
+    odds = portfolio(conn, ODDS)
+    before = content(conn, END)
+    others = f"calculation_date = '{END}' and portfolio_id <> '{odds}'"
+    written_by = {table: versions(conn, table, others) for table in PORTFOLIO_TABLES}
+    with taken_back(conn):
+        report = compute_risk(conn, END, END, portfolio_ids=[odds], force=True)
+        assert report.counts()["rows"]["pairwise_correlations"] == len(before["pairwise_correlations"])
+        assert report.counts()["portfolio_results"] == 1
+        assert {table: versions(conn, table, others) for table in PORTFOLIO_TABLES} == written_by
+        assert {table: content(conn, END)[table] for table in SYMBOL_TABLES} == {
+            table: before[table] for table in SYMBOL_TABLES
+        }
+
+
+def test_only_what_rests_on_a_changed_return_is_computed_again(conn: psycopg.Connection[Any]):
+    with taken_back(conn):
+        conn.execute(
+            "update analytics.daily_returns set total_return = total_return + 0.01"
+            " where symbol = 'NVDA' and value_date = '2023-12-01'"
+        )
+        report = compute_risk(conn, END, END)
+        assert report.counts()["unchanged_results"] == 3
+        assert report.portfolios == {SIXTY}
+        assert compute_risk(conn, END, END).counts()["unchanged_results"] == 5
+    with taken_back(conn):
+        conn.execute(
+            "update analytics.daily_returns set total_return = total_return + 0.01"
+            " where symbol = 'NVDA' and value_date < '2021-12-01'"
+        )
+        assert compute_risk(conn, END, END).counts()["unchanged_results"] == 5  # further back than any window
+
+
+def test_another_method_computes_everything_again(conn: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("python_models.run.method_fingerprint", lambda: "another")
+    with taken_back(conn):
+        assert compute_risk(conn, END, END).counts()["unchanged_results"] == 0
+
+
+def test_stale_rows_go_with_what_they_rested_on(conn: psycopg.Connection[Any]):
+    water = portfolio(conn, UNDER_WATER)
+    with taken_back(conn):
+        conn.execute("delete from analytics.position_values where portfolio_id = %s", [water])
+        conn.execute("delete from analytics.portfolio_snapshots where portfolio_id = %s", [water])
+        compute_risk(conn, END, END)
+        for table in PORTFOLIO_TABLES:
+            left = conn.execute(f"select count(*) from analytics.{table} where portfolio_id = %s", [water])
+            assert left.fetchone() == (0,), table
+        assert conn.execute("select count(*) from ops.risk_state where portfolio_id = %s", [water]).fetchone() == (0,)
+    with taken_back(conn):
+        sixty = portfolio(conn, SIXTY)
+        conn.execute(
+            "delete from analytics.position_values where portfolio_id = %s and symbol = 'NVDA' and value_date = %s",
+            [sixty, END],
+        )
+        compute_risk(conn, END, END)
+        gone = "select count(*) from analytics.{} where calculation_date = %s and {} = 'NVDA'"
+        for table, column in (("symbol_volatility", "symbol"), ("pairwise_correlations", "symbol_1")):
+            assert conn.execute(gone.format(table, column), [END]).fetchone() == (0,), table
+
+
+def test_contributions_add_up_to_the_volatility(conn: psycopg.Connection[Any]):
+    sums = frame(
+        conn,
+        """
+        select
+            metrics.ex_ante_vol, metrics.factor_variance, metrics.specific_variance, metrics.reason,
+            sum(contributions.contribution_vol) as total, sum(contributions.contribution_share) as shares
+        from analytics.portfolio_risk_metrics as metrics
+        inner join raw.portfolios using (portfolio_id)
+        inner join analytics.position_risk_contributions as contributions using (portfolio_id, calculation_date)
+        where portfolios.name in (%s, %s)
+        group by metrics.portfolio_id, metrics.calculation_date
+        """,
+        SIXTY,
+        ODDS,
+    )
+    assert len(sums) == 4
+    assert_allclose(sums["total"], sums["ex_ante_vol"], rtol=1e-12)
+    assert_allclose(sums["shares"], 1.0, rtol=1e-12)
+    assert_allclose(sums["factor_variance"] + sums["specific_variance"], sums["ex_ante_vol"] ** 2, rtol=1e-12)
+    assert sums["reason"].isna().all()
+
+
+def test_exposures_are_values_times_betas_over_equity(conn: psycopg.Connection[Any]):
+    exposures = frame(
+        conn,
+        """
+        select
+            exposures.exposure_dollar, exposures.exposure_value * snapshots.equity_balance::float8 as from_value,
+            sum(held.market_value::float8 * betas.beta) as expected
+        from analytics.portfolio_factor_exposures as exposures
+        inner join raw.portfolios using (portfolio_id)
+        inner join analytics.portfolio_snapshots as snapshots
+            on exposures.portfolio_id = snapshots.portfolio_id and calculation_date = snapshot_date
+        inner join analytics.position_values as held
+            on exposures.portfolio_id = held.portfolio_id and calculation_date = value_date
+        inner join (
+            select calculation_date, symbol, model, factor, beta from analytics.symbol_factor_exposures
+            union all
+            select calculation_date, symbol, 'market', 'Market', beta from analytics.symbol_market_betas
+            union all
+            select calculation_date, symbol, 'interest_rate', 'Interest Rate', beta
+            from analytics.symbol_interest_rate_betas
+        ) as betas using (calculation_date, symbol, model, factor)
+        where portfolios.name = %s
+        group by exposures.portfolio_id, calculation_date, model, factor, snapshots.equity_balance
+        """,
+        SIXTY,
+    )
+    assert len(exposures) == 2 * 14
+    assert_allclose(exposures["exposure_dollar"], exposures["expected"], rtol=1e-10)
+    assert_allclose(exposures["exposure_dollar"], exposures["from_value"], rtol=1e-12)
+
+
+def test_an_option_counts_as_its_underlying_at_delta(conn: psycopg.Connection[Any], rolled: Rolled):
+    """The call was never priced, so it is valued at the realized volatility of its underlying."""
+    ((units, volatility),) = conn.execute(
+        """
+        select (quantity * multiplier)::float8, realized_vol_63d
+        from analytics.position_values
+        inner join analytics.symbol_volatility on value_date = calculation_date and symbol_volatility.symbol = 'AAPL'
+        where position_values.symbol = %s and value_date = %s
+        """,
+        [CALL, END],
+    )
+    spot, years = rolled.closes.loc[END.isoformat(), "AAPL"], (date(2024, 6, 21) - END).days / 365
+    dividends = 0.23 + 3 * 0.24  # of 2023, the year before
+    carry = dividends / spot
+    d1 = (np.log(spot / 190) + (volatility**2 / 2 - carry) * years) / (volatility * np.sqrt(years))
+    delta_value = units * spot * np.exp(-carry * years) * norm.cdf(d1)
+    with taken_back(conn):
+        without = "select exposure_dollar from analytics.portfolio_factor_exposures where portfolio_id = %s" + (
+            " and calculation_date = %s and model = 'market'"
+        )
+        odds = portfolio(conn, ODDS)
+        ((held,),) = conn.execute(without, [odds, END])
+        conn.execute("delete from analytics.position_values where symbol = %s and value_date = %s", [CALL, END])
+        compute_risk(conn, END, END)
+        ((left,),) = conn.execute(without, [odds, END])
+    ((beta,),) = conn.execute(
+        "select beta from analytics.symbol_market_betas where symbol = 'AAPL' and calculation_date = %s", [END]
+    )
+    assert_allclose(held - left, delta_value * beta, rtol=1e-9)
+
+
+def test_stress_results_add_up_and_replays_know_no_future(conn: psycopg.Connection[Any]):
+    results = frame(
+        conn,
+        """
+        select
+            results.*, snapshots.equity_balance::float8 as equity, portfolios.name,
+            (select sum(value::float8) from jsonb_each_text(factor_impacts)) as impacts
+        from analytics.stress_test_results as results
+        inner join raw.portfolios using (portfolio_id)
+        inner join analytics.portfolio_snapshots as snapshots
+            on results.portfolio_id = snapshots.portfolio_id and calculation_date = snapshot_date
+        """,
+    )
+    known = results[results["correlated_pnl"].notna()]
+    assert_allclose(known["impacts"], known["correlated_pnl"], rtol=1e-9, atol=1e-6)
+    assert_allclose(known["correlated_pnl"] - known["direct_pnl"], known["correlation_effect"], rtol=1e-9, atol=1e-6)
+    assert_allclose(known["equity"] + known["correlated_pnl"], known["stressed_equity"], rtol=1e-12)
+    assert known["reason"].isna().all()
+    unknown = results[results["correlated_pnl"].isna()]
+    assert unknown["reason"].notna().all() and unknown["factor_impacts"].isna().all()
+    scenarios = results.groupby("calculation_date")["scenario_id"].agg(set)
+    assert scenarios[END] - scenarios[CRASH] == {"replay_rates_2022"}
+    assert "replay_covid_2020" in scenarios[CRASH]  # it ends on that day
+    assert set(results[results["name"] == CASH]["correlated_pnl"].dropna()) == {0.0}
+
+
+def test_a_replay_shocks_with_what_the_stored_prices_did(conn: psycopg.Connection[Any], rolled: Rolled):
+    """From the close of 2020-02-19 to that of 2020-03-23, to the last digit rather than the seed's four."""
+    fell = {etf: (1 + rolled.returns.loc["2020-02-20":"2020-03-23", etf]).prod() - 1 for etf in FACTOR_ETFS.values()}
+    ((impacts,),) = conn.execute(
+        "select factor_impacts from analytics.stress_test_results inner join raw.portfolios using (portfolio_id)"
+        " where name = %s and calculation_date = %s and scenario_id = 'replay_covid_2020'",
+        [SIXTY, END],
+    )
+    exposures = dict(
+        conn.execute(
+            "select factor, exposure_dollar from analytics.portfolio_factor_exposures"
+            " inner join raw.portfolios using (portfolio_id)"
+            " where name = %s and calculation_date = %s and model = 'ridge'",
+            [SIXTY, END],
+        ).fetchall()
+    )
+    for factor, etf in FACTOR_ETFS.items():
+        shock = fell[etf] - (0 if factor in ("Market", "Interest Rate") else fell["SPY"])
+        assert_allclose(impacts[factor], exposures[factor] * shock, rtol=1e-8)
+
+
+def test_what_has_no_number_has_a_reason(conn: psycopg.Connection[Any]):
+    metrics = frame(
+        conn,
+        "select portfolios.name, metrics.* from analytics.portfolio_risk_metrics as metrics"
+        " inner join raw.portfolios using (portfolio_id) where calculation_date = %s",
+        END,
+    ).set_index("name")
+    assert metrics.loc[UNDER_WATER, "reason"] == "equity is not positive"
+    assert np.isnan(metrics.loc[UNDER_WATER, "ex_ante_vol"])
+    assert metrics.loc[UNDER_WATER, "var_95_1d"] > 0  # dollars are known all the same
+    assert metrics.loc[CASH, "ex_ante_vol"] == metrics.loc[CASH, "var_95_1d"] == 0.0
+    assert metrics.loc[CASH, "quality_flag"] == "zero_variance"
+    assert metrics.loc[ODDS, "positions_without"] == 2  # the bakery, and what has no price
+    report = compute_risk(conn, date(2023, 12, 28), date(2023, 12, 28), force=True)
+    warnings = dict(report.warnings())
+    assert warnings[f"portfolio {UNDER_WATER}"].startswith("equity is not positive on 2023-12-28")
+    assert ["ZZZZ (0)" in message for message in warnings.values()].count(True) == 1
+    assert report.counts()["etfs"] == FACTOR_ETFS
+    assert report.counts()["missing_factors"] == []
+
+
+def test_history_of_the_book_is_its_holdings_on_past_returns(conn: psycopg.Connection[Any], rolled: Rolled):
+    """Sixty at the crash: every holding has all its returns, so pandas needs no stand-in."""
+    values = dict(
+        conn.execute(
+            "select symbol, sum(market_value)::float8 from analytics.position_values"
+            " inner join raw.portfolios using (portfolio_id) where name = %s and value_date = %s group by symbol",
+            [SIXTY, CRASH],
+        ).fetchall()
+    )
+    window = rolled.returns.loc[: CRASH.isoformat(), list(values)].iloc[-252:]
+    assert window.notna().all().all()
+    pnl = window @ pd.Series(values)
+    quantile = np.quantile(pnl, 0.05)
+    ((equity, volatility, var, shortfall),) = conn.execute(
+        "select equity_balance::float8, realized_vol_63d, var_95_1d, es_95_1d from analytics.portfolio_risk_metrics"
+        " inner join raw.portfolios using (portfolio_id) inner join analytics.portfolio_snapshots using (portfolio_id)"
+        " where name = %s and calculation_date = %s and snapshot_date = calculation_date",
+        [SIXTY, CRASH],
+    )
+    assert_allclose(var, -quantile, rtol=1e-9)
+    assert_allclose(shortfall, -pnl[pnl <= quantile].mean(), rtol=1e-9)
+    assert_allclose(volatility, (pnl / equity).iloc[-63:].std() * np.sqrt(252), rtol=1e-9)
+
+
+def test_the_portfolio_s_own_returns_give_its_drawdown_and_beta(conn: psycopg.Connection[Any], rolled: Rolled):
+    own = frame(
+        conn,
+        "select snapshot_date, daily_return::float8 from analytics.portfolio_snapshots"
+        " inner join raw.portfolios using (portfolio_id) where name = %s and snapshot_date <= %s"
+        " order by snapshot_date",
+        SIXTY,
+        CRASH,
+    ).set_index("snapshot_date")["daily_return"]
+    wealth = np.concatenate([[1.0], (1 + own).cumprod()])
+    market = rolled.returns.loc[: CRASH.isoformat(), "SPY"].iloc[-90:]
+    fit = sm.OLS(own.iloc[-90:].to_numpy(), sm.add_constant(market.to_numpy())).fit()
+    ((drawdown, beta),) = conn.execute(
+        "select max_drawdown, beta_portfolio_regression from analytics.portfolio_risk_metrics"
+        " inner join raw.portfolios using (portfolio_id) where name = %s and calculation_date = %s",
+        [SIXTY, CRASH],
+    )
+    assert_allclose(drawdown, (wealth / np.maximum.accumulate(wealth) - 1).min(), rtol=1e-9)
+    assert_allclose(beta, fit.params[1], **EXACT)
+
+
+def test_days_without_snapshots_have_nothing_to_compute(conn: psycopg.Connection[Any]):
+    report = compute_risk(conn, date(2018, 6, 1), date(2018, 6, 29))
+    assert report.counts()["sessions"] == 0
+    assert report.lines() == ["nothing to compute: no portfolio has a snapshot from 2018-06-01 to 2018-06-29"]
+    assert report.warnings() == []
