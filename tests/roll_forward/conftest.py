@@ -1,4 +1,4 @@
-"""A database with dbt's seeds and views in it, made once; each module rolls a copy of its own.
+"""A database with dbt's seeds and models in it, all empty, made once; each module rolls a copy of its own.
 
 The copies all bear one name, one after the other: dbt's parsed project belongs to a database of that name, and parsing
 costs seconds.
@@ -16,7 +16,7 @@ import pytest
 from nightly.dbt_runner import Dbt
 from nightly.prepare import prepare_seeds
 from nightly.progress import LogProgress
-from tests.roll_forward.books import Warehouse
+from tests.roll_forward.books import MODELS, Warehouse
 from tests.roll_forward.random_books import FIRST, LAST
 from warehouse.database import Database, libpq_url
 from warehouse.sessions import sessions_between
@@ -29,14 +29,14 @@ Copies = Callable[[], AbstractContextManager[Warehouse]]
 
 @pytest.fixture(scope="session")
 def copies(server: dict[str, str], template: str, short_folder: Path) -> Copies:
-    """A context that makes a warehouse with seeds and views and nothing else, and drops it; one at a time."""
+    """A context that makes a warehouse with nothing in it but seeds, and drops it; one at a time."""
     database = Database(libpq_url({**server, "dbname": NAME}), embedded=True)
     warehouse = Warehouse(database, Dbt(database, short_folder / "roll_forward"))
     with _maintenance(server) as maintenance:
         maintenance.execute(f"create database {NAME} template {template} strategy file_copy")
         with database.connect() as conn:
             prepare_seeds(conn, warehouse.dbt, LogProgress())
-        warehouse.roll("tag:views")
+        warehouse.roll("tag:views", *MODELS)
         maintenance.execute(f"alter database {NAME} rename to {PREPARED}")
 
     @contextmanager

@@ -1,8 +1,9 @@
 -- Products that keep a declared scale. A plain product of numerics grows in digits without bound, and exp(sum(ln(x)))
 -- is off in the last ones: these round at every step, so that the result does not depend on who computes it.
+-- 30 decimals: after many reverse splits the product is a ten-millionth, and it is its quotients that are used.
 create function intermediate.multiply_ratio(product numeric, ratio numeric) returns numeric -- noqa: LT01
 language sql immutable parallel safe
-return round(product * coalesce(ratio, 1), 18);
+return round(product * coalesce(ratio, 1), 30);
 
 create aggregate intermediate.product_of_ratios(numeric) ( -- noqa: LT01
     sfunc = intermediate.multiply_ratio, stype = numeric, initcond = '1'
