@@ -163,9 +163,9 @@ def test_results_that_cannot_be_right_fail_the_data_checks(on_this_database, cap
     assert cli.main(["dbt", "--", "test", "--select", "source:risk"]) == 1
     out = capsys.readouterr().out
     for name in (
-        "source_rows_satisfy_risk_symbol_market_betas",
-        "source_rows_satisfy_risk_symbol_interest_rate_betas",
-        "source_rows_satisfy_risk_pairwise_correlations",
+        "symbol_market_betas_are_possible",
+        "symbol_interest_rate_betas_are_possible",
+        "pairwise_correlations_are_possible",
         "source_is_session_risk_factor_correlations",
         "factor_exposures_are_of_equity",
         "exposures_cover_every_holding",
