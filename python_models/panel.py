@@ -291,7 +291,7 @@ def read_holdings(
             held.portfolio_id,
             held.position_id,
             case when positions.investment_class <> 'PRIVATE'
-                then coalesce(positions.underlying_symbol, held.symbol)
+                then coalesce(positions.underlying_symbol, positions.symbol)
             end,
             (held.quantity * held.multiplier)::float8,
             held.price::float8,

@@ -165,7 +165,6 @@ def _copy_pairs(conn: psycopg.Connection[Any], blocks: Sequence[Pairs]) -> int:
     conn.execute(
         "create temp table incoming_pairs"
         " (day date, first integer, second integer, correlation float8, observations integer, p_value float8)"
-        " on commit drop"
     )
     names: list[str] = []
     with conn.cursor().copy("copy pg_temp.incoming_pairs from stdin (format binary)") as copy:
@@ -174,7 +173,7 @@ def _copy_pairs(conn: psycopg.Connection[Any], blocks: Sequence[Pairs]) -> int:
             copy.write(_binary_rows(block, len(names)))
             names += block.symbols
         copy.write(_BINARY_TRAILER)
-    return conn.execute(
+    written = conn.execute(
         """
         with names as (select symbol, place - 1 as place from unnest(%s::text[]) with ordinality as of (symbol, place))
         insert into analytics.pairwise_correlations
@@ -188,6 +187,8 @@ def _copy_pairs(conn: psycopg.Connection[Any], blocks: Sequence[Pairs]) -> int:
         """,
         [names],
     ).rowcount
+    conn.execute("drop table pg_temp.incoming_pairs")
+    return written
 
 
 def _binary_rows(block: Pairs, numbered_from: int) -> bytes:

@@ -300,6 +300,23 @@ def test_many_days_in_one_pass_give_the_rows_of_each_day_alone(conn: psycopg.Con
         assert content(conn, END) == before
 
 
+def test_however_the_sessions_are_cut_into_blocks_the_rows_are_the_same(
+    conn: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+):
+    before = content(conn, END)
+    monkeypatch.setattr("python_models.inputs._SESSIONS_AT_ONCE", 2)
+    monkeypatch.setattr("python_models.run._ROWS_AT_ONCE", 1000)
+    told = []
+    with taken_back(conn):
+        report = compute_risk(
+            conn, date(2023, 12, 27), END, force=True, progress=lambda done, total: told.append((done, total))
+        )
+        assert content(conn, END) == before
+        of_one_day = sum(map(len, before.values()))
+        assert 2.9 < sum(report.counts()["rows"].values()) / of_one_day < 3.1
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
 def test_statements_do_not_grow_with_sessions(rolled: Rolled):
     counts = []
     for start in (END, date(2023, 12, 20)):
