@@ -4,6 +4,7 @@
     unique_key=["position_id"],
     tags=['phase_2_5'],
     indexes=[{"columns": ["position_id"], "unique": true}, {"columns": ["portfolio_id"]}],
+    pre_hook="{{ hash_joins_only() }}",
     post_hook="{{ record_whole_build() }}",
 ) }}
 
