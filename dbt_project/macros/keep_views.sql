@@ -29,3 +29,29 @@
         $keep_views$
     {%- endif -%}
 {%- endmacro %}
+
+{#
+    Post-hook after that transaction. When dbt drops the old relation it strikes every view over it from its list of what
+    there is, and would then fail to create what `keep_views` has kept: this enters them again.
+#}
+{% macro recall_views() -%}
+    {%- if execute and (model.config.materialized == "view" or not is_incremental()) -%}
+        {%- set kept = run_query(
+            "with recursive kept as ("
+            ~ " select to_regclass('" ~ this.include(database=false) ~ "')::oid as view_id"
+            ~ " union"
+            ~ " select rule.ev_class from kept"
+            ~ " inner join pg_depend as dependency on dependency.refobjid = kept.view_id"
+            ~ " inner join pg_rewrite as rule"
+            ~ " on dependency.classid = 'pg_rewrite'::regclass and dependency.objid = rule.oid"
+            ~ ")"
+            ~ " select relnamespace::regnamespace::text, relname::text from kept"
+            ~ " inner join pg_class on pg_class.oid = kept.view_id and relkind = 'v'"
+        ) -%}
+        {%- for schema, name in kept.rows -%}
+            {%- do adapter.cache_added(
+                api.Relation.create(database=this.database, schema=schema, identifier=name, type="view")
+            ) -%}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
