@@ -31,26 +31,26 @@
 {%- endmacro %}
 
 {#
-    Post-hook after that drop, outside of the transaction: dbt takes the views to have gone with it, and would fail to
-    create those it builds next. It renders to nothing.
+    Post-hook after that transaction. When dbt drops the old relation it strikes every view over it from its list of what
+    there is, and would then fail to create what `keep_views` has kept: this enters them again.
 #}
-{% macro remember_kept_views() -%}
+{% macro recall_views() -%}
     {%- if execute and (model.config.materialized == "view" or not is_incremental()) -%}
-        {%- set kept -%}
-            select distinct schemas.nspname, views.relname
-            from pg_depend as dependency
-            inner join pg_rewrite as rule
-                on dependency.classid = 'pg_rewrite'::regclass and dependency.objid = rule.oid
-            inner join pg_class as views on rule.ev_class = views.oid
-            inner join pg_namespace as schemas on views.relnamespace = schemas.oid
-            where
-                dependency.refobjid = to_regclass('"{{ this.schema }}"."{{ this.identifier }}"')
-                and views.relkind = 'v'
-                and views.oid <> dependency.refobjid
-        {%- endset -%}
-        {%- for row in run_query(kept) -%}
+        {%- set kept = run_query(
+            "with recursive kept as ("
+            ~ " select to_regclass('" ~ this.include(database=false) ~ "')::oid as view_id"
+            ~ " union"
+            ~ " select rule.ev_class from kept"
+            ~ " inner join pg_depend as dependency on dependency.refobjid = kept.view_id"
+            ~ " inner join pg_rewrite as rule"
+            ~ " on dependency.classid = 'pg_rewrite'::regclass and dependency.objid = rule.oid"
+            ~ ")"
+            ~ " select relnamespace::regnamespace::text, relname::text from kept"
+            ~ " inner join pg_class on pg_class.oid = kept.view_id and relkind = 'v'"
+        ) -%}
+        {%- for schema, name in kept.rows -%}
             {%- do adapter.cache_added(
-                api.Relation.create(database=this.database, schema=row[0], identifier=row[1], type="view")
+                api.Relation.create(database=this.database, schema=schema, identifier=name, type="view")
             ) -%}
         {%- endfor -%}
     {%- endif -%}
