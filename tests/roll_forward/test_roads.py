@@ -45,7 +45,7 @@ def test_a_full_refresh_gives_what_the_first_run_gave(built: tuple[Content, Cont
 
 def test_nights(warehouse: Warehouse, world: World, built: tuple[Content, Content]):
     """Prices come in as they do, and each night rolls what is new."""
-    _by_nights(warehouse, world, split_in_chunks(Random(1), _sessions(world)[20:], 4)[:2] + _sessions(world)[-2:])  # noqa: S311
+    _by_nights(warehouse, world, split_in_chunks(Random(1), _sessions(world)[20:], 4)[:1] + _sessions(world)[-2:])  # noqa: S311
     assert warehouse.content() == built[0]
 
 
