@@ -1,5 +1,6 @@
 """Settings, from the environment and from the file `.env` in the project's root; the environment wins."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -44,12 +45,26 @@ class Settings(BaseSettings):
     fmp_url: str = Field("https://financialmodelingprep.com/stable", alias="AFTERCLOSE_FMP_URL")
     polygon_url: str = Field("https://api.massive.com", alias="AFTERCLOSE_POLYGON_URL")
     history_sessions: NonNegativeInt = Field(400, alias="AFTERCLOSE_HISTORY_SESSIONS")
+    log_format: Literal["logfmt", "json"] = Field("logfmt", alias="AFTERCLOSE_LOG_FORMAT")
+    webhook_url: SecretStr | None = Field(None, alias="AFTERCLOSE_WEBHOOK_URL")
 
     @model_validator(mode="before")
     @classmethod
     def _empty_is_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Leave out what is set to nothing, so that `DATABASE_URL= command` asks for the embedded server."""
         return {name: value for name, value in values.items() if value != ""}
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must not be seen: each secret setting, and the password in DATABASE_URL."""
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+
+        secrets = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        with suppress(ProgrammingError):
+            url = self.database_url.get_secret_value() if self.database_url else ""
+            secrets.append(str(conninfo_to_dict(url).get("password", "")))
+        return secrets
 
 
 def load_settings() -> Settings:
