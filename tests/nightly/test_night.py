@@ -36,7 +36,7 @@ def test_the_first_night_rolls_every_portfolio_from_its_inception(night, first_n
     _, run = first_night
     assert run.status == "succeeded", run.problems
     assert statuses(run) == dict.fromkeys(("1", "2", "2.5", "2.75", "3"), "succeeded")
-    assert "Growth: 31 sessions, 2024-01-02 to 2024-02-14" in said(run, "2")
+    assert "Growth, Income: 31 sessions, 2024-01-02 to 2024-02-14" in said(run, "2")
     # Both symbols close at 119 on the session before inception and at 150 on 2024-02-14.
     # Growth: 100 AAA bought at 120 and 10 BBB bought at 120. Income: 200 BBB carried in at 119.
     assert night.rows(
@@ -53,7 +53,7 @@ def test_an_ordinary_night_rolls_one_session_and_a_second_one_nothing(night):
     run = night.run()
     assert run.status == "succeeded", run.problems
     assert run.trade_date == NEXT_SESSION
-    assert "Growth: 2024-02-15 (next session)" in said(run, "2")
+    assert said(run, "2").startswith("next session: 2 portfolios from 2024-02-15\nGrowth, Income: 2024-02-15\n")
     assert said(run, "2.5") == "positions: 3 updated"
     assert night.rows("select max(snapshot_date), count(*) from analytics.portfolio_snapshots") == [(NEXT_SESSION, 64)]
     with night.database.connect() as conn:
@@ -80,7 +80,7 @@ def test_a_backfill_of_one_portfolio_leaves_every_row_as_it_was(night):
     run = night.run("backfill", start=date(2024, 1, 20), end=ROLLED_TO, portfolios=("Growth",))
     assert run.status == "succeeded", run.problems
     assert run.scope == ["Growth"]
-    assert "Growth: 18 sessions, 2024-01-22 to 2024-02-14 (asked for)" in said(run, "2")
+    assert "asked for: Growth from 2024-01-22\nGrowth: 18 sessions, 2024-01-22 to 2024-02-14\n" in said(run, "2")
     assert "Income" not in said(run, "2")
     assert results(night) == before
 
@@ -89,7 +89,7 @@ def test_deleted_portfolios_leave_every_session_and_the_last_one_too(night):
     night.execute("update raw.portfolios set deleted_at = now()")
     run = night.run()
     assert run.status == "succeeded", run.problems
-    assert "Growth: removed from every session (portfolio deleted)" in said(run, "2")
+    assert "Growth, Income: removed from every session (portfolio deleted)" in said(run, "2")
     assert {name: len(rows) for name, rows in results(night).items() if name != "daily_returns"} == {
         "position_values": 0,
         "portfolio_snapshots": 0,
@@ -211,7 +211,7 @@ def test_an_interrupted_night_says_so_and_is_taken_up_again(night, number):
     run = night.run(trade_date=LAST_PRICE, now=TONIGHT.replace(day=16))
     assert run.status == "succeeded", run.problems
     assert not any("died" in problem.message for problem in run.warnings)
-    assert "Growth: 2 sessions, 2024-02-15 to 2024-02-16" in said(run, "2")
+    assert "Growth, Income: 2 sessions, 2024-02-15 to 2024-02-16" in said(run, "2")
 
 
 @pytest.mark.slow
@@ -233,4 +233,4 @@ def test_a_night_that_was_killed_is_found_by_the_next_one(night):
     assert run.status == "succeeded", run.problems
     (warning,) = (problem for problem in run.warnings if "died" in problem.message)
     assert warning.scope == f"run {run.run_id - 1}"
-    assert "Growth: 2 sessions, 2024-02-15 to 2024-02-16" in said(run, "2")
+    assert "Growth, Income: 2 sessions, 2024-02-15 to 2024-02-16" in said(run, "2")
