@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nightly.context import Context
 
 WINDOW_MODEL = "roll_forward_window"
+_NEXT = "next session"
 _LINES = 12
 _NAMES = 3
 
@@ -63,7 +64,7 @@ def read_window(conn: psycopg.Connection, context: Context) -> dict[str, Any]:
         from ops.roll_forward_window as due
         cross join asked
         left join raw.portfolios as portfolios on due.portfolio_id = portfolios.portfolio_id
-        order by due.is_withdrawn desc, due.first_session, due.last_session, portfolio
+        order by due.is_withdrawn desc, due.first_session, due.last_session, due.reason, portfolio
         """,
         {"start": context.recompute_from or context.trade_date.min, "end": context.trade_date},
     ).fetchall()
@@ -105,7 +106,8 @@ def _cause(each: Mapping[str, Any]) -> str:
 
 
 def _span(each: Mapping[str, Any]) -> tuple[Any, ...]:
-    return each["is_withdrawn"], each["first_session"], each["last_session"]
+    reason = each["reason"] if each["sessions_before"] else None
+    return each["is_withdrawn"], each["first_session"], each["last_session"], reason
 
 
 def _window(members: Sequence[Mapping[str, Any]]) -> str:
@@ -117,11 +119,13 @@ def _window(members: Sequence[Mapping[str, Any]]) -> str:
         return f"{who}: removed from every session ({each['reason']})"
     first, last, sessions = each["first_session"], each["last_session"], each["sessions"]
     line = f"{who}: {first}" if sessions == 1 else f"{who}: {sessions:,} sessions, {first} to {last}"
+    beyond = []
     if each["sessions_before"]:
-        line += f"; {each['sessions_before']:,} of them before what was asked for: something changed there"
+        why = "not rolled yet" if each["reason"] == _NEXT else each["reason"]
+        beyond.append(f"{each['sessions_before']:,} before those asked for: {why}")
     if each["sessions_after"]:
-        line += f"; {each['sessions_after']:,} of them after what was asked for: the chain goes on to {last}"
-    return line
+        beyond.append(f"{each['sessions_after']:,} after those asked for: the chain goes on to its end")
+    return f"{line} ({'; '.join(beyond)})" if beyond else line
 
 
 def _portfolios(members: Sequence[Mapping[str, Any]]) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.rows import dict_row
 
-from nightly import coverage, prepare, rolling
+from nightly import coverage, position_report, prepare, rolling
 from nightly.phases.outcome import Outcome
 from nightly.record import Problem
 
@@ -25,6 +25,11 @@ _TOLD = {
     "2": ("position_values", "portfolio_snapshots", "daily_returns"),
     "2.5": ("positions",),
     "2.75": ("sector_tags", "position_sector_tags", "portfolio_sector_exposures"),
+}
+_UNCHANGED = {
+    "2": "unchanged",
+    "2.5": "skipped because their values are current",
+    "2.75": "skipped because they are current",
 }
 
 
@@ -49,16 +54,26 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
             seconds = sum(result.seconds for result in results) + (max(waited, 0) if number == numbers[0] else 0)
             problems = find_node_problems(number, results)
             written = _rows_written(conn, number, invocation.invocation_id)
-            counts: dict[str, Any] = {"models": len(results), "rows": written}
-            lines = _describe_rows(written)
-            if number == "2" and not problems:
-                window = rolling.read_window(conn, context)
-                covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)
-                counts |= {**window, "coverage": covered}
-                lines = rolling.describe(**window) + lines
-                problems = _ignored_inputs(conn) + coverage.find_problems(covered, context.trade_date)
-            outcomes[number] = Outcome(counts, lines, problems, seconds)
+            found = _look(conn, context, number) if not problems else Outcome()
+            counts = {"models": len(results), "rows": written, **found.counts}
+            rows = _describe_rows(number, written)
+            lines = found.lines + rows if number == "2" else rows + found.lines
+            outcomes[number] = Outcome(counts, lines, problems + found.problems, seconds)
     return outcomes
+
+
+def _look(conn: psycopg.Connection, context: Context, number: str) -> Outcome:
+    """What there is to say about the tables of a phase that went well."""
+    if number == "2":
+        window = rolling.read_window(conn, context)
+        covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)
+        problems = _ignored_inputs(conn) + coverage.find_problems(covered, context.trade_date)
+        return Outcome({**window, "coverage": covered}, rolling.describe(**window), problems)
+    if number == "2.5":
+        values = position_report.read_values(conn, context.portfolio_ids)
+        return Outcome(values, position_report.describe_values(**values))
+    tags = position_report.read_tags(conn, context.portfolio_ids)
+    return Outcome({"sectors": tags}, position_report.describe_tags(**tags))
 
 
 def _tell_plan(conn: psycopg.Connection, context: Context) -> None:
@@ -67,15 +82,15 @@ def _tell_plan(conn: psycopg.Connection, context: Context) -> None:
         context.progress.tell(rolling.describe(**rolling.read_window(conn, context)))
 
 
-def _describe_rows(written: Mapping[str, Mapping[str, int | None]]) -> list[str]:
-    return [f"{table.replace('_', ' ')}: {said}" for table, row in sorted(written.items()) if (said := _rows(row))]
-
-
-def _rows(row: Mapping[str, int | None]) -> str:
-    if row["inserted"] is None:
-        return "built whole"
-    words = {"inserted": "new", "updated": "updated", "deleted": "gone", "unchanged": "unchanged"}
-    return ", ".join(f"{row[kind]:,} {word}" for kind, word in words.items() if row[kind])
+def _describe_rows(number: str, written: Mapping[str, Mapping[str, int | None]]) -> list[str]:
+    words = {"inserted": "new", "updated": "updated", "deleted": "gone", "unchanged": _UNCHANGED[number]}
+    lines = []
+    for table, row in sorted(written.items()):
+        said = ", ".join(f"{row[kind]:,} {word}" for kind, word in words.items() if row[kind])
+        if row["inserted"] is None:
+            said = "built whole"
+        lines += [f"{table.replace('_', ' ')}: {said}"] if said else []
+    return lines
 
 
 def _share_out(results: Sequence[NodeResult], numbers: Sequence[str]) -> dict[str, list[NodeResult]]:
