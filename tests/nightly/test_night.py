@@ -36,7 +36,7 @@ def test_the_first_night_rolls_every_portfolio_from_its_inception(night, first_n
     _, run = first_night
     assert run.status == "succeeded", run.problems
     assert statuses(run) == dict.fromkeys(("1", "2", "2.5", "2.75", "3"), "succeeded")
-    assert "Growth: 31 sessions, 2024-01-02 to 2024-02-14" in said(run, "2")
+    assert "Growth, Income: 31 sessions, 2024-01-02 to 2024-02-14" in said(run, "2")
     # Both symbols close at 119 on the session before inception and at 150 on 2024-02-14.
     # Growth: 100 AAA bought at 120 and 10 BBB bought at 120. Income: 200 BBB carried in at 119.
     assert night.rows(
@@ -53,7 +53,7 @@ def test_an_ordinary_night_rolls_one_session_and_a_second_one_nothing(night):
     run = night.run()
     assert run.status == "succeeded", run.problems
     assert run.trade_date == NEXT_SESSION
-    assert "Growth: 2024-02-15 (next session)" in said(run, "2")
+    assert said(run, "2").startswith("next session: 2 portfolios from 2024-02-15\nGrowth, Income: 2024-02-15\n")
     assert said(run, "2.5") == "positions: 3 updated"
     assert night.rows("select max(snapshot_date), count(*) from analytics.portfolio_snapshots") == [(NEXT_SESSION, 64)]
     with night.database.connect() as conn:
@@ -61,7 +61,7 @@ def test_an_ordinary_night_rolls_one_session_and_a_second_one_nothing(night):
     before = results(night)
     again = night.run()
     assert "nothing due: 2 portfolios are rolled to 2024-02-15" in said(again, "2")
-    assert said(again, "2.5") == "positions: 3 unchanged"
+    assert said(again, "2.5") == "positions: 3 skipped because their values are current"
     assert results(night) == before
 
 
@@ -80,16 +80,57 @@ def test_a_backfill_of_one_portfolio_leaves_every_row_as_it_was(night):
     run = night.run("backfill", start=date(2024, 1, 20), end=ROLLED_TO, portfolios=("Growth",))
     assert run.status == "succeeded", run.problems
     assert run.scope == ["Growth"]
-    assert "Growth: 18 sessions, 2024-01-22 to 2024-02-14 (asked for)" in said(run, "2")
+    assert "asked for: Growth from 2024-01-22\nGrowth: 18 sessions, 2024-01-22 to 2024-02-14\n" in said(run, "2")
     assert "Income" not in said(run, "2")
     assert results(night) == before
+
+
+def test_positions_and_tags_say_what_was_skipped_what_is_stale_and_what_a_person_chose(night):
+    # AAA has no close on the 15th; a lot of a symbol nobody quotes, one that is still to come, and one that was gone.
+    night.execute(
+        """
+        insert into raw.market_data_cache (symbol, price_date, close, source) values ('BBB', '2024-02-15', 151, 'test');
+        insert into raw.positions (position_id, portfolio_id, symbol, position_type, quantity, entry_price, entry_date,
+            exit_date, exit_price, investment_class, source)
+        select gen_random_uuid(), portfolio_id, symbol, 'LONG', 1, 50, entered::date, left_on::date, paid, class, 'test'
+        from raw.portfolios
+        cross join (values
+            ('NEVER', '2024-02-14', null, null, 'PUBLIC'),
+            ('LATER', '2024-03-01', null, null, 'PUBLIC'),
+            ('GONE', '2023-12-01', '2023-12-05', 51, 'PUBLIC')
+        ) as lots (symbol, entered, left_on, paid, class)
+        where name = 'Growth';
+        insert into raw.manual_sector_tags (position_id, sector, source)
+        select position_id, 'Wine', 'test' from raw.positions where symbol = 'AAA'
+        """
+    )
+    run = night.run(phases=("2", "2.5", "2.75"))
+    assert run.status == "succeeded", run.problems
+    assert said(run, "2.5").splitlines() == [
+        "positions: 3 new, 3 updated",
+        "2 stale: NEVER (never priced, at cost), AAA (no price since 2024-02-14)",
+        "2 without a value: GONE (gone before its portfolio began), LATER (entered on 2024-03-01)",
+    ]
+    sectors = "sectors of positions: 2 by profile, 1 chosen by a person and kept, none for GONE, LATER, NEVER"
+    assert sectors in said(run, "2.75")
+    tables = ("positions", "sector_tags", "position_sector_tags", "portfolio_sector_exposures")
+    versions = {
+        name: night.rows(f"select xmin::text, t::text from analytics.{name} as t order by 2") for name in tables
+    }
+    again = night.run(phases=("2", "2.5", "2.75"))
+    assert said(again, "2.5").startswith("positions: 6 skipped because their values are current\n2 stale: NEVER")
+    assert "position sector tags: 3 skipped because they are current" in said(again, "2.75")
+    assert sectors in said(again, "2.75")
+    assert versions == {
+        name: night.rows(f"select xmin::text, t::text from analytics.{name} as t order by 2") for name in tables
+    }
 
 
 def test_deleted_portfolios_leave_every_session_and_the_last_one_too(night):
     night.execute("update raw.portfolios set deleted_at = now()")
     run = night.run()
     assert run.status == "succeeded", run.problems
-    assert "Growth: removed from every session (portfolio deleted)" in said(run, "2")
+    assert "Growth, Income: removed from every session (portfolio deleted)" in said(run, "2")
     assert {name: len(rows) for name, rows in results(night).items() if name != "daily_returns"} == {
         "position_values": 0,
         "portfolio_snapshots": 0,
@@ -211,7 +252,7 @@ def test_an_interrupted_night_says_so_and_is_taken_up_again(night, number):
     run = night.run(trade_date=LAST_PRICE, now=TONIGHT.replace(day=16))
     assert run.status == "succeeded", run.problems
     assert not any("died" in problem.message for problem in run.warnings)
-    assert "Growth: 2 sessions, 2024-02-15 to 2024-02-16" in said(run, "2")
+    assert "Growth, Income: 2 sessions, 2024-02-15 to 2024-02-16" in said(run, "2")
 
 
 @pytest.mark.slow
@@ -233,4 +274,4 @@ def test_a_night_that_was_killed_is_found_by_the_next_one(night):
     assert run.status == "succeeded", run.problems
     (warning,) = (problem for problem in run.warnings if "died" in problem.message)
     assert warning.scope == f"run {run.run_id - 1}"
-    assert "Growth: 2 sessions, 2024-02-15 to 2024-02-16" in said(run, "2")
+    assert "Growth, Income: 2 sessions, 2024-02-15 to 2024-02-16" in said(run, "2")
