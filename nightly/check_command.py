@@ -11,14 +11,21 @@ if TYPE_CHECKING:
     from nightly.dbt_runner import NodeResult
 
 
+_COLOURS = {"ok": "green", "warning": "yellow", "broken": "red", "failed": "red"}
+
+
 @click.command()
-def check() -> int:
+@click.option("--fast", is_flag=True, help="The environment alone: what every night looks at before it begins.")
+def check(fast: bool) -> int:
     """Check the setup, then the data (dbt test).
+
+    The setup: the database, migrations, the calendar, the sources of market data and their keys, the disk, the clock,
+    and what has been loaded and computed. A night does not begin on a broken one.
 
     Exit status: 0 all is well, warnings or not; 1 a data check failed; 2 the setup is broken, and nobody looked at the
     data.
     """
-    from nightly.checks import check_setup
+    from nightly.checks import check_contents, check_environment
     from nightly.context import new_york_date
     from nightly.dbt_runner import Dbt, DbtError
     from nightly.prepare import prepare_database
@@ -26,17 +33,21 @@ def check() -> int:
     from warehouse.settings import load_settings
 
     settings = load_settings()
-    today = new_york_date(datetime.now(UTC))
+    now = datetime.now(UTC)
     with open_database(settings) as database:
         with database.connect() as conn:
-            warnings = prepare_database(conn, today)
-            checks = check_setup(conn, settings, today)
+            warnings = prepare_database(conn, new_york_date(now))
+            checks = check_environment(conn, settings, now)
+            if not fast:
+                checks += check_contents(conn, settings, now)
         for each in checks:
-            _print(each.well, each.name, each.finding)
+            _print(each.verdict, each.name, each.finding)
         for warning in warnings:
-            click.echo(f"  {click.style('warning', fg='yellow')}  {warning.message}")
-        if not all(each.well for each in checks):
+            _print("warning", warning.scope, warning.message)
+        if any(each.verdict == "broken" for each in checks):
             return 2
+        if fast:
+            return 0
         try:
             results = Dbt(database, settings.home / "dbt").test().results
         except DbtError as error:
@@ -49,7 +60,7 @@ def _report(results: list[NodeResult]) -> int:
     """Print what the data checks found; returns the exit status."""
     for result in results:
         if result.status != "pass":
-            _print(result.well, result.name, _finding(result), good="warning")
+            _print("warning" if result.well else "failed", result.name, _finding(result))
     failed = [result for result in results if not result.well]
     passed = sum(result.status == "pass" for result in results)
     click.echo(f"data checks: {passed} passed, {len(results) - passed - len(failed)} warned, {len(failed)} failed")
@@ -68,6 +79,5 @@ def _finding(result: NodeResult) -> str:
     return f"{what}{rows}: look at them with `python run_nightly.py dbt -- show --select {result.name}`"
 
 
-def _print(well: bool, name: str, finding: str, good: str = "ok") -> None:
-    word, colour = (good, "green" if good == "ok" else "yellow") if well else ("failed", "red")
-    click.echo(f"  {click.style(word, fg=colour)}{' ' * (8 - len(word))}  {name}: {finding}")
+def _print(verdict: str, name: str, finding: str) -> None:
+    click.echo(f"  {click.style(verdict, fg=_COLOURS[verdict])}{' ' * (8 - len(verdict))}  {name}: {finding}")

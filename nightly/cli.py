@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return cli.main(arguments, prog_name="python run_nightly.py", standalone_mode=False) or 0
     except UserError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {_masked(error)}", err=True)
         return 2
     except click.ClickException as error:
         error.show()
@@ -96,5 +96,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, psycopg.OperationalError):
             raise
-        click.echo(f"error: the database went away ({' '.join(str(error).split())}): see to it and repeat", err=True)
+        click.echo(f"error: the database went away ({_masked(error)}): see to it and repeat", err=True)
         return 1
+
+
+def _masked(error: Exception) -> str:
+    """The message of an error without a secret in it."""
+    from warehouse.secrets import mask
+    from warehouse.settings import load_settings
+
+    try:
+        secrets = load_settings().secrets
+    except UserError:  # it names what is wrong in the settings, and no value
+        secrets = []
+    return mask(str(error).strip(), secrets)

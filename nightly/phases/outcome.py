@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nightly.record import Problem
+
+if TYPE_CHECKING:
+    from nightly.dbt_runner import NodeResult
 
 
 @dataclass(frozen=True)
@@ -13,10 +17,11 @@ class Outcome:
     """What a phase did, in plain JSON values (`counts`) and in words (`lines`), and what went wrong.
 
     An error of its own among the problems fails the phase. `seconds` is given by work that did several phases at once;
-    otherwise the night measures it.
+    otherwise the night measures it. `nodes` are the dbt nodes that were run for it.
     """
 
     counts: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     seconds: float | None = None
+    nodes: Sequence[NodeResult] = ()

@@ -58,7 +58,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
             counts = {"models": len(results), "rows": written, **found.counts}
             rows = _describe_rows(number, written)
             lines = found.lines + rows if number == "2" else rows + found.lines
-            outcomes[number] = Outcome(counts, lines, problems + found.problems, seconds)
+            outcomes[number] = Outcome(counts, lines, problems + found.problems, seconds, results)
     return outcomes
 
 

@@ -30,13 +30,26 @@ def test_a_failed_data_check_is_named_with_its_rows(on_this_database, capsys):
 
 
 def test_a_broken_setup_ends_before_the_data(on_this_database, monkeypatch, capsys):
-    monkeypatch.setenv("AFTERCLOSE_PROVIDERS", "")
+    monkeypatch.setenv("AFTERCLOSE_PROVIDERS", "files:nowhere")
     on_this_database.execute("drop table analytics.positions cascade")
     assert cli.main(["check"]) == 2
     out = capsys.readouterr().out
-    assert "failed    providers: no source of market data" in out
-    assert "failed    dbt models: analytics.positions not built: run a night" in out
+    assert "broken    providers: AFTERCLOSE_PROVIDERS: nowhere is not a folder" in out
+    assert "broken    dbt models: analytics.positions not built: run a night" in out
     assert "data checks" not in out
+
+
+def test_the_fast_check_looks_at_the_environment_alone(on_this_database, monkeypatch, capsys):
+    on_this_database.execute("drop table analytics.positions cascade")
+    assert cli.main(["check", "--fast"]) == 0
+    names = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    assert names == ["database:", "migrations:", "calendar:", "providers:", "disk:", "clock:"]
+    # a clock that went back would choose a session of long ago
+    on_this_database.execute("update ops.batch_runs set started_at = now() + interval '1 day'")
+    assert cli.main(["check", "--fast"]) == 2
+    assert "before the last run: set it (NTP)" in capsys.readouterr().out
+    assert cli.main(["run", "--date", "2024-02-15"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: clock: it says")
 
 
 def test_status_shows_runs_portfolios_and_what_was_refused(on_this_database, capsys):

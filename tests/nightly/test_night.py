@@ -13,7 +13,7 @@ from small_nights import LAST_PRICE, NEXT_SESSION, ROLLED_TO, TONIGHT
 
 from nightly import cli, ledger, summary
 from nightly.record import RunRecord
-from warehouse.errors import Busy
+from warehouse.errors import Busy, UserError
 from warehouse.locks import run_lock
 from warehouse.settings import PROJECT_ROOT
 
@@ -148,19 +148,54 @@ def test_only_the_phases_asked_for_are_run(night):
     assert night.rows("select max(snapshot_date) from analytics.portfolio_snapshots") == [(NEXT_SESSION,)]
 
 
-def test_a_provider_that_is_not_there_fails_phase_1_alone(night):
+def test_a_night_does_not_begin_on_a_broken_setup(night):
     missing = night.settings.home / "missing"
     settings = night.settings.model_copy(update={"providers": f"files:{missing}"})
-    run = type(night)(night.database, settings).run()
+    with pytest.raises(UserError, match=f"providers: AFTERCLOSE_PROVIDERS: {missing} is not a folder"):
+        type(night)(night.database, settings).run()
+    assert night.rows("select count(*) from ops.batch_runs") == [(1,)]
+    # what asks no source needs none
+    assert type(night)(night.database, settings).run(from_phase="2").phases[0].status == "succeeded"
+
+
+def test_market_data_that_fails_does_so_alone(night):
+    night.execute(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise 'no room'; end $$;"
+        "create trigger refuse before insert on raw.market_data_cache execute function refuse()"
+    )
+    run = night.run()
     assert statuses(run) == {"1": "failed", "2": "succeeded", "2.5": "succeeded", "2.75": "succeeded", "3": "succeeded"}
     failed, coverage = run.errors
     assert (failed.phase, failed.scope) == ("1", "Market Data Collection")
-    assert str(missing) in failed.message
+    assert "no room" in failed.message
     # the night was rolled at older prices, and says how much of the book that is
     assert coverage.scope == "coverage"
     assert coverage.message.startswith("prices of 2024-02-15 cover 0.0% of the book by value, 90% are required")
     assert "AAA (since 2024-02-14" in coverage.message
     assert summary.rerun_command(run) == "python run_nightly.py run --date 2024-02-15"
+
+
+def test_the_ledger_goes_on_when_its_connection_is_lost(night):
+    """A phase ends every other connection, the one that holds the lock among them, as a server does that restarts."""
+    night.execute(
+        """
+        create function cut() returns trigger language plpgsql as $$ begin
+            perform pg_terminate_backend(pid) from pg_stat_activity
+            where pid <> pg_backend_pid() and datname = current_database();
+            return null;
+        end $$;
+        create trigger cut after insert on raw.market_data_cache execute function cut()
+        """
+    )
+    run = night.run()
+    assert statuses(run)["2"] == "succeeded"
+    assert [phase.status for phase in ledger_of(night, run).phases] == [phase.status for phase in run.phases]
+    assert run.status == "succeeded"
+
+
+def ledger_of(night, run):
+    with night.database.connect() as conn:
+        return ledger.read_run(conn, run.run_id)
 
 
 def test_a_model_that_fails_fails_its_phase_alone(night):

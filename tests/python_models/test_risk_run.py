@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from ingest.portfolios import load_folder
 from nightly.context import Request
 from nightly.night import run_night
-from nightly.progress import LogProgress
+from nightly.progress import Silence
 from python_models.run import compute_risk
 from python_models.store import PORTFOLIO_TABLES, SYMBOL_TABLES
 from tests.real_book import SYMBOLS
@@ -81,7 +81,7 @@ def rolled(
     def roll(day: date) -> None:
         request = Request("backfill", end=day, phases=("1", "2", "2.5", "2.75"))
         # half past six in New York
-        record = run_night(database, settings, request, datetime.combine(day, time(23, 30), UTC), LogProgress())
+        record = run_night(database, settings, request, datetime.combine(day, time(23, 30), UTC), Silence())
         assert not record.errors, record.errors
 
     with database.connect() as conn:

@@ -15,7 +15,7 @@ import pytest
 
 from nightly.dbt_runner import Dbt
 from nightly.prepare import prepare_seeds
-from nightly.progress import LogProgress
+from nightly.progress import Silence
 from tests.roll_forward.books import MODELS, Warehouse
 from tests.roll_forward.random_books import FIRST, LAST
 from warehouse.database import Database, libpq_url
@@ -35,7 +35,7 @@ def copies(server: dict[str, str], template: str, short_folder: Path) -> Copies:
     with _maintenance(server) as maintenance:
         maintenance.execute(f"create database {NAME} template {template} strategy file_copy")
         with database.connect() as conn:
-            prepare_seeds(conn, warehouse.dbt, LogProgress())
+            prepare_seeds(conn, warehouse.dbt, Silence())
         warehouse.roll("tag:views", *MODELS)
         maintenance.execute(f"alter database {NAME} rename to {PREPARED}")
 
