@@ -159,5 +159,15 @@ def read_run(conn: psycopg.Connection, run_id: int) -> RunRecord | None:
     )
 
 
+def read_nodes(conn: psycopg.Connection, run_id: int) -> list[dict[str, Any]]:
+    """The dbt nodes of a run in the order in which they ended, plain JSON values."""
+    nodes = conn.cursor(row_factory=dict_row).execute(
+        "select phase, name, status, round(seconds::numeric, 2)::float as seconds, failures, message"
+        " from ops.dbt_node_results where run_id = %s order by finished_at, phase, name",
+        (run_id,),
+    )
+    return nodes.fetchall()
+
+
 def _columns(records: Sequence[Any], *names: str) -> list[list[Any]]:
     return [[getattr(record, name) for record in records] for name in names]

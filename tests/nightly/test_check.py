@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from small_nights import ROLLED_TO
 
 from nightly import cli
+from nightly.freshness import read_freshness
 
 
 @pytest.fixture
@@ -66,9 +68,25 @@ def test_status_shows_runs_portfolios_and_what_was_refused(on_this_database, cap
         ("Income", "2024-02-14"),
     ]
     assert [(each["reason"], each["rows"]) for each in state["quarantine"]] == [("close is not positive", 1)]
+    tables = {each["table"]: each for each in state["tables"]}
+    for name in ("daily_returns", "position_values", "portfolio_snapshots", "portfolio_risk_metrics"):
+        assert tables[f"analytics.{name}"]["good_to"] == "2024-02-14"
+    night.execute("delete from analytics.portfolio_snapshots where snapshot_date = '2024-02-12' and cash_value < 30000")
+    with night.database.connect() as conn:
+        found = {each["table"]: each for each in read_freshness(conn, ROLLED_TO)}
+    lacking = found["analytics.portfolio_snapshots"]
+    assert (lacking["sessions_missing"], lacking["from"], lacking["to"]) == (1, "2024-02-12", "2024-02-12")
+    assert found["analytics.position_values"]["sessions_missing"] == 0
     assert cli.main(["status"]) == 0
     out = capsys.readouterr().out
-    for text in ("Recent runs", "succeeded", "Growth", "2024-02-14", "close is not positive"):
+    for text in (
+        "Recent runs",
+        "analytics.position_values",
+        "succeeded",
+        "Growth",
+        "2024-02-14",
+        "close is not positive",
+    ):
         assert text in out
     assert "Restated" not in out
     assert cli.main(["status", "1"]) == 0
