@@ -32,21 +32,21 @@ def copies(server: dict[str, str], template: str, short_folder: Path) -> Copies:
     """A context that makes a warehouse with nothing in it but seeds, and drops it; one at a time."""
     database = Database(libpq_url({**server, "dbname": NAME}), embedded=True)
     warehouse = Warehouse(database, Dbt(database, short_folder / "roll_forward"))
-    with _maintenance(server) as maintenance:
-        maintenance.execute(f"create database {NAME} template {template} strategy file_copy")
-        with database.connect() as conn:
-            prepare_seeds(conn, warehouse.dbt, LogProgress())
+    with maintenance(server) as conn:
+        conn.execute(f"create database {NAME} template {template} strategy file_copy")
+        with database.connect() as seeding:
+            prepare_seeds(seeding, warehouse.dbt, LogProgress())
         warehouse.roll("tag:views", *MODELS)
-        maintenance.execute(f"alter database {NAME} rename to {PREPARED}")
+        conn.execute(f"alter database {NAME} rename to {PREPARED}")
 
     @contextmanager
     def copy() -> Iterator[Warehouse]:
-        with _maintenance(server) as maintenance:
-            maintenance.execute(f"create database {NAME} template {PREPARED} strategy file_copy")
+        with maintenance(server) as conn:
+            conn.execute(f"create database {NAME} template {PREPARED} strategy file_copy")
             try:
                 yield warehouse
             finally:
-                maintenance.execute(f"drop database {NAME} with (force)")
+                conn.execute(f"drop database {NAME} with (force)")
 
     return copy
 
@@ -58,5 +58,6 @@ def sessions(server: dict[str, str], template: str) -> list[date]:
         return sessions_between(conn, FIRST, LAST + timedelta(days=5))
 
 
-def _maintenance(server: dict[str, str]) -> psycopg.Connection[Any]:
+def maintenance(server: dict[str, str]) -> psycopg.Connection[Any]:
+    """A connection that makes and drops databases."""
     return Database(libpq_url({**server, "dbname": "postgres"}), embedded=True).connect()
