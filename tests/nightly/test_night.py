@@ -9,7 +9,7 @@ import time
 from datetime import date
 
 import pytest
-from small_nights import LAST_PRICE, NEXT_SESSION, ROLLED_TO, TONIGHT
+from small_nights import LAST_PRICE, NEXT_SESSION, ROLLED_TO, TONIGHT, copy_of
 
 from nightly import cli, ledger, summary
 from nightly.record import RunRecord
@@ -17,7 +17,15 @@ from warehouse.errors import Busy
 from warehouse.locks import run_lock
 from warehouse.settings import PROJECT_ROOT
 
-RESULTS = ("position_values", "portfolio_snapshots", "positions", "portfolio_sector_exposures", "daily_returns")
+RESULTS = (
+    "position_values",
+    "portfolio_snapshots",
+    "positions",
+    "portfolio_sector_exposures",
+    "daily_returns",
+    "sector_tags",
+    "position_sector_tags",
+)
 
 
 def statuses(run: RunRecord) -> dict[str, str]:
@@ -136,6 +144,8 @@ def test_deleted_portfolios_leave_every_session_and_the_last_one_too(night):
         "portfolio_snapshots": 0,
         "positions": 0,
         "portfolio_sector_exposures": 0,
+        "sector_tags": 11,
+        "position_sector_tags": 0,
     }
 
 
@@ -255,6 +265,52 @@ def test_an_interrupted_night_says_so_and_is_taken_up_again(night, number):
     assert "Growth, Income: 2 sessions, 2024-02-15 to 2024-02-16" in said(run, "2")
 
 
+@pytest.fixture(scope="module")
+def undisturbed(server, first_night, night_settings) -> tuple[dict[str, list], float]:
+    """What there is after a backfill that nobody disturbed, and the seconds it took."""
+    with copy_of(server, first_night[0], night_settings) as night:
+        began = time.monotonic()
+        process = start_backfill(night)
+        assert process.wait(timeout=120) == 0
+        return results(night), time.monotonic() - began
+
+
+def start_backfill(night) -> subprocess.Popen[str]:
+    """Start a backfill over sessions that are rolled and two that are not, as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "run_nightly.py", "backfill", "--start", "2024-01-08", "--end", str(LAST_PRICE)],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, **night.environment()},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.6, 0.7, 0.8, 0.9])
+def test_a_backfill_killed_at_any_moment_and_run_again_gives_the_same_rows(undisturbed, night, share):
+    expected, seconds = undisturbed
+    process = start_backfill(night)
+    time.sleep(seconds * share)
+    process.kill()
+    process.wait(timeout=60)
+    run = run_once_alone(night, command="backfill", start=date(2024, 1, 8), end=LAST_PRICE)
+    assert run.status == "succeeded", run.problems
+    assert results(night) == expected
+
+
+def run_once_alone(night, **request) -> RunRecord:
+    """Run as soon as the server has noticed, within seconds, that the client it served is gone."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return night.run(now=TONIGHT.replace(day=16), **request)
+        except Busy:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+
+
 @pytest.mark.slow
 def test_a_night_that_was_killed_is_found_by_the_next_one(night):
     with night.database.connect() as blocking, blocking.transaction():
@@ -263,14 +319,7 @@ def test_a_night_that_was_killed_is_found_by_the_next_one(night):
         process.kill()
         process.communicate(timeout=60)
         assert night.rows("select status from ops.batch_runs order by run_id desc limit 1") == [("running",)]
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            run = night.run(trade_date=LAST_PRICE, now=TONIGHT.replace(day=16))
-            break
-        except Busy:  # the server notices within seconds that its client is gone
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
+    run = run_once_alone(night, trade_date=LAST_PRICE)
     assert run.status == "succeeded", run.problems
     (warning,) = (problem for problem in run.warnings if "died" in problem.message)
     assert warning.scope == f"run {run.run_id - 1}"

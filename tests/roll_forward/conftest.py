@@ -18,6 +18,7 @@ from nightly.prepare import prepare_seeds
 from nightly.progress import LogProgress
 from tests.roll_forward.books import MODELS, Warehouse
 from tests.roll_forward.random_books import FIRST, LAST
+from tests.wire import PORT, Wire
 from warehouse.database import Database, libpq_url
 from warehouse.sessions import sessions_between
 
@@ -28,10 +29,16 @@ Copies = Callable[[], AbstractContextManager[Warehouse]]
 
 
 @pytest.fixture(scope="session")
-def copies(server: dict[str, str], template: str, short_folder: Path) -> Copies:
+def home(short_folder: Path) -> Path:
+    """The folder of the settings, in which dbt's parse cache is."""
+    return short_folder / "roll_forward"
+
+
+@pytest.fixture(scope="session")
+def copies(server: dict[str, str], template: str, home: Path) -> Copies:
     """A context that makes a warehouse with nothing in it but seeds, and drops it; one at a time."""
     database = Database(libpq_url({**server, "dbname": NAME}), embedded=True)
-    warehouse = Warehouse(database, Dbt(database, short_folder / "roll_forward"))
+    warehouse = Warehouse(database, Dbt(database, home / "dbt"))
     with maintenance(server) as conn:
         conn.execute(f"create database {NAME} template {template} strategy file_copy")
         with database.connect() as seeding:
@@ -49,6 +56,23 @@ def copies(server: dict[str, str], template: str, short_folder: Path) -> Copies:
                 conn.execute(f"drop database {NAME} with (force)")
 
     return copy
+
+
+@pytest.fixture(scope="session")
+def wire(server: dict[str, str], short_folder: Path) -> Iterator[Wire]:
+    """The way to the server for all clients but those that look on."""
+    folder = short_folder / "wire"
+    folder.mkdir()
+    with Wire(server, folder).open() as wire:
+        yield wire
+
+
+@pytest.fixture(scope="session")
+def wired(server: dict[str, str], short_folder: Path, home: Path, wire: Wire) -> Warehouse:
+    """The warehouse at the far end of the wire."""
+    parameters = {**server, "host": str(short_folder / "wire"), "port": PORT, "dbname": NAME}
+    database = Database(libpq_url(parameters), embedded=True)
+    return Warehouse(database, Dbt(database, home / "dbt"))
 
 
 @pytest.fixture(scope="session")

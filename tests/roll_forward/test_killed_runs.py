@@ -9,19 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from nightly.dbt_runner import Dbt, DbtError
+from nightly.dbt_runner import DbtError
 from tests.roll_forward import random_books
 from tests.roll_forward.books import TABLES, Warehouse, load_market, load_portfolios
 from tests.roll_forward.conftest import NAME, maintenance
 from tests.roll_forward.random_books import World
-from tests.wire import ENDING, PORT, Wire
-from warehouse.database import Database, libpq_url
+from tests.wire import ENDING, Wire
 
 INTERRUPTED = "roll_forward_interrupted"
 COMPARED = (*TABLES, "sector_tags", "position_sector_tags")
@@ -33,23 +31,6 @@ CORRECTIONS = (
     "insert into raw.manual_sector_tags (position_id, sector, source)"
     " select position_id, 'Wine', 'test' from raw.positions order by 1 desc limit 1",
 )
-
-
-@pytest.fixture(scope="module")
-def wire(server: dict[str, str], short_folder: Path) -> Iterator[Wire]:
-    """The way to the server for all clients but those that look on."""
-    folder = short_folder / "wire"
-    folder.mkdir()
-    with Wire(server, folder).open() as wire:
-        yield wire
-
-
-@pytest.fixture(scope="module")
-def wired(server: dict[str, str], short_folder: Path, wire: Wire) -> Warehouse:
-    """The warehouse at the far end of the wire."""
-    parameters = {**server, "host": str(short_folder / "wire"), "port": PORT, "dbname": NAME}
-    database = Database(libpq_url(parameters), embedded=True)
-    return Warehouse(database, Dbt(database, short_folder / "roll_forward"))
 
 
 @pytest.fixture(scope="module")
