@@ -166,8 +166,8 @@ def test_an_exit(tmp_path):
         (
             {**CALL, "Entry Date": "2024-01-06", "Expiration Date": "2024-01-07"},
             [
-                "Expiration Date: expires on 2024-01-07, in the same weekend as the entry on 2024-01-06: no session lies"
-                " between"
+                "Expiration Date: expires on 2024-01-07, in the same weekend as the entry on 2024-01-06: no session"
+                " lies between"
             ],
         ),
         (
