@@ -6,7 +6,7 @@ statements are cut too.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date
 from random import Random
@@ -16,7 +16,7 @@ import pytest
 
 from nightly.dbt_runner import DbtError
 from tests.roll_forward import random_books
-from tests.roll_forward.books import TABLES, Warehouse, load_market, load_portfolios
+from tests.roll_forward.books import MODELS, TABLES, Warehouse, load_market, load_portfolios
 from tests.roll_forward.conftest import NAME, maintenance
 from tests.roll_forward.random_books import World
 from tests.wire import ENDING, Wire
@@ -67,29 +67,33 @@ def undisturbed(half_rolled: Callable[[], None], wired: Warehouse, wire: Wire) -
     return content, statements
 
 
+@pytest.mark.parametrize("unbuilt", [pytest.param(False, id="half-rolled"), pytest.param(True, id="without tables")])
 @pytest.mark.parametrize(
-    "share", [0.5, 0.75, pytest.param(None, marks=pytest.mark.slow, id="every commit and some statements")]
+    "shares", [(0.75,), pytest.param((), marks=pytest.mark.slow, id="every commit and some statements")]
 )
 def test_a_run_cut_off_and_run_again(
     half_rolled: Callable[[], None],
     wired: Warehouse,
     wire: Wire,
     undisturbed: tuple[dict[str, Any], list[str]],
-    share: float | None,
+    unbuilt: bool,
+    shares: Sequence[float],
 ):
     expected, statements = undisturbed
     commits = sum(bool(ENDING.match(statement)) for statement in statements)
-    if share is None:
-        cuts = [(number, ENDING) for number in range(1, commits + 1)]
+    cuts = [(int(commits * share), ENDING) for share in shares]
+    if not cuts:
+        cuts += [(number, ENDING) for number in range(1, commits + 1)]
         cuts += [(number,) for number in sorted(Random(1).sample(range(1, len(statements)), 8))]  # noqa: S311
-    else:
-        cuts = [(int(commits * share), ENDING)]
     for cut in cuts:
         half_rolled()
+        if unbuilt:
+            with wired.database.connect() as conn:
+                conn.execute(f"drop table {', '.join(f'analytics.{table}' for table in COMPARED)} cascade")
         wire.cut_before(*cut)
         results = []
         with suppress(DbtError):
-            results = wired.dbt.run(["tag:phase_2", "tag:phase_2_5", "tag:phase_2_75"]).results
+            results = wired.dbt.run(MODELS).results
         assert wire.is_cut, cut
         assert not results or not all(result.well for result in results), cut
         wire.mend()
