@@ -45,7 +45,9 @@ def read_values(conn: psycopg.Connection, portfolio_ids: Sequence[UUID]) -> dict
                 case
                     when state.last_session is null then format('its portfolio begins on %%s', inception_date)
                     when positions.entry_date > state.last_session then format('entered on %%s', positions.entry_date)
-                    when lots.position_id is null then 'gone before its portfolio began'
+                    when lots.position_id is null and positions.entry_date < portfolios.inception_date
+                        then 'gone before its portfolio began'
+                    when lots.position_id is null then 'no session while it was held'
                     else 'not rolled yet'
                 end as reason
             from analytics.positions as positions

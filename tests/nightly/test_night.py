@@ -9,7 +9,7 @@ import time
 from datetime import date
 
 import pytest
-from small_nights import LAST_PRICE, NEXT_SESSION, ROLLED_TO, TONIGHT
+from small_nights import LAST_PRICE, NEXT_SESSION, ROLLED_TO, TONIGHT, copy_of
 
 from nightly import cli, ledger, summary
 from nightly.record import RunRecord
@@ -17,7 +17,15 @@ from warehouse.errors import Busy, UserError
 from warehouse.locks import run_lock
 from warehouse.settings import PROJECT_ROOT
 
-RESULTS = ("position_values", "portfolio_snapshots", "positions", "portfolio_sector_exposures", "daily_returns")
+RESULTS = (
+    "position_values",
+    "portfolio_snapshots",
+    "positions",
+    "portfolio_sector_exposures",
+    "daily_returns",
+    "sector_tags",
+    "position_sector_tags",
+)
 
 
 def statuses(run: RunRecord) -> dict[str, str]:
@@ -105,7 +113,7 @@ def test_positions_and_tags_say_what_was_skipped_what_is_stale_and_what_a_person
         """
     )
     run = night.run(phases=("2", "2.5", "2.75"))
-    assert run.status == "succeeded", run.problems
+    assert set(statuses(run).values()) == {"succeeded"}, run.problems
     assert said(run, "2.5").splitlines() == [
         "positions: 3 new, 3 updated",
         "2 stale: NEVER (never priced, at cost), AAA (no price since 2024-02-14)",
@@ -136,6 +144,8 @@ def test_deleted_portfolios_leave_every_session_and_the_last_one_too(night):
         "portfolio_snapshots": 0,
         "positions": 0,
         "portfolio_sector_exposures": 0,
+        "sector_tags": 11,
+        "position_sector_tags": 0,
     }
 
 
@@ -196,6 +206,29 @@ def test_the_ledger_goes_on_when_its_connection_is_lost(night):
 def ledger_of(night, run):
     with night.database.connect() as conn:
         return ledger.read_run(conn, run.run_id)
+
+
+def test_a_portfolio_whose_data_break_a_model_is_set_aside(night):
+    """Its market value has more digits than any column: the others are rolled without it."""
+    night.execute(
+        "update raw.positions set quantity = 1e17 where symbol = 'AAA'"
+        " and portfolio_id = (select portfolio_id from raw.portfolios where name = 'Growth')"
+    )
+    run = night.run()
+    (problem,) = run.errors
+    assert (problem.phase, problem.scope) == ("2", "portfolio Growth")
+    assert problem.message.startswith("set aside, the others went on: model position_values: ")
+    assert "numeric field overflow" in problem.message
+    assert statuses(run) == {"1": "succeeded", "2": "failed", "2.5": "succeeded", "2.75": "succeeded", "3": "succeeded"}
+    rolled_to = "select max(snapshot_date) from analytics.portfolio_snapshots join raw.portfolios using (portfolio_id)"
+    assert night.rows(f"{rolled_to} where name = 'Income'") == [(NEXT_SESSION,)]
+    assert night.rows(f"{rolled_to} where name = 'Growth'") == [(ROLLED_TO,)]
+    command = summary.rerun_command(run)
+    assert command == "python run_nightly.py run --date 2024-02-15 --portfolio Growth --from-phase 2"
+    night.execute("update raw.positions set quantity = 100 where symbol = 'AAA'")
+    healed = night.run(portfolios=("Growth",), from_phase="2")
+    assert healed.status == "succeeded"
+    assert night.rows(f"{rolled_to} where name = 'Growth'") == [(NEXT_SESSION,)]
 
 
 def test_a_model_that_fails_fails_its_phase_alone(night):
@@ -290,6 +323,52 @@ def test_an_interrupted_night_says_so_and_is_taken_up_again(night, number):
     assert "Growth, Income: 2 sessions, 2024-02-15 to 2024-02-16" in said(run, "2")
 
 
+@pytest.fixture(scope="module")
+def undisturbed(server, first_night, night_settings) -> tuple[dict[str, list], float]:
+    """What there is after a backfill that nobody disturbed, and the seconds it took."""
+    with copy_of(server, first_night[0], night_settings) as night:
+        began = time.monotonic()
+        process = start_backfill(night)
+        assert process.wait(timeout=120) == 0
+        return results(night), time.monotonic() - began
+
+
+def start_backfill(night) -> subprocess.Popen[str]:
+    """Start a backfill over sessions that are rolled and two that are not, as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "run_nightly.py", "backfill", "--start", "2024-01-08", "--end", str(LAST_PRICE)],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, **night.environment()},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.6, 0.7, 0.8, 0.9])
+def test_a_backfill_killed_at_any_moment_and_run_again_gives_the_same_rows(undisturbed, night, share):
+    expected, seconds = undisturbed
+    process = start_backfill(night)
+    time.sleep(seconds * share)
+    process.kill()
+    process.wait(timeout=60)
+    run = run_once_alone(night, command="backfill", start=date(2024, 1, 8), end=LAST_PRICE)
+    assert run.status == "succeeded", run.problems
+    assert results(night) == expected
+
+
+def run_once_alone(night, **request) -> RunRecord:
+    """Run as soon as the server has noticed, within seconds, that the client it served is gone."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return night.run(now=TONIGHT.replace(day=16), **request)
+        except Busy:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+
+
 @pytest.mark.slow
 def test_a_night_that_was_killed_is_found_by_the_next_one(night):
     with night.database.connect() as blocking, blocking.transaction():
@@ -298,14 +377,7 @@ def test_a_night_that_was_killed_is_found_by_the_next_one(night):
         process.kill()
         process.communicate(timeout=60)
         assert night.rows("select status from ops.batch_runs order by run_id desc limit 1") == [("running",)]
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            run = night.run(trade_date=LAST_PRICE, now=TONIGHT.replace(day=16))
-            break
-        except Busy:  # the server notices within seconds that its client is gone
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
+    run = run_once_alone(night, trade_date=LAST_PRICE)
     assert run.status == "succeeded", run.problems
     (warning,) = (problem for problem in run.warnings if "died" in problem.message)
     assert warning.scope == f"run {run.run_id - 1}"
