@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from nightly import ledger, prepare
+from nightly import ledger, plan, prepare
 from nightly.checks import refuse_broken_setup
 from nightly.context import Context, Request, make_context, new_york_date
 from nightly.dbt_runner import DbtError
@@ -55,6 +55,8 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
         progress.started(run)
         try:
             _note(connection, run, context, warnings)
+            if request.command == "backfill":
+                progress.tell([plan.headline(connection.do(plan.outline, request, context))])
             for _, members in groupby(phases, key=lambda phase: phase.work):
                 _do_phases(connection, run, context, list(members))
         except BaseException:
