@@ -164,7 +164,9 @@ def _find_portfolio(conn: psycopg.Connection[Any], handle: str, demo: bool) -> t
     ).fetchall()
     if not portfolios:
         first = "the demo has not been run: `python run_nightly.py demo`"
-        raise UserError(first if demo else "no portfolio is loaded: load some first with `python run_nightly.py load DIR`")
+        raise UserError(
+            first if demo else "no portfolio is loaded: load some first with `python run_nightly.py load DIR`"
+        )
     by_handle = {str(portfolio_id): (portfolio_id, name) for portfolio_id, name in portfolios}
     by_handle |= {name: (portfolio_id, name) for portfolio_id, name in portfolios}
     if handle not in by_handle and handle.lower() in by_handle:
@@ -174,9 +176,7 @@ def _find_portfolio(conn: psycopg.Connection[Any], handle: str, demo: bool) -> t
     return by_handle[handle]
 
 
-def _find_session(
-    conn: psycopg.Connection[Any], portfolio_id: UUID, name: str, day: date | None, demo: bool
-) -> date:
+def _find_session(conn: psycopg.Connection[Any], portfolio_id: UUID, name: str, day: date | None, demo: bool) -> date:
     (is_built,) = conn.execute("select to_regclass('analytics.portfolio_snapshots') is not null").fetchone()
     before = after = None
     if is_built:
