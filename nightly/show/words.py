@@ -71,5 +71,10 @@ def and_more(names: list[str], shown: int = 5) -> str:
     return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
+def typographic(text: str) -> str:
+    """A number with a real minus sign, for print."""
+    return text.replace("-", "−")
+
+
 def _no_minus_zero(value: float, places: int) -> float:
     return round(value, places) + 0.0
