@@ -20,7 +20,7 @@ from nightly.show.view import Cluster, Pair, RiskView, Session
 
 FULL, HALF = 1000, 490
 PNL_SESSIONS = 60
-_LETTER = 6.6
+_LETTER = 6.4
 _ROW = 24
 _NUMBERS_UP_TO = 14
 
@@ -76,7 +76,8 @@ def equity_chart(sessions: Sequence[Session]) -> Markup:
     for place, session in enumerate(sessions):
         flow = session.daily_capital_flow
         moved = f", flow {_dollars(flow, '+')}" if flow else ""
-        tip = f"{session.session_date}: {_dollars(session.equity_balance)}{moved}, drawdown {words.percent(session.drawdown)}"
+        fall = words.percent(session.drawdown)
+        tip = f"{session.session_date}: {_dollars(session.equity_balance)}{moved}, drawdown {fall}"
         _rect(svg, across(place) - step / 2, 20, step, 292, "hit", tip)
     return _markup(svg)
 
@@ -118,7 +119,7 @@ def bar_chart(
     heads: Sequence[str],
     *,
     width: int = HALF,
-    label_width: int = 110,
+    label_width: int = 160,
     text_widths: Sequence[int] = (60,),
     neutral: bool = False,
 ) -> Markup:
@@ -132,11 +133,12 @@ def bar_chart(
         tick: how its values are written.
         heads: of the columns of numbers.
         width: in user units.
-        label_width: room for the labels.
+        label_width: room for the labels at most.
         text_widths: room for each column of numbers.
         neutral: one colour for all bars, where negative is not bad.
     """
     height = 26 + _ROW * len(bars) + 40
+    label_width = min(label_width, max(len(bar.label) for bar in bars) * _LETTER + 4)
     svg = _svg(width, height, title, description)
     right = width - sum(text_widths)
     known = [each for bar in bars for each in (bar.value, bar.thin) if each is not None]
@@ -153,7 +155,7 @@ def bar_chart(
     for row, bar in enumerate(bars):
         top = 22 + _ROW * row
         _text(svg, label_width, top + 15.5, _short(bar.label, label_width), "label", anchor="end")
-        for value, offset, thickness, style in ((bar.value, 4, 15, ""), (bar.thin, 9, 5, "thin ")):
+        for value, offset, thickness, style in ((bar.value, 4, 15, ""), (bar.thin, 10, 3, "thin ")):
             if value is not None:
                 start, end = sorted((scale(0), scale(value)))
                 side = "line-fill" if neutral else _side(value)
@@ -250,7 +252,7 @@ def _svg(width: float, height: float, title: str, description: str) -> Element:
 
 
 def _markup(svg: Element) -> Markup:
-    return Markup(tostring(svg, encoding="unicode"))  # noqa: S704: ElementTree has escaped every text in it
+    return Markup(tostring(svg, encoding="unicode"))  # noqa: S704  ElementTree has escaped its texts
 
 
 def _rect(parent: Element, x: float, y: float, width: float, height: float, style: str, tip: str = "") -> Element:

@@ -104,6 +104,7 @@ def _exposures(view: RiskView, scale: float) -> Markup | None:
         words.number,
         ("beta", "USD"),
         text_widths=(48, 84),
+        neutral=True,
     )
 
 
@@ -163,7 +164,7 @@ def _stress(view: RiskView, scale: float) -> Markup | None:
         words.short_money,
         ("correlated, USD", "of equity", "direct, USD"),
         width=charts.FULL,
-        label_width=215,
+        label_width=240,
         text_widths=(120, 76, 104),
     )
 
@@ -192,7 +193,6 @@ def _sectors(view: RiskView) -> Markup | None:
         "weight less benchmark weight, % of equity",
         lambda share: words.percent(share, places=0),
         ("active", "weight", "bench."),
-        label_width=150,
         text_widths=(54, 52, 50),
         neutral=True,
     )
