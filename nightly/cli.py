@@ -66,6 +66,7 @@ def cli() -> None:
     A night:       python run_nightly.py
     After a gap:   python run_nightly.py backfill
     What happened: python run_nightly.py status
+    One portfolio: python run_nightly.py show PORTFOLIO
     First steps:   python run_nightly.py demo
 
     Each command explains itself: python run_nightly.py COMMAND --help.

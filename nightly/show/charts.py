@@ -22,6 +22,7 @@ FULL, HALF = 1000, 490
 PNL_SESSIONS = 60
 _LETTER = 6.4
 _ROW = 24
+_MONTH_WIDTH = 62
 _NUMBERS_UP_TO = 14
 
 
@@ -309,9 +310,11 @@ def _months(svg: Element, days: Sequence[date], across: Scale, y: float) -> None
         for place, (before, day) in enumerate(pairwise(days), 1)
         if (before.year, before.month) != (day.year, day.month)
     ]
-    starts = starts or [0]
-    every = max(1, round(len(starts) * 62 / (across.end - across.start) + 0.49))
-    for place in starts[::every]:
+    named = -_MONTH_WIDTH
+    for place in starts or [0]:
+        if across(place) - named < _MONTH_WIDTH:
+            continue
+        named = across(place)
         _text(svg, across(place), y, f"{days[place]:%b %Y}", "tick", anchor="middle")
         _line(svg, across(place), y - 18, across(place), y - 14, "tick-mark")
 

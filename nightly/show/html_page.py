@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from errno import EISDIR
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -65,10 +66,10 @@ def write(file: Path, page: str) -> None:
     Raises UserError where that cannot be done.
     """
     target = file.resolve()
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if target.is_dir():
-            raise IsADirectoryError(None, "it is a folder")
+            raise IsADirectoryError(EISDIR, "it is a folder")
+        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             unfinished.write_text(page, encoding="utf-8")
             unfinished.replace(target)

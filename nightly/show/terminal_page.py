@@ -82,8 +82,9 @@ class _Page:
 
     def header(self) -> Block:
         view, snapshot = self._view, self._view.snapshot
-        lots = f"{snapshot.num_long_positions} long, {snapshot.num_short_positions} short"
-        stale = f", {snapshot.num_stale_positions} stale" if snapshot.num_stale_positions else ""
+        lots = f"{snapshot.num_long_positions} long {snapshot.num_short_positions} short"
+        stale = f" {snapshot.num_stale_positions} stale" if snapshot.num_stale_positions else ""
+        gap = 4 if self._width >= _SIDE_BY_SIDE_FROM else 1
         exposure = {
             "long": snapshot.long_value,
             "short": snapshot.short_value,
@@ -100,7 +101,7 @@ class _Page:
             "equity": self._money(snapshot.equity_balance),
             "cash": self._money(snapshot.cash_value),
             "positions": f"{snapshot.num_positions}",
-            "": f"({lots}{stale})",
+            "": f"{lots}{stale}",
         }
         date = words.long_date(view.day)
         title = _row((_clean(view.name), self._width - len(date) - 2, _HEAD), (date, -len(date) - 2, ""))
@@ -108,14 +109,14 @@ class _Page:
         for (name, value), (period, (pnl, earned)), (side, amount) in zip(
             balance.items(), periods.items(), exposure.items(), strict=True
         ):
-            left = [(value, 28, _QUIET)] if not name else [(name, 10, _QUIET), (value, -14, _HEAD), ("", 4, "")]
+            left = [(value, 23 + gap, _QUIET)] if not name else [(name, 10, _QUIET), (value, -13, _HEAD), ("", gap, "")]
             lines.append(
                 _row(
                     *left,
                     (period, 6, _QUIET),
-                    (self._signed(pnl), -13, _colour(pnl)),
+                    (self._signed(pnl), -12, _colour(pnl)),
                     (words.percent(earned, "+", 2), -9, _colour(earned)),
-                    ("", 4, ""),
+                    ("", gap, ""),
                     (side, 6, _QUIET),
                     (self._money(amount), -13, ""),
                     (words.percent(view.weight(amount)), -8, _QUIET),
@@ -167,14 +168,11 @@ class _Page:
             lines.append(_row((labels.get(row, ""), -_LABELS, _QUIET), (axis, 2, _QUIET), (text, columns, style)))
         days = len([value for value in values if value > 0])
         best, worst = (pick(sessions, key=lambda session: session.daily_pnl) for pick in (max, min))
-        lines.append(
-            Text(
-                f"{'':{_LABELS + 2}}{days} of {len(values)} days up, best {self._signed(best.daily_pnl)} "
-                f"on {best.session_date}, worst {self._signed(worst.daily_pnl)} on {worst.session_date}",
-                _QUIET,
-            )
+        summary = (
+            f"{days} of {len(values)} days up, best {self._signed(best.daily_pnl)} on {best.session_date}, "
+            f"worst {self._signed(worst.daily_pnl)} on {worst.session_date}"
         )
-        return lines
+        return [*lines, *_wrapped(summary, self._width, " " * (_LABELS + 2), first=" " * (_LABELS + 2))]
 
     def risk(self, width: int) -> Block:
         risk, head = self._view.risk, self._head("Risk", "annual volatility", width)
@@ -438,13 +436,13 @@ def _beside(left: Block, right: Block, width: int) -> Block:
     return lines
 
 
-def _wrapped(text: str, width: int, indent: str = "  ", style: str = _QUIET) -> Block:
+def _wrapped(text: str, width: int, indent: str = "  ", style: str = _QUIET, first: str = "") -> Block:
     lines: list[str] = []
     for word in text.split(" "):
         if lines and Text(f"{lines[-1]} {word}").cell_len <= width:
             lines[-1] += f" {word}"
         else:
-            lines.append(word if not lines else indent + word)
+            lines.append((indent if lines else first) + word)
     return [Text(line, style) for line in lines]
 
 

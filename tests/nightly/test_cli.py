@@ -54,7 +54,7 @@ def imported_by(*arguments: str, **environment: str) -> set[str]:
 def test_help_names_every_command_and_explains_the_exit_status():
     shown = run_cli("--help")
     assert shown.returncode == 0
-    for name in ("run", "backfill", "analytics", "check", "status", "load", "db", "dbt", "demo"):
+    for name in ("run", "backfill", "analytics", "check", "status", "show", "load", "db", "dbt", "demo"):
         assert f"\n  {name} " in shown.stdout
     assert "Exit status" in shown.stdout
 
