@@ -82,27 +82,27 @@ def write(file: Path, page: str) -> None:
 
 
 def _exposures(view: RiskView, scale: float) -> Markup | None:
-    joint = view.exposures_of("ridge")
-    if not any(exposure.exposure_value is not None for exposure in joint):
+    joint = [exposure for exposure in view.exposures_of("ridge") if exposure.exposure_dollar is not None]
+    if not joint:
         return None
+    of_equity = all(exposure.exposure_value is not None for exposure in joint)
     bars = [
         Bar(
             exposure.factor,
-            exposure.exposure_value,
+            exposure.exposure_value if of_equity else exposure.exposure_dollar,
             (words.number(exposure.exposure_value, "+"), words.money(exposure.exposure_dollar, scale, "+")),
-            exposure.reason
-            or f"beta {words.number(exposure.exposure_value, '+')} of {exposure.positions_covered} "
-            f"positions, {exposure.positions_without} without a beta",
+            f"{words.money(exposure.exposure_dollar, scale, '+')} USD, beta {words.number(exposure.exposure_value, '+')}",
         )
         for exposure in joint
     ]
-    largest = max(joint, key=lambda exposure: abs(exposure.exposure_value or 0))
+    largest = max(joint, key=lambda exposure: abs(exposure.exposure_dollar))
     return charts.bar_chart(
         "Factor exposures",
-        f"The largest exposure is {largest.factor}, {words.number(largest.exposure_value, '+')} of equity.",
+        f"The largest exposure is {largest.factor}, {words.money(largest.exposure_dollar, scale, '+')} USD, "
+        f"beta {words.number(largest.exposure_value, '+')}.",
         bars,
-        "beta: return of equity per unit of factor return",
-        words.number,
+        "beta: return of equity per unit of factor return" if of_equity else "exposure, USD",
+        words.number if of_equity else words.short_money,
         ("beta", "USD"),
         text_widths=(48, 84),
         neutral=True,
@@ -138,7 +138,7 @@ def _contributions(view: RiskView) -> Markup | None:
 
 
 def _stress(view: RiskView, scale: float) -> Markup | None:
-    scenarios = [scenario for scenario in view.scenarios if scenario.pnl is not None]
+    scenarios = view.ranked_scenarios()
     if not scenarios:
         return None
     shown = scenarios if len(scenarios) <= _WORST + _BEST else [*scenarios[:_WORST], *scenarios[-_BEST:]]

@@ -25,7 +25,7 @@ def _of_holdings(view: RiskView) -> list[str]:
     if stale:
         found.append(f"Valued at an old price: {words.and_more(stale)}. A run with newer prices puts it right.")
     if view.snapshot.equity_balance <= 0:
-        found.append("Equity is not positive, so there are no weights, and no risk as a share of it.")
+        found.append("Equity is not positive: no weights, betas and volatilities of it; what is in dollars stands.")
     return found
 
 
@@ -36,10 +36,14 @@ def _no_results(view: RiskView) -> str:
 
 
 def _of_results(view: RiskView) -> list[str]:
+    if not view.holdings:
+        return []
     found = []
-    if view.risk.reason and view.holdings:
+    # said once for all of them
+    has_equity = view.snapshot.equity_balance > 0
+    if view.risk.reason and has_equity:
         found.append(f"Risk: {view.risk.reason}.")
-    if view.risk.quality_flag != "full_history" and view.holdings:
+    if view.risk.quality_flag != "full_history" and has_equity:
         returns = words.count(view.risk.observations, "return")
         found.append(f"Volatilities rest on {words.flag(view.risk.quality_flag)} ({returns} of 252).")
     without: dict[str, list[str]] = defaultdict(list)
@@ -55,14 +59,12 @@ def _of_results(view: RiskView) -> list[str]:
         found.append("No factor model: the factor ETFs have too few returns. Bring their prices and run again.")
     reasons: dict[str, list[str]] = defaultdict(list)
     for exposure in view.exposures:
-        if exposure.reason and view.holdings:
+        if exposure.reason and has_equity:
             reasons[exposure.reason].append(exposure.factor)
     found += [
         f"No exposure to {words.and_more(list(dict.fromkeys(factors)))}: {why}." for why, factors in reasons.items()
     ]
-    if view.holdings:
-        found += _of_scenarios(view) + _of_correlations(view)
-    return found
+    return found + _of_scenarios(view) + _of_correlations(view)
 
 
 def _of_scenarios(view: RiskView) -> list[str]:

@@ -207,10 +207,16 @@ class _Page:
         if not joint:
             return [*lines, Text("none", _QUIET)]
         bar = width - 15 - 7 - 12
-        betas = [exposure.exposure_value for exposure in joint]
-        lines += [self._exposure(exposure, betas, bar) for exposure in joint]
+        # dollars over equity are the betas, and there where equity is not positive
+        dollars = [exposure.exposure_dollar for exposure in joint]
+        lines += [self._exposure(exposure, dollars, bar) for exposure in joint]
         covered = joint[0]
-        lines.append(Text(f"{covered.positions_covered} positions, {covered.positions_without} without a beta", _QUIET))
+        lines.append(
+            Text(
+                f"{words.count(covered.positions_covered, 'position')}, {covered.positions_without} without a beta",
+                _QUIET,
+            )
+        )
         alone = [
             f"{exposure.factor} {words.number(exposure.exposure_value, '+')}"
             for model in ("market", "interest_rate", "spread")
@@ -248,7 +254,7 @@ class _Page:
 
     def stress(self) -> Block:
         lines = [self._head("Stress", "worst scenarios, USD: direct, correlated, of equity")]
-        scenarios = [scenario for scenario in self._view.scenarios if scenario.pnl is not None]
+        scenarios = self._view.ranked_scenarios()
         if not scenarios:
             return [*lines, Text("none", _QUIET)]
         shown = scenarios[:_SCENARIOS]
@@ -319,11 +325,11 @@ class _Page:
             lines += _wrapped(f"- {_clean(note)}", self._width, indent="  ", style="")
         return lines
 
-    def _exposure(self, exposure: Exposure, betas: Sequence[float | None], bar: int) -> Text:
+    def _exposure(self, exposure: Exposure, dollars: Sequence[float | None], bar: int) -> Text:
         beta = exposure.exposure_value
         return _row(
             (_clean(exposure.factor), 15, ""),
-            (self._bar(beta, betas, bar), bar, _colour(beta)),
+            (self._bar(exposure.exposure_dollar, dollars, bar), bar, "cyan"),
             (words.number(beta, "+"), -7, _HEAD),
             (self._signed(exposure.exposure_dollar), -12, _QUIET),
         )

@@ -219,6 +219,10 @@ class RiskView:
         known = [holding for holding in self.holdings if holding.contribution_vol is not None]
         return sorted(known, key=lambda holding: (-holding.contribution_vol, holding.symbol))
 
+    def ranked_scenarios(self) -> list[Scenario]:
+        """The scenarios with a P&L, the worst first; none where nothing is held that could be shocked."""
+        return [scenario for scenario in self.scenarios if scenario.pnl is not None] if self.holdings else []
+
     @property
     def analytics_command(self) -> str:
         """What to type for the risk results of this session."""

@@ -43,8 +43,8 @@ cross join (values
 ) as exposure (model, factor, beta, reason);
 insert into analytics.portfolio_risk_metrics
 select
-    day, growth, 0.11, 0.12, 0.13, 'stable', 0.2, 0.75, 100, 0.1, 'limited_history', 0.03, 0.01, 0.2, 1234, 2345, -0.0625,
-    1.125, 1, null
+    day, growth, 0.11, 0.12, 0.13, 'stable', 0.2, 0.75, 100, 0.1, 'limited_history',
+    0.03, 0.01, 0.2, 1234, 2345, -0.0625, 1.125, 1, null
 from input;
 insert into analytics.position_risk_contributions
 select day, growth, position_id, share, share * 0.2, share from input
