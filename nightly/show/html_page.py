@@ -91,7 +91,7 @@ def _exposures(view: RiskView, scale: float) -> Markup | None:
             exposure.factor,
             exposure.exposure_value if of_equity else exposure.exposure_dollar,
             (words.number(exposure.exposure_value, "+"), words.money(exposure.exposure_dollar, scale, "+")),
-            f"{words.money(exposure.exposure_dollar, scale, '+')} USD, beta {words.number(exposure.exposure_value, '+')}",
+            f"{words.money(exposure.exposure_dollar, scale, '+')} USD of factor",
         )
         for exposure in joint
     ]
