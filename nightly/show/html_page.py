@@ -48,6 +48,7 @@ def render(view: RiskView, notes: Sequence[str]) -> str:
         notes=notes,
         positions=view.holdings[:_POSITIONS],
         and_more=words.and_more,
+        count=words.count,
         charts={
             "equity": charts.equity_chart(view.sessions) if len(view.sessions) > 1 else None,
             "pnl": charts.pnl_chart(view.sessions),

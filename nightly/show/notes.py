@@ -91,4 +91,4 @@ def _of_sectors(view: RiskView) -> list[str]:
     unclassified = [holding.symbol for holding in view.holdings if holding.sector is None]
     if not unclassified:
         return []
-    return [f"No sector is known of {words.and_more(unclassified)}: tag them in sector_tags.csv."]
+    return [f"No sector is known of {words.and_more(unclassified)}: sector_tags.csv can tell it."]

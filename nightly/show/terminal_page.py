@@ -279,10 +279,10 @@ class _Page:
         for holding in self._view.holdings[:_POSITIONS]:
             lines.append(
                 _row(
-                    (_clean(holding.symbol) + (" (stale)" if holding.is_stale else ""), width - 33, ""),
-                    (self._money(holding.market_value), -12, ""),
-                    (words.percent(self._view.weight(holding.market_value)), -8, ""),
-                    (self._signed(holding.unrealized_pnl), -13, _colour(holding.unrealized_pnl)),
+                    (_clean(holding.symbol) + (" (stale)" if holding.is_stale else ""), width - 29, ""),
+                    (self._money(holding.market_value), -11, ""),
+                    (words.percent(self._view.weight(holding.market_value)), -7, ""),
+                    (self._signed(holding.unrealized_pnl), -11, _colour(holding.unrealized_pnl)),
                 )
             )
         if not self._view.holdings:
@@ -336,12 +336,12 @@ class _Page:
 
     def _contribution(self, holding: Holding, shares: Sequence[float | None], width: int) -> Text:
         share = holding.contribution_share
-        bar = width - 16 - 8 - 8
+        bar = width - 20 - 7 - 7
         return _row(
-            (_clean(holding.symbol), 16, ""),
+            (_clean(holding.symbol), 20, ""),
             (self._bar(share, shares, bar), bar, "cyan" if (share or 0) > 0 else _GAIN),
-            (words.percent(share), -8, _HEAD),
-            (words.percent(holding.contribution_vol), -8, _QUIET),
+            (words.percent(share), -7, _HEAD),
+            (words.percent(holding.contribution_vol), -7, _QUIET),
         )
 
     def _head(self, title: str, unit: str = "", width: int | None = None) -> Text:
