@@ -12,7 +12,7 @@ def test_defaults(monkeypatch):
     monkeypatch.setenv("AFTERCLOSE_POSTGRES_VERSION", "")
     settings = load_settings()
     assert settings.database_url is None
-    assert (settings.postgres_version, settings.providers, settings.history_sessions) == (18, "", 400)
+    assert (settings.postgres_version, settings.providers, settings.history_sessions) == (18, "yahoo,fmp,polygon", 400)
 
 
 def test_environment_wins_over_the_file_also_when_set_to_nothing(tmp_path, monkeypatch):
