@@ -89,6 +89,11 @@ def test_the_risk_models_alone_need_no_dbt(night):
     assert not imported_by("analytics", **night.environment()) & {"dbt", "pandas", "sklearn"}
 
 
+def test_a_page_needs_no_numerics(night, tmp_path: Path):
+    page = str(tmp_path / "page.html")
+    assert not imported_by("show", "Growth", "--html", page, **night.environment()) & {*HEAVY}
+
+
 def test_without_a_command_the_night_is_run(unrolled, monkeypatch: pytest.MonkeyPatch, capsys):
     for name, value in unrolled.environment().items():
         monkeypatch.setenv(name, value)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from small_nights import ROLLED_TO, Night
 
 from nightly import cli
 from nightly.record import RunRecord
+from nightly.show import html_page
 from nightly.show.notes import notes
 from nightly.show.reading import read_view
+from nightly.show.scales import ticks
 from nightly.show.terminal_page import ASCII, UNICODE, render
 from nightly.show.view import RiskView
 from warehouse.database import Database, libpq_url
@@ -136,6 +139,32 @@ def test_the_terminal_page_says_what_the_tables_hold(growth: RiskView):
     assert [line.split("  ")[0] for line in worst][-3:] == ["Financial crisis 2007-09", "Market -10 %", "Market +10 %"]
     market, value = (next(line for line in lines if f"    {factor} " in line) for factor in ("Market", "Value"))
     assert "│█" in market and "█│" in value, "bars grow to both sides of zero"
+
+
+def test_a_book_that_owes_or_holds_nothing_is_told_once(growth: RiskView):
+    owing = replace(growth, snapshot=replace(growth.snapshot, equity_balance=-500.0))
+    page = " ".join(page_of(owing).split())
+    assert "Equity is not positive: no weights, betas and volatilities of it; what is in dollars stands." in page
+    assert "Volatilities rest on" not in page and "No exposure to" not in page
+    assert "VaR 95 %, 1 day 1,234.00 Interest Rate" in page, "a small book shows cents, and no share of equity"
+    nothing = replace(growth, holdings=[], clusters=[], pairs=[])
+    assert notes(nothing) == ["The portfolio holds nothing but cash on this day."]
+    assert "Market -10 %" not in page_of(nothing)
+    for view in (owing, nothing):
+        assert html_page.render(view, notes(view)).rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "about", "expected"),
+    [
+        (0.0, 1.0, 5, [0.0, 0.25, 0.5, 0.75, 1.0]),
+        (-3.0, 12.0, 4, [-5.0, 0.0, 5.0, 10.0, 15.0]),
+        (982_000.0, 1_130_000.0, 5, [950_000.0, 1_000_000.0, 1_050_000.0, 1_100_000.0, 1_150_000.0]),
+        (0.0, 0.0, 3, [-1.0, 0.0, 1.0]),
+    ],
+)
+def test_axes_have_round_ticks_that_cover_the_values(low: float, high: float, about: int, expected: list[float]):
+    assert ticks(low, high, about) == expected
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
