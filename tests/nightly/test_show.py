@@ -146,7 +146,9 @@ def test_a_book_that_owes_or_holds_nothing_is_told_once(growth: RiskView):
     page = " ".join(page_of(owing).split())
     assert "Equity is not positive: no weights, betas and volatilities of it; what is in dollars stands." in page
     assert "Volatilities rest on" not in page and "No exposure to" not in page
-    assert "VaR 95 %, 1 day 1,234.00 Interest Rate" in page, "a small book shows cents, and no share of equity"
+    assert "VaR 95 %, 1 day 1,234.00 exp. shortfall 2,345.00 max drawdown" in page, (
+        "a small book shows cents, and no share of equity"
+    )
     nothing = replace(growth, holdings=[], clusters=[], pairs=[])
     assert notes(nothing) == ["The portfolio holds nothing but cash on this day."]
     assert "Market -10 %" not in page_of(nothing)
