@@ -60,8 +60,8 @@ class FmpClient:
         lowered before asking.
 
         Raises:
-            SourceError: there are none to be had, and why; `EndpointGateError` where no symbol gets any from this endpoint,
-                which is then not asked again in this run.
+            SourceError: there are none to be had, and why; `EndpointGateError` where no symbol gets any from this
+                endpoint, which is then not asked again in this run.
         """
         if endpoint in self._gated:
             raise EndpointGateError(Outcome.NOT_ASKED, self._gated[endpoint])
