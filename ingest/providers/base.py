@@ -95,7 +95,7 @@ class FundamentalsReply:
     """Statements, estimates and earnings dates; an answer for every symbol that was asked for.
 
     Where there was trouble with a part of a symbol, the answer is that trouble, and the parts that came are there all
-    the same. An answer is OK where a statement came and every part that was wanted could be asked for.
+    the same. What the plan leaves out for every symbol is no trouble of this one, and told once in `problems`.
     """
 
     statements: list[Statement] = field(default_factory=list)
@@ -148,5 +148,5 @@ class FundamentalsProvider(Protocol):
         ...
 
     def fetch_fundamentals(self, wants: Mapping[str, AbstractSet[Part]]) -> FundamentalsReply:
-        """Return what the source has of the parts wanted of each symbol; nothing at all is NOTHING_IN_RANGE, no error."""
+        """Return what the source has of the parts wanted of each symbol; nothing at all is NOTHING_IN_RANGE."""
         ...
