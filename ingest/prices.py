@@ -124,7 +124,11 @@ class SymbolPrices:
         return worth
 
     def overlap_from(self, overlap: int) -> date:
-        """Return the first of the last `overlap` stored sessions, or of the last sessions where less is stored."""
+        """Return the first of the last `overlap` stored sessions, or of the last sessions where less is stored.
+
+        Without an overlap it is the last one: what came after it is asked for every night.
+        """
+        overlap = max(overlap, 1)
         stored = [session for session in self.sessions if session in self.stored]
         return min([*self.sessions[-overlap:][:1], *stored[-overlap:][:1]])
 
@@ -221,7 +225,7 @@ def ask_chain(symbols: dict[str, SymbolPrices], sources: Sequence[Source], known
         asked = _to_ask(symbols, source, sources, known, collected)
         if not asked:
             continue
-        reply = source.ask(lambda wants=_wants(asked, symbols, source): source.provider.fetch_prices(wants))
+        reply = source.fetch_prices(_wants(asked, symbols, source))
         shown, refused = _take_in(reply, asked, symbols, source, sources, known)
         collected.problems += [(source.label, problem) for problem in reply.problems]
         answers = {symbol: reply.answers[symbol] for symbol in asked}
@@ -452,7 +456,7 @@ def _refetch(
         state.sessions = known.calendar[start : bisect_right(known.calendar, state.active.last)]
         asked[symbol] = state.open_sessions(source.name, earlier)
     wants = [Want(symbol, days[0], days[-1]) for symbol, days in asked.items()]
-    reply = source.ask(lambda: source.provider.fetch_prices(wants))
+    reply = source.fetch_prices(wants)
     _, newly_refused = _take_in(reply, asked, symbols, source, sources, known)
     refused += newly_refused
     collected.problems += [(source.label, problem) for problem in reply.problems]

@@ -43,7 +43,7 @@ def collect_profiles(
         # What is wrong with a source that is not up was said when it was asked for prices.
         if not asked or not source.is_up:
             continue
-        reply = source.ask(lambda source=source, asked=asked: source.provider.fetch_profiles(asked))
+        reply = source.fetch_profiles(asked)
         source.tally.rejected += len(reply.rejected)
         for profile in reply.profiles:
             first, first_source = found.get(profile.symbol, (profile, source.name))

@@ -99,7 +99,11 @@ def _live_provider(name: str, settings: Settings, today: date, deadline: Deadlin
     from ingest.providers.polygon import PolygonProvider
 
     return PolygonProvider(
-        settings.polygon_api_key, settings.polygon_url, per_minute=settings.polygon_per_minute, deadline=deadline
+        settings.polygon_api_key,
+        settings.polygon_url,
+        today,
+        per_minute=settings.polygon_per_minute,
+        deadline=deadline,
     )
 
 

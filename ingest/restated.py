@@ -22,8 +22,6 @@ _ONE = Decimal("0.0001")
 _OTHER_SOURCE = Decimal("0.005")
 # A split's ratio over several sessions is met exactly, that of one session's move only roughly.
 EXACTLY, ROUGHLY = Decimal("0.005"), Decimal("0.02")
-# A close that a split explains goes on within this (relative) of the one before.
-_CONTINUES = Decimal("0.35")
 
 _SPLITS = sorted(
     {Fraction(new) for new in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50)}
@@ -143,13 +141,13 @@ def _constant_ratio(
 
 
 def _goes_on(offered: Mapping[date, Decimal], splits: Sequence[tuple[date, Decimal]]) -> bool:
-    """Whether the closes run on over the first split, counted."""
+    """Whether the closes run on over the first split, counted, rather than jump by it once more."""
     ex_date, value = splits[0]
-    before, after = (
-        max(day for day in offered if day < ex_date),
-        min((d for d in offered if d >= ex_date), default=None),
-    )
-    return after is not None and abs(offered[after] * value / offered[before] - 1) <= _CONTINUES
+    before = max(day for day in offered if day < ex_date)
+    after = min((day for day in offered if day >= ex_date), default=None)
+    if after is None:
+        return False
+    return abs((offered[after] * value / offered[before]).ln()) < abs(value.ln()) / 2
 
 
 def _about(ratio: Decimal) -> str:

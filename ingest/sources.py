@@ -1,15 +1,12 @@
 """A provider in the course of one run: whether it can be asked, and what it has cost."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
 from ingest.market_report import ProviderTally
-from ingest.providers.base import Answer, Outcome, Provider
-
-Reply = TypeVar("Reply")
+from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Provider, Want
 
 
 @dataclass
@@ -53,10 +50,15 @@ class Source:
         """Whether it can be believed when it says that it has nothing."""
         return self.standing().outcome == Outcome.OK
 
-    def ask(self, question: Callable[[], Reply]) -> Reply:
-        """Ask it, and count what that took."""
+    def fetch_prices(self, wants: Sequence[Want]) -> PriceReply:
+        """Ask for prices, and count what that took."""
         with self._counted():
-            return question()
+            return self.provider.fetch_prices(wants)
+
+    def fetch_profiles(self, symbols: Sequence[str]) -> ProfileReply:
+        """Ask for profiles, and count what that took."""
+        with self._counted():
+            return self.provider.fetch_profiles(symbols)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
