@@ -122,9 +122,17 @@ def record_answers(
         merge_rows(conn, "ops.fetch_state", ["source", "kind", "symbol"], ["source", "kind", *_COLUMNS], changed)
 
 
-def forget_failures(conn: psycopg.Connection[Any], symbols: Collection[str]) -> None:
-    """Have every source asked for these symbols again on the next night, whatever it answered before."""
-    conn.execute("delete from ops.fetch_state where symbol = any(%s)", [list(symbols)])
+def forget_failures_of_new_lots(conn: psycopg.Connection[Any]) -> None:
+    """Have every source asked again for the symbols of lots that the open transaction has inserted or changed.
+
+    Whoever loads a lot anew expects a price: what a source did not have before tells nothing of tonight.
+    """
+    conn.execute(
+        "delete from ops.fetch_state as state using raw.positions as lot"
+        " where lot.loaded_at = now() and lot.deleted_at is null"
+        " and state.symbol in (lot.symbol, lot.underlying_symbol)"
+        " and (state.next_attempt_at is not null or state.gaps_due_at is not null)"
+    )
 
 
 def _again(times: int, now: datetime) -> datetime:

@@ -74,7 +74,8 @@ class Context:
     """Everything a phase may know about the run.
 
     Attributes:
-        today: the date in New York when the run began; a source is asked for nothing later.
+        now: the moment when the run began; nobody below asks for another.
+        today: its date in New York; a source is asked for nothing later.
         trade_date: the session that the run rolls to, and the last one it loads prices for.
         collect_from: the first session that it loads prices for.
         recompute_from: the session from which a backfill computes everything again; None: only what is due.
@@ -86,6 +87,7 @@ class Context:
     settings: Settings
     dbt: Dbt
     progress: Progress
+    now: datetime
     today: date
     trade_date: date
     collect_from: date

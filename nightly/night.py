@@ -83,6 +83,7 @@ def _make_context(
         settings=settings,
         dbt=Dbt(database, settings.home / "dbt"),
         progress=progress,
+        now=now,
         today=new_york_date(now),
         trade_date=trade_date,
         collect_from=collect_from,

@@ -65,11 +65,16 @@ class PriceReply:
 
 @dataclass
 class ProfileReply:
-    """Profiles of those symbols that the source has one for."""
+    """Profiles of those symbols that the source has one for.
+
+    `answers` tells of the others why not; a symbol without one counts as not known to the source, unless there are
+    `problems`.
+    """
 
     profiles: list[Profile] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    answers: dict[str, Answer] = field(default_factory=dict)
 
 
 class Part(NamedTuple):

@@ -80,7 +80,7 @@ def closes(*values, first=MONDAY):
 def chosen(stored, *offers, splits=(), any_move=False):
     """Which source was taken, day by day."""
     stored_closes = {day: bar.close for day, bar in stored.items()}
-    taken = choose_bars(
+    taken, _ = choose_bars(
         stored_closes, offers, [(MONDAY + timedelta(n), Decimal(v)) for n, v in splits], any_move=any_move
     )
     return {(day - MONDAY).days: source for day, source in taken.items()}
