@@ -30,7 +30,7 @@ def test_a_failed_data_check_is_named_with_its_rows(on_this_database, capsys):
 
 
 def test_a_broken_setup_ends_before_the_data(on_this_database, monkeypatch, capsys):
-    monkeypatch.setenv("AFTERCLOSE_PROVIDERS", "")
+    monkeypatch.setenv("AFTERCLOSE_PROVIDERS", "fmp")
     on_this_database.execute("drop table analytics.positions cascade")
     assert cli.main(["check"]) == 2
     out = capsys.readouterr().out
