@@ -83,8 +83,11 @@ class FmpProvider:
         reply = PriceReply()
         without_dividends = 0
         for want in wants:
-            if reason := self.declines(want.symbol) or self._not_in_dollars(want.symbol):
+            if reason := self.declines(want.symbol):
                 reply.answers[want.symbol] = Answer(Outcome.NOT_ASKED, reason)
+                continue
+            if reason := self._not_in_dollars(want.symbol):
+                reply.answers[want.symbol] = Answer(Outcome.REFUSED, reason)
                 continue
             part = _SymbolRows(want)
             try:
