@@ -67,8 +67,7 @@ def _check_sources() -> int:
         answer = provider.probe()
         well = answer.outcome == Outcome.OK
         works &= well
-        cost = f" ({provider.usage.requests} requests)" if provider.usage.requests else ""
-        _print(well, provider.label, f"{answer.detail or 'it answers'}{cost}" if well else str(answer))
+        _print(well, provider.label, (answer.detail or "it answers") if well else str(answer))
     for line in left_out(settings):
         _print(True, *line.split(": ", 1), good="none")
     return 0 if works else 1
