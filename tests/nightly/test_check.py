@@ -87,6 +87,6 @@ def test_each_source_is_tried_once(keys, fmp, massive, net, monkeypatch, capsys)
     monkeypatch.setenv("POLYGON_API_KEY", "")
     assert cli.main(["check", "--live"]) == 1
     failed, left_out = capsys.readouterr().out.splitlines()
-    assert failed.startswith("  failed    fmp: refused (401")
+    assert failed.startswith("  failed    fmp: refused (the key is not valid")
     assert "a-wrong-key" not in failed
     assert left_out == "  none      polygon: no key, left out (set POLYGON_API_KEY)"
