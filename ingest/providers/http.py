@@ -267,7 +267,7 @@ class JsonClient:
                     return None, SourceError(Outcome.UNREACHABLE, detail), None
                 text = bytes(content).decode("utf-8", errors="replace")
                 text = text.replace(self._key.get_secret_value(), "[key]")
-                retry_after = _retry_after_seconds(response.headers.get("Retry-After"))
+                retry_after = retry_after_seconds(response.headers.get("Retry-After"))
                 return Reply(response.status_code, text, _decoded(text)), None, retry_after
         # The message of such an error may quote a header: its kind is all that is told.
         except httpx.TimeoutException:
@@ -351,7 +351,7 @@ def _decoded(text: str) -> Any:
         return None
 
 
-def _retry_after_seconds(value: str | None) -> float | None:
+def retry_after_seconds(value: str | None) -> float | None:
     """Read a `Retry-After`: seconds, or an HTTP date; None where there is none that can be read."""
     if value is None:
         return None
