@@ -76,8 +76,7 @@ class _Part(NamedTuple):
 class Aliased:
     """A provider that is asked for symbols by its own names for them, and answers by ours.
 
-    A want that crosses the end of an alias is asked for up to there: what bears the old symbol afterwards is something
-    else. One that lies wholly outside is about whatever bears the symbol then.
+    A want is cut at the dates where the name changes; outside of all aliases a symbol is called what it is.
     """
 
     provider: Provider
@@ -132,10 +131,6 @@ class Aliased:
         for row in theirs.rejected:
             named = called.get(row.symbol) or [_Part(row.symbol, Want(row.symbol, date.min, date.max))]
             reply.rejected += [row._replace(symbol=symbol) for symbol, _ in named]
-        for want in wants:
-            if (end := self._crossed(want)) and answers[want.symbol].outcome == Outcome.OK:
-                detail = f"asked for up to {end.valid_to} as {end.provider_symbol}: load positions under that symbol"
-                answers[want.symbol] = Answer(Outcome.OK, detail)
         return reply
 
     def fetch_profiles(self, symbols: Sequence[str]) -> ProfileReply:
@@ -164,18 +159,7 @@ class Aliased:
             if begins < first:
                 parts.append(_Part(want.symbol, Want(want.symbol, begins, first - timedelta(days=1))))
             parts.append(_Part(want.symbol, Want(alias.provider_symbol, first, last)))
-            if last == want.last:
-                return parts
-            begins = last + timedelta(days=1)
-        if not parts or self._goes_on(want, begins):
+            begins = last + timedelta(days=1) if last < want.last else date.max
+        if begins <= want.last:
             parts.append(_Part(want.symbol, Want(want.symbol, begins, want.last)))
         return parts
-
-    def _goes_on(self, want: Want, begins: date) -> bool:
-        return self._crossed(want) is None and begins <= want.last
-
-    def _crossed(self, want: Want) -> Alias | None:
-        """Return the last alias, if a want goes on after it has ended."""
-        aliases = self._by_symbol.get(want.symbol, ())
-        latest = max(aliases, key=lambda alias: alias.valid_to, default=None)
-        return latest if latest and want.first <= latest.valid_to < want.last else None

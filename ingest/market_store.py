@@ -36,9 +36,10 @@ class Restatement(NamedTuple):
 
 
 class AcceptedRow(NamedTuple):
-    """A refused row that a person has said is right. `row_date` None: a whole history, for the reason given."""
+    """A refused row that a person has said is right."""
 
     source: str
+    relation: str
     symbol: str
     row_date: date | None
     reason: str
@@ -134,10 +135,10 @@ def write_restatements(conn: psycopg.Connection[Any], restatements: Iterable[Res
 
 
 def read_accepted(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> list[AcceptedRow]:
-    """Return the refused prices of these symbols that a person has accepted."""
+    """Return the refused rows of these symbols that a person has accepted."""
     query = (
-        "select source, symbol, row_date, reason, payload from ops.rejected_rows"
-        " where symbol = any(%s) and accepted_at is not null and relation = 'market_data_cache'"
+        f"select {', '.join(AcceptedRow._fields)} from ops.rejected_rows"
+        " where symbol = any(%s) and accepted_at is not null"
     )
     return [AcceptedRow(*row) for row in conn.execute(query, [list(symbols)])]
 
@@ -147,7 +148,7 @@ def use_up(conn: psycopg.Connection[Any], rows: Sequence[AcceptedRow]) -> None:
     conn.execute(
         "delete from ops.rejected_rows using unnest(%s::text[], %s::text[]) as used (source, symbol)"
         " where rejected_rows.source = used.source and rejected_rows.symbol = used.symbol"
-        " and row_date is null and accepted_at is not null",
+        " and payload ? 'history' and accepted_at is not null",
         [[row.source for row in rows], [row.symbol for row in rows]],
     )
 

@@ -353,25 +353,28 @@ def _take_in(
     """
     earlier = {other.name for other in sources[: source.place]}
     open_sessions = {symbol: frozenset(days) for symbol, days in asked.items()}
+    theirs = {symbol: frozenset(symbols[symbol].open_sessions(source.name, earlier)) for symbol in asked}
+    accepted = {
+        (row.relation, row.symbol, row.row_date, row.reason): row.payload
+        for row in known.accepted
+        if row.source == source.name
+    }
     refused = [
         row
         for row in reply.rejected
-        if row.symbol not in asked or row.row_date not in known.sessions or row.row_date in open_sessions[row.symbol]
+        if (row.symbol not in asked or row.row_date not in known.sessions or row.row_date in open_sessions[row.symbol])
+        and accepted.get((row.relation, row.symbol, row.row_date, row.reason)) != row.payload
     ]
-    theirs = {symbol: frozenset(symbols[symbol].open_sessions(source.name, earlier)) for symbol in asked}
-    accepted = {
-        (row.symbol, row.row_date): row.payload.get("close") for row in known.accepted if row.source == source.name
-    }
     shown: dict[str, dict[date, Decimal]] = {}
     twice = set()
     for bar in reply.bars:
         is_open = bar.price_date in open_sessions[bar.symbol]
         reason = check_bar(bar, known.sessions, known.today)
-        if reason and accepted.get((bar.symbol, bar.price_date)) == str(bar.close):
-            continue
         if reason:
-            if is_open or bar.price_date not in known.sessions:
-                refused.append(_rejected_bar(bar, source.name, reason))
+            row = _rejected_bar(bar, source.name, reason)
+            is_accepted = accepted.get((row.relation, row.symbol, row.row_date, reason)) == row.payload
+            if (is_open or bar.price_date not in known.sessions) and not is_accepted:
+                refused.append(row)
             continue
         shown.setdefault(bar.symbol, {})[bar.price_date] = bar.close
         if is_open:
@@ -405,7 +408,9 @@ def _judge_histories(
     The answers of those symbols are replaced by what a person should know of them.
     """
     accepted = {
-        (row.symbol, row.reason): row for row in known.accepted if row.source == source.name and row.row_date is None
+        (row.symbol, row.reason): row
+        for row in known.accepted
+        if row.source == source.name and "history" in row.payload
     }
     restated: dict[str, Judgement] = {}
     for symbol, closes in shown.items():
@@ -500,8 +505,8 @@ def _rejected_action(action: CorporateAction, source: str, reason: str) -> Rejec
 
 def _rejected_history(state: SymbolPrices, source: Source, closes: Mapping[date, Decimal], reason: str) -> RejectedRow:
     """Return the one row that stands for a reply which was put aside: its closes, beside those that are stored."""
-    payload: dict[str, object] = {
+    closes_by_day: dict[str, object] = {
         day.isoformat(): {"shown": str(close), "stored": str(state.stored[day].close) if day in state.stored else None}
         for day, close in sorted(closes.items())[-10:]
     }
-    return RejectedRow(source.name, "market_data_cache", state.active.symbol, None, reason, payload)
+    return RejectedRow(source.name, "market_data_cache", state.active.symbol, None, reason, {"history": closes_by_day})

@@ -86,8 +86,9 @@ def _live_provider(name: str, settings: Settings, today: date, deadline: Deadlin
     # Imported here: each brings the library that it speaks with.
     if name == "yahoo":
         from ingest.providers.yahoo import YahooProvider
+        from ingest.providers.yahoo_client import YahooClient
 
-        return YahooProvider(today=today, per_minute=settings.yahoo_per_minute, deadline=deadline)
+        return YahooProvider(YahooClient(settings.yahoo_per_minute, deadline), today)
     if name == "fmp":
         from ingest.providers.fmp import FmpProvider
         from ingest.providers.fmp_client import FmpClient

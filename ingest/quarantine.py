@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 import psycopg
@@ -101,7 +101,7 @@ def accept_rejected(conn: psycopg.Connection[Any], ids: Sequence[int]) -> list[s
             problems.append(f"{number}: it was accepted before")
             continue
         try:
-            if relation == BARS and row_date is None and "at" not in payload:
+            if "history" in payload:
                 done.append(f"{number}: {symbol}: the next night fetches its history from {source} again, as a whole")
             elif relation == BARS:
                 bars.append((_bar(payload), source))
@@ -115,11 +115,8 @@ def accept_rejected(conn: psycopg.Connection[Any], ids: Sequence[int]) -> list[s
         except ValueError as error:
             problems.append(f"{number}: {symbol}: {error}")
     days = [(bar.symbol, bar.price_date) for bar, _ in bars]
-    problems += [
-        f"{symbol} {day}: two of the rows are of that session"
-        for symbol, day in set(days)
-        if days.count((symbol, day)) > 1
-    ]
+    twice = sorted({key for key in days if days.count(key) > 1})
+    problems += [f"{symbol} {day}: two of the rows are of that session" for symbol, day in twice]
     problems += _no_sessions(conn, {day for _, day in days})
     if problems:
         raise UserError("; ".join(problems))
@@ -153,7 +150,7 @@ def _bar(payload: dict[str, Any]) -> PriceBar:
     values: dict[str, Any] = {name: payload.get(name) for name in PriceBar._fields}
     for name in ("open", "high", "low", "close"):
         if values[name] is not None:
-            values[name] = price = Decimal(values[name])
+            values[name] = price = _number(values[name])
             if not (price.is_finite() and price > 0):
                 raise ValueError(f"{name}: {price} is no price, and cannot be stored")
     if values["volume"] is not None and values["volume"] < 0:
@@ -168,11 +165,18 @@ def _action(payload: dict[str, Any]) -> CorporateAction:
         payload["symbol"],
         date.fromisoformat(str(payload["ex_date"])),
         payload["action_type"],
-        Decimal(payload["value"]),
+        _number(payload["value"]),
     )
     if reason := check_action(action):
         raise ValueError(f"{reason}, and cannot be stored")
     return action
+
+
+def _number(text: object) -> Decimal:
+    try:
+        return Decimal(str(text))
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not a number, and cannot be stored") from None
 
 
 def _no_sessions(conn: psycopg.Connection[Any], days: set[date]) -> list[str]:

@@ -272,7 +272,8 @@ class JsonClient:
         # The message of such an error may quote a header: its kind is all that is told.
         except httpx.TimeoutException:
             return None, self._unreachable("no answer in time"), None
-        except (httpx.HTTPError, httpx.StreamError) as error:
+        # OSError and ValueError: what the environment says of proxies and certificates cannot be used.
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError) as error:
             return None, self._unreachable(f"no connection: {type(error).__name__}"), None
 
     def _unreachable(self, detail: str) -> SourceError:

@@ -268,6 +268,18 @@ def test_an_address_that_is_none_is_told_of(source: FakeNet, base: str) -> None:
     assert "its address does not begin with https://" in error_of(lambda: client_of(base=base).get("x")).detail
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SSL_CERT_FILE", "/nowhere.pem"), ("HTTPS_PROXY", "nonsense://x"), ("https_proxy", "http://[x")],
+)
+def test_an_environment_that_cannot_be_used_is_told_of(
+    source: FakeNet, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for spelling in (name, name.lower()) if "proxy" in name.lower() else (name,):
+        monkeypatch.setenv(spelling, value)
+    assert error_of(lambda: client_of().get("x")).detail.startswith("no connection: ")
+
+
 def test_a_reply_that_never_ends_is_given_up() -> None:
     def drip(listening: socket.socket) -> None:
         connection, _ = listening.accept()
