@@ -36,13 +36,15 @@ def finite(value: Any) -> Decimal | None:
 def plain_number(value: Any) -> int | float | None:
     """Return a number as JSON is to hold it: at 6 decimals, whole where it is; None where it is none or not finite.
 
-    At 6 decimals no noise of binary fractions is left (25999999999.999996, 0.30000000000000004), which would look like
-    another number when the source shows it differently.
+    Of a fraction 15 digits count, all that a binary one is sure of: no noise is left (25999999999.999996,
+    0.30000000000000004), which would look like another number on the night that the source is without it.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
         return None
-    rounded = round(value, 6)
-    return int(rounded) if rounded == int(rounded) else float(rounded)
+    if isinstance(value, int):
+        return value
+    rounded = round(float(f"{value:.15g}"), 6)
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def as_amount(value: Any) -> Decimal | None:
