@@ -98,7 +98,8 @@ class FundamentalsReport:
         skipped = [f"{count:,} skipped ({reason})" for reason, count in sorted(self.skipped.items())]
         companies = self.symbols - self.skipped.total()
         if not self.due:
-            return [", ".join([f"nothing due: {companies:,} of {_symbols(self.symbols)} have fundamentals", *skipped])]
+            book = "1 company" if companies == 1 else f"{companies:,} companies"
+            return [", ".join([f"nothing due: {book} in the book", *skipped])]
         lines = [", ".join([f"{self.due:,} of {_symbols(self.symbols)} due", *skipped])]
         lines += [tally.line() for tally in self.providers]
         statements = self.statements
