@@ -2,7 +2,6 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from company_data import LAST_REPORT, NEXT_REPORT, TODAY, list_at_fmp
 from pydantic import SecretStr
 
 from ingest.providers.base import ALL_PARTS, STATEMENTS, Answer, Outcome, Part
@@ -11,6 +10,7 @@ from ingest.providers.fmp_fundamentals import FmpFundamentals
 from ingest.providers.http import Pace
 from ingest.providers.limits import Deadline
 from ingest.rows import EarningsDate, Statement
+from tests.fakes.company import LAST_REPORT, NEXT_REPORT, TODAY, list_at_fmp
 from tests.fakes.fmp import KEY
 from tests.fakes.net import Reply, sample
 

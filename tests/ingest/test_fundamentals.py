@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from company_data import LAST_REPORT, NEXT_REPORT, STATEMENTS_OF_YAHOO, TODAY, list_at_fmp, list_at_yahoo
 from market_book import Book, define_factors
 from pydantic import SecretStr
 
@@ -23,6 +22,7 @@ from ingest.providers.yahoo_client import YahooClient, YahooPace
 from ingest.providers.yahoo_fundamentals import YahooFundamentals
 from ingest.rows import EarningsDate, Statement
 from tests.fakes import fmp as fmp_app
+from tests.fakes.company import LAST_REPORT, NEXT_REPORT, STATEMENTS_OF_YAHOO, TODAY, list_at_fmp, list_at_yahoo
 from tests.fakes.net import sample
 from tests.fakes.yahoo import SUMMARY, TIMESERIES
 from warehouse.settings import load_settings

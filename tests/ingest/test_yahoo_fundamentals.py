@@ -4,13 +4,13 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from company_data import LAST_REPORT, NEXT_REPORT, STATEMENTS_OF_YAHOO, TODAY, list_at_yahoo
 
 from ingest.providers.base import ALL_PARTS, EARNINGS, STATEMENTS, Answer, Outcome, Part
 from ingest.providers.limits import Deadline
 from ingest.providers.yahoo_client import YahooClient, YahooPace
 from ingest.providers.yahoo_fundamentals import YahooFundamentals
 from ingest.rows import EarningsDate, Statement
+from tests.fakes.company import LAST_REPORT, NEXT_REPORT, STATEMENTS_OF_YAHOO, TODAY, list_at_yahoo
 from tests.fakes.net import Reply, Request, sample
 from tests.fakes.yahoo import SUMMARY, TIMESERIES
 
