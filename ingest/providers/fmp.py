@@ -9,9 +9,11 @@ between them would be taken for gains and losses. Without any bar it costs one.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from ingest.providers import json_values
@@ -81,8 +83,11 @@ class FmpProvider:
         reply = PriceReply()
         without_dividends = 0
         for want in wants:
-            if reason := self.declines(want.symbol) or self._not_in_dollars(want.symbol):
+            if reason := self.declines(want.symbol):
                 reply.answers[want.symbol] = Answer(Outcome.NOT_ASKED, reason)
+                continue
+            if reason := self._not_in_dollars(want.symbol):
+                reply.answers[want.symbol] = Answer(Outcome.REFUSED, reason)
                 continue
             part = _SymbolRows(want)
             try:
@@ -102,14 +107,14 @@ class FmpProvider:
     def fetch_profiles(self, symbols: Sequence[str]) -> ProfileReply:
         """Return the profiles that FMP has of these symbols, one request each."""
         reply = ProfileReply()
+        failures: Counter[str] = Counter()
         for symbol in symbols:
             if self.declines(symbol):
                 continue
             try:
                 rows = self._client.rows("profile", {"symbol": _spelled(symbol)})
-            except SourceError:
-                if self._client.http.stopped:
-                    break
+            except SourceError as error:
+                failures[str(error)] += 1
                 continue
             for row in rows:
                 if row.get("symbol") == _spelled(symbol):
@@ -118,6 +123,7 @@ class FmpProvider:
                         self._currencies[symbol] = profile.currency
                     reply.profiles.append(profile)
                     break
+        reply.problems += [f"no profile of {count} symbols: {reason}" for reason, count in failures.items()]
         reply.problems += self._client.problems()
         return reply
 
@@ -185,12 +191,10 @@ class FmpProvider:
             SourceError: there is a split, or it cannot be known.
         """
         adjusted = self._price_rows(spelled, want.first - _DAYS_BEFORE, want.last, _SPLIT_ADJUSTED)
-        theirs = {row.get("date"): json_values.finite(row.get("close")) for row in adjusted}
-        closes = sorted((str(row.get("date")), json_values.finite(row.get(_FIELDS["close"]))) for row in as_traded)
-        ratios = [close / theirs[day] for day, close in closes if close and theirs.get(day)]
-        steady = all(
-            abs(later / earlier - 1) <= _SAME_RATIO for earlier, later in zip(ratios, ratios[1:], strict=False)
-        )
+        theirs = {str(row.get("date")): json_values.finite(row.get("close")) for row in adjusted}
+        closes = {str(row.get("date")): json_values.finite(row.get(_FIELDS["close"])) for row in as_traded}
+        ratios = [close / theirs[day] for day, close in sorted(closes.items()) if close and theirs.get(day)]
+        steady = all(abs(later / earlier - 1) <= _SAME_RATIO for earlier, later in pairwise(ratios))
         if not steady or len(ratios) < len(closes):
             raise SourceError(Outcome.REFUSED, "the plan does not tell its splits, and there seems to be one in range")
 

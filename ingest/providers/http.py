@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _LONGEST_DETAIL = 200
 _LARGEST_REPLY_BYTES = 64_000_000
+# Where replies keep a message for people.
+_MESSAGES = ("error", "message", "Error Message")
 _SERVER_TROUBLE = frozenset({408, 425, 499})
 
 
@@ -58,6 +60,10 @@ class SourceError(Exception):
         return Answer(self.outcome, self.detail)
 
 
+class ForeignHostError(SourceError):
+    """A next page is on a host that is none of the source's; nothing was sent there."""
+
+
 class Reply(NamedTuple):
     """What came back: `body` is the decoded JSON, numbers with a fraction as Decimal, None where it is no JSON."""
 
@@ -67,8 +73,10 @@ class Reply(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """The reply in one short line."""
-        return f"{self.status} {one_line(self.text)}".rstrip()
+        """The reply in one short line: its status and what it says of itself."""
+        fields = self.body if isinstance(self.body, dict) else {}
+        told = next((fields[name] for name in _MESSAGES if isinstance(fields.get(name), str)), self.text)
+        return f"{self.status} {one_line(told)}".rstrip()
 
 
 class Pace(NamedTuple):
@@ -178,7 +186,8 @@ class JsonClient:
         """Ask for the absolute URL of a next page, with the key, if it is one of this source's hosts.
 
         Raises:
-            SourceError: as `get`; BAD_DATA, without a request, where the host is another.
+            ForeignHostError: it is not.
+            SourceError: as `get`.
         """
         return self._ask(lambda: self._trusted(url), None)
 
@@ -263,7 +272,8 @@ class JsonClient:
         # The message of such an error may quote a header: its kind is all that is told.
         except httpx.TimeoutException:
             return None, self._unreachable("no answer in time"), None
-        except (httpx.HTTPError, httpx.StreamError) as error:
+        # OSError and ValueError: what the environment says of proxies and certificates cannot be used.
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError) as error:
             return None, self._unreachable(f"no connection: {type(error).__name__}"), None
 
     def _unreachable(self, detail: str) -> SourceError:
@@ -317,12 +327,12 @@ class JsonClient:
         try:
             target = httpx.URL(url)
         except httpx.InvalidURL:
-            raise SourceError(Outcome.BAD_DATA, "the next page has no readable address: not asked") from None
+            raise ForeignHostError(Outcome.BAD_DATA, "the next page has no readable address: not asked") from None
         ours = (target.scheme, target.host, target.port) == (base.scheme, base.host, base.port)
         allied = target.scheme == "https" and target.host in self._other_hosts and target.port is None
         # A name before the host (https://api.example.com@elsewhere) would replace the key's header.
         if target.userinfo or not (ours or allied):
-            raise SourceError(
+            raise ForeignHostError(
                 Outcome.BAD_DATA, f"the next page is on {one_line(target.host)}, not one of its hosts: not asked"
             )
         return target

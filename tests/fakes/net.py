@@ -200,6 +200,7 @@ class _Server(socketserver.ThreadingTCPServer):
 class _Handler(BaseHTTPRequestHandler):
     net: FakeNet
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are sent in two pieces
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
