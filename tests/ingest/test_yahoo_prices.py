@@ -127,6 +127,17 @@ def test_a_dividend_in_another_currency_is_put_aside(yahoo):
     assert len(ask(provider()).actions) == 1
 
 
+def test_a_spin_off_is_undone_and_multiplies_no_shares(yahoo):
+    yahoo.add(listing("GE", splits={DAYS[5]: (1281, 1000), DAYS[9]: (103, 100), DAYS[12]: (1, 150)}))
+    reply = ask(provider(), "GE")
+    assert closes(reply, "GE") == {day: 100.0 + n for n, day in enumerate(DAYS)}
+    splits = {action.ex_date: float(action.value) for action in reply.actions}
+    assert splits == pytest.approx({DAYS[9]: 1.03, DAYS[12]: 1 / 150}, rel=1e-12)
+    assert [(row.row_date, row.reason) for row in reply.rejected] == [
+        (DAYS[5], "a spin-off, which gives no shares of the symbol")
+    ]
+
+
 def test_distributed_capital_gains_are_dividends_counted_once(yahoo):
     yahoo.add(listing("FUND", quote_type="ETF", dividends={DAYS[3]: 0.25, DAYS[6]: 2.25}))
     yahoo.capital_gains["FUND"] = {DAYS[3]: 2.0, DAYS[6]: 2.0, DAYS[8]: 1.0}

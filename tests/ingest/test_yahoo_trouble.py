@@ -57,6 +57,13 @@ def test_a_timeout_is_out_of_reach(net, yahoo):
     assert found.outcome == Outcome.UNREACHABLE and "Timeout" in found.detail
 
 
+def test_the_password_of_a_proxy_is_not_told(net, monkeypatch):
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "socks9://user:hunter2@proxy.example:1080")
+    found = answer(ask(provider(rounds=1)))
+    assert found.outcome == Outcome.UNREACHABLE and "hunter2" not in str(found)
+
+
 @pytest.mark.parametrize(
     "reply",
     [
