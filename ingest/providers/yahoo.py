@@ -9,6 +9,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -31,6 +32,8 @@ _MODULES = "quoteType,price,summaryDetail,assetProfile,defaultKeyStatistics,cale
 _NEW_YORK = ZoneInfo("America/New_York")
 _SINGLE_PRECISION = struct.Struct("f")
 _LARGEST_SINGLE = 3e38
+_LARGEST_TERM = 10_000
+_LARGEST_SMALL_TERM = 100
 
 
 class _Prices(NamedTuple):
@@ -76,8 +79,8 @@ class YahooProvider:
     def fetch_prices(self, wants: Sequence[Want]) -> PriceReply:
         """Ask for the history of each symbol from its first session wanted through today.
 
-        A row without a close is no bar, but its split or dividend counts. Dividends in another currency are rejected;
-        distributed capital gains are dividends, where Yahoo has not put them into that day's dividend already.
+        A row without a close is no bar, but its split or dividend counts. Dividends in another currency and spin-offs
+        are rejected. Distributed capital gains are dividends, unless that day's dividend has them in it already.
 
         Raises:
             UserError: the installed yfinance is not one that this works with.
@@ -135,9 +138,13 @@ class YahooProvider:
         rows = [(at.date(), row) for at, row in zip(history.index, history.to_dict("records"), strict=True)]
         actions, rejected = _actions(want.symbol, rows, dividend_currencies(ticker))
         bars = [bar for day, row in rows if (bar := _bar(want.symbol, day, row))]
+        # Yahoo restates for spin-offs as it does for splits: they are undone too, but give no shares of the symbol.
+        spin_offs = [action for action in actions if action.action_type == SPLIT and _is_spin_off(action)]
+        rejected += [_rejected(spin_off, "a spin-off, which gives no shares of the symbol") for spin_off in spin_offs]
+        told = [action for action in as_traded_actions(actions) if action not in spin_offs]
         return _Prices(
             [bar for bar in as_traded_bars(bars, actions) if want.first <= bar.price_date <= want.last],
-            [action for action in as_traded_actions(actions) if want.first <= action.ex_date <= want.last],
+            [action for action in told if want.first <= action.ex_date <= want.last],
             [row for row in rejected if row.row_date and want.first <= row.row_date <= want.last],
         )
 
@@ -195,11 +202,11 @@ def _actions(
     for day, row in rows:
         dividend, gain, split = (row.get(name) or 0.0 for name in ("Dividends", "Capital Gains", "Stock Splits"))
         if split:
-            actions.append(CorporateAction(symbol, day, SPLIT, _ratio(split)))
+            ratio = _ratio(split)
+            actions.append(CorporateAction(symbol, day, SPLIT, Decimal(ratio.numerator) / ratio.denominator))
         if (currency := currencies.get(day, _CURRENCY)) != _CURRENCY:
-            reason = f"a dividend in {one_line(currency)}, and only {_CURRENCY} is handled"
-            payload: dict[str, object] = {"amount": str(dividend), "currency": one_line(currency)}
-            rejected.append(RejectedRow(YahooProvider.name, "corporate_actions", symbol, day, reason, payload))
+            foreign = CorporateAction(symbol, day, DIVIDEND, _shortest(dividend))
+            rejected.append(_rejected(foreign, f"a dividend in {one_line(currency)}, and only {_CURRENCY} is handled"))
             dividend = 0.0
         # For some funds Yahoo counts the gains in the dividend, for others beside it.
         distributed = dividend if dividend >= gain else dividend + gain
@@ -208,9 +215,22 @@ def _actions(
     return combine_actions(actions), rejected
 
 
-def _ratio(value: float) -> Decimal:
-    """Return a split's ratio of two whole numbers; 1:3 comes as 0.3333333333333333."""
-    return Decimal(repr(value))
+def _rejected(action: CorporateAction, reason: str) -> RejectedRow:
+    payload: dict[str, object] = {"action_type": action.action_type, "value": str(action.value)}
+    return RejectedRow(YahooProvider.name, "corporate_actions", action.symbol, action.ex_date, reason, payload)
+
+
+def _ratio(value: float) -> Fraction:
+    """Return a split's new shares per old one as the two whole numbers that Yahoo has divided: 1:3 comes as 0.333…"""
+    return Fraction(value).limit_denominator(_LARGEST_TERM)
+
+
+def _is_spin_off(split: CorporateAction) -> bool:
+    """Say whether a split is none: Yahoo writes spin-offs as 1281:1000, so that prices before fit to those after.
+
+    They give shares of another company. Splits and stock dividends have a small number in them: 3:2, 1:150, 103:100.
+    """
+    return min(_ratio(float(split.value)).as_integer_ratio()) > _LARGEST_SMALL_TERM
 
 
 def _shortest(value: float) -> Decimal:

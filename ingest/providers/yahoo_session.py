@@ -74,6 +74,8 @@ class YahooSession(curl.Session):
         self._limiter, self._deadline, self._usage = limiter, deadline, usage
         self._timeout_seconds, self._limited_seconds = timeout_seconds, limited_seconds
         self._guard = threading.Lock()
+        # Not the same: yfinance holds a lock of its own while it sends, and waits for it to change the cookie.
+        self._changing_cookie = threading.Lock()
         self._too_many = CircuitBreaker(threshold=3)
         self._unwelcome = CircuitBreaker(threshold=4)
         self._refusals_in_a_row = 0
@@ -216,7 +218,7 @@ class YahooSession(curl.Session):
     def _change_cookie(self, refused: int) -> None:
         """Drop cookie and crumb and take yfinance's other way to them, once for all that were refused with them."""
         data = self._shared
-        with self._guard:
+        with self._changing_cookie:
             if refused != self._cookies_used:
                 return
             self._cookies_used += 1
