@@ -151,7 +151,7 @@ def _report_coverage(state: SymbolPrices, report: MarketDataReport, refused: str
         if report.end not in priced:
             reasons = [
                 f"{label}: {'nothing of that session' if answer.outcome == Outcome.OK else answer}"
-                for label, answer in state.answers
+                for label, answer in state.answers or state.declined
             ]
             reason = f"refused, {refused}" if refused else "; ".join(reasons)
             last = max(priced, default=None)

@@ -81,6 +81,7 @@ class SymbolPrices:
     chosen: dict[date, int] = field(default_factory=dict)
     passed_over: dict[tuple[int, date], str] = field(default_factory=dict)
     answers: list[tuple[str, Answer]] = field(default_factory=list)
+    declined: list[tuple[str, Answer]] = field(default_factory=list)
     answered_live: bool = False
     queued: bool = False
     refetched: tuple[int, str] | None = None
@@ -232,14 +233,17 @@ def ask_chain(symbols: dict[str, SymbolPrices], sources: Sequence[Source], known
         _count(answers, source)
         if source.is_live:
             collected.answers[source.name] |= {
-                symbol: _as_remembered(answer, symbols[symbol], asked[symbol]) for symbol, answer in answers.items()
+                symbol: Answer(Outcome.OK)
+                if symbol in shown
+                else _as_remembered(answer, symbols[symbol], asked[symbol])
+                for symbol, answer in answers.items()
             }
         if source.is_live:
             _judge_histories(shown, answers, symbols, source, sources, known, collected, refused)
         for symbol, answer in answers.items():
             state = symbols[symbol]
             state.answers.append((source.label, answer))
-            state.queued |= answer.outcome == Outcome.NOT_ASKED
+            state.queued |= state.active.role == Role.OPTION and answer.outcome == Outcome.NOT_ASKED
             state.answered_live |= source.is_live and answer.outcome == Outcome.OK
             state.choose(sources, known.today)
         if source.is_live:
@@ -275,7 +279,7 @@ def _to_ask(
         if not days:
             continue
         if declined := source.provider.declines(symbol):
-            state.answers.append((source.label, Answer(Outcome.NOT_ASKED, declined)))
+            state.declined.append((source.label, Answer(Outcome.NOT_ASKED, declined)))
         elif source.is_live and not is_due(fetch_states.get(symbol), known.now):
             state.answers.append((source.label, not_due(fetch_states[symbol])))
             source.tally.resting += 1
@@ -293,11 +297,15 @@ def _to_ask(
 
 
 def _wants(asked: dict[str, list[date]], symbols: dict[str, SymbolPrices], source: Source) -> list[Want]:
-    """Return one want for each symbol, the neediest first: held now and never priced, then the longest without."""
+    """Return one want for each symbol, the neediest first: held now and never priced, then the longest without.
 
-    def need(symbol: str) -> tuple[bool, date]:
+    The benchmark goes before all: the statistics of every symbol rest on it.
+    """
+
+    def need(symbol: str) -> tuple[bool, bool, date]:
         state = symbols[symbol]
-        return state.active.last < known_end, max(state.stored, default=date.min)
+        is_benchmark = state.active.role == Role.BENCHMARK
+        return not is_benchmark, state.active.last < known_end, max(state.stored, default=date.min)
 
     known_end = max(state.active.last for state in symbols.values())
     wants = []

@@ -34,6 +34,7 @@ def collect_profiles(
     states = {source.name: read_states(conn, source.name, PROFILE, symbols) for source in sources if source.is_live}
     fresh = {symbol for known in states.values() for symbol, state in known.items() if _is_fresh(state, now)}
     found: dict[str, tuple[Profile, str]] = {}
+    answers: dict[str, dict[str, Answer]] = {}
     rejected = []
     for source in sources:
         if source.is_live:
@@ -51,9 +52,12 @@ def collect_profiles(
         rejected += reply.rejected
         report.problems += [(source.label, problem) for problem in reply.problems]
         if source.is_live:
-            record_answers(conn, source.name, PROFILE, _answers(reply, asked), now)
+            answers[source.name] = _answers(reply, asked)
     changed = []
+    # In one transaction: a source that is on record for an answer is not asked again for a month.
     with conn.transaction():
+        for source_name, given in answers.items():
+            record_answers(conn, source_name, PROFILE, given, now)
         stored = read_profiles(conn, symbols)
         for symbol, (profile, source_name) in found.items():
             kept, kept_source = stored.get(symbol, (profile, source_name))

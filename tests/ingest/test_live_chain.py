@@ -191,11 +191,11 @@ def test_restated_histories_beyond_the_cap_wait_for_the_next_night(conn, night, 
     for symbol in ("AAPL", "SPY"):
         yahoo.closes[symbol] = {session: float(close) * 0.98 for session, close in yahoo.closes[symbol].items()}
     report = night(sessions[60], yahoo)
-    assert (list(report.refetched), report.postponed) == (["AAPL"], ["SPY"])
-    assert "restated histories left for a later night: SPY" in report.lines()
-    assert sessions[60] not in closes_of(conn, "SPY")
-    assert list(night(sessions[60], yahoo).refetched) == ["SPY"]
-    assert closes_of(conn, "SPY")[sessions[59]] == pytest.approx(385.9 * 0.98)
+    assert (list(report.refetched), report.postponed) == (["SPY"], ["AAPL"])
+    assert "restated histories left for a later night: AAPL" in report.lines()
+    assert sessions[60] not in closes_of(conn)
+    assert list(night(sessions[60], yahoo).refetched) == ["AAPL"]
+    assert closes_of(conn)[sessions[59]] == pytest.approx(105.9 * 0.98)
 
 
 def test_half_a_restated_history_is_none(conn, night, sessions, yahoo):
