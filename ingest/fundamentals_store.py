@@ -40,7 +40,10 @@ class StatementCounts(NamedTuple):
 
 
 def read_candidates(conn: psycopg.Connection[Any], symbols: Sequence[str], today: date) -> list[Candidate]:
-    """Return what is known of these symbols, in their order; earnings dates are those up to today."""
+    """Return what is known of these symbols, in their order; earnings dates are those up to today.
+
+    The profile's counts too: it is asked for more often, and may know of a report that was moved forward.
+    """
     query = """
         select
             wanted.symbol,
@@ -54,6 +57,8 @@ def read_candidates(conn: psycopg.Connection[Any], symbols: Sequence[str], today
             array(
                 select earnings.earnings_date from raw.earnings_dates as earnings
                 where earnings.symbol = wanted.symbol and earnings.earnings_date <= %(today)s
+                union
+                select profile.next_earnings_date where profile.next_earnings_date <= %(today)s
             )
         from unnest(%(symbols)s::text[]) with ordinality as wanted (symbol, place)
         left join raw.company_profiles as profile on profile.symbol = wanted.symbol

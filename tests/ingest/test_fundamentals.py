@@ -153,6 +153,10 @@ def test_a_report_makes_it_due_three_days_later(conn, apple, yahoo, net):
     ]
     assert rows(conn, "select next_earnings_date from raw.company_profiles") == [(date(2027, 4, 29),)]
     assert collect(conn, days=days_until + 4).due == 0
+    # A fresher profile knows that the next report was moved forward.
+    conn.execute("update raw.company_profiles set next_earnings_date = %s", [NEXT_REPORT + timedelta(10)])
+    assert collect(conn, days=days_until + 12).due == 0
+    assert collect(conn, days=days_until + 13).due == 1
 
 
 def test_a_date_that_was_moved_goes_and_today_stays(conn, apple):

@@ -6,11 +6,9 @@ from decimal import Decimal
 import pytest
 from small_nights import ROLLED_TO, TONIGHT, Night
 
-from nightly.dbt_runner import Dbt
 from nightly.record import PhaseRecord
 from tests.fakes.company import STATEMENTS_OF_YAHOO, list_at_yahoo
 
-STAGING = ["stg_statement_versions", "stg_financial_statements", "stg_analyst_estimates", "stg_earnings_dates"]
 STATEMENT = (
     "select revenue, net_income, diluted_eps, total_assets from staging.stg_financial_statements"
     " where (symbol, statement, frequency, period_end) = ('AAA', 'income', 'annual', '2025-09-30')"
@@ -69,9 +67,6 @@ def test_what_is_due_is_fetched_and_staging_shows_it_typed_and_as_it_was_known(l
     assert live_night.rows(known, *[date(2024, 2, 29)] * 2) == [(Decimal("1E+11"),)]
     assert live_night.rows(known, *[date(2024, 3, 2)] * 2) == [(99_000_000_000,)]
     assert live_night.rows(known, *[date(2024, 2, 14)] * 2) == []
-
-    dbt = Dbt(live_night.database, live_night.settings.home / "dbt")
-    assert dbt.command(["test", "--select", *STAGING]) == 0
 
 
 def test_a_run_narrowed_to_a_portfolio_asks_for_its_companies(live_night):
