@@ -74,7 +74,8 @@ def write_statements(
     """Store statements, each with its source: a version of its own where it differs from the latest one stored.
 
     Two sources name their items differently, so that one's words for another's would look like a restatement: a period
-    that an earlier one of `sources` has is left to it, and one of a later one, or of none of them, is replaced.
+    that an earlier one of `sources` has is left to it, and one of a later one, or of none of them, is replaced. An item
+    that is None keeps the value it has.
     """
     distinct = {row[:4]: (row, source) for row, source in rows}
     if not distinct:
@@ -94,9 +95,15 @@ def write_statements(
             f"""
             with compared as (
                 select
-                    incoming.*,
+                    incoming.symbol,
+                    incoming.statement,
+                    incoming.frequency,
+                    incoming.period_end,
+                    incoming.currency,
+                    completed.line_items,
+                    incoming.source,
                     latest.first_seen_at,
-                    (incoming.currency, incoming.line_items)
+                    (incoming.currency, completed.line_items)
                     is distinct from (latest.currency, latest.line_items) as is_different,
                     coalesce(array_position(%(sources)s::text[], incoming.source), %(last)s)
                     > coalesce(array_position(%(sources)s::text[], latest.source), %(last)s) as is_outranked
@@ -112,6 +119,13 @@ def write_statements(
                     order by version.first_seen_at desc
                     limit 1
                 ) as latest on true
+                cross join lateral (
+                    select
+                        jsonb_strip_nulls(incoming.line_items)
+                        || coalesce(jsonb_object_agg(item.key, latest.line_items -> item.key), '{{}}') as line_items
+                    from jsonb_each(incoming.line_items) as item
+                    where item.value = 'null' and latest.line_items ? item.key
+                ) as completed
             ),
 
             written as (

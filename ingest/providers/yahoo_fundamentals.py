@@ -9,7 +9,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -42,7 +43,7 @@ _EARNINGS_PAGE = "https://finance.yahoo.com/calendar/earnings"
 # What yfinance calls the items of each statement.
 _ITEMS = {"income": "financials", "balance": "balance-sheet", "cash_flow": "cash-flow"}
 # It gives four years or five quarters, from whenever it is asked.
-_FIRST_DAY = datetime(2016, 12, 31, tzinfo=ZoneInfo("UTC"))
+_FIRST_DAY = datetime(2016, 12, 31, tzinfo=UTC)
 _EXCHANGE = ZoneInfo("America/New_York")
 
 _FREQUENCIES = {"0q": "quarterly", "+1q": "quarterly", "0y": "annual", "+1y": "annual"}
@@ -192,7 +193,7 @@ class _Company:
 
 
 def read_statements(symbol: str, part: Part, body: Any) -> list[Statement]:
-    """Make statements of the time series of one statement and frequency; a null is no value of that item and period.
+    """Make statements of the time series of one statement and frequency; a null stays None: it was not said.
 
     Raises:
         SourceError: BAD_DATA where it has another form.
@@ -204,12 +205,16 @@ def read_statements(symbol: str, part: Part, body: Any) -> list[Statement]:
             for name, points in series.items():
                 if name in ("meta", "timestamp"):
                     continue
-                for point in filter(None, points):
-                    value = json_values.plain_number(point["reportedValue"]["raw"])
-                    if value is None:
+                item = name.removeprefix(part.frequency)
+                # A point has its date in it; of a null only its place tells.
+                for instant, point in zip_longest((series.get("timestamp") or [])[: len(points)], points):
+                    if point is None and instant is None:
+                        continue
+                    if point is None:
+                        items[datetime.fromtimestamp(instant, UTC).date()].setdefault(item, None)
                         continue
                     day = date.fromisoformat(point["asOfDate"])
-                    items[day][name.removeprefix(part.frequency)] = value
+                    items[day][item] = json_values.plain_number(point["reportedValue"]["raw"])
                     if currency := point.get("currencyCode"):
                         currencies[day][currency] += 1
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -217,6 +222,7 @@ def read_statements(symbol: str, part: Part, body: Any) -> list[Statement]:
     return [
         Statement(symbol, part.kind, part.frequency, day, _commonest(currencies[day]), dict(sorted(values.items())))
         for day, values in sorted(items.items())
+        if any(value is not None for value in values.values())
     ]
 
 

@@ -254,8 +254,16 @@ def test_a_period_stays_with_the_first_source_that_has_it(conn):
     # 1.0 is 1, in whichever order the items come; and two versions of one moment keep their order.
     assert write("yahoo", TotalRevenue=1.0) == (0, 0, 1, 0)
     assert write("yahoo", TotalRevenue=2) == (0, 1, 0, 0)
+    # What was not said tonight is no restatement, and stands in the next version.
+    assert write("yahoo", TotalRevenue=None, Other=None) == (0, 0, 1, 0)
+    assert write("yahoo", TotalRevenue=None, NetIncome=1) == (0, 1, 0, 0)
     versions = "select line_items from raw.financial_statements order by first_seen_at"
-    assert [items for (items,) in rows(conn, versions)] == [{"revenue": 1}, {"TotalRevenue": 1}, {"TotalRevenue": 2}]
+    assert [items for (items,) in rows(conn, versions)] == [
+        {"revenue": 1},
+        {"TotalRevenue": 1},
+        {"TotalRevenue": 2},
+        {"TotalRevenue": 2, "NetIncome": 1},
+    ]
 
 
 def test_a_source_that_fails_its_probe_is_not_asked_nor_believed(conn, apple, net):

@@ -72,13 +72,20 @@ def test_only_the_parts_that_are_wanted_are_asked_for(provider, net):
 
 def test_a_null_is_no_value_of_its_period_and_empties_nothing_else(provider, net):
     def with_nulls(request: Request) -> Reply:
-        return sample("yahoo_timeseries_null_point_breaks_yfinance.200.json")
+        # The older quarter has no revenue and an EPS, the newer one the reverse.
+        reply = sample("yahoo_timeseries_null_point_breaks_yfinance.200.json")
+        body = json.loads(reply.body) if isinstance(reply.body, str | bytes) else reply.body
+        (revenue,) = body["timeseries"]["result"]
+        eps = {"asOfDate": "2025-06-30", "currencyCode": "USD", "reportedValue": {"raw": 1.57}}
+        series = {"timestamp": revenue["timestamp"], "quarterlyDilutedEPS": [eps, None], "quarterlyEBIT": [None, None]}
+        return Reply(body={"timeseries": {"result": [revenue, series], "error": None}})
 
     net.fault(TIMESERIES, reply=with_nulls)
     reply = fetch(provider, "AAPL", parts={Part("income", "quarterly")})
     assert reply.answers["AAPL"].outcome == Outcome.OK
     assert [(row.period_end, row.line_items) for row in reply.statements] == [
-        (date(2025, 9, 30), {"TotalRevenue": 102466000000})
+        (date(2025, 6, 30), {"DilutedEPS": 1.57, "EBIT": None, "TotalRevenue": None}),
+        (date(2025, 9, 30), {"DilutedEPS": None, "EBIT": None, "TotalRevenue": 102466000000}),
     ]
 
 
