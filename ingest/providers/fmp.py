@@ -21,7 +21,7 @@ from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Usa
 from ingest.providers.fmp_client import EndpointGateError, FmpClient
 from ingest.providers.http import SourceError
 from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile, RejectedRow
-from ingest.symbols import parse_option_symbol
+from ingest.symbols import parse_option_symbol, with_dashed_class
 
 CANARY = "AAPL"
 
@@ -31,7 +31,6 @@ _SPLIT_ADJUSTED = "historical-price-eod/full"
 _ROW_CAP = 5000
 _FIELDS = {"open": "adjOpen", "high": "adjHigh", "low": "adjLow", "close": "adjClose", "volume": "volume"}
 
-_CLASS_SHARE = re.compile(r"[A-Z]{1,5}\.[A-C]")
 _ELSEWHERE = re.compile(r".+\.[A-Z]{1,4}")
 # Longer than any row of days without a session, so that the first one wanted has one before it.
 _DAYS_BEFORE = timedelta(days=10)
@@ -65,7 +64,7 @@ class FmpProvider:
             return str(error)
         if is_option:
             return "FMP has no options"
-        if _ELSEWHERE.fullmatch(symbol) and not _CLASS_SHARE.fullmatch(symbol):
+        if _ELSEWHERE.fullmatch(symbol) and with_dashed_class(symbol) == symbol:
             return f"FMP is asked for US listings alone, and .{symbol.rpartition('.')[2]} is elsewhere or not in USD"
         return None
 
@@ -112,12 +111,12 @@ class FmpProvider:
             if self.declines(symbol):
                 continue
             try:
-                rows = self._client.rows("profile", {"symbol": _spelled(symbol)})
+                rows = self._client.rows("profile", {"symbol": with_dashed_class(symbol)})
             except SourceError as error:
                 failures[str(error)] += 1
                 continue
             for row in rows:
-                if row.get("symbol") == _spelled(symbol):
+                if row.get("symbol") == with_dashed_class(symbol):
                     profile = _profile(symbol, row)
                     if profile.currency:
                         self._currencies[symbol] = profile.currency
@@ -137,7 +136,7 @@ class FmpProvider:
         Raises:
             SourceError: some of it could not be had.
         """
-        spelled = _spelled(want.symbol)
+        spelled = with_dashed_class(want.symbol)
         rows = self._price_rows(spelled, want.first - _DAYS_BEFORE, want.last, _AS_TRADED)
         part.add_bars(rows)
         if not part.bars:
@@ -266,11 +265,6 @@ class _SymbolRows:
         self.rejected.append(
             RejectedRow(FmpProvider.name, relation, self.want.symbol, day, reason, json_values.payload(row))
         )
-
-
-def _spelled(symbol: str) -> str:
-    """Return FMP's spelling of a canonical symbol: BRK.B is BRK-B."""
-    return symbol.replace(".", "-") if _CLASS_SHARE.fullmatch(symbol) else symbol
 
 
 def _is_gate(error: SourceError) -> bool:

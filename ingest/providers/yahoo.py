@@ -107,7 +107,8 @@ class YahooProvider:
         """
         asked = {with_dashed_class(symbol): symbol for symbol in symbols if self.declines(symbol) is None}
         found, failed = self._client.ask_each(list(asked), lambda ticker: self._profile(ticker, asked[ticker.ticker]))
-        reply = ProfileReply(list(found.values()), problems=self._client.problems())
+        profiles = [found[spelling] for spelling in asked if spelling in found]
+        reply = ProfileReply(profiles, problems=self._client.problems())
         for symbol in symbols:
             if reason := self.declines(symbol):
                 reply.answers[symbol] = Answer(Outcome.NOT_ASKED, reason)

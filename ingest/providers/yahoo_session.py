@@ -137,14 +137,18 @@ class YahooSession(curl.Session):
         return self._judge_crumb(response) if path == _CRUMB_PATH else self._judge(response, path, cookie, sent_at)
 
     def _send(self, method: str, url: str, options: dict[str, Any]) -> curl.Response:
-        if self.left_alone:
-            raise SourceError(Outcome.NOT_ASKED, f"Yahoo is left alone in this run: {self.left_alone}")
+        self._check_left_alone()
         if not self._limiter.wait(self._deadline):
             raise SourceError(Outcome.NOT_ASKED, "the run's time for fetching is over")
+        self._check_left_alone()  # the wait may have been long
         with self._guard:
             self._usage.requests += 1
         options["timeout"] = max(0.1, min(self._timeout_seconds, self._deadline.seconds_left))
         return super().request(method, url, **options)
+
+    def _check_left_alone(self) -> None:
+        if self.left_alone:
+            raise SourceError(Outcome.NOT_ASKED, f"Yahoo is left alone in this run: {self.left_alone}")
 
     def _ask_for_cookie(self, host: str, method: str, url: str, options: dict[str, Any]) -> curl.Response:
         """Ask one of the hosts for cookies and consent; one that cannot be reached is left alone for a while.
@@ -251,6 +255,8 @@ def trouble(error: Exception) -> SourceError:
         return SourceError(Outcome.UNREACHABLE, "Yahoo's answer breaks off", again=True)
     if isinstance(error, OSError):
         message = _CURL_MESSAGE.search(str(error))
+        if message and "proxy" in message[1].lower():
+            message = None  # it may quote the proxy's address, which may hold a password
         detail = f"{type(error).__name__}: {message[1]}" if message else type(error).__name__
         return SourceError(Outcome.UNREACHABLE, one_line(detail), again=True)
     detail = f"yfinance cannot read the answer: {type(error).__name__}: {error}"
