@@ -25,7 +25,7 @@ EXACTLY, ROUGHLY = Decimal("0.005"), Decimal("0.02")
 
 _SPLITS = sorted(
     {Fraction(new) for new in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50)}
-    | {Fraction(*ratio) for ratio in ((3, 2), (4, 3), (5, 4), (6, 5), (5, 2), (5, 3), (7, 2))}
+    | {Fraction(*ratio) for ratio in ((3, 2), (4, 3), (5, 4), (6, 5), (5, 2))}
 )
 
 

@@ -106,22 +106,21 @@ def choose_bars(
         closes = [(source, bars[day].close) for source, bars in enumerate(offers) if day in bars]
         for source, close in closes:
             reason = None
-            if not any_move:
-                witnesses = [other for other, value in closes if other != source and agree(close, value, _AGREEMENT)]
-                doubted = source in suspicion.doubted
-                reason = _implausible(close * growth, last_close, bool(witnesses))
-                if doubted and day >= suspicion.since and last_close is not None:
+            doubted = source in suspicion.doubted
+            if any_move or (stored_close is not None and agree(close, stored_close, _AGREEMENT)):
+                pass
+            elif stored_close is not None and doubted and _is_other_scale(close / stored_close):
+                reason = OTHER_SCALE
+            elif last_close is not None:
+                reason = _implausible(close * growth, last_close)
+                if doubted and day >= suspicion.since:
                     by_itself = split_ratio(close * growth / last_close, ROUGHLY, smallest=_SMALLEST_SPLIT)
                     if by_itself or (suspected and _follows(close, suspected, last_close / growth)):
-                        suspected = close
-                        if suspicion.doubted.issuperset(witnesses):
-                            reason = SUSPECTED_SPLIT
-                if stored_close is not None:
-                    ratio = close / stored_close
-                    if agree(close, stored_close, _AGREEMENT):
+                        reason, suspected = SUSPECTED_SPLIT, close
+                if reason:
+                    witnesses = {other for other, theirs in closes if agree(close, theirs, _AGREEMENT)} - {source}
+                    if witnesses - (suspicion.doubted if reason == SUSPECTED_SPLIT else set()):
                         reason = None
-                    elif doubted and (is_hundredfold(ratio) or split_ratio(ratio, ROUGHLY, smallest=_SMALLEST_SPLIT)):
-                        reason = OTHER_SCALE
             if reason is None:
                 chosen[day] = source
                 last_close, growth, suspected = close, Decimal(1), None
@@ -133,11 +132,16 @@ def choose_bars(
     return chosen, refused
 
 
-def _implausible(close: Decimal, last_close: Decimal | None, has_witness: bool) -> str | None:
+def _implausible(close: Decimal, last_close: Decimal) -> str | None:
     """Return why a close, the splits since the last one counted, cannot follow on it; None where it can."""
-    if last_close is None or has_witness or abs(close - last_close) <= _LARGEST_MOVE * last_close:
+    if abs(close - last_close) <= _LARGEST_MOVE * last_close:
         return None
     return HUNDREDFOLD if is_hundredfold(close / last_close) else IMPLAUSIBLE_MOVE
+
+
+def _is_other_scale(ratio: Decimal) -> bool:
+    """Whether two closes of one session are a split's ratio apart, or a hundredfold."""
+    return is_hundredfold(ratio) or split_ratio(ratio, ROUGHLY, smallest=_SMALLEST_SPLIT) is not None
 
 
 def _follows(close: Decimal, suspected: Decimal, last_close: Decimal) -> bool:

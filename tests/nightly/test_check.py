@@ -68,25 +68,30 @@ def test_status_shows_runs_portfolios_and_what_was_refused(on_this_database, cap
 
 @pytest.fixture
 def keys(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("AFTERCLOSE_PROVIDERS", "fmp,polygon")
+    monkeypatch.setenv("AFTERCLOSE_PROVIDERS", "yahoo,fmp,polygon")
     monkeypatch.setenv("FMP_API_KEY", FMP_KEY)
     monkeypatch.setenv("POLYGON_API_KEY", POLYGON_KEY)
     monkeypatch.setenv("AFTERCLOSE_POLYGON_PER_MINUTE", "6000")
 
 
-def test_each_source_is_tried_once(keys, fmp, massive, net, monkeypatch, capsys):
+@pytest.mark.filterwarnings("ignore")
+def test_each_source_is_tried_once(keys, yahoo, fmp, massive, monkeypatch, capsys):
     today = datetime.now(UTC).date()
-    fmp.add(Listing("AAPL", bars_of({today - timedelta(n): 100.0 for n in range(9)})))
+    closes = bars_of({today - timedelta(n): 100.0 for n in range(9)})
+    yahoo.add(Listing("SPY", closes))
+    fmp.add(Listing("AAPL", closes))
     massive.bars["O:AAPL270115C00150000"] = {}
     assert cli.main(["check", "--live"]) == 0
     assert capsys.readouterr().out.splitlines() == [
+        "  ok        yahoo: it answers",
         "  ok        fmp: it answers",
         "  ok        polygon: it answers",
     ]
     monkeypatch.setenv("FMP_API_KEY", "a-wrong-key")
     monkeypatch.setenv("POLYGON_API_KEY", "")
     assert cli.main(["check", "--live"]) == 1
-    failed, left_out = capsys.readouterr().out.splitlines()
+    yahoo_works, failed, left_out = capsys.readouterr().out.splitlines()
+    assert yahoo_works == "  ok        yahoo: it answers"
     assert failed.startswith("  failed    fmp: refused (the key is not valid")
     assert "a-wrong-key" not in failed
     assert left_out == "  none      polygon: no key, left out (set POLYGON_API_KEY)"
