@@ -11,20 +11,25 @@ if TYPE_CHECKING:
     from nightly.dbt_runner import NodeResult
 
 
-_COLOURS = {"ok": "green", "warning": "yellow", "broken": "red", "failed": "red"}
+LIVE_SECONDS = 120
+
+_COLOURS = {"ok": "green", "warning": "yellow", "none": "yellow", "broken": "red", "failed": "red"}
 
 
 @click.command()
 @click.option("--fast", is_flag=True, help="The environment alone: what every night looks at before it begins.")
-def check(fast: bool) -> int:
+@click.option("--live", is_flag=True, help="Ask each source of market data for one symbol instead, and say what works.")
+def check(fast: bool, live: bool) -> int:
     """Check the setup, then the data (dbt test).
 
     The setup: the database, migrations, the calendar, the sources of market data and their keys, the disk, the clock,
     and what has been loaded and computed. A night does not begin on a broken one.
 
-    Exit status: 0 all is well, warnings or not; 1 a data check failed; 2 the setup is broken, and nobody looked at the
-    data.
+    Exit status: 0 all is well, warnings or not; 1 a data check failed, or with --live a source; 2 the setup is broken,
+    and nobody looked at the data.
     """
+    if live:
+        return _check_sources()
     from nightly.checks import check_contents, check_environment
     from nightly.context import new_york_date
     from nightly.dbt_runner import Dbt, DbtError
@@ -54,6 +59,29 @@ def check(fast: bool) -> int:
             click.echo(f"error: {error}", err=True)
             return 2
     return _report(results)
+
+
+def _check_sources() -> int:
+    """Probe each configured source, and print a line for each; returns the exit status."""
+    from ingest.provider_chain import left_out, provider_chain
+    from ingest.providers.base import Outcome
+    from ingest.providers.limits import Deadline
+    from nightly.context import new_york_date
+    from warehouse.settings import PROJECT_ROOT, load_settings
+
+    settings = load_settings()
+    today = new_york_date(datetime.now(UTC))
+    chain = provider_chain(settings, today=today, deadline=Deadline.after(LIVE_SECONDS), relative_to=PROJECT_ROOT)
+    works = True
+    for provider in chain:
+        answer = provider.probe()
+        well = answer.outcome == Outcome.OK
+        works &= well
+        finding = (answer.detail or "it answers") if well else str(answer)
+        _print("ok" if well else "failed", provider.label, finding)
+    for line in left_out(settings):
+        _print("none", *line.split(": ", 1))
+    return 0 if works else 1
 
 
 def _report(results: list[NodeResult]) -> int:

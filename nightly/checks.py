@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import psycopg
 
 from nightly.context import new_york_date
-from nightly.record import Problem
+from nightly.record import Problem, one_line
 from warehouse.errors import UserError
 from warehouse.settings import PROJECT_ROOT
 
@@ -100,13 +100,14 @@ def _calendar(conn: psycopg.Connection, settings: Settings, now: datetime) -> Ch
 
 
 def _providers(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
-    from ingest.provider_chain import provider_chain
+    from ingest.provider_chain import left_out, provider_chain
+    from ingest.providers.limits import Deadline
 
     try:
-        chain = provider_chain(settings.providers, relative_to=PROJECT_ROOT)
+        chain = provider_chain(settings, today=new_york_date(now), deadline=Deadline.after(0), relative_to=PROJECT_ROOT)
     except UserError as error:
-        return Check("providers", "broken", str(error))
-    return Check("providers", "ok", ", then ".join(provider.label for provider in chain))
+        return Check("providers", "broken", one_line(error))
+    return Check("providers", "ok", "; ".join([", then ".join(each.label for each in chain), *left_out(settings)]))
 
 
 def _disk(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
