@@ -64,11 +64,15 @@ class PriceReply:
 
 @dataclass
 class ProfileReply:
-    """Profiles of those symbols that the source has one for."""
+    """Profiles of those symbols that the source has one for.
+
+    `answers` has one for every symbol that was asked for; a source that costs nothing to ask leaves it empty.
+    """
 
     profiles: list[Profile] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    answers: dict[str, Answer] = field(default_factory=dict)
 
 
 @dataclass
