@@ -24,12 +24,11 @@ class Phase:
     work: Callable[[Context, Sequence[str]], Mapping[str, Outcome]]
 
 
-MARKET_DATA = "1"
 # What the command `analytics` runs alone.
 RISK = "3"
 
 PHASES = (
-    Phase(MARKET_DATA, "Market Data Collection", market_data.work),
+    Phase("1", "Market Data Collection", market_data.work),
     Phase("1.5", "Fundamental Data", fundamentals.work),
     Phase("2", "P&L & Snapshots", roll_forward.work),
     Phase("2.5", "Position Market Values", roll_forward.work),
