@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from ingest.providers.base import Answer, Outcome
 from ingest.quarantine import accept_rejected, list_rejected
 from nightly import cli
 from tests.ingest.market_book import day, write_folder
@@ -82,7 +83,19 @@ def test_a_history_that_was_put_aside_is_fetched_again_once_accepted(conn, night
     (line,) = accept_rejected(conn, [row.id])
     assert line == f"{row.id}: AAPL: the next night fetches its history from yahoo again, as a whole"
     assert closes_of(conn)[sessions[59]] == 105.9
-    report = night(sessions[61], yahoo)
+    # where that does not succeed, the word still holds on the night after
+    ask = yahoo.fetch_prices
+
+    def only_once(wants):
+        reply = ask(wants)
+        yahoo.trouble["AAPL"] = Answer(Outcome.UNREACHABLE)
+        return reply
+
+    yahoo.fetch_prices = only_once
+    assert night(sessions[61], yahoo).refetched == {}
+    yahoo.fetch_prices = ask
+    yahoo.trouble.clear()
+    report = night(sessions[62], yahoo)
     assert (list(report.refetched), report.rejected) == (["AAPL"], [])
     assert closes_of(conn)[sessions[30]] == 51.5
     # for this once
