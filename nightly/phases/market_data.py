@@ -17,11 +17,11 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     """Collect prices, actions and profiles; raises UserError where a provider is not set up."""
     from ingest.market_data import collect_market_data
     from ingest.provider_chain import left_out, provider_chain
-    from ingest.providers.limits import Deadline
 
     (number,) = numbers
-    deadline = Deadline.after(context.settings.fetch_minutes * 60)
-    providers = provider_chain(context.settings, today=context.today, deadline=deadline, relative_to=PROJECT_ROOT)
+    providers = provider_chain(
+        context.settings, today=context.today, deadline=context.fetch_until, relative_to=PROJECT_ROOT
+    )
     with context.database.connect() as conn:
         report = collect_market_data(
             conn,
