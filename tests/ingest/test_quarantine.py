@@ -1,6 +1,8 @@
 import json
+from decimal import Decimal
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from ingest.providers.base import Answer, Outcome
 from ingest.quarantine import accept_rejected, list_rejected
@@ -100,6 +102,19 @@ def test_a_history_that_was_put_aside_is_fetched_again_once_accepted(conn, night
     assert closes_of(conn)[sessions[30]] == 51.5
     # for this once
     assert list_rejected(conn) == []
+
+
+def test_an_accepted_action_is_stored_as_its_source_gave_it(conn):
+    conn.execute(
+        "insert into ops.rejected_rows (source, relation, symbol, row_date, reason, payload) values"
+        " ('yahoo', 'corporate_actions', 'AAPL', '2021-03-02', 'a dividend in CAD, and only USD is handled', %s)",
+        [Jsonb({"action_type": "DIVIDEND", "value": "0.25"})],
+    )
+    (row,) = list_rejected(conn)
+    assert accept_rejected(conn, [row.id]) == [f"{row.id}: AAPL 2021-03-02: stored the dividend 0.25 from yahoo"]
+    stored = conn.execute("select symbol, ex_date, action_type, value::float, source from raw.corporate_actions")
+    assert stored.fetchall() == [("AAPL", day("2021-03-02"), "DIVIDEND", 0.25, "yahoo")]
+    assert (list_rejected(conn)[0].stored, list_rejected(conn)[0].accepted) == (Decimal("0.25"), True)
 
 
 def test_what_cannot_be_stored_is_refused_as_a_whole(conn, night, sessions, tmp_path):  # noqa: F811
