@@ -135,7 +135,10 @@ class SymbolPrices:
 
     def choose(self, sources: Sequence[Source], today: date) -> None:
         """Settle which offer is taken for each session."""
-        stored_closes = {day: bar.close for day, bar in self.stored.items()}
+        first_offered = min((min(offers) for offers in self.offers if offers), default=date.max)
+        # The last close before them is what the first of them is measured against.
+        since = max((day for day in self.stored if day < first_offered), default=date.min)
+        stored_closes = {day: bar.close for day, bar in self.stored.items() if day >= since}
         if self.refetched:
             # A history on another scale is no measure of the one that replaces it.
             place = self.refetched[0]
@@ -156,10 +159,12 @@ class SymbolPrices:
         known = {
             day: StoredClose(self.offers[place][day].close, sources[place].name == source.name, False)
             for day, place in self.chosen.items()
+            if day in shown
         }
         known |= {
             day: StoredClose(bar.close, bar.source == source.name, bar.source in later)
-            for day, bar in self.stored.items()
+            for day in shown
+            if (bar := self.stored.get(day))
         }
         new_splits = [
             (ex_date, action.value)
@@ -429,8 +434,6 @@ def _judge_histories(
         acceptance = accepted.get((symbol, judgement.reason))
         if judgement.kind == Kind.REFETCH or acceptance:
             restated[symbol] = judgement
-            if acceptance:
-                collected.used_up.append(acceptance)
         else:
             state.take_back(source)
             answers[symbol] = Answer(Outcome.BAD_DATA, judgement.reason)
@@ -443,6 +446,11 @@ def _judge_histories(
     known.refetches_left -= len(restated)
     if restated:
         _refetch(restated, answers, symbols, source, sources, known, collected, refused)
+        collected.used_up += [
+            row
+            for (symbol, reason), row in accepted.items()
+            if symbol in collected.refetched and restated[symbol].reason == reason
+        ]
 
 
 def _refetch(

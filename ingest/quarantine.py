@@ -104,10 +104,10 @@ def accept_rejected(conn: psycopg.Connection[Any], ids: Sequence[int]) -> list[s
             if "history" in payload:
                 done.append(f"{number}: {symbol}: the next night fetches its history from {source} again, as a whole")
             elif relation == BARS:
-                bars.append((_bar(payload), source))
+                bars.append((_bar(symbol, row_date, payload), source))
                 done.append(f"{number}: {symbol} {row_date}: stored the close {payload['close']} from {source}")
             elif relation == ACTIONS:
-                actions.append((_action(payload), source))
+                actions.append((_action(symbol, row_date, payload), source))
                 kind = payload["action_type"].lower()
                 done.append(f"{number}: {symbol} {row_date}: stored the {kind} {payload['value']} from {source}")
             else:
@@ -144,29 +144,26 @@ def _store(
             write_actions(conn, [(action, source)])
 
 
-def _bar(payload: dict[str, Any]) -> PriceBar:
-    if "close" not in payload or "price_date" not in payload:
+def _bar(symbol: str, session: date | None, payload: dict[str, Any]) -> PriceBar:
+    if session is None or "close" not in payload:
         raise ValueError("it could not be read: mend it at its source")
-    values: dict[str, Any] = {name: payload.get(name) for name in PriceBar._fields}
-    for name in ("open", "high", "low", "close"):
-        if values[name] is not None:
-            values[name] = price = _number(values[name])
-            if not (price.is_finite() and price > 0):
-                raise ValueError(f"{name}: {price} is no price, and cannot be stored")
-    if values["volume"] is not None and values["volume"] < 0:
-        values["volume"] = None
-    return PriceBar(**values | {"price_date": date.fromisoformat(values["price_date"])})
+    numbers = {
+        name: None if payload.get(name) is None else _number(payload[name])
+        for name in ("open", "high", "low", "close", "volume")
+    }
+    volume = numbers.pop("volume")
+    for name, price in numbers.items():
+        if price is not None and not (price.is_finite() and price > 0):
+            raise ValueError(f"{name}: {price} is no price, and cannot be stored")
+    if numbers["close"] is None:
+        raise ValueError("it has no close")
+    return PriceBar(symbol, session, **numbers, volume=int(volume) if volume is not None and volume >= 0 else None)
 
 
-def _action(payload: dict[str, Any]) -> CorporateAction:
-    if not {"ex_date", "action_type", "value"} <= payload.keys():
+def _action(symbol: str, ex_date: date | None, payload: dict[str, Any]) -> CorporateAction:
+    if ex_date is None or not {"action_type", "value"} <= payload.keys():
         raise ValueError("it could not be read: mend it at its source")
-    action = CorporateAction(
-        payload["symbol"],
-        date.fromisoformat(str(payload["ex_date"])),
-        payload["action_type"],
-        _number(payload["value"]),
-    )
+    action = CorporateAction(symbol, ex_date, payload["action_type"], _number(payload["value"]))
     if reason := check_action(action):
         raise ValueError(f"{reason}, and cannot be stored")
     return action

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ingest.market_report import ProviderTally
 from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Provider, Want
+from warehouse.errors import UserError
 
 
 @dataclass
@@ -42,7 +43,11 @@ class Source:
         """Return how it answered for a symbol that must be there; it is asked that once, when it is first needed."""
         if self._probed is None:
             with self._counted():
-                self._probed = self.provider.probe()
+                try:
+                    self._probed = self.provider.probe()
+                except UserError as error:
+                    # It cannot work on this machine; the others can.
+                    self._probed = Answer(Outcome.REFUSED, str(error))
         return self._probed
 
     @property

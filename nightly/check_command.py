@@ -64,8 +64,8 @@ def check(fast: bool, live: bool) -> int:
 def _check_sources() -> int:
     """Probe each configured source, and print a line for each; returns the exit status."""
     from ingest.provider_chain import left_out, provider_chain
-    from ingest.providers.base import Outcome
     from ingest.providers.limits import Deadline
+    from ingest.sources import make_sources
     from nightly.context import new_york_date
     from warehouse.settings import PROJECT_ROOT, load_settings
 
@@ -73,12 +73,11 @@ def _check_sources() -> int:
     today = new_york_date(datetime.now(UTC))
     chain = provider_chain(settings, today=today, deadline=Deadline.after(LIVE_SECONDS), relative_to=PROJECT_ROOT)
     works = True
-    for provider in chain:
-        answer = provider.probe()
-        well = answer.outcome == Outcome.OK
+    for source in make_sources(chain):
+        answer, well = source.standing(), source.is_up
         works &= well
         finding = (answer.detail or "it answers") if well else str(answer)
-        _print("ok" if well else "failed", provider.label, finding)
+        _print("ok" if well else "failed", source.label, finding)
     for line in left_out(settings):
         _print("none", *line.split(": ", 1))
     return 0 if works else 1

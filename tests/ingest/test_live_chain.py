@@ -11,6 +11,7 @@ from ingest.rows import Profile
 from tests.ingest.live_source import LiveSource
 from tests.ingest.market_book import Book, day, define_factors, write_folder
 from tests.ingest.test_market_data import PRICES, all_rows, stored_closes
+from warehouse.errors import UserError
 from warehouse.sessions import session_before, sessions_between
 
 START = day("2021-03-01")
@@ -143,6 +144,18 @@ def test_a_source_whose_probe_fails_is_asked_for_nothing_and_leaves_no_trace(con
     gone = f"no price of {START}, there is none before: fmp: not asked ({reason}); yahoo: not found"
     assert ("GONE", gone) in report.warnings()
     assert len(closes_of(conn)) == 41
+
+
+def test_a_source_that_cannot_work_on_this_machine_leaves_the_work_to_the_next(conn, night, sessions, yahoo):
+    broken = LiveSource("fmp")
+
+    def refuse():
+        raise UserError("the wrong version is installed: install 1.7.0")
+
+    broken.probe = refuse
+    report = night(sessions[59], broken, yahoo)
+    assert len(closes_of(conn)) == 41
+    assert any("refused (the wrong version is installed: install 1.7.0)" in what for _, what in report.warnings())
 
 
 def test_trouble_is_no_answer_about_the_symbol_and_the_next_source_fills(conn, night, sessions, yahoo):

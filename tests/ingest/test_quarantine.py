@@ -1,7 +1,10 @@
 import json
+from decimal import Decimal
 
 import pytest
+from psycopg.types.json import Jsonb
 
+from ingest.providers.base import Answer, Outcome
 from ingest.quarantine import accept_rejected, list_rejected
 from nightly import cli
 from tests.ingest.market_book import day, write_folder
@@ -82,11 +85,36 @@ def test_a_history_that_was_put_aside_is_fetched_again_once_accepted(conn, night
     (line,) = accept_rejected(conn, [row.id])
     assert line == f"{row.id}: AAPL: the next night fetches its history from yahoo again, as a whole"
     assert closes_of(conn)[sessions[59]] == 105.9
-    report = night(sessions[61], yahoo)
+    # where that does not succeed, the word still holds on the night after
+    ask = yahoo.fetch_prices
+
+    def only_once(wants):
+        reply = ask(wants)
+        yahoo.trouble["AAPL"] = Answer(Outcome.UNREACHABLE)
+        return reply
+
+    yahoo.fetch_prices = only_once
+    assert night(sessions[61], yahoo).refetched == {}
+    yahoo.fetch_prices = ask
+    yahoo.trouble.clear()
+    report = night(sessions[62], yahoo)
     assert (list(report.refetched), report.rejected) == (["AAPL"], [])
     assert closes_of(conn)[sessions[30]] == 51.5
     # for this once
     assert list_rejected(conn) == []
+
+
+def test_an_accepted_action_is_stored_as_its_source_gave_it(conn):
+    conn.execute(
+        "insert into ops.rejected_rows (source, relation, symbol, row_date, reason, payload) values"
+        " ('yahoo', 'corporate_actions', 'AAPL', '2021-03-02', 'a dividend in CAD, and only USD is handled', %s)",
+        [Jsonb({"action_type": "DIVIDEND", "value": "0.25"})],
+    )
+    (row,) = list_rejected(conn)
+    assert accept_rejected(conn, [row.id]) == [f"{row.id}: AAPL 2021-03-02: stored the dividend 0.25 from yahoo"]
+    stored = conn.execute("select symbol, ex_date, action_type, value::float, source from raw.corporate_actions")
+    assert stored.fetchall() == [("AAPL", day("2021-03-02"), "DIVIDEND", 0.25, "yahoo")]
+    assert (list_rejected(conn)[0].stored, list_rejected(conn)[0].accepted) == (Decimal("0.25"), True)
 
 
 def test_what_cannot_be_stored_is_refused_as_a_whole(conn, night, sessions, tmp_path):  # noqa: F811
