@@ -78,7 +78,8 @@ class Context:
         trade_date: the session that the run rolls to, and the last one it loads prices for.
         collect_from: the first session that it loads prices for.
         recompute_from: the session from which a backfill computes everything again; None: only what is due.
-        risk_from: the first session whose risk is computed: a night looks at its trade date alone.
+        risk_from: the first session whose risk is asked for: a night's is its trade date.
+        heal_risk: how many other sessions whose risk results are stale or missing it may compute beside them.
         portfolios: those the run is about; `narrowed` says that they were named, and others left out.
     """
 
@@ -91,6 +92,7 @@ class Context:
     collect_from: date
     recompute_from: date | None
     risk_from: date
+    heal_risk: int
     portfolios: tuple[Portfolio, ...]
     narrowed: bool
 

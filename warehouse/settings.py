@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     postgres_version: Annotated[Literal[16, 18], BeforeValidator(int)] = Field(18, alias="AFTERCLOSE_POSTGRES_VERSION")
     providers: str = Field("", alias="AFTERCLOSE_PROVIDERS")
     history_sessions: NonNegativeInt = Field(400, alias="AFTERCLOSE_HISTORY_SESSIONS")
+    heal_risk_sessions: NonNegativeInt = Field(252, alias="AFTERCLOSE_HEAL_RISK_SESSIONS")
+    risk_free_rate: Annotated[float, Field(ge=-0.1, le=1)] = Field(0.0, alias="AFTERCLOSE_RISK_FREE_RATE")
+    dividend_yield: Annotated[float, Field(ge=0, le=1)] | None = Field(None, alias="AFTERCLOSE_DIVIDEND_YIELD")
 
     @model_validator(mode="before")
     @classmethod
