@@ -647,8 +647,8 @@ def test_without_the_benchmark_there_are_reasons_and_the_losses_of_the_past(conn
         assert metrics[2] > 0  # today's holdings on past returns need no model
         assert metrics[3].startswith("no position has a beta")
         stress = conn.execute(
-            "select count(*), count(direct_pnl), count(correlated_pnl), count(reason) from analytics.stress_test_results"
-            " inner join raw.portfolios using (portfolio_id) where name = %s and calculation_date = %s",
+            "select count(*), count(direct_pnl), count(correlated_pnl), count(reason)"
+            " from analytics.stress_test_results inner join raw.portfolios using (portfolio_id) where name = %s and calculation_date = %s",
             [SIXTY, END],
         ).fetchone()
         assert stress == (stress[0], 0, 0, stress[0])
