@@ -48,6 +48,40 @@ class Profile(NamedTuple):
     next_earnings_date: date | None = None
 
 
+class Statement(NamedTuple):
+    """One financial statement of one period, its line items as the source names them.
+
+    `statement` is income, balance or cash_flow; `frequency` annual or quarterly; amounts are in `currency`.
+    """
+
+    symbol: str
+    statement: str
+    frequency: str
+    period_end: date
+    currency: str | None
+    line_items: dict[str, object]
+
+
+class Estimate(NamedTuple):
+    """Analysts' estimates for the periods that end on a day, by frequency and item as the source gives them.
+
+    A fiscal year and its last quarter end on one day: `estimates` is {"annual": {...}, "quarterly": {...}}.
+    """
+
+    symbol: str
+    period_end: date
+    estimates: dict[str, object]
+
+
+class EarningsDate(NamedTuple):
+    """A day on which a company reported, or will: EPS in the currency of its reports, None where not known."""
+
+    symbol: str
+    earnings_date: date
+    eps_estimate: Decimal | None
+    eps_actual: Decimal | None
+
+
 class RejectedRow(NamedTuple):
     """A row that was refused on the way in.
 

@@ -3,7 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from warehouse.errors import UserError
@@ -24,7 +34,15 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
     home: Annotated[Path, AfterValidator(_absolute)] = Field(PROJECT_ROOT / ".afterclose", alias="AFTERCLOSE_HOME")
     postgres_version: Annotated[Literal[16, 18], BeforeValidator(int)] = Field(18, alias="AFTERCLOSE_POSTGRES_VERSION")
-    providers: str = Field("", alias="AFTERCLOSE_PROVIDERS")
+    providers: str = Field("yahoo,fmp,polygon", alias="AFTERCLOSE_PROVIDERS")
+    fmp_api_key: SecretStr | None = Field(None, alias="FMP_API_KEY")
+    polygon_api_key: SecretStr | None = Field(None, alias="POLYGON_API_KEY")
+    yahoo_per_minute: PositiveInt = Field(120, alias="AFTERCLOSE_YAHOO_PER_MINUTE")
+    fmp_per_minute: PositiveInt = Field(250, alias="AFTERCLOSE_FMP_PER_MINUTE")
+    polygon_per_minute: PositiveInt = Field(5, alias="AFTERCLOSE_POLYGON_PER_MINUTE")
+    fetch_minutes: PositiveFloat = Field(45.0, alias="AFTERCLOSE_FETCH_MINUTES")
+    fmp_url: str = Field("https://financialmodelingprep.com/stable", alias="AFTERCLOSE_FMP_URL")
+    polygon_url: str = Field("https://api.massive.com", alias="AFTERCLOSE_POLYGON_URL")
     history_sessions: NonNegativeInt = Field(400, alias="AFTERCLOSE_HISTORY_SESSIONS")
     heal_risk_sessions: NonNegativeInt = Field(252, alias="AFTERCLOSE_HEAL_RISK_SESSIONS")
     risk_free_rate: Annotated[float, Field(ge=-0.1, le=1)] = Field(0.0, alias="AFTERCLOSE_RISK_FREE_RATE")

@@ -6,16 +6,20 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from ingest.rows import CorporateAction, PriceBar, Profile, RejectedRow
+from ingest.rows import CorporateAction, EarningsDate, Estimate, PriceBar, Profile, RejectedRow, Statement
 
 
 class Outcome(StrEnum):
-    """How a source answered for one symbol."""
+    """How a source answered for one symbol. Only the first three are answers about the symbol; the rest is trouble."""
 
     OK = "ok"
     NOTHING_IN_RANGE = "nothing in range"
     NOT_FOUND = "not found"
     BAD_DATA = "bad data"
+    RATE_LIMITED = "rate limited"
+    REFUSED = "refused"  # by the key or the plan
+    UNREACHABLE = "unreachable"  # timeouts, dropped connections, 5xx, after the retries
+    NOT_ASKED = "not asked"  # not this source's kind of symbol, or its turn did not come: later nights ask again
 
 
 class Want(NamedTuple):
@@ -37,6 +41,14 @@ class Answer(NamedTuple):
 
 
 @dataclass
+class Usage:
+    """What a source has cost so far: requests sent, retries among them."""
+
+    requests: int = 0
+    retries: int = 0
+
+
+@dataclass
 class PriceReply:
     """Bars as traded and corporate actions, in any order; an answer for every symbol that was asked for.
 
@@ -52,10 +64,25 @@ class PriceReply:
 
 @dataclass
 class ProfileReply:
-    """Profiles of those symbols that the source has one for."""
+    """Profiles of those symbols that the source has one for.
+
+    `answers` has one for every symbol that was asked for; a source that costs nothing to ask leaves it empty.
+    """
 
     profiles: list[Profile] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+
+@dataclass
+class FundamentalsReply:
+    """Statements, estimates and earnings dates; an answer for every symbol that was asked for."""
+
+    statements: list[Statement] = field(default_factory=list)
+    estimates: list[Estimate] = field(default_factory=list)
+    earnings: list[EarningsDate] = field(default_factory=list)
+    answers: dict[str, Answer] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -64,10 +91,22 @@ class Provider(Protocol):
 
     `name` is what the column `source` of every stored row says, `label` how summaries and errors call it.
     Symbols are canonical (`ingest.symbols`) on both sides: a source's own spelling stays inside its module.
+    `overlap_sessions` is how many of the last stored sessions are asked again each night; None: all of them, for a
+    source that costs nothing. `usage` counts what its calls have cost since it was made.
     """
 
     name: str
     label: str
+    overlap_sessions: int | None
+    usage: Usage
+
+    def declines(self, symbol: str) -> str | None:
+        """Return why this source is never asked for a symbol (an option at a source of stocks), None where it is."""
+        ...
+
+    def probe(self) -> Answer:
+        """Ask for one symbol that must be there: whether the source can be believed when it says that it has none."""
+        ...
 
     def fetch_prices(self, wants: Sequence[Want]) -> PriceReply:
         """Return bars and actions dated within each symbol's range, and nothing outside of it."""
@@ -75,4 +114,20 @@ class Provider(Protocol):
 
     def fetch_profiles(self, symbols: Sequence[str]) -> ProfileReply:
         """Return the profiles it has of these symbols."""
+        ...
+
+
+class FundamentalsProvider(Protocol):
+    """A source of fundamentals; the terms are those of `Provider`."""
+
+    name: str
+    label: str
+    usage: Usage
+
+    def probe(self) -> Answer:
+        """Ask for one symbol that must be there."""
+        ...
+
+    def fetch_fundamentals(self, symbols: Sequence[str]) -> FundamentalsReply:
+        """Return what the source has of these symbols; nothing at all is NOTHING_IN_RANGE and no error."""
         ...

@@ -14,7 +14,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Want
+from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Usage, Want
 from ingest.providers.csv_table import BadFile, CsvTable, without_nul
 from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile, as_price
 
@@ -28,10 +28,20 @@ class FilesProvider:
     """Market data from the CSV files of one folder."""
 
     name = "files"
+    overlap_sessions = None
 
     def __init__(self, folder: Path, label: str = "") -> None:
         self.folder = folder
         self.label = label or f"files:{folder}"
+        self.usage = Usage()
+
+    def declines(self, symbol: str) -> str | None:
+        """Nothing: a file may hold any symbol."""
+        return None
+
+    def probe(self) -> Answer:
+        """Nothing to try: what is in the folder is read when it is asked for."""
+        return Answer(Outcome.OK)
 
     def fetch_prices(self, wants: Sequence[Want]) -> PriceReply:
         """Read the bars and actions within each symbol's range.

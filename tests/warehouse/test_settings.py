@@ -12,7 +12,7 @@ def test_defaults(monkeypatch):
     monkeypatch.setenv("AFTERCLOSE_POSTGRES_VERSION", "")
     settings = load_settings()
     assert settings.database_url is None
-    assert (settings.postgres_version, settings.providers, settings.history_sessions) == (18, "", 400)
+    assert (settings.postgres_version, settings.providers, settings.history_sessions) == (18, "yahoo,fmp,polygon", 400)
     assert (settings.heal_risk_sessions, settings.risk_free_rate, settings.dividend_yield) == (252, 0.0, None)
 
 
