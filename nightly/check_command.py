@@ -11,13 +11,19 @@ if TYPE_CHECKING:
     from nightly.dbt_runner import NodeResult
 
 
+LIVE_SECONDS = 120
+
+
 @click.command()
-def check() -> int:
+@click.option("--live", is_flag=True, help="Ask each source of market data for one symbol instead, and say what works.")
+def check(live: bool) -> int:
     """Check the setup, then the data (dbt test).
 
-    Exit status: 0 all is well, warnings or not; 1 a data check failed; 2 the setup is broken, and nobody looked at the
-    data.
+    Exit status: 0 all is well, warnings or not; 1 a data check failed, or with --live a source; 2 the setup is broken,
+    and nobody looked at the data.
     """
+    if live:
+        return _check_sources()
     from nightly.checks import check_setup
     from nightly.context import new_york_date
     from nightly.dbt_runner import Dbt, DbtError
@@ -43,6 +49,28 @@ def check() -> int:
             click.echo(f"error: {error}", err=True)
             return 2
     return _report(results)
+
+
+def _check_sources() -> int:
+    """Probe each configured source, and print a line for each; returns the exit status."""
+    from ingest.provider_chain import left_out, provider_chain
+    from ingest.providers.base import Outcome
+    from ingest.providers.limits import Deadline
+    from nightly.context import new_york_date
+    from warehouse.settings import PROJECT_ROOT, load_settings
+
+    settings = load_settings()
+    today = new_york_date(datetime.now(UTC))
+    chain = provider_chain(settings, today=today, deadline=Deadline.after(LIVE_SECONDS), relative_to=PROJECT_ROOT)
+    works = True
+    for provider in chain:
+        answer = provider.probe()
+        well = answer.outcome == Outcome.OK
+        works &= well
+        _print(well, provider.label, (answer.detail or "it answers") if well else str(answer))
+    for line in left_out(settings):
+        _print(True, *line.split(": ", 1), good="none")
+    return 0 if works else 1
 
 
 def _report(results: list[NodeResult]) -> int:

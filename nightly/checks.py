@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from nightly.record import one_line
 from warehouse.errors import UserError
 from warehouse.settings import PROJECT_ROOT
 
@@ -64,13 +65,14 @@ def _calendar(conn: psycopg.Connection, settings: Settings, today: date) -> Chec
 
 
 def _providers(conn: psycopg.Connection, settings: Settings, today: date) -> Check:
-    from ingest.provider_chain import provider_chain
+    from ingest.provider_chain import left_out, provider_chain
+    from ingest.providers.limits import Deadline
 
     try:
-        chain = provider_chain(settings.providers, relative_to=PROJECT_ROOT)
+        chain = provider_chain(settings, today=today, deadline=Deadline.after(0), relative_to=PROJECT_ROOT)
     except UserError as error:
-        return Check("providers", False, str(error))
-    return Check("providers", True, ", then ".join(provider.label for provider in chain))
+        return Check("providers", False, one_line(error))
+    return Check("providers", True, "; ".join([", then ".join(each.label for each in chain), *left_out(settings)]))
 
 
 def _disk(conn: psycopg.Connection, settings: Settings, today: date) -> Check:

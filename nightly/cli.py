@@ -20,6 +20,7 @@ COMMANDS = {
     "check": ("nightly.check_command", "Check the setup, then the data (dbt test)"),
     "status": ("nightly.status_command", "Show recent runs, or one in full"),
     "show": ("nightly.show_command", "One portfolio's risk on one page, on the terminal or as HTML"),
+    "quarantine": ("nightly.quarantine_command", "Show market data that was refused, and accept what is right"),
     "load": ("nightly.load_commands", "Load portfolios, positions, closes and flows from CSV files"),
     "db": ("nightly.db_commands", "Start, stop and find the database"),
     "dbt": ("nightly.dbt_command", "Any dbt command on the database: dbt -- run, dbt -- test, …"),

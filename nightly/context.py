@@ -15,6 +15,7 @@ from warehouse.errors import UserError
 from warehouse.sessions import latest_closed_session, require_session, sessions_between
 
 if TYPE_CHECKING:
+    from ingest.providers.limits import Deadline
     from nightly.dbt_runner import Dbt
     from nightly.progress import Progress
     from warehouse.database import Database
@@ -74,7 +75,9 @@ class Context:
     """Everything a phase may know about the run.
 
     Attributes:
-        today: the date in New York when the run began; a source is asked for nothing later.
+        now: the moment when the run began; nobody below asks for another.
+        today: its date in New York; a source is asked for nothing later.
+        fetch_until: when nothing new is asked of a source any more.
         trade_date: the session that the run rolls to, and the last one it loads prices for.
         collect_from: the first session that it loads prices for.
         recompute_from: the session from which a backfill computes everything again; None: only what is due.
@@ -87,7 +90,9 @@ class Context:
     settings: Settings
     dbt: Dbt
     progress: Progress
+    now: datetime
     today: date
+    fetch_until: Deadline
     trade_date: date
     collect_from: date
     recompute_from: date | None

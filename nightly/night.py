@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from ingest.providers.limits import Deadline
 from nightly import ledger, prepare
 from nightly.context import (
     Context,
@@ -83,7 +84,9 @@ def _make_context(
         settings=settings,
         dbt=Dbt(database, settings.home / "dbt"),
         progress=progress,
+        now=now,
         today=new_york_date(now),
+        fetch_until=Deadline.after(settings.fetch_minutes * 60),
         trade_date=trade_date,
         collect_from=collect_from,
         recompute_from=recompute_from,

@@ -37,6 +37,7 @@ def read_status(conn: psycopg.Connection, runs: int = RUNS_SHOWN) -> dict[str, A
             source, relation, reason, count(*) as rows, count(distinct symbol) as symbols,
             to_char(max(last_rejected_at), 'YYYY-MM-DD HH24:MI') as last_seen
         from ops.rejected_rows
+        where accepted_at is null
         group by source, relation, reason
         order by rows desc, source, relation, reason
         """

@@ -44,7 +44,7 @@ def _print_status(state: dict[str, Any]) -> None:
     tables = {
         "Recent runs": state["runs"],
         "Portfolios": state["portfolios"],
-        "Quarantine (ops.rejected_rows)": state["quarantine"],
+        "Quarantine (each row: python run_nightly.py quarantine)": state["quarantine"],
         "Restated prices (ops.price_restatements)": state["restatements"],
     }
     for title, records in tables.items():

@@ -1,5 +1,6 @@
 """Values of decoded JSON as the rows hold them; numbers with a fraction come as Decimal (`ingest.providers.http`)."""
 
+import math
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
@@ -30,6 +31,26 @@ def finite(value: Any) -> Decimal | None:
     except ValueError:
         return None
     return parsed if parsed is not None and parsed.is_finite() else None
+
+
+def plain_number(value: Any) -> int | float | None:
+    """Return a number as JSON is to hold it: at 6 decimals, whole where it is; None where it is none or not finite.
+
+    Of a fraction 15 digits count, all that a binary one is sure of: no noise is left (25999999999.999996,
+    0.30000000000000004), which would look like another number on the night that the source is without it.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
+        return None
+    if isinstance(value, int):
+        return value
+    rounded = round(float(f"{value:.15g}"), 6)
+    return int(rounded) if rounded.is_integer() else rounded
+
+
+def as_amount(value: Any) -> Decimal | None:
+    """Return a number as Decimal at 6 decimals at most, None where it is none or not finite."""
+    plain = plain_number(value)
+    return None if plain is None else Decimal(repr(plain))
 
 
 def day(value: Any) -> date:

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     """Collect prices, actions and profiles; raises UserError where a provider is not set up."""
     from ingest.market_data import collect_market_data
-    from ingest.provider_chain import provider_chain
+    from ingest.provider_chain import left_out, provider_chain
 
     (number,) = numbers
-    providers = provider_chain(context.settings.providers, relative_to=PROJECT_ROOT)
+    providers = provider_chain(
+        context.settings, today=context.today, deadline=context.fetch_until, relative_to=PROJECT_ROOT
+    )
     with context.database.connect() as conn:
         report = collect_market_data(
             conn,
@@ -28,7 +30,8 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
             context.trade_date,
             history_sessions=context.settings.history_sessions,
             today=context.today,
+            now=context.now,
             progress=context.progress.step,
         )
     problems = [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
-    return {number: Outcome(report.counts(), report.lines(), problems)}
+    return {number: Outcome(report.counts(), [*left_out(context.settings), *report.lines()], problems)}

@@ -431,7 +431,11 @@ def test_the_report_names_what_was_missed_and_why(conn, book, collect, tmp_path)
         "asked": 6,
         "got": 4,
         "missed": 2,
+        "resting": 0,
+        "waiting": 0,
         "rejected": 0,
+        "requests": 0,
+        "retries": 0,
         "seconds": 0,
     }
     assert counts["missed"] == ["GONE", "MTUM", "SPY"]

@@ -1,10 +1,14 @@
 """`check` and `status`, as the operator sees them."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from nightly import cli
+from tests.fakes.fmp import KEY as FMP_KEY
+from tests.fakes.market import Listing, bars_of
+from tests.fakes.massive import KEY as POLYGON_KEY
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ def test_a_failed_data_check_is_named_with_its_rows(on_this_database, capsys):
 
 
 def test_a_broken_setup_ends_before_the_data(on_this_database, monkeypatch, capsys):
-    monkeypatch.setenv("AFTERCLOSE_PROVIDERS", "")
+    monkeypatch.setenv("AFTERCLOSE_PROVIDERS", "fmp")
     on_this_database.execute("drop table analytics.positions cascade")
     assert cli.main(["check"]) == 2
     out = capsys.readouterr().out
@@ -60,3 +64,34 @@ def test_status_shows_runs_portfolios_and_what_was_refused(on_this_database, cap
     assert "Restated" not in out
     assert cli.main(["status", "1"]) == 0
     assert "Growth: 31 sessions, 2024-01-02 to 2024-02-14" in capsys.readouterr().out
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AFTERCLOSE_PROVIDERS", "yahoo,fmp,polygon")
+    monkeypatch.setenv("FMP_API_KEY", FMP_KEY)
+    monkeypatch.setenv("POLYGON_API_KEY", POLYGON_KEY)
+    monkeypatch.setenv("AFTERCLOSE_POLYGON_PER_MINUTE", "6000")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_each_source_is_tried_once(keys, yahoo, fmp, massive, monkeypatch, capsys):
+    today = datetime.now(UTC).date()
+    closes = bars_of({today - timedelta(n): 100.0 for n in range(9)})
+    yahoo.add(Listing("SPY", closes))
+    fmp.add(Listing("AAPL", closes))
+    massive.bars["O:AAPL270115C00150000"] = {}
+    assert cli.main(["check", "--live"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "  ok        yahoo: it answers",
+        "  ok        fmp: it answers",
+        "  ok        polygon: it answers",
+    ]
+    monkeypatch.setenv("FMP_API_KEY", "a-wrong-key")
+    monkeypatch.setenv("POLYGON_API_KEY", "")
+    assert cli.main(["check", "--live"]) == 1
+    yahoo_works, failed, left_out = capsys.readouterr().out.splitlines()
+    assert yahoo_works == "  ok        yahoo: it answers"
+    assert failed.startswith("  failed    fmp: refused (the key is not valid")
+    assert "a-wrong-key" not in failed
+    assert left_out == "  none      polygon: no key, left out (set POLYGON_API_KEY)"
