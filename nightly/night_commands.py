@@ -82,8 +82,8 @@ def run(trade_date: date | None, output: Output, **scope: Any) -> int:
     """Tonight's run: prices in, P&L rolled forward, risk computed, summary out.
 
     The trade date is the latest NYSE session that closed half an hour ago or earlier. Sessions that were missed before
-    it are caught up; the risk of those is for `backfill` and `analytics`. A phase that fails does not stop the next
-    one; the summary says what failed and the command that repeats just that.
+    it are caught up, and risk results whose inputs have changed are computed again. A phase that fails does not stop
+    the next one; the summary says what failed and the command that repeats just that.
     """
     from nightly.context import Request
 

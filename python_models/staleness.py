@@ -1,0 +1,219 @@
+"""Which stored results stand on inputs that have changed since, and why: marked in `ops.risk_state`.
+
+A mark is a suspicion. The change log says what a change can reach, and fingerprints decide what is computed again.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from python_models.volatility import VOLATILITY_LOOKBACK
+
+# Every change is looked at once, after P&L and returns have taken it in.
+_MARK = """
+with taken as (
+    update ops.input_changes set risk_taken_at = clock_timestamp()
+    where
+        risk_taken_at is null
+        and rolled_at is not null
+        and (returns_taken_at is not null or input not in ('price', 'split', 'dividend'))
+    returning *
+),
+
+changes as (
+    select
+        change_id,
+        input,
+        symbol,
+        coalesce(
+            portfolio_id,
+            (select positions.portfolio_id from raw.positions where positions.position_id = taken.position_id)
+        ) as portfolio_id,
+        from_date,
+        through_date,
+        concat_ws(
+            ' ',
+            symbol,
+            case input when 'price' then 'close' else input end,
+            'of ' || nullif(from_date, '-infinity'),
+            case what when 'new' then 'added' else what end
+        ) as cause
+    from taken
+    where from_date <= (select max(calculation_date) from ops.risk_state)
+),
+
+-- a price moves two returns, its session's and the next one's; the windows of results reach back over them
+moved as (
+    select
+        changes.*,
+        symbol = any(%(etfs)s) as is_etf,
+        coalesce(
+            (
+                select session_date from raw.trading_sessions
+                where session_date > changes.through_date
+                order by session_date
+                offset %(reach)s limit 1
+            ),
+            'infinity'
+        ) as last_date
+    from changes
+    where input in ('price', 'split', 'dividend')
+),
+
+-- who holds a symbol, and since when; what is held decides whose statistics there are
+holders as (
+    select changes.change_id, positions.portfolio_id, min(positions.entry_date) as since
+    from changes
+    inner join raw.positions
+        on
+            changes.symbol in (positions.symbol, positions.underlying_symbol)
+            and positions.investment_class <> 'PRIVATE'
+    where changes.portfolio_id is null
+    group by changes.change_id, positions.portfolio_id
+),
+
+reached as (
+    -- statistics of symbols: of what is held, and of what stands for a factor
+    select change_id, cause, 'symbols' as kind, null::uuid as portfolio_id, from_date as first_date, last_date
+    from moved where is_etf
+    union all
+    select change_id, cause, 'symbols', null, greatest(from_date, (
+        select min(since) from holders where holders.change_id = moved.change_id
+    )), last_date
+    from moved where not is_etf and change_id in (select change_id from holders)
+    union all
+    select change_id, cause, 'symbols', null, from_date, 'infinity' from changes
+    where input in ('portfolio', 'position', 'close', 'session')
+    union all
+    -- all portfolios are exposed to factors; a replay goes with what happened in its window
+    select change_id, cause, 'portfolios', null, from_date, last_date from moved where is_etf
+    union all
+    select change_id, cause, 'portfolios', null, window_end, 'infinity'
+    from moved
+    inner join (
+        select distinct window_start, window_end from analytics.stress_test_scenarios where window_end is not null
+    ) as replays on moved.is_etf and moved.from_date <= window_end and moved.through_date >= window_start
+    union all
+    select change_id, cause, 'portfolios', null, from_date, 'infinity' from changes where input = 'session'
+    union all
+    -- and each to what it holds: what that earned stays in the drawdown
+    select change_id, cause, 'portfolio', holders.portfolio_id, greatest(from_date, since), 'infinity'
+    from changes inner join holders using (change_id)
+    union all
+    select change_id, cause, 'portfolio', portfolio_id, from_date, 'infinity' from changes
+    where portfolio_id is not null
+),
+
+-- one span for each, so that many changes cost no more than one
+spans as (
+    select
+        kind,
+        portfolio_id,
+        min(first_date) as first_date,
+        max(last_date) as last_date,
+        concat_ws(
+            ' ',
+            (array_agg(cause order by change_id))[1],
+            'and ' || nullif(count(distinct change_id) - 1, 0) || ' more'
+        ) as cause
+    from reached
+    group by kind, portfolio_id
+),
+
+due as (
+    select state.ctid as place, spans.cause
+    from spans
+    inner join ops.risk_state as state
+        on
+            spans.portfolio_id = state.portfolio_id
+            and state.calculation_date between spans.first_date and spans.last_date
+    union all
+    select state.ctid, spans.cause
+    from spans
+    inner join ops.risk_state as state
+        on
+            (state.portfolio_id is null) = (spans.kind = 'symbols')
+            and state.calculation_date between spans.first_date and spans.last_date
+    where spans.kind <> 'portfolio'
+)
+
+update ops.risk_state as state set stale_because = due.cause
+from due
+where state.ctid = due.place and state.stale_because is null
+"""
+
+_MARKED = """
+select calculation_date, array_agg(distinct stale_because order by stale_because)
+from ops.risk_state
+where
+    stale_because is not null
+    and calculation_date not between %(start)s and %(end)s
+    and (%(portfolios)s::uuid[] is null or portfolio_id is null or portfolio_id = any(%(portfolios)s))
+group by calculation_date
+"""
+
+_MISSED = """
+select distinct snapshots.snapshot_date
+from raw.portfolios
+cross join lateral (
+    select max(calculation_date) as last_date from ops.risk_state
+    where risk_state.portfolio_id = portfolios.portfolio_id and calculation_date < %(start)s
+) as computed
+inner join analytics.portfolio_snapshots as snapshots
+    on
+        portfolios.portfolio_id = snapshots.portfolio_id
+        and snapshots.snapshot_date > computed.last_date
+        and snapshots.snapshot_date < %(start)s
+where %(portfolios)s::uuid[] is null or portfolios.portfolio_id = any(%(portfolios)s)
+"""
+
+
+def mark_stale(conn: psycopg.Connection[Any], definitions: Mapping[str, str], etfs: Sequence[str]) -> None:
+    """Mark the results that may not be what they would be now, with the cause; a number of statements that is fixed.
+
+    Args:
+        conn: a connection with autocommit on; all marks are made in one transaction.
+        definitions: fingerprints of what all results rest on beside the inputs, by a name for it ("risk models").
+        etfs: the symbols that may stand for a factor: everybody's results rest on them.
+    """
+    keys = {f"risk: {name}": name for name in definitions}
+    with conn.transaction():
+        conn.execute(_MARK, {"etfs": list(etfs), "reach": VOLATILITY_LOOKBACK - 1})
+        known = dict(
+            conn.execute("select name, fingerprint from ops.preparations where name = any(%s)", [list(keys)]).fetchall()
+        )
+        changed = {key: name for key, name in keys.items() if known.get(key) != definitions[name]}
+        if changed:
+            conn.execute(
+                "update ops.risk_state set stale_because = %s where stale_because is null",
+                [f"{', '.join(changed.values())} changed"],
+            )
+            conn.execute(
+                "insert into ops.preparations (name, fingerprint) select * from unnest(%s::text[], %s::text[])"
+                " on conflict (name) do update set fingerprint = excluded.fingerprint, prepared_at = now()",
+                [list(changed), [definitions[name] for name in changed.values()]],
+            )
+
+
+def find_stale(
+    conn: psycopg.Connection[Any],
+    start: date,
+    end: date,
+    *,
+    portfolio_ids: Sequence[UUID] | None = None,
+    longest_gap: int,
+) -> dict[date, list[str]]:
+    """The sessions outside of `start` to `end` that need a look, with the causes: marked ones, and those missed.
+
+    Missed are the sessions before `start` that a portfolio has been rolled to since its last result; they have no
+    cause. More of them than `longest_gap` are no nights that failed but a choice, and not among the answer. With
+    `portfolio_ids`, only what concerns these, or symbols.
+    """
+    portfolios = None if portfolio_ids is None else list(portfolio_ids)
+    asked = {"start": start, "end": end, "portfolios": portfolios}
+    missed = conn.execute(_MISSED, asked).fetchall()
+    causes: dict[date, list[str]] = {day: [] for (day,) in missed} if len(missed) <= longest_gap else {}
+    return dict(sorted((causes | dict(conn.execute(_MARKED, asked).fetchall())).items()))
