@@ -30,7 +30,8 @@ class Request:
 
     `run` rolls to `trade_date` whatever is due; `backfill` computes the sessions from `start` on again, to `end`;
     `analytics` computes the risk of `trade_date`, or of `start` to `end`. What is left out means: the latest closed
-    session (for `analytics`, the last one that was rolled); what is due; all portfolios; all phases.
+    session (for `analytics`, the last one that was rolled); what is due; all portfolios; all phases. With `force`, risk
+    is computed again where nothing has changed as well.
     """
 
     command: str
@@ -40,6 +41,7 @@ class Request:
     portfolios: tuple[str, ...] = ()
     phases: tuple[str, ...] = ()
     from_phase: str | None = None
+    force: bool = False
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -51,6 +53,7 @@ class Request:
             "portfolio": list(self.portfolios),
             "phase": list(self.phases),
             "from_phase": self.from_phase,
+            "force": self.force,
         }
         return {name: value for name, value in given.items() if value}
 
@@ -82,6 +85,7 @@ class Context:
         collect_from: the first session that it loads prices for.
         recompute_from: the session from which a backfill computes everything again; None: only what is due.
         risk_from: the first session whose risk is asked for: a night's is its trade date.
+        force_risk: compute that risk again where its inputs and method are the same, too.
         heal_risk: how many other sessions whose risk results are stale or missing it may compute beside them.
         portfolios: those the run is about; `narrowed` says that they were named, and others left out.
     """
@@ -97,6 +101,7 @@ class Context:
     collect_from: date
     recompute_from: date | None
     risk_from: date
+    force_risk: bool
     heal_risk: int
     portfolios: tuple[Portfolio, ...]
     narrowed: bool
@@ -149,6 +154,7 @@ def make_context(
         collect_from=collect_from,
         recompute_from=recompute_from,
         risk_from=recompute_from or (trade_date if request.command == "run" else collect_from),
+        force_risk=request.force,
         heal_risk=0 if request.command == "analytics" else settings.heal_risk_sessions,
         portfolios=portfolios,
         narrowed=bool(request.portfolios),
@@ -193,8 +199,12 @@ def _refuse_later(option: str, day: date, latest: date, request: Request) -> Non
         roll = f"`python run_nightly.py backfill --end {day}` would roll on"
         raise UserError(f"{option} {day}: the last session that any portfolio is rolled to is {latest}; {roll}")
     if option == "--date":
-        raise UserError(f"--date {day}: that session has not closed yet; the latest that has is {latest}")
-    raise UserError(f"--end {day}: the latest session that has closed is {latest}; leave --end out for it")
+        raise UserError(
+            f"--date {day}: that session has not closed yet, or less than half an hour ago; the latest is {latest}"
+        )
+    raise UserError(
+        f"--end {day}: the latest session that closed half an hour ago or earlier is {latest}; leave --end out for it"
+    )
 
 
 def resolve_portfolios(conn: psycopg.Connection, wanted: Sequence[str]) -> tuple[Portfolio, ...]:

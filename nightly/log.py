@@ -42,7 +42,7 @@ def open_log(form: Format, *, verbose: bool, secrets: Sequence[str] = ()) -> Eve
 class _EventFormatter(logging.Formatter):
     def __init__(self, form: Format, secrets: Sequence[str]) -> None:
         super().__init__()
-        self._write = json.dumps if form == "json" else _logfmt
+        self._write = _json if form == "json" else _logfmt
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
@@ -53,6 +53,10 @@ class _EventFormatter(logging.Formatter):
             **{name: value for name, value in record.fields.items() if value is not None},
         }
         return self._write(mask(event, self._secrets))
+
+
+def _json(event: dict[str, Any]) -> str:
+    return json.dumps(event, ensure_ascii=False, default=str)
 
 
 def _logfmt(event: dict[str, Any]) -> str:

@@ -111,9 +111,8 @@ class LogProgress:
         """See Progress."""
         for line in phase.lines:
             self._log.write(logging.DEBUG, "phase did", phase=phase.phase, what=line)
-        self._log.write(
-            logging.INFO, "phase finished", phase=phase.phase, status=phase.status, seconds=f"{phase.seconds or 0:.1f}"
-        )
+        seconds = round(phase.seconds or 0, 1)
+        self._log.write(logging.INFO, "phase finished", phase=phase.phase, status=phase.status, seconds=seconds)
 
     def problem(self, problem: Problem) -> None:
         """See Progress."""

@@ -68,7 +68,8 @@ def rerun_command(run: RunRecord) -> str | None:
 
     What follows a failed phase 1 was computed without its prices, so everything that was asked for is repeated; and
     where prices are too old, they have to be collected again, whatever was asked for. Risk alone is repeated by
-    `analytics`. Portfolios that were set aside are repeated alone.
+    `analytics`; it is repeated after a failed roll as well, since it was computed without it. Portfolios that were set
+    aside are repeated alone.
     """
     if run.status not in ("failed", "interrupted"):
         return None
@@ -81,7 +82,11 @@ def rerun_command(run: RunRecord) -> str | None:
     everything = any(problem.phase is None for problem in run.errors)
     risk_alone = failed == [RISK] and not as_asked and not everything
     command = "analytics" if risk_alone else run.command
+    if "2" in failed and RISK not in failed and any(phase.phase == RISK for phase in run.phases):
+        failed.append(RISK)
     words = ["python", "run_nightly.py", command, *_dates(command, run)]
+    if run.arguments.get("force"):
+        words.append("--force")
     for name in run.scope:
         words += ["--portfolio", name]
     if not everything and command != "analytics":

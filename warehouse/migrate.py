@@ -59,7 +59,15 @@ def migrate(conn: psycopg.Connection[Any], folder: Path = MIGRATIONS) -> list[st
 
 
 def grant_reader(conn: psycopg.Connection[Any]) -> str | None:
-    """Let the role afterclose_reader read schema `analytics` and nothing else; returns a warning where we may not."""
+    """Let the role afterclose_reader read schema `analytics` and nothing else; returns a warning where we may not.
+
+    Raises UserError where the schema, which a migration has made, is gone.
+    """
+    if conn.execute("select to_regnamespace('analytics')").fetchone() == (None,):
+        raise UserError(
+            "schema analytics has been dropped, with the tables that migrations made in it: restore it from a dump, or "
+            "set up a new database (docs/runbook.md, Restoring from raw)"
+        )
     if conn.execute(_READER_IS_READY, {"reader": READER}).fetchone()[0]:
         return None
     reader = sql.Identifier(READER)

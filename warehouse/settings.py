@@ -1,5 +1,6 @@
 """Settings, from the environment and from the file `.env` in the project's root; the environment wins."""
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from warehouse.errors import UserError
@@ -25,6 +27,16 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 def _absolute(folder: Path) -> Path:
     # Relative to the project and not to wherever cron happens to stand.
     return (PROJECT_ROOT / folder.expanduser()).resolve()
+
+
+def _address(value: str) -> str:
+    if not re.match(r"https?://[^/\s]", value):
+        raise PydanticCustomError("address", "has to begin with https:// or http:// and name a host")
+    return value
+
+
+_Address = Annotated[str, AfterValidator(_address)]
+_SecretAddress = Annotated[SecretStr, AfterValidator(lambda secret: SecretStr(_address(secret.get_secret_value())))]
 
 
 class Settings(BaseSettings):
@@ -42,14 +54,14 @@ class Settings(BaseSettings):
     fmp_per_minute: PositiveInt = Field(250, alias="AFTERCLOSE_FMP_PER_MINUTE")
     polygon_per_minute: PositiveInt = Field(5, alias="AFTERCLOSE_POLYGON_PER_MINUTE")
     fetch_minutes: PositiveFloat = Field(45.0, alias="AFTERCLOSE_FETCH_MINUTES")
-    fmp_url: str = Field("https://financialmodelingprep.com/stable", alias="AFTERCLOSE_FMP_URL")
-    polygon_url: str = Field("https://api.massive.com", alias="AFTERCLOSE_POLYGON_URL")
+    fmp_url: _Address = Field("https://financialmodelingprep.com/stable", alias="AFTERCLOSE_FMP_URL")
+    polygon_url: _Address = Field("https://api.massive.com", alias="AFTERCLOSE_POLYGON_URL")
     history_sessions: NonNegativeInt = Field(400, alias="AFTERCLOSE_HISTORY_SESSIONS")
     heal_risk_sessions: NonNegativeInt = Field(252, alias="AFTERCLOSE_HEAL_RISK_SESSIONS")
     risk_free_rate: Annotated[float, Field(ge=-0.1, le=1)] = Field(0.0, alias="AFTERCLOSE_RISK_FREE_RATE")
     dividend_yield: Annotated[float, Field(ge=0, le=1)] | None = Field(None, alias="AFTERCLOSE_DIVIDEND_YIELD")
     log_format: Literal["logfmt", "json"] = Field("logfmt", alias="AFTERCLOSE_LOG_FORMAT")
-    webhook_url: SecretStr | None = Field(None, alias="AFTERCLOSE_WEBHOOK_URL")
+    webhook_url: _SecretAddress | None = Field(None, alias="AFTERCLOSE_WEBHOOK_URL")
 
     @model_validator(mode="before")
     @classmethod

@@ -28,6 +28,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
                 context.risk_from,
                 context.trade_date,
                 portfolio_ids=[each.portfolio_id for each in context.portfolios] if context.narrowed else None,
+                force=context.force_risk,
                 heal=context.heal_risk,
                 terms=OptionTerms(context.settings.risk_free_rate, context.settings.dividend_yield),
                 progress=context.progress.step,

@@ -61,11 +61,15 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
         aside: dict[str, str] = {}
         if broken := _phase_of_failure(invocation, numbers):
             invocation, aside = _set_aside(conn, context, select, invocation)
-        waited = time.monotonic() - began - sum(result.seconds for result in invocation.results)
+        elapsed = time.monotonic() - began
+        worked = sum(result.seconds for result in invocation.results)
+        # Models are built side by side: together they can take more seconds than have passed.
+        share = min(1.0, elapsed / worked) if worked else 1.0
         outcomes = {}
         for number, results in _share_out(invocation.results, numbers).items():
             # Starting and parsing dbt, and finding out whom to set aside, count for the first of them.
-            seconds = sum(result.seconds for result in results) + (max(waited, 0) if number == numbers[0] else 0)
+            seconds = share * sum(result.seconds for result in results)
+            seconds += max(elapsed - worked, 0) if number == numbers[0] else 0
             problems = find_node_problems(number, results)
             written = _rows_written(conn, number, invocation.invocation_id)
             found = _look(conn, context, number) if not problems else Outcome()

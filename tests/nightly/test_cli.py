@@ -107,11 +107,14 @@ def test_without_a_command_the_night_is_run(unrolled, monkeypatch: pytest.Monkey
     ("arguments", "said"),
     [
         (["run", "--date", "17.2.2024"], "write it like 2023-12-29"),
-        (["run", "--date", "2027-01-04"], "has not closed yet; the latest that has is"),
+        (["run", "--date", "2027-01-04"], "has not closed yet, or less than half an hour ago; the latest is"),
         (["run", "--phase", "7"], "no phase 7; there are: 1 (Market Data Collection), 1.5 (Fundamental Data)"),
         (["run", "--phase", "2", "--from-phase", "2.5"], "not both"),
         (["run", "--portfolio", "Groth"], "--portfolio Groth: no such portfolio; there are: Growth, Income"),
-        (["backfill", "--end", "2027-01-04"], "--end 2027-01-04: the latest session that has closed is"),
+        (
+            ["backfill", "--end", "2027-01-04"],
+            "--end 2027-01-04: the latest session that closed half an hour ago or earlier is",
+        ),
         (["backfill", "--start", "2024-02-02", "--end", "2024-02-01"], "is after the end"),
         (["backfill", "--start", "2024-02-03", "--end", "2024-02-04"], "no session from 2024-02-03 to 2024-02-04"),
         (["status", "99"], "there is no run 99"),

@@ -43,7 +43,10 @@ def test_a_date_overrides_it_if_it_is_a_closed_session(conn):
     assert resolve_window(conn, Request("run", trade_date=date(2024, 2, 1)), FRIDAY_EVENING) == (date(2024, 2, 1), None)
     with pytest.raises(UserError, match="2024-02-10 is no NYSE session; nearest: 2024-02-09 and 2024-02-12"):
         resolve_window(conn, Request("run", trade_date=date(2024, 2, 10)), FRIDAY_EVENING)
-    with pytest.raises(UserError, match="2024-02-20: that session has not closed yet; the latest that has is 2024-02"):
+    with pytest.raises(
+        UserError,
+        match="2024-02-20: that session has not closed yet, or less than half an hour ago; the latest is 2024-02",
+    ):
         resolve_window(conn, Request("run", trade_date=date(2024, 2, 20)), FRIDAY_EVENING)
 
 

@@ -32,6 +32,12 @@ def record(command="run", status="failed", failed=(), problems=(), scope=(), **a
     )
 
 
+def with_risk(run: RunRecord) -> RunRecord:
+    """The same run with a risk phase that went well."""
+    run.phases.append(PhaseRecord("3", "Risk Analytics", "succeeded", 1.5))
+    return run
+
+
 def since(first_session: str, run: RunRecord) -> RunRecord:
     """The same run with a risk phase that began at this session."""
     run.phases[-1].counts["start"] = first_session
@@ -44,6 +50,8 @@ def since(first_session: str, run: RunRecord) -> RunRecord:
         (record(status="succeeded"), None),
         (record(failed=["2.5"]), "run --date 2024-02-15 --phase 2.5"),
         (record(failed=["2", "2.5"], scope=["A B"]), "run --date 2024-02-15 --portfolio 'A B' --phase 2 --phase 2.5"),
+        # the risk of that run was computed without the roll
+        (with_risk(record(failed=["2"])), "run --date 2024-02-15 --phase 2 --phase 3"),
         # nothing after a failed collection saw its prices
         (record(failed=["1"]), "run --date 2024-02-15"),
         (record(problems=[Problem("coverage", "80 %")]), "run --date 2024-02-15"),
@@ -67,6 +75,7 @@ def since(first_session: str, run: RunRecord) -> RunRecord:
         ),
         (record("analytics", failed=["3"]), "analytics --date 2024-02-15"),
         (record("analytics", failed=["3"], start="2024-01-02"), "analytics --start 2024-01-02 --end 2024-02-15"),
+        (record("analytics", failed=["3"], force=True), "analytics --date 2024-02-15 --force"),
         (record("analytics", status="interrupted"), "analytics --date 2024-02-15"),
         (record("analytics", problems=[Problem("coverage", "80 %")]), "analytics --date 2024-02-15"),
     ],

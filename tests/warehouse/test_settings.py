@@ -45,8 +45,13 @@ def test_every_wrong_value_is_named(monkeypatch):
     monkeypatch.setenv("AFTERCLOSE_HISTORY_SESSIONS", "many")
     monkeypatch.setenv("AFTERCLOSE_RISK_FREE_RATE", "4")  # a decimal, not percent
     monkeypatch.setenv("AFTERCLOSE_DIVIDEND_YIELD", "nan")
+    monkeypatch.setenv("AFTERCLOSE_FMP_URL", "ftp://example.org")
+    monkeypatch.setenv("AFTERCLOSE_WEBHOOK_URL", "example.org/s3cret")
     with pytest.raises(UserError) as refusal:
         load_settings()
+    assert "AFTERCLOSE_FMP_URL: has to begin with https:// or http://" in str(refusal.value)
+    assert "AFTERCLOSE_WEBHOOK_URL: has to begin with https:// or http://" in str(refusal.value)
+    assert "s3cret" not in str(refusal.value)
     assert "AFTERCLOSE_POSTGRES_VERSION: Input should be 16 or 18" in str(refusal.value)
     assert "AFTERCLOSE_HISTORY_SESSIONS: Input should be a valid integer" in str(refusal.value)
     assert "AFTERCLOSE_RISK_FREE_RATE: Input should be less than or equal to 1" in str(refusal.value)
