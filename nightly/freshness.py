@@ -16,11 +16,15 @@ GAP_SESSIONS = 63
 
 @dataclass(frozen=True)
 class _Table:
-    """A table that should have rows of every session; of every portfolio's sessions where `by_portfolio`."""
+    """A table that should have rows of every session; of every portfolio's sessions where `by_portfolio`.
+
+    Where `from_its_first`, a portfolio's begin with the first there are: no night goes behind its first risk results.
+    """
 
     name: str
     date_column: str
     by_portfolio: bool = False
+    from_its_first: bool = False
 
 
 _TABLES = (
@@ -33,11 +37,11 @@ _TABLES = (
     _Table("analytics.symbol_interest_rate_betas", "calculation_date"),
     _Table("analytics.symbol_factor_exposures", "calculation_date"),
     _Table("analytics.symbol_volatility", "calculation_date"),
-    _Table("analytics.portfolio_factor_exposures", "calculation_date", by_portfolio=True),
-    _Table("analytics.portfolio_risk_metrics", "calculation_date", by_portfolio=True),
+    _Table("analytics.portfolio_factor_exposures", "calculation_date", by_portfolio=True, from_its_first=True),
+    _Table("analytics.portfolio_risk_metrics", "calculation_date", by_portfolio=True, from_its_first=True),
     # A portfolio that holds fewer than two symbols has no correlations.
     _Table("analytics.correlation_calculations", "calculation_date"),
-    _Table("analytics.stress_test_results", "calculation_date", by_portfolio=True),
+    _Table("analytics.stress_test_results", "calculation_date", by_portfolio=True, from_its_first=True),
 )
 
 # Each reads by an index, a session or a portfolio and a session at a time, however large the table is.
@@ -72,7 +76,11 @@ select
         from rolled
         inner join raw.trading_sessions
             on session_date between greatest(inception_date, %(first)s) and least(last_session, %(last)s)
-        where not exists (
+        where not (
+            %(from_its_first)s
+            and session_date < (select min({date}) from {table} as dated where dated.portfolio_id = rolled.portfolio_id)
+        )
+        and not exists (
             select from {table} as dated
             where dated.portfolio_id = rolled.portfolio_id and dated.{date} = session_date
         )
@@ -95,7 +103,7 @@ def read_freshness(conn: psycopg.Connection, trade_date: date) -> list[dict[str,
         query = sql.SQL(_BY_PORTFOLIO if table.by_portfolio else _BY_SESSION).format(
             table=sql.Identifier(*table.name.split(".")), date=sql.Identifier(table.date_column)
         )
-        good_to, missing = conn.execute(query, window).fetchone()
+        good_to, missing = conn.execute(query, {**window, "from_its_first": table.from_its_first}).fetchone()
         records.append(
             {
                 "table": table.name,

@@ -145,3 +145,16 @@ def test_a_database_that_is_not_there_is_a_broken_setup():
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: cannot connect to PostgreSQL")
     assert "Traceback" not in ended.stderr
+
+
+def test_without_its_packages_it_says_how_to_install_them():
+    ended = subprocess.run(
+        [sys.executable, "-S", "run_nightly.py", "status"],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("error: Afterclose is not installed for this Python: `make install`")
+    assert len(ended.stderr.splitlines()) == 1

@@ -138,3 +138,10 @@ def test_where_roles_may_not_be_created_a_warning_says_so(conn, reader):
     conn.execute("reset role")
     conn.execute("drop owned by humble")
     conn.execute("drop role humble")
+
+
+def test_a_schema_that_was_dropped_is_told(conn):
+    with conn.transaction(force_rollback=True):
+        conn.execute("drop schema analytics cascade")
+        with pytest.raises(UserError, match="schema analytics has been dropped"):
+            grant_reader(conn)
