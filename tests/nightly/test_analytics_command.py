@@ -98,6 +98,11 @@ def test_analytics_looks_at_the_last_session_rolled_unless_told_otherwise(on_thi
     assert night.rows("select command, arguments from ops.batch_runs order by run_id desc limit 1") == [
         ("analytics", {"date": "2024-02-13"})
     ]
+    # rows that somebody deleted come back when they are asked for
+    night.execute("delete from analytics.portfolio_risk_metrics where calculation_date = '2024-02-13'")
+    assert cli.main(["analytics", "--date", "2024-02-13", "--force"]) == 0
+    assert "2024-02-13: 2 portfolios" in capsys.readouterr().out
+    assert len(night.rows("select from analytics.portfolio_risk_metrics where calculation_date = '2024-02-13'")) == 2
 
 
 @pytest.mark.parametrize(
