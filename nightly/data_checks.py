@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 FAILED_CHECKS = "failed_checks"
 
-_EXAMPLE_COLUMNS = 6
+_EXAMPLE_COLUMNS = 7
 _EXAMPLE_WIDTH = 160
 
 # dbt's generic tests are declared with the column that they guard, without a word.
@@ -100,6 +101,11 @@ def _example(conn: psycopg.Connection[Any], test: DataTest) -> str:
 
 
 def _short(row: Mapping[str, Any]) -> str:
-    cells = [f"{name} {value}" for name, value in row.items() if value is not None][:_EXAMPLE_COLUMNS]
+    cells = [f"{name} {_plain(value)}" for name, value in row.items() if value is not None][:_EXAMPLE_COLUMNS]
     text = one_line(", ".join(cells))
     return text if len(text) <= _EXAMPLE_WIDTH else f"{text[: _EXAMPLE_WIDTH - 1]}…"
+
+
+def _plain(value: Any) -> str:
+    """A value in words; a numeric without the zeros that its scale fills it up with."""
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)

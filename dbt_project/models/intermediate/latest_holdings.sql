@@ -1,7 +1,12 @@
 {{ config(materialized='ephemeral') }}
 
 with portfolios as (
-    select * from {{ ref('stg_roll_forward_state') }}
+    select
+        roll_forward_state.portfolio_id,
+        roll_forward_state.last_session
+    from {{ ref('stg_roll_forward_state') }} as roll_forward_state
+    inner join {{ ref('stg_portfolios') }} as portfolios on roll_forward_state.portfolio_id = portfolios.portfolio_id
+    where portfolios.deleted_at is null
 ),
 
 position_values as (
@@ -10,6 +15,7 @@ position_values as (
 
 positions as (
     select * from {{ ref('stg_positions') }}
+    where deleted_at is null
 ),
 
 final as (

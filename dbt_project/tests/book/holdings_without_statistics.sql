@@ -1,23 +1,16 @@
--- Holdings with a market of which the risk models say nothing, not even why there is no number, on the last session
--- that their portfolio has results of. A holding that was loaded or corrected after they were computed is among them
--- until `analytics` has run again.
+-- Holdings with a market of which the risk models say nothing, not even why there is no number, although the risk of the
+-- portfolio's last session was computed. One that was loaded or corrected after that is among them until `analytics` has
+-- run again.
 {{ config(severity='warn') }}
 
-with last_sessions as (
-    select
-        portfolio_id,
-        max(calculation_date) as calculation_date
-    from {{ source('risk', 'portfolio_risk_metrics') }}
-    group by portfolio_id
-),
-
-held_symbols as (
-    select held_symbols.*
-    from {{ ref('held_symbols') }} as held_symbols
-    inner join last_sessions
+with held_symbols as (
+    select latest_holdings.*
+    from {{ ref('latest_holdings') }} as latest_holdings
+    inner join {{ source('risk', 'portfolio_risk_metrics') }} as computed
         on
-            held_symbols.portfolio_id = last_sessions.portfolio_id
-            and held_symbols.value_date = last_sessions.calculation_date
+            latest_holdings.portfolio_id = computed.portfolio_id
+            and latest_holdings.value_date = computed.calculation_date
+    where latest_holdings.market_symbol is not null
 )
 
 select
