@@ -102,7 +102,11 @@ def test_a_jump_is_what_neither_split_nor_dividend_explains(find):
     assert len(moved("0.4")) == 1
     assert moved("0.39") == moved("-0.28") == []
     assert moved("0.5", day="2024-01-05") == [], "long ago"
-    assert moved("9", "2024-02-13", "update raw.positions set investment_class = 'PRIVATE'") != []
+    option = (
+        "update raw.positions set investment_class = 'OPTIONS', underlying_symbol = 'BBB', option_type = 'CALL',"
+        " strike_price = 1, expiration_date = '2025-01-17' where symbol = 'AAA'"
+    )
+    assert moved("9", "2024-02-13", option) == [], "options are leveraged"
 
 
 def test_a_sector_is_known_when_the_benchmark_has_it_or_a_person_chose_it(find):
