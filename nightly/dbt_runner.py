@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nightly.record import one_line
+from nightly.stopwatch import Stopwatch
 from warehouse.errors import UserError
 from warehouse.settings import PROJECT_ROOT
 
@@ -101,6 +102,8 @@ class Dbt:
         self._database = database
         self._workspace = workspace / database.libpq_environment()["PGDATABASE"]
         self.project = project
+        # importing dbt and parsing the project
+        self.start_up = Stopwatch()
 
     def nodes(self, resource_type: str, tag: str | None = None) -> list[DbtNode]:
         """The project's enabled nodes of one type (model, seed, test), with that tag if one is given."""
@@ -146,7 +149,7 @@ class Dbt:
     @cached_property
     def _manifest(self) -> Manifest:
         # Parsing asks for the database's name and never connects.
-        with _environment(self._database, self.project, **_NOWHERE):
+        with self.start_up, _environment(self._database, self.project, **_NOWHERE):
             return self._invoke("parse")
 
     @cached_property

@@ -106,6 +106,7 @@ def _do_phases(conn: psycopg.Connection, run: RunRecord, context: Context, membe
     for record in records:
         outcome = outcomes[record.phase]
         record.counts, record.lines = outcome.counts, outcome.lines
+        record.start_up_seconds = outcome.start_up_seconds
         record.seconds = spent if outcome.seconds is None else outcome.seconds
         record.status = "failed" if any(_fails(problem, record) for problem in outcome.problems) else "succeeded"
         ledger.finish_phase(conn, run.run_id, record)

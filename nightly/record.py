@@ -33,12 +33,16 @@ class Problem:
 
 @dataclass
 class PhaseRecord:
-    """One phase of a run, and what it did: in plain JSON values (`counts`) and in words (`lines`)."""
+    """One phase of a run, and what it did: in plain JSON values (`counts`) and in words (`lines`).
+
+    `start_up_seconds` are those of its `seconds` in which it imported libraries and parsed dbt's project.
+    """
 
     phase: str
     name: str
     status: RunStatus = "running"
     seconds: float | None = None
+    start_up_seconds: float = 0.0
     counts: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nightly.phases.outcome import Outcome
 from nightly.record import Problem, describe_exception, one_line
+from nightly.stopwatch import Stopwatch
 from warehouse.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     (number,) = numbers
     sessions = {"start": context.risk_from.isoformat(), "end": context.trade_date.isoformat()}
     try:
-        from python_models.run import compute_risk
+        with Stopwatch() as start_up:
+            from python_models.run import compute_risk
 
         with context.database.connect() as conn:
             report = compute_risk(
@@ -32,4 +34,4 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
         message = one_line(error) if isinstance(error, UserError) else describe_exception(error)
         return {number: Outcome(sessions, problems=[Problem("Risk Analytics", message, phase=number)])}
     problems = [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
-    return {number: Outcome(report.counts(), report.lines(), problems)}
+    return {number: Outcome(report.counts(), report.lines(), problems, start_up_seconds=start_up.seconds)}

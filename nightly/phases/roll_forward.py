@@ -31,6 +31,7 @@ _PORTFOLIOS_NAMED = 12
 def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     """Build the models of these phases, and say what was written and what failed. Raises DbtError, psycopg.Error."""
     began = time.monotonic()
+    started_before = context.dbt.start_up.seconds
     with context.database.connect() as conn:
         views = prepare.views_to_build(conn, context.dbt)
         select = [*views, *(f"tag:{TAGS[number]}" for number in numbers)]
@@ -41,7 +42,9 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
         outcomes = {}
         for number, results in _share_out(invocation.results, numbers).items():
             # Starting and parsing dbt counts for the first of them.
-            seconds = sum(result.seconds for result in results) + (max(waited, 0) if number == numbers[0] else 0)
+            is_first = number == numbers[0]
+            seconds = sum(result.seconds for result in results) + (max(waited, 0) if is_first else 0)
+            start_up_seconds = context.dbt.start_up.seconds - started_before if is_first else 0.0
             problems = find_node_problems(number, results)
             written = _rows_written(conn, number, invocation.invocation_id)
             counts: dict[str, Any] = {"models": len(results), "rows": written}
@@ -52,7 +55,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
                 counts |= {**rolled, "coverage": covered}
                 lines = _describe_sessions(**rolled) + lines
                 problems = _ignored_inputs(conn) + coverage.find_problems(covered, context.trade_date)
-            outcomes[number] = Outcome(counts, lines, problems, seconds)
+            outcomes[number] = Outcome(counts, lines, problems, seconds, start_up_seconds)
     return outcomes
 
 
