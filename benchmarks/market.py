@@ -150,6 +150,5 @@ def _nyse_sessions(count: int) -> list[date]:
 
 def _rows(folder: Path, stem: str) -> Iterator[dict[str, str]]:
     plain, packed = folder / f"{stem}.csv", folder / f"{stem}.csv.gz"
-    opened = plain.open(encoding="utf-8", newline="") if plain.exists() else gzip.open(packed, "rt", newline="")
-    with opened as lines:
-        yield from csv.DictReader(lines)
+    content = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
+    yield from csv.DictReader(content.decode().splitlines())
