@@ -45,6 +45,7 @@ class Bench:
 
     home: Path
     market: Path
+    version: int
     parameters: Mapping[str, str]
 
     @property
@@ -55,9 +56,15 @@ class Bench:
     @property
     def environment(self) -> dict[str, str]:
         """What makes a command of the project work in this home, whatever is set around us."""
-        ours = {alias: "" for name, field in Settings.model_fields.items() if (alias := field.alias)}
+        ours = {field.alias: "" for field in Settings.model_fields.values() if field.alias}
         rest = {name: value for name, value in os.environ.items() if not name.startswith("PG") and name not in ours}
-        return {**rest, **ours, "AFTERCLOSE_HOME": str(self.home), "AFTERCLOSE_PROVIDERS": f"files:{self.market}"}
+        return {
+            **rest,
+            **ours,
+            "AFTERCLOSE_HOME": str(self.home),
+            "AFTERCLOSE_PROVIDERS": f"files:{self.market}",
+            "AFTERCLOSE_POSTGRES_VERSION": str(self.version),
+        }
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Ask the database."""
@@ -141,7 +148,7 @@ def open_bench(home: Path, market: Path) -> Iterator[Bench]:
     version = Settings(_env_file=None).postgres_version
     with EmbeddedServer(home, version, {"log_statement": "all"}).running() as parameters:
         create_if_missing(parameters, DEFAULT_NAME)
-        yield Bench(home, market, parameters)
+        yield Bench(home, market, version, parameters)
 
 
 def _summary(out: str) -> dict[str, Any] | None:

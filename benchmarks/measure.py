@@ -24,7 +24,7 @@ OWN_NAME = "benchmarks"
 SAMPLE_SECONDS = 0.1
 
 _ENTRY = re.compile(
-    r"^(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+) UTC \[\d+\] (?P<name>.*?) ?"
+    r"^(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+) UTC \[\d+\] (?P<name>(?:(?! [A-Z]+:  ).)*) "
     r"LOG:  (?:statement|execute [^:]*): (?P<text>.*(?:\n\t.*)*)",
     re.MULTILINE,
 )

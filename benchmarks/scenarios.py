@@ -113,7 +113,7 @@ def _home(keep: Path | None) -> Iterator[Path]:
 
 
 def _yardstick(bench: Bench, results: Results, night: str) -> dict[str, Any]:
-    """The per-portfolio loop over the night just measured: what it cost, and how far its numbers are from the stored."""
+    """The per-portfolio loop over the night just measured: its cost, and how far its numbers are from the stored."""
     found = bench.home / "yardstick.json"
     loop = bench.measure_process(
         "pandas loop", ["-m", "benchmarks.pandas_loop", bench.database.url, night, str(found)], "pandas_loop"
