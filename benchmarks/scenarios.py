@@ -87,8 +87,7 @@ def run_scenarios(size: Size, market: Path | None, keep: Path | None, say: Calla
             results.yardstick = _yardstick(bench, results, night)
             measure("night, nothing new", "run", "--date", night, "--from-phase", "2", "--json")
             measure("analytics, nothing new", "analytics", "--date", night, "--json")
-            bench.query("delete from ops.risk_state where calculation_date = %s", night)
-            measure("analytics again", "analytics", "--date", night, "--json")
+            measure("analytics again", "analytics", "--date", night, "--force", "--json")
             if size.sessions:
                 start = made.sessions[HISTORY_SESSIONS + NIGHTS].isoformat()
                 dbt = [word for number in ("2", "2.5", "2.75") for word in ("--phase", number)]

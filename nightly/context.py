@@ -28,8 +28,9 @@ class Request:
     """What was asked for, as typed.
 
     `run` rolls to `trade_date` whatever is due; `backfill` computes the sessions from `start` on again, to `end`;
-    `analytics` computes the risk of `trade_date`, or of `start` to `end`. What is left out means: the latest closed
-    session (for `analytics`, the last one that was rolled); what is due; all portfolios; all phases.
+    `analytics` computes the risk of `trade_date`, or of `start` to `end`, what is current only with `force`. What is
+    left out means: the latest closed session (for `analytics`, the last one that was rolled); what is due; all
+    portfolios; all phases.
     """
 
     command: str
@@ -39,6 +40,7 @@ class Request:
     portfolios: tuple[str, ...] = ()
     phases: tuple[str, ...] = ()
     from_phase: str | None = None
+    force: bool = False
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -50,6 +52,7 @@ class Request:
             "portfolio": list(self.portfolios),
             "phase": list(self.phases),
             "from_phase": self.from_phase,
+            "force": self.force,
         }
         return {name: value for name, value in given.items() if value}
 
@@ -79,6 +82,7 @@ class Context:
         collect_from: the first session that it loads prices for.
         recompute_from: the session from which a backfill computes everything again; None: only what is due.
         risk_from: the first session whose risk is computed: a night looks at its trade date alone.
+        force_risk: risk results are computed again though nothing that they rest on has changed.
         portfolios: those the run is about; `narrowed` says that they were named, and others left out.
     """
 
@@ -91,6 +95,7 @@ class Context:
     collect_from: date
     recompute_from: date | None
     risk_from: date
+    force_risk: bool
     portfolios: tuple[Portfolio, ...]
     narrowed: bool
 

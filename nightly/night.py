@@ -88,6 +88,7 @@ def _make_context(
         collect_from=collect_from,
         recompute_from=recompute_from,
         risk_from=recompute_from or (trade_date if request.command == "run" else collect_from),
+        force_risk=request.force,
         portfolios=portfolios,
         narrowed=bool(request.portfolios),
     )

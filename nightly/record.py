@@ -42,9 +42,9 @@ class PhaseRecord:
     name: str
     status: RunStatus = "running"
     seconds: float | None = None
-    start_up_seconds: float = 0.0
     counts: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    start_up_seconds: float = 0.0
 
 
 @dataclass

@@ -78,6 +78,8 @@ def rerun_command(run: RunRecord) -> str | None:
     risk_alone = failed == [RISK] and not as_asked and not everything
     command = "analytics" if risk_alone else run.command
     words = ["python", "run_nightly.py", command, *_dates(command, run)]
+    if run.arguments.get("force"):
+        words.append("--force")
     for name in run.scope:
         words += ["--portfolio", name]
     if not everything and command != "analytics":

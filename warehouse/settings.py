@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     polygon_url: str = Field("https://api.massive.com", alias="AFTERCLOSE_POLYGON_URL")
     history_sessions: NonNegativeInt = Field(400, alias="AFTERCLOSE_HISTORY_SESSIONS")
 
+    pair_sessions: PositiveInt | None = Field(None, alias="AFTERCLOSE_PAIR_SESSIONS")
+
     @model_validator(mode="before")
     @classmethod
     def _empty_is_unset(cls, values: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,8 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
                 context.risk_from,
                 context.trade_date,
                 portfolio_ids=[each.portfolio_id for each in context.portfolios] if context.narrowed else None,
+                force=context.force_risk,
+                pair_sessions=context.settings.pair_sessions,
                 progress=context.progress.step,
             )
     except Exception as error:
