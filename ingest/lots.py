@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from ingest.csv_files import Column, CsvFile, Row, read_csv
 from ingest.symbols import OptionContract, canonical_symbol, format_option_symbol, option_root, parse_option_symbol
 
 CONTRACT_SIZE = 100
+_SATURDAY = 5
 
 PORTFOLIO = Column("portfolio", parse_text)
 POSITION_COLUMNS = (
@@ -198,10 +199,19 @@ def _listed_symbol(row: Row, read: CsvFile) -> tuple[str | None, OptionContract 
     if contract and cells["Investment Class"] == "PUBLIC":
         read.report(row.line, "Investment Class", "is PUBLIC, but this is an option: write OPTIONS or leave it empty")
     entry = cells["Entry Date"]
-    if contract and entry and contract.expiration_date < entry:
+    if contract and entry:
         column = "Expiration Date" if cells["Expiration Date"] else "Symbol"
-        read.report(row.line, column, f"expires on {contract.expiration_date}, before the entry on {entry}")
+        expiry = contract.expiration_date
+        if expiry < entry:
+            read.report(row.line, column, f"expires on {expiry}, before the entry on {entry}")
+        elif _lie_in_one_weekend(entry, expiry):
+            what = f"expires on {expiry}, in the same weekend as the entry on {entry}: no session lies between"
+            read.report(row.line, column, what)
     return symbol, contract
+
+
+def _lie_in_one_weekend(first: date, last: date) -> bool:
+    return first.weekday() >= _SATURDAY and last - first < timedelta(days=2) and last.weekday() >= _SATURDAY
 
 
 def _check_against_symbol(row: Row, symbol: str, contract: OptionContract, read: CsvFile) -> OptionContract:

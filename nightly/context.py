@@ -120,6 +120,36 @@ class Context:
         return variables
 
 
+def make_context(
+    conn: psycopg.Connection,
+    database: Database,
+    settings: Settings,
+    request: Request,
+    now: datetime,
+    progress: Progress,
+) -> Context:
+    """The context of a request; raises UserError for a wrong one."""
+    from nightly.dbt_runner import Dbt
+
+    trade_date, recompute_from = resolve_window(conn, request, now)
+    portfolios = resolve_portfolios(conn, request.portfolios)
+    collect_from = first_session_to_collect(portfolios, trade_date, recompute_from)
+    return Context(
+        database=database,
+        settings=settings,
+        dbt=Dbt(database, settings.home / "dbt"),
+        progress=progress,
+        today=new_york_date(now),
+        trade_date=trade_date,
+        collect_from=collect_from,
+        recompute_from=recompute_from,
+        risk_from=recompute_from or (trade_date if request.command == "run" else collect_from),
+        force_risk=request.force,
+        portfolios=portfolios,
+        narrowed=bool(request.portfolios),
+    )
+
+
 def resolve_window(conn: psycopg.Connection, request: Request, now: datetime) -> tuple[date, date | None]:
     """The trade date of a request, and the first session to compute again where one is given.
 

@@ -116,14 +116,27 @@ class Dbt:
         select: Sequence[str],
         variables: Mapping[str, Any] | None = None,
         progress: Callable[[int, int], None] | None = None,
+        once_built: Mapping[str, Callable[[], None]] | None = None,
     ) -> Invocation:
         """Build the models that `select` names: names of models, or `tag:…`; tells `progress` how many of how many.
 
-        The results hold one for each model selected and each hook; a model that dbt did not report is `absent`. Raises
-        DbtError where dbt gave up before any node.
+        The results hold one for each model selected and each hook; a model that dbt did not report is `absent`.
+        `once_built` holds what to do as soon as a model is there, before any that needs it is begun; it must not raise.
+        Raises DbtError where dbt gave up before any node.
         """
         chosen = [node for node in self.nodes("model") if _is_selected(node, select)]
-        return self._results("run", chosen, ("--select", *select), variables, progress)
+        return self._results("run", chosen, ("--select", *select), variables, progress, once_built)
+
+    def models_behind(self, name: str) -> list[str]:
+        """The names of a model and of all models that it rests on, views left out: they are built when they change."""
+        nodes = {node.unique_id: node for node in self.nodes("model") if "views" not in node.tags}
+        (start,) = (unique_id for unique_id, node in nodes.items() if node.name == name)
+        found, waiting = set(), {start}
+        while waiting:
+            found.add(unique_id := waiting.pop())
+            waiting |= set(self._manifest.nodes[unique_id].depends_on_nodes) - found
+            waiting &= self._manifest.nodes.keys()
+        return sorted(nodes[unique_id].name for unique_id in found & nodes.keys())
 
     def seed(self, names: Sequence[str], *, full_refresh: bool = False) -> Invocation:
         """Load the seeds of these names; `full_refresh` drops and creates their tables. Raises DbtError."""
@@ -175,6 +188,7 @@ class Dbt:
         options: Sequence[str] = (),
         variables: Mapping[str, Any] | None = None,
         progress: Callable[[int, int], None] | None = None,
+        once_built: Mapping[str, Callable[[], None]] | None = None,
     ) -> Invocation:
         """Invoke a command on the parsed project and answer for every node that was expected of it."""
         from dbt_common.invocation import get_invocation_id
@@ -185,8 +199,13 @@ class Dbt:
         finished = itertools.count(1)
 
         def on_event(event: Any) -> None:
-            if progress and event.info.name == "NodeFinished":
+            if event.info.name != "NodeFinished":
+                return
+            if progress:
                 progress(next(finished), len(expected))
+            node = event.data.node_info
+            if once_built and node.node_name in once_built and node.node_status == "success":
+                once_built[node.node_name]()
 
         with _environment(self._database, self.project):
             ran = self._invoke(command, *options, *given, manifest=manifest, on_event=on_event)

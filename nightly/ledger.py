@@ -68,12 +68,15 @@ def finish_phase(conn: psycopg.Connection, run_id: int, phase: PhaseRecord) -> N
 
 
 def add_problems(conn: psycopg.Connection, run_id: int, problems: list[Problem]) -> None:
-    """Enter what went wrong, at once and in order."""
-    with conn.transaction(), conn.cursor() as cursor:
-        cursor.executemany(
-            "insert into ops.batch_errors (run_id, phase, scope, severity, message) values (%s, %s, %s, %s, %s)",
-            [(run_id, item.phase, item.scope, item.severity, item.message) for item in problems],
-        )
+    """Enter what went wrong, in order and in one statement."""
+    columns = [[getattr(item, name) for item in problems] for name in ("phase", "scope", "severity", "message")]
+    conn.execute(
+        "insert into ops.batch_errors (run_id, phase, scope, severity, message)"
+        " select %s, phase, scope, severity, message"
+        " from unnest(%s::text[], %s::text[], %s::text[], %s::text[]) with ordinality"
+        " as problems (phase, scope, severity, message, place) order by place",
+        (run_id, *columns),
+    )
 
 
 def finish_run(conn: psycopg.Connection, run: RunRecord, status: RunStatus) -> None:

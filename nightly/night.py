@@ -12,15 +12,8 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from nightly import ledger, prepare
-from nightly.context import (
-    Context,
-    Request,
-    first_session_to_collect,
-    new_york_date,
-    resolve_portfolios,
-    resolve_window,
-)
-from nightly.dbt_runner import Dbt, DbtError
+from nightly.context import Context, Request, make_context, new_york_date
+from nightly.dbt_runner import DbtError
 from nightly.phases import RISK, Phase, choose_phases
 from nightly.phases.outcome import Outcome
 from nightly.record import PhaseRecord, Problem, RunRecord, describe_exception, one_line
@@ -43,7 +36,7 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
     phases = choose_phases((RISK,) if request.command == "analytics" else request.phases, request.from_phase)
     with database.connect(application_name="afterclose ledger") as conn, run_lock(conn, request.title):
         warnings = prepare.prepare_database(conn, new_york_date(now))
-        context = _make_context(conn, database, settings, request, now, progress)
+        context = make_context(conn, database, settings, request, now, progress)
         prepare.prepare_seeds(conn, context.dbt, progress)
         warnings += ledger.mark_interrupted_runs(conn)
         run = ledger.start_run(
@@ -65,33 +58,6 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
             raise
         ledger.finish_run(conn, run, "failed" if run.errors else "succeeded")
         return run
-
-
-def _make_context(
-    conn: psycopg.Connection,
-    database: Database,
-    settings: Settings,
-    request: Request,
-    now: datetime,
-    progress: Progress,
-) -> Context:
-    trade_date, recompute_from = resolve_window(conn, request, now)
-    portfolios = resolve_portfolios(conn, request.portfolios)
-    collect_from = first_session_to_collect(portfolios, trade_date, recompute_from)
-    return Context(
-        database=database,
-        settings=settings,
-        dbt=Dbt(database, settings.home / "dbt"),
-        progress=progress,
-        today=new_york_date(now),
-        trade_date=trade_date,
-        collect_from=collect_from,
-        recompute_from=recompute_from,
-        risk_from=recompute_from or (trade_date if request.command == "run" else collect_from),
-        force_risk=request.force,
-        portfolios=portfolios,
-        narrowed=bool(request.portfolios),
-    )
 
 
 def _do_phases(conn: psycopg.Connection, run: RunRecord, context: Context, members: Sequence[Phase]) -> None:

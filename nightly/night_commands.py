@@ -68,17 +68,23 @@ def run(trade_date: date | None, as_json: bool, **scope: Any) -> int:
 @click.command(cls=_PhasedCommand)
 @click.option("--start", type=DAY, metavar="D", help="Compute again from here. Default: only what is due.")
 @click.option("--end", type=DAY, metavar="D", help="The last session. Default: the latest closed one.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and stop there.")
 @_phase_options
 @_scope_options
-def backfill(start: date | None, end: date | None, as_json: bool, **scope: Any) -> int:
+def backfill(start: date | None, end: date | None, dry_run: bool, as_json: bool, **scope: Any) -> int:
     """Fill a span of sessions, or every session that is due.
 
     With --start, the sessions from there on are computed again, whether due or not, and carried on to the last session
     that a portfolio was rolled to. Risk is computed for each session of the span.
+
+    With --dry-run, it says which sessions of which portfolios would be rolled and why: those asked for, those before
+    them where an input has changed, and those after them up to the end of a chain. No result is touched, and no source
+    is asked.
     """
     from nightly.context import Request
 
-    return perform(Request("backfill", start=start, end=end, **scope), as_json)
+    request = Request("backfill", start=start, end=end, **scope)
+    return show_plan(request, as_json) if dry_run else perform(request, as_json)
 
 
 @click.command()
@@ -103,6 +109,23 @@ def analytics(
     if end and not start:
         raise UserError("--end needs --start; for one session give --date")
     return perform(Request("analytics", trade_date=trade_date, start=start, end=end, force=force, **scope), as_json)
+
+
+def show_plan(request: Request, as_json: bool) -> int:
+    """Print what a request would do on the configured database; returns the exit status."""
+    import json
+
+    from nightly.plan import make_plan, render
+    from nightly.progress import show_progress
+    from warehouse.database import open_database
+    from warehouse.settings import load_settings
+
+    settings = load_settings()
+    with open_database(settings) as database:
+        with show_progress() as progress:
+            plan = make_plan(database, settings, request, datetime.now(UTC), progress)
+        click.echo(json.dumps(plan, indent=2) if as_json else render(plan))
+    return 0
 
 
 def perform(request: Request, as_json: bool) -> int:

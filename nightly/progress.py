@@ -18,6 +18,9 @@ class Progress(Protocol):
     def say(self, text: str) -> None:
         """Something happens that takes a while and is no phase."""
 
+    def tell(self, lines: Sequence[str]) -> None:
+        """What is about to be done; it stays to be read."""
+
     def begin(self, phases: Sequence[PhaseRecord]) -> None:
         """A piece of work begins, which may be several phases."""
 
@@ -34,6 +37,11 @@ class LogProgress:
     def say(self, text: str) -> None:
         """See Progress."""
         _log(text)
+
+    def tell(self, lines: Sequence[str]) -> None:
+        """See Progress."""
+        for line in lines:
+            _log(f"  {line}")
 
     def begin(self, phases: Sequence[PhaseRecord]) -> None:
         """See Progress."""
@@ -71,6 +79,11 @@ class BarProgress:
         if self._task is not None:
             self._bars.remove_task(self._task)
         self._task = self._bars.add_task(text, total=None)
+
+    def tell(self, lines: Sequence[str]) -> None:
+        """See Progress."""
+        for line in lines:
+            self._bars.console.print(f"  {line}", highlight=False, markup=False)
 
     def begin(self, phases: Sequence[PhaseRecord]) -> None:
         """See Progress."""

@@ -1,11 +1,24 @@
--- No session is missing between inception and a portfolio's last snapshot, and none is there that is not the exchange's
--- or has not closed.
-with lives as (
+-- No session is missing between inception and the last one that a portfolio was rolled to, and none is there that is
+-- not the exchange's or has not closed.
+with ends as (
     select
-        snapshots.portfolio_id,
-        max(snapshots.snapshot_date) as last_snapshot_date
-    from {{ ref('portfolio_snapshots') }} as snapshots
-    group by snapshots.portfolio_id
+        portfolio_id,
+        max(snapshot_date) as last_session
+    from {{ ref('portfolio_snapshots') }}
+    group by portfolio_id
+    union all
+    select
+        portfolio_id,
+        last_session
+    from {{ ref('stg_roll_forward_state') }}
+),
+
+lives as (
+    select
+        portfolio_id,
+        max(last_session) as last_session
+    from ends
+    group by portfolio_id
 ),
 
 expected as (
@@ -17,7 +30,7 @@ expected as (
     inner join {{ ref('sessions') }} as sessions
         on
             portfolios.inception_session_number <= sessions.session_number
-            and lives.last_snapshot_date >= sessions.session_date
+            and lives.last_session >= sessions.session_date
             and sessions.closes_at < now()
 )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.rows import dict_row
 
-from nightly import coverage, prepare
+from nightly import coverage, position_report, prepare, rolling
 from nightly.phases.outcome import Outcome
 from nightly.record import Problem
 
@@ -25,7 +26,11 @@ _TOLD = {
     "2.5": ("positions",),
     "2.75": ("sector_tags", "position_sector_tags", "portfolio_sector_exposures"),
 }
-_PORTFOLIOS_NAMED = 12
+_UNCHANGED = {
+    "2": "unchanged",
+    "2.5": "skipped because their values are current",
+    "2.75": "skipped because they are current",
+}
 
 
 def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
@@ -35,61 +40,62 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     with context.database.connect() as conn:
         views = prepare.views_to_build(conn, context.dbt)
         select = [*views, *(f"tag:{TAGS[number]}" for number in numbers)]
-        invocation = context.dbt.run(select, context.dbt_variables, context.progress.step)
+        invocation = context.dbt.run(
+            select,
+            context.dbt_variables,
+            context.progress.step,
+            {rolling.WINDOW_MODEL: lambda: _tell_plan(conn, context)},
+        )
         if all(result.well for result in invocation.results if result.name in views):
             prepare.remember_views(conn, context.dbt)
-        waited = time.monotonic() - began - sum(result.seconds for result in invocation.results)
+        start_up = context.dbt.start_up.seconds - started_before
+        worked = time.monotonic() - began - start_up
+        of_nodes = sum(result.seconds for result in invocation.results)
         outcomes = {}
         for number, results in _share_out(invocation.results, numbers).items():
-            # Starting and parsing dbt counts for the first of them.
-            is_first = number == numbers[0]
-            seconds = sum(result.seconds for result in results) + (max(waited, 0) if is_first else 0)
-            start_up_seconds = context.dbt.start_up.seconds - started_before if is_first else 0.0
+            # Nodes run side by side: a phase's time is its share. Importing and parsing count for the first of them.
+            start_up_seconds = start_up if number == numbers[0] else 0.0
+            share = sum(result.seconds for result in results) / of_nodes if of_nodes else 1 / len(numbers)
+            seconds = worked * share + start_up_seconds
             problems = find_node_problems(number, results)
             written = _rows_written(conn, number, invocation.invocation_id)
-            counts: dict[str, Any] = {"models": len(results), "rows": written}
-            lines = _describe_rows(written)
-            if number == "2" and not problems:
-                rolled = _sessions_rolled(conn, context)
-                covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)
-                counts |= {**rolled, "coverage": covered}
-                lines = _describe_sessions(**rolled) + lines
-                problems = _ignored_inputs(conn) + coverage.find_problems(covered, context.trade_date)
-            outcomes[number] = Outcome(counts, lines, problems, seconds, start_up_seconds)
+            found = _look(conn, context, number) if not problems else Outcome()
+            counts = {"models": len(results), "rows": written, **found.counts}
+            rows = _describe_rows(number, written)
+            lines = found.lines + rows if number == "2" else rows + found.lines
+            outcomes[number] = Outcome(counts, lines, problems + found.problems, seconds, start_up_seconds)
     return outcomes
 
 
-def _describe_sessions(rolled: Sequence[Mapping[str, Any]], idle: Mapping[str, Any] | None) -> list[str]:
-    """Who was rolled, from when and why; or that nothing was due."""
-    lines = [_window(each) for each in rolled[:_PORTFOLIOS_NAMED]]
-    if rest := rolled[_PORTFOLIOS_NAMED:]:
-        lines.append(
-            f"and {len(rest)} more portfolios, the earliest from {min(each['first_session'] for each in rest)}"
-        )
-    if idle:
-        who = f"{idle['portfolios']:,} portfolio" + ("s are" if idle["portfolios"] != 1 else " is")
-        prefix = "" if rolled else "nothing due: "
-        lines.append(f"{prefix}{who} rolled to {idle['rolled_to']}" + (" already" if rolled else ""))
-    return lines or ["nothing due: no portfolio has begun yet"]
+def _look(conn: psycopg.Connection, context: Context, number: str) -> Outcome:
+    """What there is to say about the tables of a phase that went well."""
+    if number == "2":
+        window = rolling.read_window(conn, context)
+        covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)
+        problems = _ignored_inputs(conn) + coverage.find_problems(covered, context.trade_date)
+        return Outcome({**window, "coverage": covered}, rolling.describe(**window), problems)
+    if number == "2.5":
+        values = position_report.read_values(conn, context.portfolio_ids)
+        return Outcome(values, position_report.describe_values(**values))
+    tags = position_report.read_tags(conn, context.portfolio_ids)
+    return Outcome({"sectors": tags}, position_report.describe_tags(**tags))
 
 
-def _window(each: Mapping[str, Any]) -> str:
-    if each["is_withdrawn"]:
-        return f"{each['portfolio']}: removed from every session ({each['reason']})"
-    first, last, sessions = each["first_session"], each["last_session"], each["sessions"]
-    over = first if sessions == 1 else f"{sessions:,} sessions, {first} to {last}"
-    return f"{each['portfolio']}: {over} ({each['reason']})"
+def _tell_plan(conn: psycopg.Connection, context: Context) -> None:
+    """Say what is about to be rolled, between the window and the first table that it replaces."""
+    with suppress(psycopg.Error):  # what is wrong with the database fails the phase soon enough
+        context.progress.tell(rolling.describe(**rolling.read_window(conn, context)))
 
 
-def _describe_rows(written: Mapping[str, Mapping[str, int | None]]) -> list[str]:
-    return [f"{table.replace('_', ' ')}: {said}" for table, row in sorted(written.items()) if (said := _rows(row))]
-
-
-def _rows(row: Mapping[str, int | None]) -> str:
-    if row["inserted"] is None:
-        return "built whole"
-    words = {"inserted": "new", "updated": "updated", "deleted": "gone", "unchanged": "unchanged"}
-    return ", ".join(f"{row[kind]:,} {word}" for kind, word in words.items() if row[kind])
+def _describe_rows(number: str, written: Mapping[str, Mapping[str, int | None]]) -> list[str]:
+    words = {"inserted": "new", "updated": "updated", "deleted": "gone", "unchanged": _UNCHANGED[number]}
+    lines = []
+    for table, row in sorted(written.items()):
+        said = ", ".join(f"{row[kind]:,} {word}" for kind, word in words.items() if row[kind])
+        if row["inserted"] is None:
+            said = "built whole"
+        lines += [f"{table.replace('_', ' ')}: {said}"] if said else []
+    return lines
 
 
 def _share_out(results: Sequence[NodeResult], numbers: Sequence[str]) -> dict[str, list[NodeResult]]:
@@ -125,32 +131,6 @@ def _rows_written(conn: psycopg.Connection, number: str, invocation_id: str) -> 
         (invocation_id, list(_TOLD[number])),
     )
     return {row.pop("model"): row for row in written.fetchall()}
-
-
-def _sessions_rolled(conn: psycopg.Connection, context: Context) -> dict[str, Any]:
-    """Who was rolled over which sessions and why; and who was not because nothing was due."""
-    rolled = conn.cursor(row_factory=dict_row).execute(
-        """
-        select
-            coalesce(portfolios.name, due.portfolio_id::text) as portfolio,
-            to_char(due.first_session, 'YYYY-MM-DD') as first_session,
-            to_char(due.last_session, 'YYYY-MM-DD') as last_session,
-            due.last_session_number - due.first_session_number + 1 as sessions,
-            due.is_withdrawn,
-            due.reason
-        from ops.roll_forward_window as due
-        left join raw.portfolios as portfolios on due.portfolio_id = portfolios.portfolio_id
-        order by portfolio
-        """
-    )
-    (idle, rolled_to) = conn.execute(
-        """
-        select count(*), to_char(min(last_session), 'YYYY-MM-DD') from ops.roll_forward_state
-        where portfolio_id = any(%s) and portfolio_id not in (select portfolio_id from ops.roll_forward_window)
-        """,
-        (context.portfolio_ids,),
-    ).fetchone()
-    return {"rolled": rolled.fetchall(), "idle": {"portfolios": idle, "rolled_to": rolled_to} if idle else None}
 
 
 def _ignored_inputs(conn: psycopg.Connection) -> list[Problem]:

@@ -164,6 +164,13 @@ def test_an_exit(tmp_path):
         ),
         ({"Symbol": "AAPL231229C00200000"}, ["Symbol: expires on 2023-12-29, before the entry on 2024-01-02"]),
         (
+            {**CALL, "Entry Date": "2024-01-06", "Expiration Date": "2024-01-07"},
+            [
+                "Expiration Date: expires on 2024-01-07, in the same weekend as the entry on 2024-01-06: no session"
+                " lies between"
+            ],
+        ),
+        (
             {"Symbol": "AAPL250230C00200000"},
             ["Symbol: 'AAPL250230C00200000' has the form of an option symbol, but 250230 is no date"],
         ),
@@ -201,6 +208,21 @@ def test_an_exit(tmp_path):
 )
 def test_what_is_wrong_with_a_lot(tmp_path, changes, expected):
     assert problems(tmp_path, {**STOCK, **changes}) == [f"2: {each}" for each in expected]
+
+
+@pytest.mark.parametrize(
+    ("entered", "expires"),
+    # a Friday to a Saturday, a Sunday to the Saturday after it, a Saturday to a Monday, one Friday
+    [
+        ("2024-01-05", "2024-01-06"),
+        ("2024-01-07", "2024-01-13"),
+        ("2024-01-06", "2024-01-08"),
+        ("2024-01-05", "2024-01-05"),
+    ],
+)
+def test_an_option_needs_no_more_than_one_weekday_to_live(tmp_path, entered, expires):
+    found = lot(tmp_path, **{**CALL, "Entry Date": entered, "Expiration Date": expires})
+    assert found.contract.expiration_date == date.fromisoformat(expires)
 
 
 @pytest.mark.parametrize(

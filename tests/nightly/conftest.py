@@ -9,9 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from small_nights import LAST_PRICE, NAME, ROLLED_TO, Night
+from small_nights import LAST_PRICE, NAME, ROLLED_TO, Night, copy_of, maintenance
 
 from ingest.portfolios import load_folder
 from nightly.record import RunRecord
@@ -78,39 +77,28 @@ def first_night(
     server: dict[str, str], template: str, small_book: Path, night_settings: Settings
 ) -> Iterator[tuple[str, RunRecord]]:
     """A database in which the two portfolios are rolled to ROLLED_TO, and the record of the night that did it."""
-    with _maintenance(server) as maintenance:
-        maintenance.execute(f"create database {NAME} template {template} strategy file_copy")
+    with maintenance(server) as conn:
+        conn.execute(f"create database {NAME} template {template} strategy file_copy")
         night = Night(Database(libpq_url({**server, "dbname": NAME}), embedded=True), night_settings)
-        with night.database.connect() as conn:
-            load_folder(conn, small_book)
+        with night.database.connect() as loading:
+            load_folder(loading, small_book)
         record = night.run(trade_date=ROLLED_TO)
-        maintenance.execute(f"alter database {NAME} rename to rolled")
+        conn.execute(f"alter database {NAME} rename to rolled")
         yield "rolled", record
 
 
 @pytest.fixture
 def night(server: dict[str, str], first_night: tuple[str, RunRecord], night_settings: Settings) -> Iterator[Night]:
     """The rolled database, as the first night left it, for one test."""
-    yield from _copy(server, first_night[0], night_settings)
+    with copy_of(server, first_night[0], night_settings) as night:
+        yield night
 
 
 @pytest.fixture
 def unrolled(server: dict[str, str], template: str, night_settings: Settings) -> Iterator[Night]:
     """A migrated database without portfolios."""
-    yield from _copy(server, template, night_settings)
-
-
-def _copy(server: dict[str, str], source: str, settings: Settings) -> Iterator[Night]:
-    with _maintenance(server) as maintenance:
-        maintenance.execute(f"create database {NAME} template {source} strategy file_copy")
-        try:
-            yield Night(Database(libpq_url({**server, "dbname": NAME}), embedded=True), settings)
-        finally:
-            maintenance.execute(f"drop database {NAME} with (force)")
-
-
-def _maintenance(server: dict[str, str]) -> psycopg.Connection[Any]:
-    return Database(libpq_url({**server, "dbname": "postgres"}), embedded=True).connect()
+    with copy_of(server, template, night_settings) as night:
+        yield night
 
 
 def _write(file: Path, header: list[str], rows: list[tuple[Any, ...]]) -> None:

@@ -1,14 +1,18 @@
 """The dates of the small market, and a night to run on it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
+
+import psycopg
 
 from nightly.context import Request
 from nightly.night import run_night
 from nightly.progress import LogProgress
 from nightly.record import RunRecord
-from warehouse.database import Database
+from warehouse.database import Database, libpq_url
 from warehouse.settings import Settings
 
 NAME = "nightly"
@@ -47,3 +51,19 @@ class Night:
             "AFTERCLOSE_HOME": str(self.settings.home),
             "AFTERCLOSE_PROVIDERS": self.settings.providers,
         }
+
+
+@contextmanager
+def copy_of(server: dict[str, str], source: str, settings: Settings) -> Iterator[Night]:
+    """A copy of a database, dropped afterwards; one at a time."""
+    with maintenance(server) as conn:
+        conn.execute(f"create database {NAME} template {source} strategy file_copy")
+        try:
+            yield Night(Database(libpq_url({**server, "dbname": NAME}), embedded=True), settings)
+        finally:
+            conn.execute(f"drop database {NAME} with (force)")
+
+
+def maintenance(server: dict[str, str]) -> psycopg.Connection[Any]:
+    """A connection that makes and drops databases."""
+    return Database(libpq_url({**server, "dbname": "postgres"}), embedded=True).connect()

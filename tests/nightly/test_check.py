@@ -59,4 +59,4 @@ def test_status_shows_runs_portfolios_and_what_was_refused(on_this_database, cap
         assert text in out
     assert "Restated" not in out
     assert cli.main(["status", "1"]) == 0
-    assert "Growth: 31 sessions, 2024-01-02 to 2024-02-14" in capsys.readouterr().out
+    assert "Growth, Income: 31 sessions, 2024-01-02 to 2024-02-14" in capsys.readouterr().out

@@ -43,7 +43,7 @@ def test_the_demo_shows_a_morning_and_a_second_one_changes_nothing(capsys: pytes
             assert text in out
         assert cli.main(["demo"]) == 0
         assert contents(database) == first
-        assert "20 sessions, 2016-06-06 to 2016-07-01 (asked for)" in capsys.readouterr().out
+        assert "20 sessions, 2016-06-06 to 2016-07-01" in capsys.readouterr().out
     assert first["analytics.portfolio_snapshots"][0] == 3 * 378
     assert first["analytics.portfolio_risk_metrics"][0] == 3 * 20
     assert first["raw.market_data_cache"][0] > 10_000

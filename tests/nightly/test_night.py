@@ -9,7 +9,7 @@ import time
 from datetime import date
 
 import pytest
-from small_nights import LAST_PRICE, NEXT_SESSION, ROLLED_TO, TONIGHT
+from small_nights import LAST_PRICE, NEXT_SESSION, ROLLED_TO, TONIGHT, copy_of
 
 from nightly import cli, ledger, summary
 from nightly.record import RunRecord
@@ -17,7 +17,15 @@ from warehouse.errors import Busy
 from warehouse.locks import run_lock
 from warehouse.settings import PROJECT_ROOT
 
-RESULTS = ("position_values", "portfolio_snapshots", "positions", "portfolio_sector_exposures", "daily_returns")
+RESULTS = (
+    "position_values",
+    "portfolio_snapshots",
+    "positions",
+    "portfolio_sector_exposures",
+    "daily_returns",
+    "sector_tags",
+    "position_sector_tags",
+)
 
 
 def statuses(run: RunRecord) -> dict[str, str]:
@@ -36,7 +44,7 @@ def test_the_first_night_rolls_every_portfolio_from_its_inception(night, first_n
     _, run = first_night
     assert run.status == "succeeded", run.problems
     assert statuses(run) == dict.fromkeys(("1", "2", "2.5", "2.75", "3"), "succeeded")
-    assert "Growth: 31 sessions, 2024-01-02 to 2024-02-14" in said(run, "2")
+    assert "Growth, Income: 31 sessions, 2024-01-02 to 2024-02-14" in said(run, "2")
     # Both symbols close at 119 on the session before inception and at 150 on 2024-02-14.
     # Growth: 100 AAA bought at 120 and 10 BBB bought at 120. Income: 200 BBB carried in at 119.
     assert night.rows(
@@ -53,7 +61,7 @@ def test_an_ordinary_night_rolls_one_session_and_a_second_one_nothing(night):
     run = night.run()
     assert run.status == "succeeded", run.problems
     assert run.trade_date == NEXT_SESSION
-    assert "Growth: 2024-02-15 (next session)" in said(run, "2")
+    assert said(run, "2").startswith("next session: 2 portfolios from 2024-02-15\nGrowth, Income: 2024-02-15\n")
     assert said(run, "2.5") == "positions: 3 updated"
     assert night.rows("select max(snapshot_date), count(*) from analytics.portfolio_snapshots") == [(NEXT_SESSION, 64)]
     with night.database.connect() as conn:
@@ -61,7 +69,7 @@ def test_an_ordinary_night_rolls_one_session_and_a_second_one_nothing(night):
     before = results(night)
     again = night.run()
     assert "nothing due: 2 portfolios are rolled to 2024-02-15" in said(again, "2")
-    assert said(again, "2.5") == "positions: 3 unchanged"
+    assert said(again, "2.5") == "positions: 3 skipped because their values are current"
     assert results(night) == before
 
 
@@ -80,21 +88,64 @@ def test_a_backfill_of_one_portfolio_leaves_every_row_as_it_was(night):
     run = night.run("backfill", start=date(2024, 1, 20), end=ROLLED_TO, portfolios=("Growth",))
     assert run.status == "succeeded", run.problems
     assert run.scope == ["Growth"]
-    assert "Growth: 18 sessions, 2024-01-22 to 2024-02-14 (asked for)" in said(run, "2")
+    assert "asked for: Growth from 2024-01-22\nGrowth: 18 sessions, 2024-01-22 to 2024-02-14\n" in said(run, "2")
     assert "Income" not in said(run, "2")
     assert results(night) == before
+
+
+def test_positions_and_tags_say_what_was_skipped_what_is_stale_and_what_a_person_chose(night):
+    # AAA has no close on the 15th; a lot of a symbol nobody quotes, one that is still to come, and one that was gone.
+    night.execute(
+        """
+        insert into raw.market_data_cache (symbol, price_date, close, source) values ('BBB', '2024-02-15', 151, 'test');
+        insert into raw.positions (position_id, portfolio_id, symbol, position_type, quantity, entry_price, entry_date,
+            exit_date, exit_price, investment_class, source)
+        select gen_random_uuid(), portfolio_id, symbol, 'LONG', 1, 50, entered::date, left_on::date, paid, class, 'test'
+        from raw.portfolios
+        cross join (values
+            ('NEVER', '2024-02-14', null, null, 'PUBLIC'),
+            ('LATER', '2024-03-01', null, null, 'PUBLIC'),
+            ('GONE', '2023-12-01', '2023-12-05', 51, 'PUBLIC')
+        ) as lots (symbol, entered, left_on, paid, class)
+        where name = 'Growth';
+        insert into raw.manual_sector_tags (position_id, sector, source)
+        select position_id, 'Wine', 'test' from raw.positions where symbol = 'AAA'
+        """
+    )
+    run = night.run(phases=("2", "2.5", "2.75"))
+    assert set(statuses(run).values()) == {"succeeded"}, run.problems
+    assert said(run, "2.5").splitlines() == [
+        "positions: 3 new, 3 updated",
+        "2 stale: NEVER (never priced, at cost), AAA (no price since 2024-02-14)",
+        "2 without a value: GONE (gone before its portfolio began), LATER (entered on 2024-03-01)",
+    ]
+    sectors = "sectors of positions: 2 by profile, 1 chosen by a person and kept, none for GONE, LATER, NEVER"
+    assert sectors in said(run, "2.75")
+    tables = ("positions", "sector_tags", "position_sector_tags", "portfolio_sector_exposures")
+    versions = {
+        name: night.rows(f"select xmin::text, t::text from analytics.{name} as t order by 2") for name in tables
+    }
+    again = night.run(phases=("2", "2.5", "2.75"))
+    assert said(again, "2.5").startswith("positions: 6 skipped because their values are current\n2 stale: NEVER")
+    assert "position sector tags: 3 skipped because they are current" in said(again, "2.75")
+    assert sectors in said(again, "2.75")
+    assert versions == {
+        name: night.rows(f"select xmin::text, t::text from analytics.{name} as t order by 2") for name in tables
+    }
 
 
 def test_deleted_portfolios_leave_every_session_and_the_last_one_too(night):
     night.execute("update raw.portfolios set deleted_at = now()")
     run = night.run()
     assert run.status == "succeeded", run.problems
-    assert "Growth: removed from every session (portfolio deleted)" in said(run, "2")
+    assert "Growth, Income: removed from every session (portfolio deleted)" in said(run, "2")
     assert {name: len(rows) for name, rows in results(night).items() if name != "daily_returns"} == {
         "position_values": 0,
         "portfolio_snapshots": 0,
         "positions": 0,
         "portfolio_sector_exposures": 0,
+        "sector_tags": 11,
+        "position_sector_tags": 0,
     }
 
 
@@ -211,7 +262,53 @@ def test_an_interrupted_night_says_so_and_is_taken_up_again(night, number):
     run = night.run(trade_date=LAST_PRICE, now=TONIGHT.replace(day=16))
     assert run.status == "succeeded", run.problems
     assert not any("died" in problem.message for problem in run.warnings)
-    assert "Growth: 2 sessions, 2024-02-15 to 2024-02-16" in said(run, "2")
+    assert "Growth, Income: 2 sessions, 2024-02-15 to 2024-02-16" in said(run, "2")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server, first_night, night_settings) -> tuple[dict[str, list], float]:
+    """What there is after a backfill that nobody disturbed, and the seconds it took."""
+    with copy_of(server, first_night[0], night_settings) as night:
+        began = time.monotonic()
+        process = start_backfill(night)
+        assert process.wait(timeout=120) == 0
+        return results(night), time.monotonic() - began
+
+
+def start_backfill(night) -> subprocess.Popen[str]:
+    """Start a backfill over sessions that are rolled and two that are not, as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "run_nightly.py", "backfill", "--start", "2024-01-08", "--end", str(LAST_PRICE)],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, **night.environment()},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.6, 0.7, 0.8, 0.9])
+def test_a_backfill_killed_at_any_moment_and_run_again_gives_the_same_rows(undisturbed, night, share):
+    expected, seconds = undisturbed
+    process = start_backfill(night)
+    time.sleep(seconds * share)
+    process.kill()
+    process.wait(timeout=60)
+    run = run_once_alone(night, command="backfill", start=date(2024, 1, 8), end=LAST_PRICE)
+    assert run.status == "succeeded", run.problems
+    assert results(night) == expected
+
+
+def run_once_alone(night, **request) -> RunRecord:
+    """Run as soon as the server has noticed, within seconds, that the client it served is gone."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return night.run(now=TONIGHT.replace(day=16), **request)
+        except Busy:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
 
 
 @pytest.mark.slow
@@ -222,15 +319,8 @@ def test_a_night_that_was_killed_is_found_by_the_next_one(night):
         process.kill()
         process.communicate(timeout=60)
         assert night.rows("select status from ops.batch_runs order by run_id desc limit 1") == [("running",)]
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            run = night.run(trade_date=LAST_PRICE, now=TONIGHT.replace(day=16))
-            break
-        except Busy:  # the server notices within seconds that its client is gone
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
+    run = run_once_alone(night, trade_date=LAST_PRICE)
     assert run.status == "succeeded", run.problems
     (warning,) = (problem for problem in run.warnings if "died" in problem.message)
     assert warning.scope == f"run {run.run_id - 1}"
-    assert "Growth: 2 sessions, 2024-02-15 to 2024-02-16" in said(run, "2")
+    assert "Growth, Income: 2 sessions, 2024-02-15 to 2024-02-16" in said(run, "2")

@@ -362,6 +362,14 @@ def test_who_is_rolled_again_and_from_when(rolled_again: dict[str, tuple[date, s
         ("late split of a weekend", "A (late split of a weekend) split of 2024-01-06 added"),
         ("withdrawn flow", "flow of 2024-01-10 withdrawn"),
         ("late sector", "A (late sector) sector added"),
+        ("sector that a person chose", "A (sector that a person chose) sector added"),
+        ("two restated prices", "A (two restated prices) closes of 2024-01-09 to 2024-01-17 restated"),
+        ("dividend on another day", "A (dividend on another day) dividends of 2024-01-08 to 2024-01-10 restated"),
+        ("late close", "A (late close) closing trade of 2024-01-10 added"),
+        ("restated exit", "A (restated exit) closing trade of 2024-01-10 restated"),
+        ("late lot", "B (late lot) position of 2024-01-13 added"),
+        ("restated mark", "House (restated mark) mark of 2024-01-10 restated"),
+        ("starting equity restated", "portfolio restated"),
     ],
 )
 def test_the_window_says_why(rolled_again: dict[str, tuple[date, str]], name: str, reason: str):

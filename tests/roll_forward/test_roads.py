@@ -1,7 +1,8 @@
 """By whatever road a session was reached, its rows are the same to the last digit."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from random import Random
 
 import pytest
@@ -11,12 +12,77 @@ from tests.roll_forward.books import Warehouse, load_market, load_portfolios, po
 from tests.roll_forward.random_books import FIRST, LAST, World, spans, split_in_chunks
 
 Content = dict[str, tuple[int, str]]
+Road = Callable[[Warehouse, World], None]
+
+# Seed and number of books.
+SMALL, LARGE = (3, 30), (4, 200)
+
+
+def few_nights(warehouse: Warehouse, world: World) -> None:
+    """Prices come in as they do, and each night rolls what is new."""
+    sessions = _sessions(world)
+    _by_nights(warehouse, world, split_in_chunks(Random(1), sessions[20:], 4)[:1] + sessions[-2:])  # noqa: S311
+
+
+def many_nights(warehouse: Warehouse, world: World) -> None:
+    """Spans of several sessions, and at the turn of the year one night after the other."""
+    sessions = _sessions(world)
+    turn = sum(session.year == FIRST.year for session in sessions)
+    ends = split_in_chunks(Random(2), sessions[1:], 8)  # noqa: S311
+    _by_nights(warehouse, world, sorted({*ends, *sessions[turn - 2 : turn + 3]}))
+
+
+def dates_and_portfolios(warehouse: Warehouse, world: World) -> None:
+    """Backfills of one portfolio and of the rest, ahead of each other, over each other, and then a plain run."""
+    _load(warehouse, world)
+    one, *others = world.portfolios
+    sessions = _sessions(world)
+    warehouse.roll(end_date=str(sessions[25]))
+    assert _rolled_to(warehouse) == {sessions[25]}
+    warehouse.roll(start_date=str(sessions[10]), end_date=str(sessions[40]), portfolio_ids=_ids([one]))
+    assert _rolled_to(warehouse) == {sessions[25], sessions[40]}
+    # A window in the middle is carried on to each chain's end.
+    warehouse.roll(start_date=str(sessions[5]), end_date=str(sessions[15]), portfolio_ids=_ids(others[::2]))
+    assert set(warehouse.window()) <= set(others[::2])
+    assert _rolled_to(warehouse) == {sessions[25], sessions[40]}
+    warehouse.roll()
+
+
+def portfolios_alone(warehouse: Warehouse, world: World) -> None:
+    """One portfolio before all others, one up to a session in the middle and on from there, one after all others."""
+    _load(warehouse, world)
+    sessions = _sessions(world)
+    first, second, last, *others = world.portfolios
+    warehouse.roll(portfolio_ids=_ids([first]))
+    warehouse.roll(portfolio_ids=_ids([second]), end_date=str(sessions[40]))
+    warehouse.roll(portfolio_ids=_ids([second]), start_date=str(sessions[35]))
+    warehouse.roll(portfolio_ids=_ids([first, second, *others]))
+    assert set(warehouse.window()) == set(others)
+    warehouse.roll(portfolio_ids=_ids([last]))
+    warehouse.roll()
+    assert warehouse.window() == {}
+
+
+def random_backfills(warehouse: Warehouse, world: World, *, seed: int) -> None:
+    """Random windows of random portfolios, some over sessions that are rolled already, the rest by a plain run."""
+    _load(warehouse, world)
+    random = Random(seed)  # noqa: S311
+    for _ in range(5):
+        start, end = sorted(random.sample(_sessions(world), 2))
+        variables = {"end_date": str(end)}
+        if random.random() < 0.7:
+            variables["start_date"] = str(start)
+        if random.random() < 0.7:
+            some = random.sample(sorted(world.portfolios), random.randrange(1, len(world.portfolios)))
+            variables["portfolio_ids"] = _ids(some)
+        warehouse.roll(**variables)
+    warehouse.roll()
 
 
 @pytest.fixture(scope="module")
-def world(sessions: list[date]) -> World:
+def world(request: pytest.FixtureRequest, sessions: list[date]) -> World:
     """The books and the market of every road."""
-    return random_books.build(3, 30, sessions)
+    return random_books.build(*request.param, sessions)
 
 
 @pytest.fixture(scope="module")
@@ -37,72 +103,36 @@ def warehouse(copies) -> Iterator[Warehouse]:
         yield warehouse
 
 
+@pytest.mark.parametrize(
+    "world",
+    [pytest.param(SMALL, id="30 books"), pytest.param(LARGE, id="200 books", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_a_full_refresh_gives_what_the_first_run_gave(built: tuple[Content, Content]):
     once, rebuilt = built
     assert all(rows for rows, _ in once.values())
     assert rebuilt == once
 
 
-def test_nights(warehouse: Warehouse, world: World, built: tuple[Content, Content]):
-    """Prices come in as they do, and each night rolls what is new."""
-    _by_nights(warehouse, world, split_in_chunks(Random(1), _sessions(world)[20:], 4)[:1] + _sessions(world)[-2:])  # noqa: S311
-    assert warehouse.content() == built[0]
-
-
-def test_dates_and_portfolios_as_variables(warehouse: Warehouse, world: World, built: tuple[Content, Content]):
-    """Backfills of one portfolio and of the rest, ahead of each other, over each other, and then a plain run."""
-    _load(warehouse, world)
-    one, *others = world.portfolios
-    sessions = _sessions(world)
-    warehouse.roll(end_date=str(sessions[25]))
-    assert _rolled_to(warehouse) == {sessions[25]}
-    warehouse.roll(start_date=str(sessions[10]), end_date=str(sessions[40]), portfolio_ids=[str(portfolio_id(one))])
-    assert _rolled_to(warehouse) == {sessions[25], sessions[40]}
-    # A window in the middle is carried on to each chain's end.
-    ids = [str(portfolio_id(name)) for name in others[::2]]
-    warehouse.roll(start_date=str(sessions[5]), end_date=str(sessions[15]), portfolio_ids=ids)
-    assert set(warehouse.window()) <= set(others[::2])
-    assert _rolled_to(warehouse) == {sessions[25], sessions[40]}
-    warehouse.roll()
-    assert warehouse.content() == built[0]
-
-
-@pytest.mark.slow
-def test_every_night(warehouse: Warehouse, world: World, built: tuple[Content, Content]):
-    _by_nights(warehouse, world, _sessions(world)[1:])
-    assert warehouse.content() == built[0]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_random_backfills(warehouse: Warehouse, world: World, built: tuple[Content, Content], seed: int):
-    """Random windows of random portfolios, some over sessions that are rolled already, the rest by a plain run."""
-    _load(warehouse, world)
-    random = Random(seed)  # noqa: S311
-    for _ in range(6):
-        start, end = sorted(random.sample(_sessions(world), 2))
-        variables = {"end_date": str(end)}
-        if random.random() < 0.7:
-            variables["start_date"] = str(start)
-        if random.random() < 0.7:
-            some = random.sample(sorted(world.portfolios), random.randrange(1, len(world.portfolios)))
-            variables["portfolio_ids"] = [str(portfolio_id(name)) for name in some]
-        warehouse.roll(**variables)
-    warehouse.roll()
-    assert warehouse.content() == built[0], seed
-
-
-@pytest.mark.slow
-def test_portfolios_alone(warehouse: Warehouse, world: World, built: tuple[Content, Content]):
-    """One portfolio among many, one after the other, and half of them twice: at first up to a session in the middle."""
-    _load(warehouse, world)
-    middle = _sessions(world)[30]
-    for number, name in enumerate(list(world.portfolios)[::4]):
-        ids = [str(portfolio_id(name))]
-        if number % 2:
-            warehouse.roll(portfolio_ids=ids, end_date=str(middle))
-        warehouse.roll(portfolio_ids=ids)
-    warehouse.roll()
+@pytest.mark.parametrize(
+    ("world", "road"),
+    [
+        pytest.param(SMALL, few_nights, id="30 books, few nights"),
+        pytest.param(SMALL, dates_and_portfolios, id="30 books, dates and portfolios"),
+        *(
+            pytest.param(LARGE, road, id=f"200 books, {name}", marks=pytest.mark.slow)
+            for name, road in {
+                "many nights": many_nights,
+                "dates and portfolios": dates_and_portfolios,
+                "portfolios alone": portfolios_alone,
+                **{f"random backfills {seed}": partial(random_backfills, seed=seed) for seed in range(3)},
+            }.items()
+        ),
+    ],
+    indirect=["world"],
+)
+def test_a_road(warehouse: Warehouse, world: World, built: tuple[Content, Content], road: Road):
+    road(warehouse, world)
     assert warehouse.content() == built[0]
 
 
@@ -128,6 +158,10 @@ def _by_nights(warehouse: Warehouse, world: World, nights: list[date]) -> None:
             )
         warehouse.roll()
         assert _rolled_to(warehouse) == {night}
+
+
+def _ids(names: list[str]) -> list[str]:
+    return [str(portfolio_id(name)) for name in names]
 
 
 def _sessions(world: World) -> list[date]:

@@ -25,6 +25,10 @@ lot_segments as (
     select * from {{ ref('lot_segments') }}
 ),
 
+positions as (
+    select * from {{ ref('stg_positions') }}
+),
+
 option_settlements as (
     select * from {{ ref('option_settlements') }}
 ),
@@ -211,9 +215,10 @@ final as (
         earliest.portfolio_id,
         earliest.first_session_number,
         input_changes.input,
-        input_changes.symbol,
+        coalesce(input_changes.symbol, positions.symbol) as symbol,
         input_changes.what,
         input_changes.from_date,
+        input_changes.through_date,
         '{{ invocation_id }}' as invocation_id
     from input_changes
     left join earliest
@@ -229,6 +234,7 @@ final as (
                         and outstanding.portfolio_id = earliest.portfolio_id
                 )
             )
+    left join positions on input_changes.position_id = positions.position_id
 )
 
 select * from final

@@ -1,0 +1,92 @@
+"""What a backfill would do, found out by building the window of the roll-forward and nothing that rests on it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from nightly import prepare, rolling
+from nightly.context import Context, Request, make_context, new_york_date
+from nightly.dbt_runner import DbtError
+from nightly.phases import RISK, choose_phases
+from warehouse.errors import UserError
+from warehouse.locks import run_lock
+from warehouse.sessions import sessions_between
+
+if TYPE_CHECKING:
+    from nightly.progress import Progress
+    from warehouse.database import Database
+    from warehouse.settings import Settings
+
+
+def make_plan(
+    database: Database, settings: Settings, request: Request, now: datetime, progress: Progress
+) -> dict[str, Any]:
+    """What a request would do now, in plain JSON values: what is asked for, and what is rolled for it and why.
+
+    Takes the run lock, and writes what any run writes before its first phase, the window's own tables, and no more: the
+    changes that it finds stay due. Sources are not asked, so what they have restated comes on top. Raises UserError.
+    """
+    phases = choose_phases(request.phases, request.from_phase)
+    with database.connect("afterclose plan") as conn, run_lock(conn, f"{request.title} --dry-run"):
+        prepare.prepare_database(conn, new_york_date(now))
+        context = make_context(conn, database, settings, request, now, progress)
+        prepare.prepare_seeds(conn, context.dbt, progress)
+        progress.say("finding out what is due")
+        _build_window(conn, context)
+        return {
+            "command": request.command,
+            "arguments": request.arguments,
+            "trade_date": context.trade_date.isoformat(),
+            "portfolios": context.scope or "all",
+            "phases": [phase.number for phase in phases],
+            "asked_for": _span(conn, context.recompute_from, context.trade_date),
+            "prices": _span(conn, context.collect_from, context.trade_date),
+            "risk": _span(conn, context.risk_from, context.trade_date),
+            **rolling.read_window(conn, context),
+        }
+
+
+def render(plan: dict[str, Any]) -> str:
+    """A plan as text: what is asked for, and a paragraph for each phase that does something of its own."""
+    scope = "all portfolios" if plan["portfolios"] == "all" else ", ".join(plan["portfolios"])
+    asked = _sessions(plan["asked_for"]) if plan["asked_for"] else f"what is due to {plan['trade_date']}"
+    paragraphs = {
+        "1": [f"prices of {_sessions(plan['prices'])} are collected; what the sources restate comes on top of this:"],
+        "2": rolling.describe(plan["causes"], plan["rolled"], plan["idle"]),
+        RISK: [f"risk of {_sessions(plan['risk'])} is computed"],
+    }
+    lines = [
+        f"  {'' if number else phase:<5} {line}"
+        for phase, paragraph in paragraphs.items()
+        if phase in plan["phases"]
+        for number, line in enumerate(paragraph)
+    ]
+    return "\n".join([f"{plan['command']} of {scope}: {asked}", *lines, "dry run: nothing was done"])
+
+
+def _build_window(conn: psycopg.Connection, context: Context) -> None:
+    views = prepare.views_to_build(conn, context.dbt)
+    try:
+        results = context.dbt.run(
+            [*views, *context.dbt.models_behind(rolling.WINDOW_MODEL)], context.dbt_variables, context.progress.step
+        ).results
+    except DbtError as error:
+        raise UserError(str(error)) from error
+    if failed := [f"{result.name}: {result.message}" for result in results if not result.well]:
+        raise UserError(f"what is due could not be found out: {'; '.join(failed)}")
+
+
+def _span(conn: psycopg.Connection, first: Any, last: Any) -> dict[str, Any] | None:
+    if first is None:
+        return None
+    count = len(sessions_between(conn, first, last))
+    return {"sessions": count, "start": first.isoformat(), "end": last.isoformat()}
+
+
+def _sessions(span: dict[str, Any]) -> str:
+    if span["sessions"] == 1:
+        return span["start"]
+    return f"{span['sessions']:,} sessions, {span['start']} to {span['end']}"

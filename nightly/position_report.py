@@ -1,0 +1,111 @@
+"""What phases 2.5 and 2.75 have to say about positions: whose price is old, who has no value, whose tag is whose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+
+_NAMED = 10
+
+
+def read_values(conn: psycopg.Connection, portfolio_ids: Sequence[UUID]) -> dict[str, Any]:
+    """The positions held that are valued at an old price or none, and those without any value, by symbol.
+
+    `stale`: of positions held at their portfolio's last session, with the date of the price (None: never priced, at
+    cost). `without_value`: of positions that have had no session yet, or never will, with the reason.
+    """
+    rows = conn.cursor(row_factory=dict_row)
+    stale = rows.execute(
+        """
+        select
+            positions.symbol,
+            to_char(positions.price_date, 'YYYY-MM-DD') as price_date,
+            count(*) as positions
+        from analytics.positions as positions
+        inner join ops.roll_forward_state as state
+            on positions.portfolio_id = state.portfolio_id and positions.as_of_date = state.last_session
+        inner join analytics.position_values as held
+            on positions.position_id = held.position_id and positions.as_of_date = held.value_date
+        where positions.is_stale and held.quantity <> 0 and positions.portfolio_id = any(%s)
+        group by positions.symbol, positions.price_date
+        order by positions.price_date nulls first, positions.symbol
+        """,
+        (list(portfolio_ids),),
+    ).fetchall()
+    without_value = rows.execute(
+        """
+        select symbol, reason, count(*) as positions
+        from (
+            select
+                positions.symbol,
+                case
+                    when state.last_session is null then format('its portfolio begins on %%s', inception_date)
+                    when positions.entry_date > state.last_session then format('entered on %%s', positions.entry_date)
+                    when lots.position_id is null and positions.entry_date < portfolios.inception_date
+                        then 'gone before its portfolio began'
+                    when lots.position_id is null then 'no session while it was held'
+                    else 'not rolled yet'
+                end as reason
+            from analytics.positions as positions
+            inner join raw.portfolios as portfolios on positions.portfolio_id = portfolios.portfolio_id
+            left join ops.roll_forward_state as state on positions.portfolio_id = state.portfolio_id
+            left join intermediate.lots as lots on positions.position_id = lots.position_id
+            where positions.as_of_date is null and positions.portfolio_id = any(%s)
+        ) as explained
+        group by symbol, reason
+        order by symbol, reason
+        """,
+        (list(portfolio_ids),),
+    ).fetchall()
+    return {"stale": stale, "without_value": without_value}
+
+
+def describe_values(stale: Sequence[Mapping[str, Any]], without_value: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line for each of the two, where there is any."""
+    old = [
+        (each, f"no price since {each['price_date']}" if each["price_date"] else "never priced, at cost")
+        for each in stale
+    ]
+    none = [(each, each["reason"]) for each in without_value]
+    return [*_line("stale", old), *_line("without a value", none)]
+
+
+def read_tags(conn: psycopg.Connection, portfolio_ids: Sequence[UUID]) -> dict[str, Any]:
+    """How many positions have their profile's sector, how many one that a person chose; and the symbols without any."""
+    (profile, manual, untagged) = conn.execute(
+        """
+        select
+            count(*) filter (where tags.source = 'profile'),
+            count(*) filter (where tags.source = 'manual'),
+            coalesce(array_agg(distinct positions.symbol) filter (where tags.source is null), '{}')
+        from raw.positions as positions
+        left join analytics.position_sector_tags as tags on positions.position_id = tags.position_id
+        where positions.deleted_at is null and positions.portfolio_id = any(%s)
+        """,
+        (list(portfolio_ids),),
+    ).fetchone()
+    return {"profile": profile, "manual": manual, "untagged": untagged}
+
+
+def describe_tags(profile: int, manual: int, untagged: Sequence[str]) -> list[str]:
+    """One line: whose choice the tags are, and who has none."""
+    parts = [f"{profile:,} by profile"] if profile else []
+    parts += [f"{manual:,} chosen by a person and kept"] if manual else []
+    parts += [f"none for {_some(untagged)} (no profile names a sector)"] if untagged else []
+    return [f"sectors of positions: {', '.join(parts)}"] if parts else []
+
+
+def _line(what: str, explained: Sequence[tuple[Mapping[str, Any], str]]) -> list[str]:
+    if not explained:
+        return []
+    total = sum(each["positions"] for each, _ in explained)
+    return [f"{total:,} {what}: " + _some([f"{each['symbol']} ({reason})" for each, reason in explained])]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = [f"and {len(names) - _NAMED:,} more"] if len(names) > _NAMED else []
+    return ", ".join([*names[:_NAMED], *more])

@@ -1,0 +1,43 @@
+"""A night says as much to the server for two portfolios and three sessions as for twenty and thirty."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from nightly.context import Request
+from nightly.night import run_night
+from nightly.progress import LogProgress
+from nightly.record import RunRecord
+from tests.roll_forward import random_books
+from tests.roll_forward.books import Warehouse, load_market, load_portfolios
+from tests.wire import Wire
+from warehouse.settings import load_settings
+
+
+def test_the_number_of_statements_depends_neither_on_portfolios_nor_on_sessions(
+    copies, wired: Warehouse, wire: Wire, home: Path, sessions: list[date]
+):
+    settings = load_settings().model_copy(update={"home": home})
+    world = random_books.build(7, 20, sessions)
+    names = list(world.portfolios)
+
+    def night(number: int) -> tuple[RunRecord, list[str]]:
+        """Roll to the session of this number; returns the run and the statements it made."""
+        wire.mend()
+        request = Request("backfill", end=sessions[number], phases=("2", "2.5", "2.75"))
+        run = run_night(wired.database, settings, request, datetime.now(UTC), LogProgress())
+        assert all(phase.status == "succeeded" for phase in run.phases), run.problems
+        return run, list(wire.statements)
+
+    with copies(), wired.database.connect() as conn:
+        load_market(conn, world.prices, world.actions)
+        load_portfolios(conn, {name: world.portfolios[name] for name in names[:2]})
+        night(30)
+        few, statements_for_few = night(33)
+        load_portfolios(conn, {name: world.portfolios[name] for name in names[2:]})
+        many, statements_for_many = night(63)
+    assert [each["sessions"] for each in few.phases[0].counts["rolled"]] == [3, 3]
+    rolled = [each["sessions"] for each in many.phases[0].counts["rolled"]]
+    assert len(rolled) == 20
+    assert min(rolled) == 30
+    assert len(statements_for_few) > 200
+    assert len(statements_for_many) == len(statements_for_few)
