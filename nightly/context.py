@@ -81,7 +81,8 @@ class Context:
         trade_date: the session that the run rolls to, and the last one it loads prices for.
         collect_from: the first session that it loads prices for.
         recompute_from: the session from which a backfill computes everything again; None: only what is due.
-        risk_from: the first session whose risk is computed: a night looks at its trade date alone.
+        risk_from: the first session whose risk is asked for: a night's is its trade date.
+        heal_risk: how many other sessions whose risk results are stale or missing it may compute beside them.
         force_risk: risk results are computed again though nothing that they rest on has changed.
         portfolios: those the run is about; `narrowed` says that they were named, and others left out.
     """
@@ -95,6 +96,7 @@ class Context:
     collect_from: date
     recompute_from: date | None
     risk_from: date
+    heal_risk: int
     force_risk: bool
     portfolios: tuple[Portfolio, ...]
     narrowed: bool
@@ -144,6 +146,7 @@ def make_context(
         collect_from=collect_from,
         recompute_from=recompute_from,
         risk_from=recompute_from or (trade_date if request.command == "run" else collect_from),
+        heal_risk=0 if request.command == "analytics" else settings.heal_risk_sessions,
         force_risk=request.force,
         portfolios=portfolios,
         narrowed=bool(request.portfolios),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +12,12 @@ import psycopg
 from scipy.sparse import csr_array
 
 from python_models import panel as read
+from python_models.betas import BETA_WINDOW
 from python_models.conventions import Booleans, Floats
 from python_models.fingerprints import fingerprint
 from python_models.panel import Definitions, Panel, Position, Snapshots, StressScenario, Underlyings
 from python_models.portfolio_results import OptionTerms
+from python_models.portfolio_risk import drawdowns
 from python_models.store import Scope
 from python_models.volatility import VOLATILITY_LOOKBACK, VolatilityHistory, volatility_history
 from warehouse.sessions import session_before, sessions_between
@@ -48,6 +51,11 @@ class Inputs:
     def scenarios_known(self, day: date) -> list[StressScenario]:
         """The scenarios of a session: replays that end later are none of them."""
         return [each for each in self.scenarios if not each.scenario.is_replay or each.end <= day]
+
+    @cached_property
+    def drawdowns(self) -> Floats:
+        """Each portfolio's deepest fall so far, (n_sessions, n_portfolios) as in `snapshots.daily_returns`."""
+        return drawdowns(self.snapshots.daily_returns)
 
     def own_returns(self, day: date, portfolios: Sequence[UUID]) -> Floats:
         """The daily returns of portfolios (n_sessions, n_portfolios) from the earliest inception up to a session."""
@@ -86,11 +94,16 @@ class Session:
         return {position.symbol for position in self.positions if position.symbol is not None}
 
 
-def read_inputs(conn: psycopg.Connection[Any], start: date, end: date) -> Inputs:
-    """Read what the sessions from `start` to `end` need, but for the holdings; raises UserError for unfit seeds."""
-    definitions = read.read_definitions(conn)
-    scenarios = read.read_scenarios(conn)
-    snapshots = read.read_snapshots(conn, start, end)
+def read_inputs(
+    conn: psycopg.Connection[Any],
+    definitions: Definitions,
+    scenarios: Sequence[StressScenario],
+    start: date,
+    end: date,
+    further: Sequence[date] = (),
+) -> Inputs:
+    """Read what the sessions from `start` to `end`, and further ones, need, but for the holdings."""
+    snapshots = read.read_snapshots(conn, start, end, further)
     days = sorted(snapshots.equity)
     sessions, windows = [], []
     if days:
@@ -104,7 +117,7 @@ def read_inputs(conn: psycopg.Connection[Any], start: date, end: date) -> Inputs
         replayed=replayed,
         snapshots=snapshots,
         panel=read.read_returns(conn, [*read.read_symbols(conn), *definitions.etfs], sessions),
-        states=read.read_states(conn, start, end),
+        states=read.read_states(conn, days),
     )
 
 
@@ -202,7 +215,9 @@ def _fingerprints(
     for position in session.positions:
         if position.portfolio_id in positions:
             positions[position.portfolio_id].append(position)
-    own_returns = inputs.own_returns(day, portfolios)
+    # of their own returns, all that led to the drawdown matter only through it
+    own_returns = inputs.own_returns(day, portfolios)[-BETA_WINDOW:]
+    drawdown = inputs.drawdowns[inputs.snapshots.rows[day], [inputs.snapshots.columns[each] for each in portfolios]]
     rests_on: dict[UUID | None, str] = {
         None: fingerprint(factors, list(digests.items()), np.packbits(session.held_together))
     }
@@ -215,6 +230,7 @@ def _fingerprints(
             [digests.get(position.symbol) for position in own],
             [_underlying_facts(position, underlyings, day) for position in own if position.is_option],
             own_returns[:, column],
+            float(drawdown[column]),
         )
     return rests_on
 

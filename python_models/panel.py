@@ -197,6 +197,15 @@ def read_scenarios(conn: psycopg.Connection[Any]) -> list[StressScenario]:
     return scenarios
 
 
+def read_sector_seeds(conn: psycopg.Connection[Any]) -> list[str]:
+    """Which versions of the sector seeds the portfolios were rolled with."""
+    rows = conn.execute(
+        "select distinct sector_seeds_fingerprint from ops.roll_forward_state"
+        " where sector_seeds_fingerprint is not null order by sector_seeds_fingerprint"
+    )
+    return [version for (version,) in rows]
+
+
 def read_symbols(conn: psycopg.Connection[Any]) -> list[str]:
     """Everything that portfolios hold or ever held and that has a market price: options' underlyings included."""
     rows = conn.execute(
@@ -232,15 +241,16 @@ def read_returns(conn: psycopg.Connection[Any], symbols: Sequence[str], sessions
     return panel
 
 
-def read_snapshots(conn: psycopg.Connection[Any], start: date, end: date) -> Snapshots:
-    """The snapshots of all portfolios from `start` to `end`, and the daily returns that led to them."""
+def read_snapshots(conn: psycopg.Connection[Any], start: date, end: date, further: Sequence[date] = ()) -> Snapshots:
+    """The snapshots of all portfolios from `start` to `end` and on further days, and the returns that led to them."""
     equity: dict[date, dict[UUID, float]] = {}
     position_counts: Counter[date] = Counter()
     rows = conn.execute(
         "select snapshot_date, portfolio_id, equity_balance::float8, num_positions from analytics.portfolio_snapshots"
-        " where snapshot_date between %s and %s order by snapshot_date, portfolio_id",
-        (start, end),
+        " where snapshot_date between %s and %s or snapshot_date = any(%s) order by snapshot_date, portfolio_id",
+        (start, end, list(further)),
     )
+    end = max([end, *further])
     for day, portfolio, balance, count in rows:
         equity.setdefault(day, {})[portfolio] = balance
         position_counts[day] += count
@@ -350,14 +360,11 @@ def read_underlyings(conn: psycopg.Connection[Any], wanted: Sequence[tuple[str, 
     return underlyings
 
 
-def read_states(
-    conn: psycopg.Connection[Any], start: date, end: date
-) -> dict[tuple[date, UUID | None], tuple[str, str]]:
-    """What the results of each session rest on: (inputs, method) by (session, portfolio or None for symbols)."""
+def read_states(conn: psycopg.Connection[Any], days: Sequence[date]) -> dict[tuple[date, UUID | None], tuple[str, str]]:
+    """What the results of these sessions rest on: (inputs, method) by (session, portfolio or None for symbols)."""
     rows = conn.execute(
-        "select calculation_date, portfolio_id, inputs, method from ops.risk_state"
-        " where calculation_date between %s and %s",
-        (start, end),
+        "select calculation_date, portfolio_id, inputs, method from ops.risk_state where calculation_date = any(%s)",
+        (list(days),),
     )
     return {(day, portfolio): (inputs, method) for day, portfolio, inputs, method in rows}
 

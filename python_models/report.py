@@ -23,10 +23,11 @@ _WHY = {
 class RiskReport:
     """What was done for the sessions `start` to `end`.
 
-    `sessions` have a snapshot of some portfolio, `computed` are those of them where something was due;
-    `unchanged_results` counts portfolios × sessions (and symbols as one more) that were left alone. `without_beta` has
-    the held symbols by model and reason, with their observations, `etfs` the ETF of each factor and `missing_factors`
-    those without any, all as of the last session computed.
+    `sessions` have a snapshot of some portfolio, `computed` are those of them where something was due; `healed` are the
+    other sessions where something was, of those with `causes` to look (none where they had been missed), and `left`
+    those that were not looked at. `unchanged_results` counts portfolios × sessions (and symbols as one more) that were
+    left alone. `without_beta` has the held symbols by model and reason, with their observations, `etfs` the ETF of each
+    factor and `missing_factors` those without any, all as of the last session of `computed`.
     """
 
     start: date
@@ -34,6 +35,9 @@ class RiskReport:
     sessions: int = 0
     unchanged_results: int = 0
     computed: list[date] = field(default_factory=list)
+    causes: dict[date, list[str]] = field(default_factory=dict)
+    healed: list[date] = field(default_factory=list)
+    left: list[date] = field(default_factory=list)
     symbols: int = 0
     portfolios: set[str] = field(default_factory=set)
     portfolio_results: int = 0
@@ -46,6 +50,9 @@ class RiskReport:
 
     def note_symbols(self, statistics: SymbolStatistics, held: set[str], factors: list[str]) -> None:
         """Take in the symbols of a session that is computed; sessions come in order."""
+        if statistics.day in self.causes:
+            self.healed.append(statistics.day)
+            return
         self.computed.append(statistics.day)
         self.symbols = len(statistics.symbols)
         self.etfs = dict(statistics.chosen)
@@ -63,8 +70,10 @@ class RiskReport:
 
     def note_portfolios(self, equity: dict[str, float], day: date) -> None:
         """Take in the portfolios of a session that are computed, by name."""
-        self.portfolios |= set(equity)
         self.portfolio_results += len(equity)
+        if day in self.causes:
+            return
+        self.portfolios |= set(equity)
         for name, balance in equity.items():
             if not balance > 0:
                 self.without_equity.setdefault(name, []).append(day)
@@ -80,6 +89,8 @@ class RiskReport:
             "portfolios": len(self.portfolios),
             "portfolio_results": self.portfolio_results,
             "unchanged_results": self.unchanged_results,
+            "healed": {day.isoformat(): self.causes[day] for day in self.healed},
+            "left_stale": len(self.left),
             "pruned_pairs": self.pruned_pairs,
             "rows": {table: count for table, count in self.rows.items() if count},
             "etfs": self.etfs,
@@ -90,21 +101,34 @@ class RiskReport:
 
     def lines(self) -> list[str]:
         """What was done, in words."""
+        lines = []
         if not self.sessions:
-            return [f"nothing to compute: no portfolio has a snapshot from {self.start} to {self.end}"]
-        if not self.computed:
-            return [f"results of {_many(self.sessions, 'session')} are current"]
-        days = str(self.computed[0])
-        if len(self.computed) > 1:
-            days = f"{len(self.computed):,} sessions, {self.computed[0]} to {self.computed[-1]}"
-        lines = [f"{days}: {_many(len(self.portfolios), 'portfolio')}, {_many(self.symbols, 'symbol')}"]
+            lines.append(f"nothing to compute: no portfolio has a snapshot from {self.start} to {self.end}")
+        if self.computed:
+            many = f"{_many(len(self.portfolios), 'portfolio')}, {_many(self.symbols, 'symbol')}"
+            lines.append(f"{_sessions(self.computed)}: {many}")
         if current := self.sessions - len(self.computed):
-            lines.append(f"results of {_many(current, 'more session')} are current")
-        lines.append(f"{sum(self.rows.values()):,} rows written")
+            lines.append(f"results of {_many(current, 'more session' if self.computed else 'session')} are current")
+        lines += self._lines_of_healing()
+        if self.rows:
+            lines.append(f"{sum(self.rows.values()):,} rows written")
         if self.pruned_pairs:
             lines.append(f"{self.pruned_pairs:,} pairs of earlier sessions pruned (AFTERCLOSE_PAIR_SESSIONS)")
         if self.etfs:
             lines.append("factors: " + ", ".join(f"{factor} {etf}" for factor, etf in self.etfs.items()))
+        return lines
+
+    def _lines_of_healing(self) -> list[str]:
+        """Which other sessions were computed, and why."""
+        missed = [day for day in self.healed if not self.causes[day]]
+        stale = [day for day in self.healed if self.causes[day]]
+        lines = [f"{_sessions(missed)}: computed, because missed before"] if missed else []
+        if stale:
+            causes = list(dict.fromkeys(cause for day in stale for cause in self.causes[day]))
+            more = [f"and {len(causes) - _NAMED} more"] if len(causes) > _NAMED else []
+            lines.append(f"{_sessions(stale)}: computed again ({', '.join(causes[:_NAMED] + more)})")
+        if same := len(self.causes) - len(self.healed):
+            lines.append(f"{_many(same, 'other session')} looked at: nothing that the results rest on has changed")
         return lines
 
     def warnings(self) -> list[tuple[str, str]]:
@@ -147,6 +171,10 @@ def _by_reason(
         if symbol in held and not has_number:
             reasons.setdefault(flag, {})[symbol] = count
     return reasons
+
+
+def _sessions(days: list[date]) -> str:
+    return str(days[0]) if len(days) == 1 else f"{len(days):,} sessions, {days[0]} to {days[-1]}"
 
 
 def _many(count: int, what: str) -> str:

@@ -10,11 +10,19 @@ import numpy as np
 import psycopg
 from threadpoolctl import threadpool_limits
 
-from python_models import store
+from python_models import staleness, store
 from python_models.conventions import Floats
-from python_models.fingerprints import method_fingerprint
+from python_models.fingerprints import fingerprint, method_fingerprint
 from python_models.inputs import Inputs, Session, blocks, read_inputs, sessions_of
-from python_models.panel import Underlyings, read_withdrawn
+from python_models.panel import (
+    Definitions,
+    StressScenario,
+    Underlyings,
+    read_definitions,
+    read_scenarios,
+    read_sector_seeds,
+    read_withdrawn,
+)
 from python_models.portfolio_results import OptionTerms, make_books, portfolio_blocks
 from python_models.report import RiskReport
 from python_models.stress import FactorShocks, factor_shocks, replay_shocks
@@ -32,6 +40,7 @@ def compute_risk(
     *,
     portfolio_ids: Sequence[UUID] | None = None,
     force: bool = False,
+    heal: int = 0,
     pair_sessions: int | None = None,
     terms: OptionTerms | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -40,7 +49,8 @@ def compute_risk(
 
     Every session on which some portfolio has a snapshot gets its results as of its close: no later price is looked at.
     Results whose inputs and method have not changed since they were written are left alone, and results of portfolios
-    that have no snapshot any more are removed.
+    that have no snapshot any more are removed. In the same pass other sessions are healed: those whose results stand on
+    inputs that have changed, and those that were missed since the last result.
 
     Args:
         conn: a connection with autocommit on; a session's results are replaced in one transaction.
@@ -48,6 +58,7 @@ def compute_risk(
         end: last session.
         portfolio_ids: whose portfolio tables to compute; None: all. Symbol tables are always of all holdings.
         force: compute again what has not changed, too.
+        heal: at most so many other sessions are looked at, the latest first; the report tells how many are left.
         pair_sessions: keep the pairs of so many sessions, up to the latest that has results; None: of all.
         terms: what options are valued with; by default no interest and each underlying's own dividends.
         progress: told after each session how many of how many are done.
@@ -59,14 +70,24 @@ def compute_risk(
     # Many small solves: more threads only wait for each other.
     with threadpool_limits(limits=1, user_api="blas"):
         store.withdraw(conn, read_withdrawn(conn))
-        inputs = read_inputs(conn, start, end)
-        report = RiskReport(start, end, sessions=len(inputs.days))
+        definitions, scenarios = read_definitions(conn), read_scenarios(conn)
+        staleness.mark_stale(conn, _foundations(conn, definitions, scenarios, terms), definitions.etfs)
+        stale = staleness.find_stale(conn, start, end, portfolio_ids)
+        healed = sorted(stale)[max(len(stale) - heal, 0) :]
+        inputs = read_inputs(conn, definitions, scenarios, start, end, healed)
+        report = RiskReport(
+            start,
+            end,
+            sessions=sum(start <= day <= end for day in inputs.days),
+            causes={day: stale[day] for day in healed},
+            left=[day for day in stale if day not in healed],
+        )
         pairs_from = _first_session_with_pairs(conn, end, pair_sessions)
         done = 0
         for block in blocks(conn, inputs):
-            results = store.Results()
+            results, unchanged = store.Results(), []
             for session in sessions_of(inputs, block, portfolio_ids, terms):
-                _compute(session, inputs, block.underlyings, terms, force, pairs_from, results, report)
+                unchanged += _compute(session, inputs, block.underlyings, terms, force, pairs_from, results, report)
                 if len(results) > _ROWS_AT_ONCE:
                     report.rows.update(store.replace(conn, results))
                     results = store.Results()
@@ -74,6 +95,7 @@ def compute_risk(
                 progress(done, len(inputs.days))
             if results.scopes:
                 report.rows.update(store.replace(conn, results))
+            store.confirm(conn, unchanged)
         if pair_sessions:
             report.pruned_pairs = store.prune_pairs(conn, pairs_from)
         return report
@@ -88,17 +110,18 @@ def _compute(
     pairs_from: date,
     results: store.Results,
     report: RiskReport,
-) -> None:
-    """Add what is due of one session to the results."""
+) -> list[store.Scope]:
+    """Add what is due of one session to the results, and return what is not."""
     day, method = session.day, method_fingerprint()
     due = {
         portfolio: (rests_on, method)
         for portfolio, rests_on in session.rests_on.items()
         if force or inputs.states.get((day, portfolio)) != (rests_on, method)
     }
-    report.unchanged_results += len(session.rests_on) - len(due)
+    unchanged = [(day, portfolio) for portfolio in session.rests_on if portfolio not in due]
+    report.unchanged_results += len(unchanged)
     if not due:
-        return
+        return unchanged
     statistics = symbol_statistics(
         day, session.symbols, session.returns, session.volatility.at(-1), inputs.definitions.candidates
     )
@@ -122,6 +145,20 @@ def _compute(
         results.blocks += portfolio_blocks(books, statistics, _shocks(inputs, statistics))
         report.note_portfolios({inputs.snapshots.names[each]: equity[each] for each in portfolios}, day)
     results.scopes |= {(day, portfolio): rests_on for portfolio, rests_on in due.items()}
+    return unchanged
+
+
+def _foundations(
+    conn: psycopg.Connection[Any], definitions: Definitions, scenarios: Sequence[StressScenario], terms: OptionTerms
+) -> dict[str, str]:
+    """What all results rest on beside the inputs, by name."""
+    return {
+        "risk models": method_fingerprint(),
+        "factor definitions": fingerprint(definitions),
+        "stress scenarios": fingerprint(scenarios),
+        "option terms": fingerprint(terms),
+        "sectors": fingerprint(read_sector_seeds(conn)),
+    }
 
 
 def _first_session_with_pairs(conn: psycopg.Connection[Any], end: date, pair_sessions: int | None) -> date:

@@ -122,6 +122,18 @@ def replace(conn: psycopg.Connection[Any], results: Results) -> dict[str, int]:
     return written
 
 
+def confirm(conn: psycopg.Connection[Any], scopes: Sequence[Scope]) -> None:
+    """Take back the suspicion that the results of these scopes are stale."""
+    if scopes:
+        conn.execute(
+            "update ops.risk_state as state set stale_because = null"
+            " from unnest(%s::date[], %s::uuid[]) as scope (day, portfolio_id)"
+            " where state.calculation_date = scope.day and state.portfolio_id is not distinct from scope.portfolio_id"
+            " and state.stale_because is not null",
+            [list(column) for column in zip(*scopes, strict=True)],
+        )
+
+
 def withdraw(conn: psycopg.Connection[Any], scopes: Sequence[Scope]) -> None:
     """Remove all results of these scopes."""
     if scopes:

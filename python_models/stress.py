@@ -1,5 +1,6 @@
 """Stress tests: what a scenario does to the factors, and what that does to every portfolio."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -307,7 +308,10 @@ def _conditional_expectation(shock: Floats, shocked: Integers, covariance: Float
     weights = np.linalg.solve(correlation, shock[shocked] / deviation)
     sigmas = float(np.sqrt(max(shock[shocked] / deviation @ weights, 0.0)))
     if sigmas > LARGEST_SHOCK:
-        return nothing, f"the shocks are {sigmas:.0f} daily standard deviations, more than {LARGEST_SHOCK:g}"
+        return (
+            nothing,
+            f"the shocks are {math.ceil(sigmas * 10) / 10:.1f} daily standard deviations, more than {LARGEST_SHOCK:g}",
+        )
     expected = shock.copy()
     expected[others] = covariance[np.ix_(others, shocked)] @ (weights / deviation)
     return expected, ""

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     fmp_url: str = Field("https://financialmodelingprep.com/stable", alias="AFTERCLOSE_FMP_URL")
     polygon_url: str = Field("https://api.massive.com", alias="AFTERCLOSE_POLYGON_URL")
     history_sessions: NonNegativeInt = Field(400, alias="AFTERCLOSE_HISTORY_SESSIONS")
+    heal_risk_sessions: NonNegativeInt = Field(252, alias="AFTERCLOSE_HEAL_RISK_SESSIONS")
+    risk_free_rate: Annotated[float, Field(ge=-0.1, le=1)] = Field(0.0, alias="AFTERCLOSE_RISK_FREE_RATE")
+    dividend_yield: Annotated[float, Field(ge=0, le=1)] | None = Field(None, alias="AFTERCLOSE_DIVIDEND_YIELD")
 
     pair_sessions: PositiveInt | None = Field(None, alias="AFTERCLOSE_PAIR_SESSIONS")
 

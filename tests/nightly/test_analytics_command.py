@@ -65,6 +65,7 @@ def test_pairs_are_kept_for_as_many_sessions_as_the_settings_say_and_force_bring
     assert night.rows(pairs) == [("02-07",), ("02-08",), ("02-09",), ("02-12",), ("02-13",), ("02-14",)]
     record = few.run("analytics", trade_date=ROLLED_TO)
     assert risk(record).counts["pruned_pairs"] == 4
+    assert "4 pairs of earlier sessions pruned (AFTERCLOSE_PAIR_SESSIONS)" in risk(record).lines
     # what has gone is not written again to be pruned again, nor missed
     again = few.run("analytics", start=date(2024, 2, 12), end=date(2024, 2, 13), force=True)
     assert risk(again).counts["rows"]["pairwise_correlations"] == 1

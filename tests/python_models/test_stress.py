@@ -153,8 +153,8 @@ def test_shocks_beyond_sixty_daily_deviations_are_not_extrapolated():
     together = Scenario("c", {"Market": -0.45, "Size": -0.45})  # √2·45 = 63.6
     shocks = factor_shocks((within, beyond, together), FACTORS, covariance, **BOND)
     assert shocks.correlated_reason[0] == ""
-    assert "60 daily standard deviations, more than 60" in shocks.correlated_reason[1]
-    assert "64 daily standard deviations" in shocks.correlated_reason[2]
+    assert "60.1 daily standard deviations, more than 60" in shocks.correlated_reason[1]
+    assert "63.7 daily standard deviations" in shocks.correlated_reason[2]
     assert np.isnan(shocks.correlated[1:]).all()
     assert np.isfinite(shocks.direct).all()
 
@@ -201,7 +201,7 @@ def test_a_replay_leaves_nothing_to_expect_but_is_guarded_like_the_others():
     shocks = factor_shocks((mild, wild), FACTORS, np.diag(np.full(8, 1e-4)), **BOND)
     assert shocks.correlated_reason[0] == ""
     assert_array_equal(shocks.correlated[0], shocks.direct[0])
-    assert "255 daily standard deviations" in shocks.correlated_reason[1]  # √8·90
+    assert "254.6 daily standard deviations" in shocks.correlated_reason[1]  # √8·90
     assert_array_equal(shocks.direct[1], -0.9)
 
 
