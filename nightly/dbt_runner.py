@@ -86,6 +86,7 @@ class DbtNode:
     tags: tuple[str, ...]
     schema: str
     relation: str
+    materialized: str
 
 
 class Dbt:
@@ -176,6 +177,7 @@ class Dbt:
                 tags=tuple(getattr(node, "tags", ())),
                 schema=getattr(node, "schema", ""),
                 relation=getattr(node, "alias", node.name),
+                materialized=getattr(node.config, "materialized", ""),
             )
             for node in (*manifest.nodes.values(), *manifest.unit_tests.values())
             if getattr(node.config, "materialized", None) != "ephemeral"

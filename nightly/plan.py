@@ -71,7 +71,9 @@ def _build_window(conn: psycopg.Connection, context: Context) -> None:
     views = prepare.views_to_build(conn, context.dbt)
     try:
         results = context.dbt.run(
-            [*views, *context.dbt.models_behind(rolling.WINDOW_MODEL)], context.dbt_variables, context.progress.step
+            [*views, *context.dbt.models_behind(rolling.WINDOW_MODEL)],
+            context.dbt_variables | {"tables_fit": prepare.tables_fit(conn, context.dbt)},
+            context.progress.step,
         ).results
     except DbtError as error:
         raise UserError(str(error)) from error

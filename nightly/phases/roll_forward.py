@@ -42,12 +42,11 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
         select = [*views, *(f"tag:{TAGS[number]}" for number in numbers)]
         invocation = context.dbt.run(
             select,
-            context.dbt_variables,
+            context.dbt_variables | {"tables_fit": prepare.tables_fit(conn, context.dbt)},
             context.progress.step,
             {rolling.WINDOW_MODEL: lambda: _tell_plan(conn, context)},
         )
-        if all(result.well for result in invocation.results if result.name in views):
-            prepare.remember_views(conn, context.dbt)
+        prepare.remember_built(conn, context.dbt, invocation.results)
         start_up = context.dbt.start_up.seconds - started_before
         worked = time.monotonic() - began - start_up
         of_nodes = sum(result.seconds for result in invocation.results)
