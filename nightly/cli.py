@@ -19,6 +19,7 @@ COMMANDS = {
     "analytics": ("nightly.night_commands", "The risk models alone, for one session or a span"),
     "check": ("nightly.check_command", "Check the setup, then the data (dbt test)"),
     "status": ("nightly.status_command", "Show recent runs, or one in full"),
+    "show": ("nightly.show_command", "One portfolio's risk on one page, on the terminal or as HTML"),
     "load": ("nightly.load_commands", "Load portfolios, positions, closes and flows from CSV files"),
     "db": ("nightly.db_commands", "Start, stop and find the database"),
     "dbt": ("nightly.dbt_command", "Any dbt command on the database: dbt -- run, dbt -- test, …"),
@@ -65,6 +66,7 @@ def cli() -> None:
     A night:       python run_nightly.py
     After a gap:   python run_nightly.py backfill
     What happened: python run_nightly.py status
+    One portfolio: python run_nightly.py show PORTFOLIO
     First steps:   python run_nightly.py demo
 
     Each command explains itself: python run_nightly.py COMMAND --help.

@@ -190,6 +190,8 @@ def next_commands() -> Sequence[tuple[str, str]]:
     """What to type after the demo, each with what it is for."""
     sample = SAMPLE.relative_to(PROJECT_ROOT)
     return (
+        ("see one portfolio's risk on one page", 'python run_nightly.py show "Core Growth" --demo'),
+        ("or the same in a browser", 'python run_nightly.py show "Core Growth" --demo --html core_growth.html'),
         ("load the same portfolios into a database of your own", f"python run_nightly.py load {sample}/portfolios"),
         (
             "run their nights there",

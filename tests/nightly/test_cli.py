@@ -54,7 +54,7 @@ def imported_by(*arguments: str, **environment: str) -> set[str]:
 def test_help_names_every_command_and_explains_the_exit_status():
     shown = run_cli("--help")
     assert shown.returncode == 0
-    for name in ("run", "backfill", "analytics", "check", "status", "load", "db", "dbt", "demo"):
+    for name in ("run", "backfill", "analytics", "check", "status", "show", "load", "db", "dbt", "demo"):
         assert f"\n  {name} " in shown.stdout
     assert "Exit status" in shown.stdout
 
@@ -87,6 +87,11 @@ def test_light_commands_stay_light(database: Database, small_book: Path):
 
 def test_the_risk_models_alone_need_no_dbt(night):
     assert not imported_by("analytics", **night.environment()) & {"dbt", "pandas", "sklearn"}
+
+
+def test_a_page_needs_no_numerics(night, tmp_path: Path):
+    page = str(tmp_path / "page.html")
+    assert not imported_by("show", "Growth", "--html", page, **night.environment()) & {*HEAVY}
 
 
 def test_without_a_command_the_night_is_run(unrolled, monkeypatch: pytest.MonkeyPatch, capsys):

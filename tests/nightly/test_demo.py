@@ -39,8 +39,13 @@ def test_the_demo_shows_a_morning_and_a_second_one_changes_nothing(capsys: pytes
             "closes are adjusted",
             "no corporate actions",
             "python run_nightly.py load ingest/sample/portfolios",
+            'python run_nightly.py show "Core Growth" --demo',
         ):
             assert text in out
+        assert cli.main(["show", "Core Growth", "--demo"]) == 0
+        page = capsys.readouterr().out
+        for text in ("Friday 1 July 2016", "1,119,514", "Market -35 %", "-356,891"):
+            assert text in page
         assert cli.main(["demo"]) == 0
         assert contents(database) == first
         assert "20 sessions, 2016-06-06 to 2016-07-01" in capsys.readouterr().out

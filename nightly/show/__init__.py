@@ -1,0 +1,1 @@
+"""One portfolio's risk on one page: read once, shown on a terminal, as HTML or as JSON."""

@@ -1,0 +1,242 @@
+"""What a page shows of one portfolio on one session: plain values, as stored.
+
+Amounts are dollars, returns, weights and volatilities decimals (0.01 is one percent), volatilities annual; losses are
+negative but for `var_95_1d` and `es_95_1d`. None is what is not known.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The portfolio's balance at the session's close; columns of `portfolio_snapshots`."""
+
+    snapshot_date: date
+    equity_balance: float
+    cash_value: float
+    long_value: float
+    short_value: float
+    gross_exposure: float
+    net_exposure: float
+    daily_pnl: float
+    daily_return: float | None
+    mtd_pnl: float
+    mtd_return: float
+    ytd_pnl: float
+    ytd_return: float
+    cumulative_pnl: float
+    cumulative_return: float
+    cumulative_capital_flow: float
+    num_positions: int
+    num_long_positions: int
+    num_short_positions: int
+    num_stale_positions: int
+    effective_num_positions: float | None
+    top_10_concentration: float | None
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session of the history; `drawdown` is from the peak since inception, flows left out."""
+
+    session_date: date
+    equity_balance: float
+    daily_pnl: float
+    daily_capital_flow: float
+    drawdown: float
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """A row of `portfolio_factor_exposures`."""
+
+    model: str
+    factor: str
+    exposure_value: float | None
+    exposure_dollar: float | None
+    positions_covered: int
+    positions_without: int
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Risk:
+    """A row of `portfolio_risk_metrics`."""
+
+    realized_vol_21d: float | None
+    realized_vol_63d: float | None
+    expected_vol_21d: float | None
+    vol_trend: str | None
+    vol_percentile: float | None
+    observations: int
+    quality_flag: str
+    factor_variance: float | None
+    specific_variance: float | None
+    ex_ante_vol: float | None
+    var_95_1d: float | None
+    es_95_1d: float | None
+    max_drawdown: float | None
+    beta_portfolio_regression: float | None
+    positions_without: int
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Holding:
+    """All lots of one symbol, an option by its own.
+
+    `market_symbol` is what statistics are of: the underlying of an option. Contributions are to `ex_ante_vol`;
+    `quality_flag` is of the factor betas.
+    """
+
+    symbol: str
+    market_symbol: str
+    investment_class: str
+    sector: str | None
+    lots: int
+    market_value: float
+    unrealized_pnl: float
+    daily_pnl: float
+    is_stale: bool
+    price_date: date | None
+    contribution_vol: float | None
+    contribution_share: float | None
+    quality_flag: str | None
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A row of `stress_test_results` with the scenario's name."""
+
+    scenario_id: str
+    name: str
+    category: str
+    description: str | None
+    direct_pnl: float | None
+    correlated_pnl: float | None
+    positions_excluded: int
+    reason: str | None
+
+    @property
+    def pnl(self) -> float | None:
+        """The P&L to rank by: the correlated one, or the direct one where there is none."""
+        return self.direct_pnl if self.correlated_pnl is None else self.correlated_pnl
+
+
+@dataclass(frozen=True)
+class Sector:
+    """A row of `portfolio_sector_exposures`."""
+
+    sector: str
+    market_value: float
+    weight: float | None
+    benchmark_weight: float
+    active_weight: float | None
+    num_positions: int
+
+
+@dataclass(frozen=True)
+class Correlations:
+    """A row of `correlation_calculations`."""
+
+    window_days: int
+    overall_correlation: float | None
+    correlation_concentration_score: float | None
+    effective_positions: float | None
+    positions_included: int
+    positions_excluded: int
+    data_quality: str
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A group of holdings that move together, and its symbols."""
+
+    cluster_number: int
+    nickname: str
+    avg_correlation: float | None
+    total_value: float
+    weight: float | None
+    symbols: list[str]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The correlation of two symbols of the book."""
+
+    symbol_1: str
+    symbol_2: str
+    correlation: float
+
+
+@dataclass(frozen=True)
+class RiskView:
+    """Everything on the page.
+
+    `sessions` are the last ones, oldest first; `holdings` the largest first; `scenarios` the worst first; `exposures`
+    by model, in the order of `reading.FACTORS`; `pairs` are of the largest symbols alone. `risk_from` and `risk_to`
+    span the sessions with risk results of this portfolio. `demo` says that it comes from the demo's database.
+    """
+
+    portfolio_id: UUID
+    name: str
+    snapshot: Snapshot
+    sessions: list[Session]
+    exposures: list[Exposure]
+    risk: Risk | None
+    holdings: list[Holding]
+    scenarios: list[Scenario]
+    sectors: list[Sector]
+    correlations: Correlations | None
+    clusters: list[Cluster]
+    pairs: list[Pair]
+    risk_from: date | None
+    risk_to: date | None
+    demo: bool = False
+
+    @property
+    def day(self) -> date:
+        """The session."""
+        return self.snapshot.snapshot_date
+
+    def weight(self, amount: float) -> float | None:
+        """An amount as a share of equity; None where equity is not positive."""
+        equity = self.snapshot.equity_balance
+        return amount / equity if equity > 0 else None
+
+    def exposures_of(self, model: str) -> list[Exposure]:
+        """The exposures by one model."""
+        return [exposure for exposure in self.exposures if exposure.model == model]
+
+    def contributors(self) -> list[Holding]:
+        """The holdings that the factor model covers, those that add most to volatility first."""
+        known = [holding for holding in self.holdings if holding.contribution_vol is not None]
+        return sorted(known, key=lambda holding: (-holding.contribution_vol, holding.symbol))
+
+    def ranked_scenarios(self) -> list[Scenario]:
+        """The scenarios with a P&L, the worst first; none where nothing is held that could be shocked."""
+        return [scenario for scenario in self.scenarios if scenario.pnl is not None] if self.holdings else []
+
+    @property
+    def analytics_command(self) -> str:
+        """What to type for the risk results of this session."""
+        words = ["python", "run_nightly.py", "analytics", "--date", self.day.isoformat(), "--portfolio", self.name]
+        return shlex.join(words)
+
+    def as_json(self, notes: list[str]) -> dict[str, Any]:
+        """The page's data as plain JSON values, with what is said of what is missing."""
+        return {**_plain(asdict(self)), "notes": notes}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, date | UUID) else value

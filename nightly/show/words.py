@@ -1,0 +1,80 @@
+"""Numbers, dates and flags as people read them, the same on a terminal and in HTML."""
+
+from __future__ import annotations
+
+from datetime import date
+
+NOT_KNOWN = "n/a"
+_WHOLE_DOLLARS_FROM = 100_000
+
+MODELS = {
+    "ridge": "all factors jointly",
+    "market": "alone against the market",
+    "interest_rate": "alone against bonds",
+    "spread": "alone against spreads",
+}
+FLAGS = {
+    "full_history": "full history",
+    "limited_history": "limited history",
+    "insufficient_history": "too little history",
+    "zero_variance": "prices that do not move",
+    "no_benchmark": "no returns of the benchmark",
+}
+
+
+def money(amount: float | None, scale: float = _WHOLE_DOLLARS_FROM, sign: str = "") -> str:
+    """Dollars, with cents where `scale`, what the page is about, is small; `sign="+"` shows the plus."""
+    return NOT_KNOWN if amount is None else f"{_no_minus_zero(amount, decimals(scale)):{sign},.{decimals(scale)}f}"
+
+
+def decimals(scale: float) -> int:
+    """Decimals that amounts of this scale are shown with."""
+    return 0 if abs(scale) >= _WHOLE_DOLLARS_FROM else 2
+
+
+def percent(share: float | None, sign: str = "", places: int = 1) -> str:
+    """A decimal as a percentage."""
+    return NOT_KNOWN if share is None else f"{_no_minus_zero(share, places + 2):{sign}.{places}%}"
+
+
+def number(value: float | None, sign: str = "", places: int = 2) -> str:
+    """A plain number."""
+    return NOT_KNOWN if value is None else f"{_no_minus_zero(value, places):{sign}.{places}f}"
+
+
+def short_money(amount: float) -> str:
+    """Dollars for the ticks of an axis: 1.12M, 250k, 0."""
+    for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(amount) >= unit:
+            return f"{amount / unit:.3g}{letter}"
+    return f"{amount:.3g}"
+
+
+def long_date(day: date) -> str:
+    """Friday 1 July 2016."""
+    return f"{day:%A} {day.day} {day:%B %Y}"
+
+
+def flag(name: str | None) -> str:
+    """A `quality_flag` in words."""
+    return "no returns" if name is None else FLAGS.get(name, name)
+
+
+def count(number_of: int, noun: str) -> str:
+    """One lot, 2 lots."""
+    return f"{number_of:,} {noun}{'' if number_of == 1 else 's'}"
+
+
+def and_more(names: list[str], shown: int = 5) -> str:
+    """The first of some names, and how many more there are."""
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
+
+
+def typographic(text: str) -> str:
+    """A number with a real minus sign, for print."""
+    return text.replace("-", "−")
+
+
+def _no_minus_zero(value: float, places: int) -> float:
+    return round(value, places) + 0.0
