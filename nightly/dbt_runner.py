@@ -129,8 +129,8 @@ class Dbt:
         return self._results("run", chosen, ("--select", *select), variables, progress, once_built)
 
     def models_behind(self, name: str) -> list[str]:
-        """The names of a model and of all models that it rests on, views left out: they are built when they change."""
-        nodes = {node.unique_id: node for node in self.nodes("model") if "views" not in node.tags}
+        """The names of a model and of all models that it rests on, however far away."""
+        nodes = {node.unique_id: node for node in self.nodes("model")}
         (start,) = (unique_id for unique_id, node in nodes.items() if node.name == name)
         found, waiting = set(), {start}
         while waiting:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from nightly import ledger, prepare
+from nightly import ledger, plan, prepare
 from nightly.context import Context, Request, make_context, new_york_date
 from nightly.dbt_runner import DbtError
 from nightly.phases import RISK, Phase, choose_phases
@@ -49,6 +49,8 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
         )
         try:
             _note(conn, run, warnings)
+            if request.command == "backfill":
+                progress.tell([plan.headline(plan.outline(conn, request, context))])
             for _, members in groupby(phases, key=lambda phase: phase.work):
                 _do_phases(conn, run, context, list(members))
         except BaseException:

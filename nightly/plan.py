@@ -37,22 +37,34 @@ def make_plan(
         progress.say("finding out what is due")
         _build_window(conn, context)
         return {
-            "command": request.command,
-            "arguments": request.arguments,
-            "trade_date": context.trade_date.isoformat(),
-            "portfolios": context.scope or "all",
+            **outline(conn, request, context),
             "phases": [phase.number for phase in phases],
-            "asked_for": _span(conn, context.recompute_from, context.trade_date),
-            "prices": _span(conn, context.collect_from, context.trade_date),
-            "risk": _span(conn, context.risk_from, context.trade_date),
             **rolling.read_window(conn, context),
         }
 
 
+def outline(conn: psycopg.Connection, request: Request, context: Context) -> dict[str, Any]:
+    """The part of a plan that is known before anything is looked at: what is asked for, of whom."""
+    return {
+        "command": request.command,
+        "arguments": request.arguments,
+        "trade_date": context.trade_date.isoformat(),
+        "portfolios": context.scope or "all",
+        "asked_for": _span(conn, context.recompute_from, context.trade_date),
+        "prices": _span(conn, context.collect_from, context.trade_date),
+        "risk": _span(conn, context.risk_from, context.trade_date),
+    }
+
+
+def headline(outline: dict[str, Any]) -> str:
+    """What is asked for, of whom, in one line."""
+    scope = "all portfolios" if outline["portfolios"] == "all" else ", ".join(outline["portfolios"])
+    asked = _sessions(outline["asked_for"]) if outline["asked_for"] else f"what is due to {outline['trade_date']}"
+    return f"{outline['command']} of {scope}: {asked}"
+
+
 def render(plan: dict[str, Any]) -> str:
     """A plan as text: what is asked for, and a paragraph for each phase that does something of its own."""
-    scope = "all portfolios" if plan["portfolios"] == "all" else ", ".join(plan["portfolios"])
-    asked = _sessions(plan["asked_for"]) if plan["asked_for"] else f"what is due to {plan['trade_date']}"
     paragraphs = {
         "1": [f"prices of {_sessions(plan['prices'])} are collected; what the sources restate comes on top of this:"],
         "2": rolling.describe(plan["causes"], plan["rolled"], plan["idle"]),
@@ -64,17 +76,16 @@ def render(plan: dict[str, Any]) -> str:
         if phase in plan["phases"]
         for number, line in enumerate(paragraph)
     ]
-    return "\n".join([f"{plan['command']} of {scope}: {asked}", *lines, "dry run: nothing was done"])
+    return "\n".join([headline(plan), *lines, "dry run: nothing was done"])
 
 
 def _build_window(conn: psycopg.Connection, context: Context) -> None:
-    views = prepare.views_to_build(conn, context.dbt)
+    current = {view.name for view in context.dbt.nodes("model", "views")}
+    current.difference_update(prepare.views_to_build(conn, context.dbt))
+    select = [name for name in context.dbt.models_behind(rolling.WINDOW_MODEL) if name not in current]
     try:
-        results = context.dbt.run(
-            [*views, *context.dbt.models_behind(rolling.WINDOW_MODEL)],
-            context.dbt_variables | {"tables_fit": prepare.tables_fit(conn, context.dbt)},
-            context.progress.step,
-        ).results
+        variables = context.dbt_variables | {"tables_fit": prepare.tables_fit(conn, context.dbt)}
+        results = context.dbt.run(select, variables, context.progress.step).results
     except DbtError as error:
         raise UserError(str(error)) from error
     if failed := [f"{result.name}: {result.message}" for result in results if not result.well]:

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from small_nights import ROLLED_TO, TONIGHT
 
+from ingest.portfolios import load_folder
 from nightly import cli, plan, rolling
 from nightly.context import Request
 from nightly.progress import LogProgress
@@ -96,8 +97,18 @@ def test_a_backfill_says_its_plan_before_it_writes(corrected, capsys):
     run = corrected.run("backfill", end=ROLLED_TO, phases=("2",))
     assert run.status == "failed"
     said = capsys.readouterr().err
+    assert "backfill of all portfolios: what is due to 2024-02-14" in said
     assert "BBB close of 2024-02-01 restated: 2 portfolios from 2024-02-01" in said
     assert "Growth, Income: 10 sessions, 2024-02-01 to 2024-02-14" in said
+
+
+def test_a_dry_run_before_the_first_run_of_all(unrolled, small_book):
+    with unrolled.database.connect() as conn:
+        load_folder(conn, small_book)
+    made = make(unrolled)
+    assert made["causes"][0]["cause"] == "first roll"
+    assert "        Growth, Income: 32 sessions, 2024-01-02 to 2024-02-15" in plan.render(made).splitlines()
+    assert unrolled.rows("select to_regclass('analytics.position_values') is null") == [(True,)]
 
 
 def test_a_long_list_is_cut_and_says_what_it_leaves_out():

@@ -316,6 +316,14 @@ def test_dividends_on_a_weekend_and_on_the_monday_after_add_up(books):
     assert books.daily_pnl[-1] == 20  # 30 − 10
 
 
+@case(lot(10, 100, exit_date=MON, exit_price=60), A=[100, 100, 100, 100, 60, 60], actions=[dividend(40, FRI)])
+def test_returned_capital_is_income_and_leaves_the_cost(books):
+    assert books.daily_dividend_income == [0, 0, 0, 400, 0]
+    assert books.daily_pnl == [0] * 5  # 400 − 10·40: nothing was earned
+    assert books.daily_realized_pnl == [0, 0, 0, 0, -400]  # 10·(60 − 100)
+    assert books.equity_balance == [10_000] * 5
+
+
 # Closes
 
 
@@ -476,6 +484,13 @@ def test_a_symbol_that_never_has_a_price_stays_at_cost(books):
     assert books.num_stale_positions == [1] * 5
     assert books.daily_pnl == [0, 0, 10, 0, 0]  # its dividend is paid
     assert (books.position()["last_price"], books.position()["is_stale"]) == (100, True)
+
+
+@case(lot(10, 100, exit_date=MON, exit_price=0), A=[100, 40, None, None, None, None])
+def test_a_worthless_holding_keeps_its_last_price_until_its_exit_at_zero(books):
+    assert books.long_value == [400, 400, 400, 400, 0]
+    assert books.daily_pnl == [-600, 0, 0, 0, -400]
+    assert books.daily_realized_pnl == [0, 0, 0, 0, -1_000]
 
 
 # Dates that are no sessions
