@@ -2,8 +2,8 @@
 
     python benchmarks/position_views.py [--portfolios 100] [--positions 100] [--sessions 1000]
 
-Makes a database in a temporary folder (4 GB for the 10 million positions of the default), fills it with numbers that mean
-nothing, and prints the plan and time of each query. Nothing is left behind.
+Makes a database in a temporary folder (4 GB and six minutes for the 10 million rows of the default), fills it with
+numbers that mean nothing, and prints the time of each query and which tables it reads whole. Nothing is left behind.
 """
 
 import argparse
@@ -56,7 +56,8 @@ def make_tables(conn: psycopg.Connection[Any], database: Database, workspace: Pa
     prepare.prepare_seeds(conn, dbt, LogProgress())
     views = prepare.views_to_build(conn, dbt)
     results = dbt.run([*views, "tag:phase_2", "tag:phase_2_5", "tag:phase_2_75"]).results
-    assert all(result.well for result in results), [result for result in results if not result.well]
+    if failed := [result for result in results if not result.well]:
+        raise SystemExit(f"dbt failed: {failed}")
 
 
 def fill(conn: psycopg.Connection[Any], portfolios: int, positions: int, sessions: int, symbols: int = 500) -> None:

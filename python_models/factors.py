@@ -71,7 +71,8 @@ def factor_returns(returns: ArrayLike, symbols: Sequence[str], chosen: Mapping[s
     """Daily returns of the factors, in the order of `FACTORS`.
 
     Market and Interest Rate are the returns of their ETFs (SPY, TLT); a style factor is its ETF's return minus the
-    Market's, so without a market there is no style factor. Decimals; positive when the ETF gains (on the market).
+    Market's. Without a market there is none: what all stocks share would pass for each one's own, and a book for far
+    better spread than it is. Decimals; positive when the ETF gains (on the market).
 
     Args:
         returns: daily returns (n_sessions, n_symbols).
@@ -82,10 +83,10 @@ def factor_returns(returns: ArrayLike, symbols: Sequence[str], chosen: Mapping[s
     """
     etf_returns = _etf_returns(returns, symbols, chosen)
     series = {}
-    for factor in FACTORS:
+    for factor in FACTORS if MARKET in etf_returns else ():
         if factor in (MARKET, INTEREST_RATE) and factor in etf_returns:
             series[factor] = etf_returns[factor]
-        elif factor in etf_returns and MARKET in etf_returns:
+        elif factor in etf_returns:
             series[factor] = _difference(etf_returns[factor], etf_returns[MARKET])
     return _as_factor_returns(series, len(as_columns(returns)))
 

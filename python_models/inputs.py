@@ -210,7 +210,7 @@ def _fingerprints(
     digests = dict(zip(session.symbols, map(fingerprint, np.ascontiguousarray(session.returns.T)), strict=True))
     factors = fingerprint(day, inputs.definitions, [digests.get(etf) for etf in inputs.etfs])
     replays = [inputs.replayed.get(each.scenario.scenario_id) for each in inputs.scenarios_known(day)]
-    scenarios = fingerprint(terms, inputs.scenarios_known(day), *replays)
+    scenarios = fingerprint(inputs.scenarios_known(day), *replays)
     positions: dict[UUID, list[Position]] = {portfolio: [] for portfolio in portfolios}
     for position in session.positions:
         if position.portfolio_id in positions:
@@ -222,13 +222,14 @@ def _fingerprints(
         None: fingerprint(factors, list(digests.items()), np.packbits(session.held_together))
     }
     for column, (portfolio, own) in enumerate(positions.items()):
+        options = [_underlying_facts(position, underlyings, day) for position in own if position.is_option]
         rests_on[portfolio] = fingerprint(
             factors,
             scenarios,
             inputs.snapshots.equity[day][portfolio],
             own,
             [digests.get(position.symbol) for position in own],
-            [_underlying_facts(position, underlyings, day) for position in own if position.is_option],
+            (terms, options) if options else None,
             own_returns[:, column],
             float(drawdown[column]),
         )

@@ -308,10 +308,8 @@ def _conditional_expectation(shock: Floats, shocked: Integers, covariance: Float
     weights = np.linalg.solve(correlation, shock[shocked] / deviation)
     sigmas = float(np.sqrt(max(shock[shocked] / deviation @ weights, 0.0)))
     if sigmas > LARGEST_SHOCK:
-        return (
-            nothing,
-            f"the shocks are {math.ceil(sigmas * 10) / 10:.1f} daily standard deviations, more than {LARGEST_SHOCK:g}",
-        )
+        rounded_up = math.ceil(sigmas * 10) / 10
+        return nothing, f"the shocks are {rounded_up:.1f} daily standard deviations, more than {LARGEST_SHOCK:g}"
     expected = shock.copy()
     expected[others] = covariance[np.ix_(others, shocked)] @ (weights / deviation)
     return expected, ""

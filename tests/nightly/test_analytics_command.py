@@ -171,6 +171,9 @@ def test_results_that_cannot_be_right_fail_the_data_checks(on_this_database, cap
         update analytics.symbol_interest_rate_betas set quality_flag = 'full_history' where symbol = 'AAA';
         update analytics.portfolio_factor_exposures set exposure_dollar = exposure_dollar + 1 where model = 'market';
         update analytics.portfolio_factor_exposures set positions_covered = positions_covered + 1;
+        update analytics.symbol_volatility set quality_flag = 'insufficient_history' where symbol = 'AAA';
+        insert into analytics.correlation_clusters
+        select calculation_date, portfolio_id, 9, 'alone', 0.8, 1, 0.1 from analytics.portfolio_risk_metrics;
         update analytics.portfolio_risk_metrics set ex_ante_vol = 0.2, factor_variance = 0.04, specific_variance = 0;
         update analytics.stress_test_results set correlated_pnl = 1, direct_pnl = 1, correlation_effect = 0,
             factor_impacts = '{"Market": 2}', stressed_equity = 1;
@@ -187,8 +190,13 @@ def test_results_that_cannot_be_right_fail_the_data_checks(on_this_database, cap
         "source_is_session_risk_factor_correlations",
         "factor_exposures_are_of_equity",
         "exposures_cover_every_holding",
+        "exposures_are_sums_of_positions",
+        "clusters_have_their_members",
+        "symbol_volatility_are_possible",
         "risk_contributions_sum_to_ex_ante_vol",
         "stress_results_add_up",
     ):
         assert f"Failure in test {name}" in out, name
-    assert out.count("Failure in test") == 8
+    assert out.count("Failure in test") == 11
+    # which holdings have no beta, and why, is told and fails nothing
+    assert "Warning in test holdings_without_beta" in out

@@ -1,5 +1,6 @@
 """What is refused in the seeds that people edit: everything at once, with the file's line."""
 
+import csv
 import re
 import shutil
 from pathlib import Path
@@ -40,6 +41,24 @@ def change(seeds: Path, file: str, pattern: str, replacement: str) -> None:
 
 def test_the_seeds_of_the_project_hold(seeds):
     assert problems(seeds) == []
+
+
+def test_the_scenarios_are_those_that_a_desk_expects(seeds):
+    with (seeds.parent / SCENARIOS).open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    alone = {
+        category: {float(row["shock"]) for row in rows if row["category"] == category}
+        for category in ("market", "rates")
+    }
+    assert alone["market"] == {0.05, -0.05, 0.1, -0.1, -0.2, 0.25, -0.25, -0.35}
+    assert alone["rates"] == {25, -25, 50, -50, 100, -100, 200, -200, 300}
+    by_name = {
+        *("value_rotation", "growth_rotation", "small_cap_selloff", "quality_flight", "momentum_crash"),
+        *("volatility_spike", "liquidity_crisis"),
+    }
+    assert by_name == {row["scenario_id"] for row in rows if row["category"] in ("rotation", "combination")}
+    replayed = {row["window_start"][:4] for row in rows if row["category"] == "replay"}
+    assert replayed == {"2000", "2007", "2011", "2018", "2020", "2021"}  # 2022 from the last close of 2021
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,12 @@ def test_another_version_of_the_models_is_taken_up_a_number_of_sessions_at_a_tim
     assert {day for day, _ in rewritten(night, before)} == {1, 2, 5, 6, 7, 8, 9, 12, 13, 14}
     assert not [problem for problem in last.warnings if problem.scope == "stale results"]
 
+    dearer = Night(analysed.database, settings.model_copy(update={"risk_free_rate": 0.04}))
+    run = dearer.run(trade_date=END, phases=("3",))
+    # there are no options, so to look is all that is done
+    assert "4 other sessions looked at: nothing that the results rest on has changed" in risk(run).lines
+    assert rewritten(night, before) == {(day.day, whose) for day, whose in before}
+
 
 def test_the_risk_of_missed_sessions_is_caught_up(night: Night):
     run = night.run(now=datetime(2024, 2, 16, 23, 30, tzinfo=UTC))

@@ -76,7 +76,7 @@ def test_factors_without_an_etf_are_absent(synthetic: Panel):
     assert "Quality" not in factor_returns(synthetic.returns, synthetic.symbols, without_quality).names
     assert "Quality" not in spread_returns(synthetic.returns, synthetic.symbols, without_quality).names
     without_market = {factor: etf for factor, etf in chosen.items() if factor != "Market"}
-    assert factor_returns(synthetic.returns, synthetic.symbols, without_market).names == ("Interest Rate",)
+    assert factor_returns(synthetic.returns, synthetic.symbols, without_market).names == ()
     assert spread_returns(synthetic.returns, synthetic.symbols, without_market).names == ("Growth-Value",)
     nothing = factor_returns(synthetic.returns, synthetic.symbols, {})
     assert nothing.values.shape == (len(synthetic.returns), 0)

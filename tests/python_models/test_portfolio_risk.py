@@ -413,6 +413,37 @@ def test_other_portfolios_do_not_matter(seed: int):
 
 @examples
 @given(seeds)
+def test_a_cash_only_portfolio_has_no_risk_and_leaves_the_others_theirs(seed: int):
+    model, holdings = random_model(seed), books(8, seed)
+    expected = all_numbers(holdings, model)
+    with_cash = dataclasses.replace(holdings, equity=np.append(holdings.equity, 7e4))
+    numbers = all_numbers(with_cash, model)
+    assert_allclose(numbers[:-1], expected, rtol=1e-12)
+    assert_array_equal(numbers[-1], 0.0)
+
+
+@examples
+@given(seeds, st.floats(1.5, 20))
+def test_a_book_the_other_way_round_has_the_same_volatility_and_leverage_multiplies_it(seed: int, leverage: float):
+    model, holdings = random_model(seed), books(8, seed)
+    short = dataclasses.replace(holdings, value=-holdings.value)
+    levered = dataclasses.replace(holdings, equity=holdings.equity / leverage)
+
+    def of(each: Holdings) -> tuple[np.ndarray, np.ndarray]:
+        risk = ex_ante_risk(each, model.betas, model.residual_variance, model.covariance)
+        return risk.ex_ante_vol, portfolio_exposures(each, model.betas).value
+
+    (volatility_, exposure), (volatility_short, exposure_short), (volatility_levered, exposure_levered) = map(
+        of, (holdings, short, levered)
+    )
+    assert_allclose(volatility_short, volatility_, rtol=1e-9)
+    assert_allclose(exposure_short, -exposure, rtol=1e-9)
+    assert_allclose(volatility_levered, leverage * volatility_, rtol=1e-9)
+    assert_allclose(exposure_levered, leverage * exposure, rtol=1e-9)
+
+
+@examples
+@given(seeds)
 def test_long_and_short_of_the_same_thing_leave_no_trace(seed: int):
     random = np.random.default_rng(seed)
     model = random_model(seed)

@@ -27,6 +27,7 @@ from ingest.portfolios import load_folder
 from nightly.context import Request
 from nightly.night import run_night
 from nightly.progress import LogProgress
+from python_models.portfolio_results import OptionTerms
 from python_models.run import compute_risk
 from python_models.store import PORTFOLIO_TABLES, SYMBOL_TABLES
 from tests.real_book import SYMBOLS
@@ -488,7 +489,8 @@ def test_exposures_are_values_times_betas_over_equity(conn: psycopg.Connection[A
     assert_allclose(exposures["exposure_dollar"], exposures["from_value"], rtol=1e-12)
 
 
-def test_an_option_counts_as_its_underlying_at_delta(conn: psycopg.Connection[Any], rolled: Rolled):
+@pytest.mark.parametrize("terms", [OptionTerms(), OptionTerms(rate=0.05, dividend_yield=0.02)])
+def test_an_option_counts_as_its_underlying_at_delta(conn: psycopg.Connection[Any], rolled: Rolled, terms: OptionTerms):
     """The call was never priced, so it is valued at the realized volatility of its underlying."""
     ((units, volatility),) = conn.execute(
         """
@@ -501,17 +503,18 @@ def test_an_option_counts_as_its_underlying_at_delta(conn: psycopg.Connection[An
     )
     spot, years = rolled.closes.loc[END.isoformat(), "AAPL"], (date(2024, 6, 21) - END).days / 365
     dividends = 0.23 + 3 * 0.24  # of 2023, the year before
-    carry = dividends / spot
-    d1 = (np.log(spot / 190) + (volatility**2 / 2 - carry) * years) / (volatility * np.sqrt(years))
+    carry = dividends / spot if terms.dividend_yield is None else terms.dividend_yield
+    d1 = (np.log(spot / 190) + (volatility**2 / 2 + terms.rate - carry) * years) / (volatility * np.sqrt(years))
     delta_value = units * spot * np.exp(-carry * years) * norm.cdf(d1)
     with taken_back(conn):
         without = "select exposure_dollar from analytics.portfolio_factor_exposures where portfolio_id = %s" + (
             " and calculation_date = %s and model = 'market'"
         )
         odds = portfolio(conn, ODDS)
+        compute_risk(conn, END, END, terms=terms)
         ((held,),) = conn.execute(without, [odds, END])
         conn.execute("delete from analytics.position_values where symbol = %s and value_date = %s", [CALL, END])
-        compute_risk(conn, END, END)
+        compute_risk(conn, END, END, terms=terms)
         ((left,),) = conn.execute(without, [odds, END])
     ((beta,),) = conn.execute(
         "select beta from analytics.symbol_market_betas where symbol = 'AAPL' and calculation_date = %s", [END]
@@ -586,6 +589,101 @@ def test_what_has_no_number_has_a_reason(conn: psycopg.Connection[Any]):
     assert ["ZZZZ (0)" in message for message in warnings.values()].count(True) == 1
     assert report.counts()["etfs"] == FACTOR_ETFS
     assert report.counts()["missing_factors"] == []
+
+
+def test_a_constant_price_is_named_and_left_out(conn: psycopg.Connection[Any]):
+    with taken_back(conn):
+        conn.execute("update analytics.daily_returns set total_return = 0 where symbol = 'KO'")
+        compute_risk(conn, END, END)
+        for table, number in (
+            ("symbol_market_betas", "beta"),
+            ("symbol_interest_rate_betas", "beta"),
+            ("symbol_factor_exposures", "beta"),
+            ("symbol_volatility", "expected_vol_21d"),
+        ):
+            flags = conn.execute(
+                f"select distinct quality_flag, {number} from analytics.{table} where symbol = 'KO'"
+                " and calculation_date = %s",
+                [END],
+            )
+            assert flags.fetchall() == [("zero_variance", None)], table
+        ((counted, beta),) = conn.execute(
+            "select positions_without, exposure_dollar from analytics.portfolio_factor_exposures"
+            " inner join raw.portfolios using (portfolio_id)"
+            " where name = %s and calculation_date = %s and model = 'market'",
+            [ODDS, END],
+        )
+        assert counted == 3 and beta is not None  # beside the bakery, and what has no price
+        pairs = (
+            "select count(correlation) from analytics.pairwise_correlations"
+            " where 'KO' in (symbol_1, symbol_2) and calculation_date = %s"
+        )
+        assert conn.execute(pairs, [END]).fetchone() == (0,)
+
+
+def test_without_the_benchmark_there_are_reasons_and_the_losses_of_the_past(conn: psycopg.Connection[Any]):
+    with taken_back(conn):
+        conn.execute("delete from analytics.daily_returns where symbol = 'SPY'")
+        report = compute_risk(conn, END, END)
+        assert report.missing_factors[0] == "Market"
+        betas = "select distinct quality_flag, beta from analytics.symbol_market_betas where calculation_date = %s"
+        assert conn.execute(betas, [END]).fetchall() == [("no_benchmark", None)]
+        exposures = frame(
+            conn,
+            "select exposures.* from analytics.portfolio_factor_exposures as exposures"
+            " inner join raw.portfolios using (portfolio_id)"
+            " where name = %s and calculation_date = %s and model = 'market'",
+            SIXTY,
+            END,
+        )
+        assert exposures["exposure_dollar"].isna().all() and (exposures["positions_covered"] == 0).all()
+        assert set(exposures["reason"]) == {"no position has a beta"}
+        (metrics,) = conn.execute(
+            "select ex_ante_vol, beta_portfolio_regression, var_95_1d, reason from analytics.portfolio_risk_metrics"
+            " inner join raw.portfolios using (portfolio_id) where name = %s and calculation_date = %s",
+            [SIXTY, END],
+        )
+        assert metrics[:2] == (None, None)
+        assert metrics[2] > 0  # today's holdings on past returns need no model
+        assert metrics[3].startswith("no position has a beta")
+        stress = conn.execute(
+            "select count(*), count(direct_pnl), count(correlated_pnl), count(reason)"
+            " from analytics.stress_test_results inner join raw.portfolios using (portfolio_id) where name = %s and calculation_date = %s",
+            [SIXTY, END],
+        ).fetchone()
+        assert stress == (stress[0], 0, 0, stress[0])
+
+
+def test_a_net_short_and_levered_book_has_the_risk_of_its_mirror_on_less_equity(conn: psycopg.Connection[Any]):
+    sixty = portfolio(conn, SIXTY)
+
+    def numbers() -> dict[str, float]:
+        metrics = (
+            "select ex_ante_vol from analytics.portfolio_risk_metrics where portfolio_id = %s and calculation_date = %s"
+        )
+        stress = (
+            "select scenario_id, direct_pnl from analytics.stress_test_results"
+            " where portfolio_id = %s and calculation_date = %s"
+        )
+        ((volatility,),) = conn.execute(metrics, [sixty, END])
+        return {"volatility": volatility, **dict(conn.execute(stress, [sixty, END]).fetchall())}
+
+    ahead = numbers()
+    with taken_back(conn):
+        conn.execute(
+            "update analytics.position_values set quantity = -quantity, market_value = -market_value"
+            " where portfolio_id = %s and value_date = %s",
+            [sixty, END],
+        )
+        conn.execute(
+            "update analytics.portfolio_snapshots set equity_balance = equity_balance / 4"
+            " where portfolio_id = %s and snapshot_date = %s",
+            [sixty, END],
+        )
+        assert compute_risk(conn, END, END).portfolios == {SIXTY}
+        back = numbers()
+    assert_allclose(back.pop("volatility"), 4 * ahead.pop("volatility"), rtol=1e-9)
+    assert_allclose(list(back.values()), [-ahead[scenario] for scenario in back], rtol=1e-9)
 
 
 @dataclass(frozen=True)

@@ -331,6 +331,25 @@ def test_long_and_short_of_the_same_thing_cancel(seed: int):
 
 
 @examples
+@given(seeds)
+def test_a_book_the_other_way_round_gains_what_the_first_one_loses(seed: int):
+    """Net short and levered books too, and below the floor: a short gains 100 % of what it sold at most."""
+    betas = np.random.default_rng(seed).normal(1.5, 2, (6, 8))
+    holdings, _ = random_books(6, seed, with_options=False)
+    shocks = factor_shocks(SCENARIOS, FACTORS, some_covariance(), **BOND)
+    ahead = stress_test(holdings, betas, shocks)
+    back = stress_test(dataclasses.replace(holdings, value=-holdings.value), betas, shocks)
+    size = np.abs(holdings.value[:-1]).sum()
+    assert_allclose(back.correlated_pnl[:3], -ahead.correlated_pnl[:3], rtol=1e-9, atol=1e-12 * size)
+    assert_allclose(back.direct_pnl[:3], -ahead.direct_pnl[:3], rtol=1e-9, atol=1e-12 * size)
+    with_cash = dataclasses.replace(holdings, equity=np.append(holdings.equity, 7e4))
+    again = stress_test(with_cash, betas, shocks)
+    assert_allclose(again.correlated_pnl[:3], ahead.correlated_pnl[:3], rtol=1e-12)
+    assert_array_equal(again.correlated_pnl[-1], 0.0)
+    assert_array_equal(again.stressed_equity[-1], 7e4)
+
+
+@examples
 @given(seeds, st.floats(0.05, 0.95))
 def test_splitting_reordering_and_scaling_books_change_nothing(seed: int, share: float):
     random = np.random.default_rng(seed)

@@ -13,6 +13,12 @@ def test_defaults(monkeypatch):
     settings = load_settings()
     assert settings.database_url is None
     assert (settings.postgres_version, settings.providers, settings.history_sessions) == (18, "yahoo,fmp,polygon", 400)
+    assert (settings.heal_risk_sessions, settings.risk_free_rate, settings.dividend_yield, settings.pair_sessions) == (
+        252,
+        0.0,
+        None,
+        None,
+    )
 
 
 def test_environment_wins_over_the_file_also_when_set_to_nothing(tmp_path, monkeypatch):
@@ -42,10 +48,14 @@ def test_a_relative_home_hangs_on_the_project(monkeypatch, tmp_path):
 def test_every_wrong_value_is_named(monkeypatch):
     monkeypatch.setenv("AFTERCLOSE_POSTGRES_VERSION", "17")
     monkeypatch.setenv("AFTERCLOSE_HISTORY_SESSIONS", "many")
+    monkeypatch.setenv("AFTERCLOSE_RISK_FREE_RATE", "4")  # a decimal, not percent
+    monkeypatch.setenv("AFTERCLOSE_DIVIDEND_YIELD", "nan")
     with pytest.raises(UserError) as refusal:
         load_settings()
     assert "AFTERCLOSE_POSTGRES_VERSION: Input should be 16 or 18" in str(refusal.value)
     assert "AFTERCLOSE_HISTORY_SESSIONS: Input should be a valid integer" in str(refusal.value)
+    assert "AFTERCLOSE_RISK_FREE_RATE: Input should be less than or equal to 1" in str(refusal.value)
+    assert "AFTERCLOSE_DIVIDEND_YIELD: " in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
