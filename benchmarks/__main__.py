@@ -30,6 +30,9 @@ def cli() -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of real prices, as `files:DIR` reads it. Default: an invented market.",
 )
+@click.option(
+    "--loop", default=20, show_default=True, type=click.IntRange(0), help="Portfolios of the pandas loop; 0: none."
+)
 @click.option("--seed", default=1, show_default=True, help="Of the books, and of the invented market.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the results here.")
 @click.option(
@@ -41,12 +44,13 @@ def run(
     symbols: int,
     sessions: int,
     market: Path | None,
+    loop: int,
     seed: int,
     json_file: Path | None,
     keep: Path | None,
 ) -> None:
     """Build a market and books, run them, and print what each step costs."""
-    size = Size(portfolios, positions, symbols, sessions, seed, "real" if market else "invented")
+    size = Size(portfolios, positions, symbols, sessions, seed, loop, "real" if market else "invented")
     if keep and keep.exists() and any(keep.iterdir()):
         raise click.UsageError(f"--keep {keep}: it is not empty; name a new folder")
     try:
