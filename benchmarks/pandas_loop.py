@@ -299,6 +299,8 @@ def compare(night: Night, portfolio: str, found: dict[str, Any], comparison: Com
             comparison.hold(f"{values['symbol']} {name}", beta, exposures[values["symbol"], "ridge", name])
     pairs = night.ask(
         "select symbol_1, symbol_2, correlation from analytics.pairwise_correlations where calculation_date = %(day)s"
+        " and symbol_1 = any(%(symbols)s) and symbol_2 = any(%(symbols)s)",
+        symbols=[values["symbol"] for values in found["positions"].values()],
     ).set_index(["symbol_1", "symbol_2"])["correlation"]
     for pair, correlation in found["pairs"].items():
         comparison.hold(" and ".join(pair), correlation, pairs[pair])
