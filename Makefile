@@ -9,10 +9,12 @@ INSTALLED := $(VENV)/.installed
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format constraints clean
+.PHONY: help install demo test test-all lint format constraints clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+install: $(INSTALLED) ## install into .venv, or bring it up to date; the others do it as well
 
 demo: $(INSTALLED) ## run the demo: a sample market, three portfolios, 20 nights
 	@$(BIN)/python run_nightly.py demo

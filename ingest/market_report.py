@@ -9,32 +9,76 @@ from ingest.universe import Role
 from warehouse.bulk import MergeCounts
 
 _NAMED = 8  # of many symbols a line names these
+_TOLD_APART = 5  # more symbols than these that are missed for one reason share a line
 
 
 @dataclass
 class ProviderTally:
-    """One source: symbols asked for, answered and missed, rows refused, seconds spent waiting for it."""
+    """What one source did and cost in a run.
+
+    Symbols: `asked` for, of which it `got` some; `resting` were not asked for, since it did not have them on earlier
+    nights; `waiting` are those that it did not get to. `rejected` counts rows; `requests`, of which `retries`, and
+    `seconds` are what it took.
+    """
 
     label: str
     asked: int = 0
     got: int = 0
+    resting: int = 0
+    waiting: int = 0
     rejected: int = 0
+    requests: int = 0
+    retries: int = 0
     seconds: float = 0.0
 
     @property
     def missed(self) -> int:
-        """How many of the symbols it had nothing for."""
+        """How many of the symbols asked for it had nothing of."""
         return self.asked - self.got
+
+    def counts(self) -> dict[str, object]:
+        """Return the figures for the ledger."""
+        return {
+            "provider": self.label,
+            "asked": self.asked,
+            "got": self.got,
+            "missed": self.missed,
+            "resting": self.resting,
+            "waiting": self.waiting,
+            "rejected": self.rejected,
+            "requests": self.requests,
+            "retries": self.retries,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def line(self) -> str:
+        """Return the line for the summary; what did not happen is left out."""
+        spared = [f"{self.resting:,} not due"] * bool(self.resting) + [f"{self.waiting:,} queued"] * bool(self.waiting)
+        cost = [f"{_number(self.requests, 'request')} ({self.retries:,} retries)"] * bool(self.requests)
+        parts = [
+            f"asked for {_number(self.asked, 'symbol')}",
+            f"got {self.got:,}",
+            f"missed {self.missed:,}",
+            *spared,
+            f"rejected {_number(self.rejected, 'row')}",
+            *cost,
+            f"{self.seconds:.1f} s",
+        ]
+        return f"{self.label}: {', '.join(parts)}"
 
 
 @dataclass(frozen=True)
 class MissedSymbol:
-    """A symbol without a price of the last session: why, source by source, and since when."""
+    """A symbol without a price of the last session: why, source by source, and since when.
+
+    `queued`: a source would have it and did not get to it; a later night asks for it first.
+    """
 
     symbol: str
     role: Role
     reasons: str
     last_price_date: date | None
+    queued: bool = False
 
 
 @dataclass
@@ -50,9 +94,12 @@ class MarketDataReport:
     actions: MergeCounts = field(default_factory=MergeCounts)
     profiles: MergeCounts = field(default_factory=MergeCounts)
     restated: Counter[str] = field(default_factory=Counter)
+    refetched: dict[str, str] = field(default_factory=dict)
+    postponed: list[str] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     newly_rejected: int = 0
     missed: list[MissedSymbol] = field(default_factory=list)
+    untraded: list[str] = field(default_factory=list)
     holes: Counter[str] = field(default_factory=Counter)
     wanted_at_end: int = 0
     problems: list[tuple[str, str]] = field(default_factory=list)
@@ -71,35 +118,24 @@ class MarketDataReport:
         return {
             "sessions": {"start": self.start.isoformat(), "end": self.end.isoformat(), "from": self.first.isoformat()},
             "symbols": self.symbols,
-            "providers": [
-                {
-                    "provider": tally.label,
-                    "asked": tally.asked,
-                    "got": tally.got,
-                    "missed": tally.missed,
-                    "rejected": tally.rejected,
-                    "seconds": round(tally.seconds, 3),
-                }
-                for tally in self.providers
-            ],
+            "providers": [tally.counts() for tally in self.providers],
             "prices": _changes(self.prices),
             "corporate_actions": _changes(self.actions),
             "profiles": _changes(self.profiles),
             "restated": self.restated.total(),
+            "refetched": self.refetched,
+            "refetches_postponed": self.postponed,
             "rejected": len(self.rejected),
             "newly_rejected": self.newly_rejected,
-            "missed": [missed.symbol for missed in self.missed],
+            "missed": [missed.symbol for missed in self.missed if not missed.queued],
+            "queued": [missed.symbol for missed in self.missed if missed.queued],
             "sessions_without_price": self.holes.total(),
             "coverage": round(self.coverage(), 6),
         }
 
     def lines(self) -> list[str]:
         """Return the summary, a line a fact."""
-        lines = [
-            f"{tally.label}: asked for {_number(tally.asked, 'symbol')}, got {tally.got:,}, missed {tally.missed:,}, "
-            f"rejected {_number(tally.rejected, 'row')}, {tally.seconds:.1f} s"
-            for tally in self.providers
-        ]
+        lines = [tally.line() for tally in self.providers]
         for what, counts in (("prices", self.prices), ("corporate actions", self.actions), ("profiles", self.profiles)):
             lines.append(
                 f"{what}: {counts.fetched:,} fetched, {counts.inserted:,} new, {counts.updated:,} updated, "
@@ -107,6 +143,11 @@ class MarketDataReport:
             )
         if self.restated:
             lines.append(f"restated by their source: {_tally_by_symbol(self.restated)} (ops.price_restatements)")
+        if self.refetched:
+            histories = _names([f"{symbol}: {reason}" for symbol, reason in self.refetched.items()], "; ")
+            lines.append(f"whole histories fetched again: {len(self.refetched):,} ({histories})")
+        if self.postponed:
+            lines.append(f"restated histories left for a later night: {_names(self.postponed)}")
         book_missed = len(self._missed_by_the_book())
         lines.append(
             f"{self.wanted_at_end - book_missed:,} of {_number(self.wanted_at_end, 'symbol')} of the book "
@@ -114,6 +155,10 @@ class MarketDataReport:
         )
         if self.holes:
             lines.append(f"sessions without a price in between: {_tally_by_symbol(self.holes)}")
+        if queued := [missed.symbol for missed in self.missed if missed.queued]:
+            lines.append(f"queued for a later night, the neediest first: {len(queued):,} ({_names(queued)})")
+        if self.untraded:
+            lines.append(f"no shares traded on {self.end}, if its source is right: {_names(self.untraded)}")
         if factors := [missed.symbol for missed in self.missed if missed.role == Role.FACTOR]:
             lines.append(f"factor ETFs that no source has for {self.end}: {_names(factors)}")
         return lines
@@ -121,19 +166,30 @@ class MarketDataReport:
     def warnings(self) -> list[tuple[str, str]]:
         """Return (scope, message): symbols missed, rows refused, sources in trouble.
 
-        A missing factor ETF is none: each factor has others to fall back on, and its summary says which was used.
+        A missing factor ETF is none: each factor has others to fall back on, and its summary says which was used. Nor
+        is what was queued.
         """
         warnings = list(dict.fromkeys(self.problems))
+        by_reason: dict[str, list[MissedSymbol]] = {}
         for missed in self.missed:
-            if missed.role != Role.FACTOR:
+            if missed.role != Role.FACTOR and not missed.queued:
+                by_reason.setdefault(missed.reasons, []).append(missed)
+        for reason, several in by_reason.items():
+            if len(several) > _TOLD_APART:
+                names = ", ".join(missed.symbol for missed in several)
+                warnings.append((f"{len(several)} symbols", f"no price of {self.end}: {reason} ({names})"))
+                continue
+            for missed in several:
                 since = f"the last is of {missed.last_price_date}" if missed.last_price_date else "there is none before"
-                warnings.append((missed.symbol, f"no price of {self.end}, {since}: {missed.reasons}"))
+                warnings.append((missed.symbol, f"no price of {self.end}, {since}: {reason}"))
         for source, rows in _by_source(self.rejected).items():
             first = rows[0]
             when = f" {first.row_date}" if first.row_date else ""
             more = f", and {len(rows) - 1:,} more" if len(rows) > 1 else ""
             example = f"{first.symbol}{when}: {first.reason}{more}"
-            warnings.append((source, f"{_number(len(rows), 'row')} refused ({example}): ops.rejected_rows"))
+            warnings.append(
+                (source, f"{_number(len(rows), 'row')} refused ({example}): `python run_nightly.py quarantine`")
+            )
         return warnings
 
     def _missed_by_the_book(self) -> list[MissedSymbol]:
@@ -160,8 +216,8 @@ def _number(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _names(symbols: list[str]) -> str:
-    return ", ".join(symbols[:_NAMED]) + (f" and {len(symbols) - _NAMED} more" if len(symbols) > _NAMED else "")
+def _names(symbols: list[str], separator: str = ", ") -> str:
+    return separator.join(symbols[:_NAMED]) + (f" and {len(symbols) - _NAMED} more" if len(symbols) > _NAMED else "")
 
 
 def _tally_by_symbol(counter: Counter[str]) -> str:

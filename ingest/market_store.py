@@ -27,11 +27,23 @@ class StoredBar(NamedTuple):
 
 
 class Restatement(NamedTuple):
-    """A stored bar that a source now shows differently."""
+    """A stored bar that a source now shows differently; `reason` where the whole history was fetched again."""
 
     bar: PriceBar
     source: str
     replaced: StoredBar
+    reason: str | None = None
+
+
+class AcceptedRow(NamedTuple):
+    """A refused row that a person has said is right."""
+
+    source: str
+    relation: str
+    symbol: str
+    row_date: date | None
+    reason: str
+    payload: dict[str, Any]
 
 
 def read_bars(conn: psycopg.Connection[Any], wants: Sequence[Want]) -> dict[str, dict[date, StoredBar]]:
@@ -61,6 +73,15 @@ def read_actions(conn: psycopg.Connection[Any], wants: Sequence[Want]) -> dict[s
     for symbol, ex_date, action_type, value in conn.execute(query, _columns(wants)):
         found[symbol][ex_date, action_type] = value
     return found
+
+
+def read_history(
+    conn: psycopg.Connection[Any], symbols: Sequence[str]
+) -> dict[str, tuple[dict[date, StoredBar], dict[tuple[date, str], Decimal]]]:
+    """Return all that is stored of these symbols: bars by session, values of actions by (ex-date, type)."""
+    wants = [Want(symbol, date.min, date.max) for symbol in symbols]
+    bars, actions = read_bars(conn, wants), read_actions(conn, wants)
+    return {symbol: (bars[symbol], actions[symbol]) for symbol in symbols}
 
 
 def read_profiles(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> dict[str, tuple[Profile, str]]:
@@ -106,12 +127,30 @@ def write_profiles(conn: psycopg.Connection[Any], rows: Sequence[tuple[Profile, 
 
 def write_restatements(conn: psycopg.Connection[Any], restatements: Iterable[Restatement]) -> None:
     """Keep what is being replaced, in `ops.price_restatements`."""
-    columns = "symbol, price_date, old_source, new_source, old_close, new_close, old_row"
+    columns = "symbol, price_date, old_source, new_source, old_close, new_close, old_row, reason"
     with conn.cursor().copy(f"copy ops.price_restatements ({columns}) from stdin") as copy:
-        for bar, source, old in restatements:
-            copy.write_row(
-                (bar.symbol, bar.price_date, old.source, source, old.close, bar.close, Jsonb(json_ready(old._asdict())))
-            )
+        for bar, source, old, reason in restatements:
+            replaced = Jsonb(json_ready(old._asdict()))
+            copy.write_row((bar.symbol, bar.price_date, old.source, source, old.close, bar.close, replaced, reason))
+
+
+def read_accepted(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> list[AcceptedRow]:
+    """Return the refused rows of these symbols that a person has accepted."""
+    query = (
+        f"select {', '.join(AcceptedRow._fields)} from ops.rejected_rows"
+        " where symbol = any(%s) and accepted_at is not null"
+    )
+    return [AcceptedRow(*row) for row in conn.execute(query, [list(symbols)])]
+
+
+def use_up(conn: psycopg.Connection[Any], rows: Sequence[AcceptedRow]) -> None:
+    """Forget that these were accepted: they held for one fetch of a whole history, which is done."""
+    conn.execute(
+        "delete from ops.rejected_rows using unnest(%s::text[], %s::text[]) as used (source, symbol)"
+        " where rejected_rows.source = used.source and rejected_rows.symbol = used.symbol"
+        " and payload ? 'history' and accepted_at is not null",
+        [[row.source for row in rows], [row.symbol for row in rows]],
+    )
 
 
 def write_rejected(conn: psycopg.Connection[Any], rows: Iterable[RejectedRow]) -> int:
@@ -131,7 +170,7 @@ def write_rejected(conn: psycopg.Connection[Any], rows: Iterable[RejectedRow]) -
         new = conn.execute(
             f"with merged as (insert into ops.rejected_rows ({columns}) select {columns} from pg_temp.refused_rows"
             " on conflict (source, relation, symbol, row_date, reason)"
-            " do update set payload = excluded.payload, last_rejected_at = now()"
+            " do update set payload = excluded.payload, last_rejected_at = now(), accepted_at = null"
             " returning first_rejected_at = now() as is_new)"
             " select count(*) filter (where is_new) from merged"
         ).fetchone()[0]

@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 
 from ingest.csv_files import CsvFile, Problem, Row
+from ingest.fetch_state import forget_failures_of_new_lots
 from ingest.lots import read_positions_of
 from ingest.portfolio_book import Book, Known, LotReference, Replacement, assemble, named_portfolios
 from ingest.portfolio_files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_folder
@@ -173,6 +174,7 @@ def _load(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadRepo
             replacement: Replacement | None = getattr(book, kind)
             if kind == "positions":
                 _merge_positions(conn, table, book, report)
+                forget_failures_of_new_lots(conn)
             elif replacement:
                 report.counts[kind] = _merge(conn, table, replacement)
         report.notes += _ignored_flows(conn, book)

@@ -51,7 +51,8 @@ class Profile(NamedTuple):
 class Statement(NamedTuple):
     """One financial statement of one period, its line items as the source names them.
 
-    `statement` is income, balance or cash_flow; `frequency` annual or quarterly; amounts are in `currency`.
+    `statement` is income, balance or cash_flow; `frequency` annual or quarterly; amounts are in `currency`. An item
+    that is None was there without its value: what is known of it stands.
     """
 
     symbol: str

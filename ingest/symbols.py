@@ -11,6 +11,7 @@ from decimal import Decimal
 
 _SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.^=/_-]{0,31}")
 _CLASS_SHARE = re.compile(r"([A-Z]{1,5})[-/]([A-C])")
+_DOTTED_CLASS = re.compile(r"[A-Z]{1,5}\.[A-C]")
 # Root, expiration as YYMMDD, C or P, strike in thousandths. Some files pad the root with spaces to six characters.
 _OPTION = re.compile(r"(?:O:)?([A-Z0-9]{1,6}) *([0-9]{2})([0-9]{2})([0-9]{2})([CP])([0-9]{8})")
 _NOT_IN_ROOT = re.compile(r"[^A-Z0-9]")
@@ -45,6 +46,11 @@ def canonical_symbol(text: str) -> str:
     if not _SYMBOL.fullmatch(symbol):
         raise ValueError(f"{text!r} is not a symbol (letters, digits and . - ^ = / _, at most 32 of them)")
     return symbol
+
+
+def with_dashed_class(symbol: str) -> str:
+    """Return a canonical symbol as sources write it that put a dash before the class of a share: BRK.B as BRK-B."""
+    return symbol.replace(".", "-") if _DOTTED_CLASS.fullmatch(symbol) else symbol
 
 
 def parse_option_symbol(text: str) -> OptionContract | None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -70,6 +71,7 @@ with lots as (
         lot.deleted_at is null
         and portfolio.deleted_at is null
         and lot.investment_class <> 'PRIVATE'
+        and (%(portfolio_ids)s::uuid[] is null or lot.portfolio_id = any(%(portfolio_ids)s))
         and greatest(lot.entry_date, portfolio.inception_date) <= %(end)s
 ),
 
@@ -153,19 +155,25 @@ order by 1
 
 
 def active_symbols(
-    conn: psycopg.Connection[Any], start: date, end: date, *, calendar: Sequence[date], history_sessions: int
+    conn: psycopg.Connection[Any],
+    start: date,
+    end: date,
+    *,
+    calendar: Sequence[date],
+    history_sessions: int,
+    portfolio_ids: Sequence[UUID] | None = None,
 ) -> list[ActiveSymbol]:
     """Return what a run of the sessions `start` to `end` needs, by symbol; private holdings are never among it.
 
     Holdings, underlyings of options, the benchmark and the factor ETFs are needed from `history_sessions` sessions
     before `start`, and a lot from shortly before its own first session, if that is earlier; options have a life and no
-    history. `calendar` holds the sessions up to `end`, in order.
+    history. `calendar` holds the sessions up to `end`, in order. `portfolio_ids` narrows the lots; None: all.
 
     Raises:
         UserError: the seed that names the factor ETFs has not been loaded.
     """
     try:
-        rows = conn.execute(_NEEDS, {"start": start, "end": end}).fetchall()
+        rows = conn.execute(_NEEDS, {"start": start, "end": end, "portfolio_ids": portfolio_ids}).fetchall()
     except psycopg.errors.UndefinedTable as error:
         raise UserError(
             "analytics.factor_definitions is not there: load the seeds with `python run_nightly.py dbt -- seed`"

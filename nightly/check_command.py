@@ -11,14 +11,26 @@ if TYPE_CHECKING:
     from nightly.dbt_runner import NodeResult
 
 
+LIVE_SECONDS = 120
+
+_COLOURS = {"ok": "green", "warning": "yellow", "none": "yellow", "broken": "red", "failed": "red"}
+
+
 @click.command()
-def check() -> int:
+@click.option("--fast", is_flag=True, help="The environment alone: what every night looks at before it begins.")
+@click.option("--live", is_flag=True, help="Ask each source of market data for one symbol instead, and say what works.")
+def check(fast: bool, live: bool) -> int:
     """Check the setup, then the data (dbt test).
 
-    Exit status: 0 all is well, warnings or not; 1 a data check failed; 2 the setup is broken, and nobody looked at the
-    data.
+    The setup: the database, migrations, the calendar, the sources of market data and their keys, the disk, the clock,
+    and what has been loaded and computed. A night does not begin on a broken one.
+
+    Exit status: 0 all is well, warnings or not; 1 a data check failed, or with --live a source; 2 the setup is broken,
+    and nobody looked at the data.
     """
-    from nightly.checks import check_setup
+    if live:
+        return _check_sources()
+    from nightly.checks import check_contents, check_environment
     from nightly.context import new_york_date
     from nightly.dbt_runner import Dbt, DbtError
     from nightly.prepare import prepare_database
@@ -26,17 +38,21 @@ def check() -> int:
     from warehouse.settings import load_settings
 
     settings = load_settings()
-    today = new_york_date(datetime.now(UTC))
+    now = datetime.now(UTC)
     with open_database(settings) as database:
         with database.connect() as conn:
-            warnings = prepare_database(conn, today)
-            checks = check_setup(conn, settings, today)
+            warnings = prepare_database(conn, new_york_date(now))
+            checks = check_environment(conn, settings, now)
+            if not fast:
+                checks += check_contents(conn, settings, now)
         for each in checks:
-            _print(each.well, each.name, each.finding)
+            _print(each.verdict, each.name, each.finding)
         for warning in warnings:
-            click.echo(f"  {click.style('warning', fg='yellow')}  {warning.message}")
-        if not all(each.well for each in checks):
+            _print("warning", warning.scope, warning.message)
+        if any(each.verdict == "broken" for each in checks):
             return 2
+        if fast:
+            return 0
         try:
             results = Dbt(database, settings.home / "dbt").test().results
         except DbtError as error:
@@ -45,11 +61,33 @@ def check() -> int:
     return _report(results)
 
 
+def _check_sources() -> int:
+    """Probe each configured source, and print a line for each; returns the exit status."""
+    from ingest.provider_chain import left_out, provider_chain
+    from ingest.providers.limits import Deadline
+    from ingest.sources import make_sources
+    from nightly.context import new_york_date
+    from warehouse.settings import PROJECT_ROOT, load_settings
+
+    settings = load_settings()
+    today = new_york_date(datetime.now(UTC))
+    chain = provider_chain(settings, today=today, deadline=Deadline.after(LIVE_SECONDS), relative_to=PROJECT_ROOT)
+    works = True
+    for source in make_sources(chain):
+        answer, well = source.standing(), source.is_up
+        works &= well
+        finding = (answer.detail or "it answers") if well else str(answer)
+        _print("ok" if well else "failed", source.label, finding)
+    for line in left_out(settings):
+        _print("none", *line.split(": ", 1))
+    return 0 if works else 1
+
+
 def _report(results: list[NodeResult]) -> int:
     """Print what the data checks found; returns the exit status."""
     for result in results:
         if result.status != "pass":
-            _print(result.well, result.name, _finding(result), good="warning")
+            _print("warning" if result.well else "failed", result.name, _finding(result))
     failed = [result for result in results if not result.well]
     passed = sum(result.status == "pass" for result in results)
     click.echo(f"data checks: {passed} passed, {len(results) - passed - len(failed)} warned, {len(failed)} failed")
@@ -68,6 +106,5 @@ def _finding(result: NodeResult) -> str:
     return f"{what}{rows}: look at them with `python run_nightly.py dbt -- show --select {result.name}`"
 
 
-def _print(well: bool, name: str, finding: str, good: str = "ok") -> None:
-    word, colour = (good, "green" if good == "ok" else "yellow") if well else ("failed", "red")
-    click.echo(f"  {click.style(word, fg=colour)}{' ' * (8 - len(word))}  {name}: {finding}")
+def _print(verdict: str, name: str, finding: str) -> None:
+    click.echo(f"  {click.style(verdict, fg=_COLOURS[verdict])}{' ' * (8 - len(verdict))}  {name}: {finding}")

@@ -1,102 +1,157 @@
-"""What has to hold before a night: a line for each part of the setup, that says what is and what to do about it."""
+"""What has to hold before a night: a line for each part of the setup, that says what is and what to do about it.
+
+The environment is looked at before every night, which does not begin on a broken one. `check` looks at what has been
+loaded and computed as well.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
 
 import psycopg
 
+from nightly.context import new_york_date
+from nightly.record import Problem, one_line
 from warehouse.errors import UserError
 from warehouse.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
+    from nightly.phases import Phase
     from warehouse.settings import Settings
 
+GIB = 1024**3
 CALENDAR_REACH = timedelta(days=60)
-FREE_BYTES = 2 * 1024**3
+# Of a table that is replaced, the old and the new rows take room side by side.
+DISK_WANTED_BYTES, DISK_NEEDED_BYTES = 2 * GIB, GIB // 4
+CLOCK_DIFFERENCE = timedelta(minutes=2)
+# Market data and fundamentals: the phases that ask the sources.
+ASKING_PHASES = ("1", "1.5")
 ESSENTIAL_MARTS = ("analytics.position_values", "analytics.portfolio_snapshots", "analytics.positions")
+
+Verdict = Literal["ok", "warning", "broken"]
 
 
 @dataclass(frozen=True)
 class Check:
-    """How one thing was found; `finding` ends with what to do where it is not `well`."""
+    """How one thing was found; `finding` ends with what to do where it is not ok."""
 
     name: str
-    well: bool
+    verdict: Verdict
     finding: str
 
 
-def check_setup(conn: psycopg.Connection, settings: Settings, today: date) -> list[Check]:
-    """Look at the server, the migrations, the calendar, the providers, the disk, and what has been computed so far."""
-    checks: tuple[Callable[..., Check], ...] = (
-        _server,
-        _migrations,
-        _calendar,
-        _providers,
-        _disk,
-        _portfolios,
-        _marts,
-        _risk,
-    )
-    return [check(conn, settings, today) for check in checks]
+_Look = Callable[[psycopg.Connection, "Settings", datetime], Check]
 
 
-def _server(conn: psycopg.Connection, settings: Settings, today: date) -> Check:
+def check_environment(conn: psycopg.Connection, settings: Settings, now: datetime) -> list[Check]:
+    """Look at the server, the migrations, the calendar, the sources, the disk and the clock."""
+    return _look(conn, settings, now, (_server, _migrations, _calendar, _providers, _disk, _clock))
+
+
+def check_contents(conn: psycopg.Connection, settings: Settings, now: datetime) -> list[Check]:
+    """Look at what has been loaded and computed so far."""
+    return _look(conn, settings, now, (_portfolios, _marts, _risk))
+
+
+def refuse_broken_setup(
+    conn: psycopg.Connection, settings: Settings, now: datetime, phases: Sequence[Phase]
+) -> list[Problem]:
+    """Look at the environment before a night of these phases; returns warnings.
+
+    Raises:
+        UserError: something is broken; names all of it. The sources count only where a phase asks them.
+    """
+    checks = check_environment(conn, settings, now)
+    if not any(phase.number in ASKING_PHASES for phase in phases):
+        checks = [check for check in checks if check.name != "providers"]
+    broken = [f"{check.name}: {check.finding}" for check in checks if check.verdict == "broken"]
+    if broken:
+        raise UserError("; ".join(broken))
+    return [Problem(check.name, check.finding, "warning") for check in checks if check.verdict == "warning"]
+
+
+def _look(conn: psycopg.Connection, settings: Settings, now: datetime, looks: Sequence[_Look]) -> list[Check]:
+    return [look(conn, settings, now) for look in looks]
+
+
+def _server(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
     # Whether it can be reached and is new enough was decided when the database was opened.
     where = "embedded" if settings.database_url is None else "of DATABASE_URL"
-    return Check("database", True, f"PostgreSQL {conn.info.parameter_status('server_version')}, {where}")
+    return Check("database", "ok", f"PostgreSQL {conn.info.parameter_status('server_version')}, {where}")
 
 
-def _migrations(conn: psycopg.Connection, settings: Settings, today: date) -> Check:
+def _migrations(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
+    # They have been applied by now; the command has failed where that could not be done.
     (count, latest) = conn.execute("select count(*), max(name) from ops.schema_migrations").fetchone()
-    return Check("migrations", True, f"{count} applied, the latest is {latest}")
+    return Check("migrations", "ok", f"{count} applied, the latest is {latest}")
 
 
-def _calendar(conn: psycopg.Connection, settings: Settings, today: date) -> Check:
+def _calendar(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
     (reach,) = conn.execute("select max(session_date) from raw.trading_sessions").fetchone()
-    well = reach is not None and reach - today >= CALENDAR_REACH
+    well = reach is not None and reach - new_york_date(now) >= CALENDAR_REACH
     finding = f"sessions to {reach}"
-    return Check("calendar", well, finding if well else f"{finding}: upgrade the package exchange_calendars")
+    if well:
+        return Check("calendar", "ok", finding)
+    return Check("calendar", "broken", f"{finding}: upgrade the package exchange_calendars, or look at the clock")
 
 
-def _providers(conn: psycopg.Connection, settings: Settings, today: date) -> Check:
-    from ingest.provider_chain import provider_chain
+def _providers(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
+    from ingest.provider_chain import left_out, provider_chain
+    from ingest.providers.limits import Deadline
 
     try:
-        chain = provider_chain(settings.providers, relative_to=PROJECT_ROOT)
+        chain = provider_chain(settings, today=new_york_date(now), deadline=Deadline.after(0), relative_to=PROJECT_ROOT)
     except UserError as error:
-        return Check("providers", False, str(error))
-    return Check("providers", True, ", then ".join(provider.label for provider in chain))
+        return Check("providers", "broken", one_line(error))
+    return Check("providers", "ok", "; ".join([", then ".join(each.label for each in chain), *left_out(settings)]))
 
 
-def _disk(conn: psycopg.Connection, settings: Settings, today: date) -> Check:
+def _disk(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
     free = shutil.disk_usage(settings.home if settings.home.exists() else settings.home.parent).free
-    well = free >= FREE_BYTES
-    finding = f"{free / 1024**3:.1f} GiB free for {settings.home}"
-    return Check("disk", well, finding if well else f"{finding}: make room, {FREE_BYTES // 1024**3} GiB are wanted")
+    finding = f"{free / GIB:.1f} GiB free for {settings.home}"
+    if free >= DISK_WANTED_BYTES:
+        return Check("disk", "ok", finding)
+    verdict: Verdict = "warning" if free >= DISK_NEEDED_BYTES else "broken"
+    return Check("disk", verdict, f"{finding}: make room, {DISK_WANTED_BYTES // GIB} GiB are wanted")
 
 
-def _portfolios(conn: psycopg.Connection, settings: Settings, today: date) -> Check:
+def _clock(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
+    """The clock decides which session is the latest: it must agree with the server's, and not stand in the past."""
+    (server_now, latest_run) = conn.execute(
+        "select clock_timestamp(), (select max(started_at) from ops.batch_runs)"
+    ).fetchone()
+    difference = abs(datetime.now(tz=server_now.tzinfo) - server_now)
+    if difference > CLOCK_DIFFERENCE:
+        seconds = f"{difference.total_seconds():,.0f} s"
+        return Check("clock", "broken", f"{seconds} off the database server's: set the clocks (NTP) of both machines")
+    if latest_run is not None and server_now < latest_run:
+        return Check("clock", "broken", f"it says {server_now:%Y-%m-%d %H:%M} UTC, before the last run: set it (NTP)")
+    return Check("clock", "ok", f"it is {now:%Y-%m-%d %H:%M} UTC, {new_york_date(now)} in New York")
+
+
+def _portfolios(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
     (count,) = conn.execute("select count(*) from raw.portfolios where deleted_at is null").fetchone()
-    missing = "none: load some with `python run_nightly.py load DIR`"
-    return Check("portfolios", count > 0, f"{count} loaded" if count else missing)
+    if count:
+        return Check("portfolios", "ok", f"{count} loaded")
+    return Check("portfolios", "broken", "none: load some with `python run_nightly.py load DIR`")
 
 
-def _marts(conn: psycopg.Connection, settings: Settings, today: date) -> Check:
+def _marts(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
     rows = conn.execute(
         "select name from unnest(%s::text[]) as name where to_regclass(name) is null", (list(ESSENTIAL_MARTS),)
     )
     missing = [name for (name,) in rows]
-    finding = f"{', '.join(missing)} not built: run a night with `python run_nightly.py`" if missing else "built"
-    return Check("dbt models", not missing, finding)
+    if not missing:
+        return Check("dbt models", "ok", "built")
+    return Check("dbt models", "broken", f"{', '.join(missing)} not built: run a night with `python run_nightly.py`")
 
 
-def _risk(conn: psycopg.Connection, settings: Settings, today: date) -> Check:
+def _risk(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
     (latest,) = conn.execute("select max(calculation_date) from analytics.portfolio_risk_metrics").fetchone()
     # Nothing depends on it, so that it can't be what is broken.
     missing = "none yet: compute some with `python run_nightly.py analytics`"
-    return Check("risk results", True, f"to {latest}" if latest else missing)
+    return Check("risk results", "ok", f"to {latest}" if latest else missing)

@@ -20,6 +20,7 @@ COMMANDS = {
     "check": ("nightly.check_command", "Check the setup, then the data (dbt test)"),
     "status": ("nightly.status_command", "Show recent runs, or one in full"),
     "show": ("nightly.show_command", "One portfolio's risk on one page, on the terminal or as HTML"),
+    "quarantine": ("nightly.quarantine_command", "Show market data that was refused, and accept what is right"),
     "load": ("nightly.load_commands", "Load portfolios, positions, closes and flows from CSV files"),
     "db": ("nightly.db_commands", "Start, stop and find the database"),
     "dbt": ("nightly.dbt_command", "Any dbt command on the database: dbt -- run, dbt -- test, …"),
@@ -82,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return cli.main(arguments, prog_name="python run_nightly.py", standalone_mode=False) or 0
     except UserError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {_masked(error)}", err=True)
         return 2
     except click.ClickException as error:
         error.show()
@@ -98,5 +99,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, psycopg.OperationalError):
             raise
-        click.echo(f"error: the database went away ({' '.join(str(error).split())}): see to it and repeat", err=True)
+        click.echo(f"error: the database went away ({_masked(error)}): see to it and repeat", err=True)
         return 1
+
+
+def _masked(error: Exception) -> str:
+    """The message of an error without a secret in it."""
+    from warehouse.secrets import mask
+    from warehouse.settings import load_settings
+
+    try:
+        secrets = load_settings().secrets
+    except UserError:  # it names what is wrong in the settings, and no value
+        secrets = []
+    return mask(str(error).strip(), secrets)

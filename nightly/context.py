@@ -15,6 +15,7 @@ from warehouse.errors import UserError
 from warehouse.sessions import latest_closed_session, require_session, sessions_between
 
 if TYPE_CHECKING:
+    from ingest.providers.limits import Deadline
     from nightly.dbt_runner import Dbt
     from nightly.progress import Progress
     from warehouse.database import Database
@@ -77,7 +78,9 @@ class Context:
     """Everything a phase may know about the run.
 
     Attributes:
-        today: the date in New York when the run began; a source is asked for nothing later.
+        now: the moment when the run began; nobody below asks for another.
+        today: its date in New York; a source is asked for nothing later.
+        fetch_until: when nothing new is asked of a source any more.
         trade_date: the session that the run rolls to, and the last one it loads prices for.
         collect_from: the first session that it loads prices for.
         recompute_from: the session from which a backfill computes everything again; None: only what is due.
@@ -91,7 +94,9 @@ class Context:
     settings: Settings
     dbt: Dbt
     progress: Progress
+    now: datetime
     today: date
+    fetch_until: Deadline
     trade_date: date
     collect_from: date
     recompute_from: date | None
@@ -131,6 +136,7 @@ def make_context(
     progress: Progress,
 ) -> Context:
     """The context of a request; raises UserError for a wrong one."""
+    from ingest.providers.limits import Deadline
     from nightly.dbt_runner import Dbt
 
     trade_date, recompute_from = resolve_window(conn, request, now)
@@ -141,7 +147,9 @@ def make_context(
         settings=settings,
         dbt=Dbt(database, settings.home / "dbt"),
         progress=progress,
+        now=now,
         today=new_york_date(now),
+        fetch_until=Deadline.after(settings.fetch_minutes * 60),
         trade_date=trade_date,
         collect_from=collect_from,
         recompute_from=recompute_from,

@@ -257,7 +257,7 @@ def _node_result(result: Any) -> NodeResult:
         name=result.node.name,
         tags=tuple(getattr(result.node, "tags", ())),
         status=str(result.status),
-        seconds=result.execution_time,
+        seconds=float(result.execution_time),
         failures=result.failures,
         message=one_line(result.message or ("a model that it needs failed" if result.status == "skipped" else "")),
         description=one_line(getattr(result.node, "description", "") or ""),

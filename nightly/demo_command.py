@@ -25,7 +25,7 @@ def demo() -> int:
     now = datetime.now(UTC)
     with open_database(settings, name=steps.DATABASE_NAME) as database:
         click.echo("\n".join(["sample portfolios", *(f"  {line}" for line in steps.load_sample(database, now)), ""]))
-        with show_progress() as progress:
+        with show_progress(settings) as progress:
             run = steps.run_sample(database, settings, now, progress)
         click.echo(summary.render(run) + "\n")
         if run.errors:

@@ -1,4 +1,7 @@
-"""The ledger: what ran, what it did, what went wrong (`ops.batch_runs`, `ops.batch_phases`, `ops.batch_errors`).
+"""The ledger: what ran, what it did, what went wrong.
+
+A run is in `ops.batch_runs`, its phases in `ops.batch_phases`, its errors and warnings in `ops.batch_errors`, and each
+dbt node that ran for it in `ops.dbt_node_results`.
 
 A run writes through a connection of its own, in statements that commit at once, so that a phase whose transaction is
 rolled back is recorded all the same.
@@ -7,13 +10,17 @@ rolled back is recorded all the same.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.rows import dict_row
 
 from nightly.record import PhaseRecord, Problem, RunRecord, RunStatus
+
+if TYPE_CHECKING:
+    from nightly.dbt_runner import NodeResult
 
 
 def mark_interrupted_runs(conn: psycopg.Connection) -> list[Problem]:
@@ -54,7 +61,8 @@ def start_run(
 def start_phase(conn: psycopg.Connection, run_id: int, phase: PhaseRecord) -> None:
     """Enter a phase as running."""
     conn.execute(
-        "insert into ops.batch_phases (run_id, phase, name) values (%s, %s, %s)", (run_id, phase.phase, phase.name)
+        "insert into ops.batch_phases (run_id, phase, name) values (%s, %s, %s) on conflict do nothing",
+        (run_id, phase.phase, phase.name),
     )
 
 
@@ -67,15 +75,36 @@ def finish_phase(conn: psycopg.Connection, run_id: int, phase: PhaseRecord) -> N
     )
 
 
-def add_problems(conn: psycopg.Connection, run_id: int, problems: list[Problem]) -> None:
-    """Enter what went wrong, in order and in one statement."""
-    columns = [[getattr(item, name) for item in problems] for name in ("phase", "scope", "severity", "message")]
+def add_problems(conn: psycopg.Connection, run_id: int, problems: Sequence[Problem]) -> None:
+    """Enter what went wrong, in order."""
     conn.execute(
-        "insert into ops.batch_errors (run_id, phase, scope, severity, message)"
-        " select %s, phase, scope, severity, message"
-        " from unnest(%s::text[], %s::text[], %s::text[], %s::text[]) with ordinality"
-        " as problems (phase, scope, severity, message, place) order by place",
-        (run_id, *columns),
+        """
+        insert into ops.batch_errors (run_id, phase, scope, severity, message)
+        select %s, phase, scope, severity, message
+        from unnest(%s::text[], %s::text[], %s::text[], %s::text[])
+            with ordinality as problem (phase, scope, severity, message, place)
+        order by place
+        """,
+        (run_id, *_columns(problems, "phase", "scope", "severity", "message")),
+    )
+
+
+def add_nodes(conn: psycopg.Connection, run_id: int, phase: str, nodes: Sequence[NodeResult]) -> None:
+    """Enter the dbt nodes that were run for a phase, and what became of each; one that was run again is overwritten."""
+    names = ("unique_id", "name", "status", "seconds", "failures", "message")
+    conn.execute(
+        """
+        insert into ops.dbt_node_results (run_id, phase, unique_id, name, status, seconds, failures, message)
+        select %s, %s, node.*
+        from unnest(%s::text[], %s::text[], %s::text[], %s::float[], %s::int[], %s::text[]) as node
+        on conflict (run_id, phase, unique_id) do update set
+            status = excluded.status,
+            seconds = excluded.seconds,
+            failures = excluded.failures,
+            message = excluded.message,
+            finished_at = clock_timestamp()
+        """,
+        (run_id, phase, *_columns(nodes, *names)),
     )
 
 
@@ -128,6 +157,20 @@ def read_run(conn: psycopg.Connection, run_id: int) -> RunRecord | None:
         phases=[_phase(phase) for phase in phases],
         problems=[Problem(**problem) for problem in problems],
     )
+
+
+def read_nodes(conn: psycopg.Connection, run_id: int) -> list[dict[str, Any]]:
+    """The dbt nodes of a run in the order in which they ended, plain JSON values."""
+    nodes = conn.cursor(row_factory=dict_row).execute(
+        "select phase, name, status, round(seconds::numeric, 2)::float as seconds, failures, message"
+        " from ops.dbt_node_results where run_id = %s order by finished_at, phase, name",
+        (run_id,),
+    )
+    return nodes.fetchall()
+
+
+def _columns(records: Sequence[Any], *names: str) -> list[list[Any]]:
+    return [[getattr(record, name) for record in records] for name in names]
 
 
 def _phase(row: dict[str, Any]) -> PhaseRecord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -12,14 +13,16 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from nightly import ledger, plan, prepare
+from nightly.checks import refuse_broken_setup
 from nightly.context import Context, Request, make_context, new_york_date
 from nightly.dbt_runner import DbtError
 from nightly.phases import RISK, Phase, choose_phases
 from nightly.phases.outcome import Outcome
 from nightly.record import PhaseRecord, Problem, RunRecord, describe_exception, one_line
+from nightly.run_connection import RunConnection, hold_run_lock
 from nightly.version import project_version
 from warehouse.errors import UserError
-from warehouse.locks import run_lock
+from warehouse.secrets import mask
 
 if TYPE_CHECKING:
     from nightly.progress import Progress
@@ -34,52 +37,60 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
     happens is in the record: a phase that fails, and an interruption, which is entered and then raised again.
     """
     phases = choose_phases((RISK,) if request.command == "analytics" else request.phases, request.from_phase)
-    with database.connect(application_name="afterclose ledger") as conn, run_lock(conn, request.title):
-        warnings = prepare.prepare_database(conn, new_york_date(now))
-        context = make_context(conn, database, settings, request, now, progress)
-        prepare.prepare_seeds(conn, context.dbt, progress)
-        warnings += ledger.mark_interrupted_runs(conn)
-        run = ledger.start_run(
-            conn,
+    today = new_york_date(now)
+    with hold_run_lock(database, request.title) as connection:
+        warnings = connection.do(prepare.prepare_database, today)
+        warnings += refuse_broken_setup(connection.conn, settings, now, phases)
+        context = connection.do(make_context, database, settings, request, now, progress)
+        prepare.prepare_seeds(connection.conn, context.dbt, progress)
+        warnings += connection.do(ledger.mark_interrupted_runs)
+        run = connection.do(
+            ledger.start_run,
             command=request.command,
             arguments=request.arguments,
             trade_date=context.trade_date,
             scope=context.scope,
             version=project_version(),
         )
+        progress.started(run)
         try:
-            _note(conn, run, warnings)
+            _note(connection, run, context, warnings)
             if request.command == "backfill":
-                progress.tell([plan.headline(plan.outline(conn, request, context))])
+                progress.tell([plan.headline(connection.do(plan.outline, request, context))])
             for _, members in groupby(phases, key=lambda phase: phase.work):
-                _do_phases(conn, run, context, list(members))
+                _do_phases(connection, run, context, list(members))
         except BaseException:
-            # Ctrl-C, SIGTERM, or the ledger's own connection gone: then the next run finds this one and marks it.
+            # Ctrl-C, SIGTERM, or the server gone for good: then the next run finds this one and marks it.
             with suppress(psycopg.Error):
-                ledger.finish_run(conn, run, "interrupted")
+                ledger.finish_run(connection.conn, run, "interrupted")
+            progress.finished(run)
             raise
-        ledger.finish_run(conn, run, "failed" if run.errors else "succeeded")
+        connection.do(ledger.finish_run, run, "failed" if run.errors else "succeeded")
+        progress.finished(run)
         return run
 
 
-def _do_phases(conn: psycopg.Connection, run: RunRecord, context: Context, members: Sequence[Phase]) -> None:
+def _do_phases(connection: RunConnection, run: RunRecord, context: Context, members: Sequence[Phase]) -> None:
     """Do neighbouring phases that are one piece of work, and enter how each ended."""
     records = [PhaseRecord(phase.number, phase.name) for phase in members]
     for record in records:
         run.phases.append(record)
-        ledger.start_phase(conn, run.run_id, record)
+        connection.do(ledger.start_phase, run.run_id, record)
     context.progress.begin(records)
     began = time.monotonic()
     outcomes = _attempt(context, members)
     spent = time.monotonic() - began
+    secrets = context.settings.secrets
     for record in records:
         outcome = outcomes[record.phase]
-        record.counts, record.lines = outcome.counts, outcome.lines
+        record.counts, record.lines = mask(outcome.counts, secrets), mask(outcome.lines, secrets)
         record.start_up_seconds = outcome.start_up_seconds
         record.seconds = spent if outcome.seconds is None else outcome.seconds
         record.status = "failed" if any(_fails(problem, record) for problem in outcome.problems) else "succeeded"
-        ledger.finish_phase(conn, run.run_id, record)
-        _note(conn, run, outcome.problems)
+        connection.do(ledger.finish_phase, run.run_id, record)
+        if outcome.nodes:
+            connection.do(ledger.add_nodes, run.run_id, record.phase, outcome.nodes)
+        _note(connection, run, context, outcome.problems)
         context.progress.end(record)
 
 
@@ -105,6 +116,11 @@ def _fails(problem: Problem, record: PhaseRecord) -> bool:
     return problem.severity == "error" and problem.phase == record.phase
 
 
-def _note(conn: psycopg.Connection, run: RunRecord, problems: list[Problem]) -> None:
-    run.problems += problems
-    ledger.add_problems(conn, run.run_id, problems)
+def _note(connection: RunConnection, run: RunRecord, context: Context, problems: Sequence[Problem]) -> None:
+    secrets = context.settings.secrets
+    seen = [replace(problem, message=mask(problem.message, secrets)) for problem in problems]
+    run.problems += seen
+    if seen:
+        connection.do(ledger.add_problems, run.run_id, seen)
+    for problem in seen:
+        context.progress.problem(problem)

@@ -1,15 +1,18 @@
-"""How far a run is: bars on a terminal, plain log lines otherwise. Both go to standard error."""
+"""How far a run is: bars on a terminal, the log otherwise. Both go to standard error."""
 
 from __future__ import annotations
 
+import logging
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from nightly.log import EventLog, open_log
+
 if TYPE_CHECKING:
-    from nightly.record import PhaseRecord
+    from nightly.record import PhaseRecord, Problem, RunRecord
+    from warehouse.settings import Settings
 
 
 class Progress(Protocol):
@@ -21,6 +24,9 @@ class Progress(Protocol):
     def tell(self, lines: Sequence[str]) -> None:
         """What is about to be done; it stays to be read."""
 
+    def started(self, run: RunRecord) -> None:
+        """The run is in the ledger."""
+
     def begin(self, phases: Sequence[PhaseRecord]) -> None:
         """A piece of work begins, which may be several phases."""
 
@@ -30,33 +36,99 @@ class Progress(Protocol):
     def end(self, phase: PhaseRecord) -> None:
         """A phase has ended."""
 
+    def problem(self, problem: Problem) -> None:
+        """Something went wrong, or nearly."""
 
-class LogProgress:
-    """One line when a phase begins and one when it ends."""
+    def finished(self, run: RunRecord) -> None:
+        """The run has ended."""
+
+
+class Silence:
+    """No progress at all."""
 
     def say(self, text: str) -> None:
         """See Progress."""
-        _log(text)
+
+    def tell(self, lines: Sequence[str]) -> None:
+        """See Progress."""
+
+    def started(self, run: RunRecord) -> None:
+        """See Progress."""
+
+    def begin(self, phases: Sequence[PhaseRecord]) -> None:
+        """See Progress."""
+
+    def step(self, done: int, total: int) -> None:
+        """See Progress."""
+
+    def end(self, phase: PhaseRecord) -> None:
+        """See Progress."""
+
+    def problem(self, problem: Problem) -> None:
+        """See Progress."""
+
+    def finished(self, run: RunRecord) -> None:
+        """See Progress."""
+
+
+class LogProgress:
+    """Each as an event of the log; what phases do, and the steps within them, when it is verbose."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+
+    def say(self, text: str) -> None:
+        """See Progress."""
+        self._log.write(logging.INFO, text)
 
     def tell(self, lines: Sequence[str]) -> None:
         """See Progress."""
         for line in lines:
-            _log(f"  {line}")
+            self._log.write(logging.INFO, "plan", what=line)
+
+    def started(self, run: RunRecord) -> None:
+        """See Progress."""
+        self._log = self._log.bind(run=run.run_id)
+        self._log.write(
+            logging.INFO,
+            "run started",
+            command=run.command,
+            trade_date=run.trade_date,
+            portfolios=", ".join(run.scope) or "all",
+            version=run.version,
+        )
 
     def begin(self, phases: Sequence[PhaseRecord]) -> None:
         """See Progress."""
-        _log(f"phase {', '.join(phase.phase for phase in phases)}: {', '.join(phase.name for phase in phases)}")
+        for phase in phases:
+            self._log.write(logging.INFO, "phase started", phase=phase.phase, name=phase.name)
 
     def step(self, done: int, total: int) -> None:
-        """See Progress; said by the bars alone."""
+        """See Progress."""
+        self._log.write(logging.DEBUG, "step", done=done, total=total)
 
     def end(self, phase: PhaseRecord) -> None:
         """See Progress."""
-        _log(f"phase {phase.phase}: {phase.status} in {phase.seconds:.1f} s")
+        for line in phase.lines:
+            self._log.write(logging.DEBUG, "phase did", phase=phase.phase, what=line)
+        self._log.write(
+            logging.INFO, "phase finished", phase=phase.phase, status=phase.status, seconds=f"{phase.seconds or 0:.1f}"
+        )
+
+    def problem(self, problem: Problem) -> None:
+        """See Progress."""
+        level = logging.ERROR if problem.severity == "error" else logging.WARNING
+        self._log.write(level, "problem", phase=problem.phase, scope=problem.scope, message=problem.message)
+
+    def finished(self, run: RunRecord) -> None:
+        """See Progress."""
+        self._log.write(
+            logging.INFO, "run finished", status=run.status, errors=len(run.errors), warnings=len(run.warnings)
+        )
 
 
-class BarProgress:
-    """A bar for the work at hand, on a terminal."""
+class BarProgress(Silence):
+    """A bar for the work at hand, on a terminal; what a phase did and what went wrong is in the summary."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -94,19 +166,14 @@ class BarProgress:
         if self._task is not None:
             self._bars.update(self._task, completed=done, total=total)
 
-    def end(self, phase: PhaseRecord) -> None:
-        """See Progress; what a phase did is in the summary."""
-
 
 @contextmanager
-def show_progress() -> Iterator[Progress]:
-    """The fitting kind of progress for standard error."""
-    if sys.stderr.isatty():
+def show_progress(settings: Settings, *, verbose: bool = False, quiet: bool = False) -> Iterator[Progress]:
+    """The fitting kind of progress for standard error: bars on a terminal, unless all is to be told, or nothing."""
+    if quiet:
+        yield Silence()
+    elif sys.stderr.isatty() and not verbose:
         with BarProgress() as bars:
             yield bars
     else:
-        yield LogProgress()
-
-
-def _log(line: str) -> None:
-    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}", file=sys.stderr, flush=True)
+        yield LogProgress(open_log(settings.log_format, verbose=verbose, secrets=settings.secrets))

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
 from nightly import ledger, summary
+from nightly.freshness import read_freshness
+from warehouse.sessions import latest_closed_session
 
 RUNS_SHOWN = 10
 
 
-def read_status(conn: psycopg.Connection, runs: int = RUNS_SHOWN) -> dict[str, Any]:
-    """The state of the batch, plain JSON values: `runs` (latest first), `portfolios`, `quarantine`, `restatements`."""
+def read_status(conn: psycopg.Connection, now: datetime, runs: int = RUNS_SHOWN) -> dict[str, Any]:
+    """The state of the batch, plain JSON values.
+
+    `trade_date`, the latest closed session; `runs`, latest first; `portfolios`; `tables`, how far each is and what it
+    lacks; `quarantine`; `restatements`.
+    """
+    trade_date = latest_closed_session(conn, now)
     cursor = conn.cursor(row_factory=dict_row)
     portfolios = cursor.execute(
         """
@@ -37,6 +45,7 @@ def read_status(conn: psycopg.Connection, runs: int = RUNS_SHOWN) -> dict[str, A
             source, relation, reason, count(*) as rows, count(distinct symbol) as symbols,
             to_char(max(last_rejected_at), 'YYYY-MM-DD HH24:MI') as last_seen
         from ops.rejected_rows
+        where accepted_at is null
         group by source, relation, reason
         order by rows desc, source, relation, reason
         """
@@ -52,8 +61,10 @@ def read_status(conn: psycopg.Connection, runs: int = RUNS_SHOWN) -> dict[str, A
         """
     ).fetchall()
     return {
+        "trade_date": trade_date.isoformat(),
         "runs": [_run_line(run) for run in ledger.recent_runs(conn, runs)],
         "portfolios": portfolios,
+        "tables": read_freshness(conn, trade_date),
         "quarantine": quarantine,
         "restatements": restatements,
     }

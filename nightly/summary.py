@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from nightly.phases import RISK
+from nightly.phases.roll_forward import PORTFOLIO
 from nightly.record import PhaseRecord, Problem, RunRecord
 
 _PROBLEMS_PER_PHASE = 20
@@ -68,10 +69,14 @@ def rerun_command(run: RunRecord) -> str | None:
 
     What follows a failed phase 1 was computed without its prices, so everything that was asked for is repeated; and
     where prices are too old, they have to be collected again, whatever was asked for. Risk alone is repeated by
-    `analytics`.
+    `analytics`. Portfolios that were set aside are repeated alone.
     """
     if run.status not in ("failed", "interrupted"):
         return None
+    if run.status == "failed" and (aside := _set_aside(run)):
+        names = [word for name in aside for word in ("--portfolio", name)]
+        words = ["python", "run_nightly.py", run.command, *_dates(run.command, run), *names]
+        return shlex.join([*words, "--from-phase", run.errors[0].phase])
     failed = [phase.phase for phase in run.phases if phase.status == "failed"]
     as_asked = run.status == "interrupted" or "1" in failed
     everything = any(problem.phase is None for problem in run.errors)
@@ -88,6 +93,13 @@ def rerun_command(run: RunRecord) -> str | None:
         if as_asked and (first := run.arguments.get("from_phase")):
             words += ["--from-phase", first]
     return shlex.join(words)
+
+
+def _set_aside(run: RunRecord) -> list[str]:
+    """The portfolios that were set aside, where nothing else failed."""
+    if any(problem.phase is None or not problem.scope.startswith(PORTFOLIO) for problem in run.errors):
+        return []
+    return [problem.scope.removeprefix(PORTFOLIO) for problem in run.errors]
 
 
 def _dates(command: str, run: RunRecord) -> list[str]:

@@ -375,11 +375,17 @@ def read_withdrawn(conn: psycopg.Connection[Any]) -> list[tuple[date, UUID | Non
         """
         select state.calculation_date, state.portfolio_id
         from ops.risk_state as state
-        where not exists (
-            select from analytics.portfolio_snapshots as snapshots
-            where
-                snapshots.snapshot_date = state.calculation_date
-                and (state.portfolio_id is null or snapshots.portfolio_id = state.portfolio_id)
-        )
+        left join analytics.portfolio_snapshots as snapshots
+            on state.portfolio_id = snapshots.portfolio_id and state.calculation_date = snapshots.snapshot_date
+        where state.portfolio_id is not null and snapshots.portfolio_id is null
+        union all
+        select state.calculation_date, null
+        from ops.risk_state as state
+        where
+            state.portfolio_id is null
+            and not exists (
+                select from analytics.portfolio_snapshots as snapshots
+                where snapshots.snapshot_date = state.calculation_date
+            )
         """
     ).fetchall()

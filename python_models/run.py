@@ -58,7 +58,8 @@ def compute_risk(
         end: last session.
         portfolio_ids: whose portfolio tables to compute; None: all. Symbol tables are always of all holdings.
         force: compute again what has not changed, too.
-        heal: at most so many other sessions are looked at, the latest first; the report tells how many are left.
+        heal: at most so many other sessions are looked at, the latest first; the report tells which are left. A gap of
+             more sessions than that before `start` is not taken for missed ones.
         pair_sessions: keep the pairs of so many sessions, up to the latest that has results; None: of all.
         terms: what options are valued with; by default no interest and each underlying's own dividends.
         progress: told after each session how many of how many are done.
@@ -72,7 +73,7 @@ def compute_risk(
         store.withdraw(conn, read_withdrawn(conn))
         definitions, scenarios = read_definitions(conn), read_scenarios(conn)
         staleness.mark_stale(conn, _foundations(conn, definitions, scenarios, terms), definitions.etfs)
-        stale = staleness.find_stale(conn, start, end, portfolio_ids)
+        stale = staleness.find_stale(conn, start, end, portfolio_ids=portfolio_ids, longest_gap=heal)
         healed = sorted(stale)[max(len(stale) - heal, 0) :]
         inputs = read_inputs(conn, definitions, scenarios, start, end, healed)
         report = RiskReport(

@@ -63,77 +63,100 @@ moved as (
     where input in ('price', 'split', 'dividend')
 ),
 
-reached as (
-    -- statistics of symbols, where they have some; what stands for a factor is behind all of them
-    select change_id, 'symbols' as kind, null::uuid as portfolio_id, state.calculation_date as first_date,
-        state.calculation_date as last_date, cause
-    from moved
-    inner join ops.risk_state as state
-        on state.portfolio_id is null and state.calculation_date between moved.from_date and moved.last_date
-    where
-        is_etf
-        or exists (
-            select from analytics.symbol_volatility as known
-            where known.calculation_date = state.calculation_date and known.symbol = moved.symbol
-        )
-    union all
-    select change_id, 'portfolios', null, from_date, last_date, cause from moved where is_etf
-    union all
-    -- a replay goes with what happened in its window
-    select change_id, 'portfolios', null, window_end, 'infinity', cause
-    from moved
-    inner join (
-        select distinct window_start, window_end from analytics.stress_test_scenarios where window_end is not null
-    ) as replays on moved.is_etf and moved.from_date <= window_end and moved.through_date >= window_start
-    union all
-    -- whoever holds the symbol; what they earned stays in their drawdown
-    select change_id, 'portfolio', positions.portfolio_id, greatest(from_date, min(positions.entry_date)), 'infinity',
-        cause
+-- who holds a symbol, and since when; what is held decides whose statistics there are
+holders as (
+    select changes.change_id, positions.portfolio_id, min(positions.entry_date) as since
     from changes
     inner join raw.positions
         on
             changes.symbol in (positions.symbol, positions.underlying_symbol)
             and positions.investment_class <> 'PRIVATE'
     where changes.portfolio_id is null
-    group by change_id, positions.portfolio_id, from_date, cause
+    group by changes.change_id, positions.portfolio_id
+),
+
+reached as (
+    -- statistics of symbols: of what is held, and of what stands for a factor
+    select change_id, cause, 'symbols' as kind, null::uuid as portfolio_id, from_date as first_date, last_date
+    from moved where is_etf
     union all
-    select change_id, 'portfolio', portfolio_id, from_date, 'infinity', cause from changes
-    where portfolio_id is not null
+    select change_id, cause, 'symbols', null, greatest(from_date, (
+        select min(since) from holders where holders.change_id = moved.change_id
+    )), last_date
+    from moved where not is_etf and change_id in (select change_id from holders)
     union all
-    -- what is held decides whose statistics there are
-    select change_id, 'symbols', null, from_date, 'infinity', cause from changes
+    select change_id, cause, 'symbols', null, from_date, 'infinity' from changes
     where input in ('portfolio', 'position', 'close', 'session')
     union all
-    select change_id, 'portfolios', null, from_date, 'infinity', cause from changes where input = 'session'
+    -- all portfolios are exposed to factors; a replay goes with what happened in its window
+    select change_id, cause, 'portfolios', null, from_date, last_date from moved where is_etf
+    union all
+    select change_id, cause, 'portfolios', null, window_end, 'infinity'
+    from moved
+    inner join (
+        select distinct window_start, window_end from analytics.stress_test_scenarios where window_end is not null
+    ) as replays on moved.is_etf and moved.from_date <= window_end and moved.through_date >= window_start
+    union all
+    select change_id, cause, 'portfolios', null, from_date, 'infinity' from changes where input = 'session'
+    union all
+    -- and each to what it holds: what that earned stays in the drawdown
+    select change_id, cause, 'portfolio', holders.portfolio_id, greatest(from_date, since), 'infinity'
+    from changes inner join holders using (change_id)
+    union all
+    select change_id, cause, 'portfolio', portfolio_id, from_date, 'infinity' from changes
+    where portfolio_id is not null
+),
+
+-- one span for each, so that many changes cost no more than one
+spans as (
+    select
+        kind,
+        portfolio_id,
+        min(first_date) as first_date,
+        max(last_date) as last_date,
+        concat_ws(
+            ' ',
+            (array_agg(cause order by change_id))[1],
+            'and ' || nullif(count(distinct change_id) - 1, 0) || ' more'
+        ) as cause
+    from reached
+    group by kind, portfolio_id
 ),
 
 due as (
-    select distinct on (state.calculation_date, state.portfolio_id) state.ctid as place, cause
-    from reached
+    select state.ctid as place, spans.cause
+    from spans
     inner join ops.risk_state as state
         on
-            state.calculation_date between reached.first_date and reached.last_date
-            and case reached.kind
-                when 'symbols' then state.portfolio_id is null
-                when 'portfolio' then state.portfolio_id = reached.portfolio_id
-                else state.portfolio_id is not null
-            end
-    where state.stale_because is null
-    order by state.calculation_date, state.portfolio_id, change_id
+            spans.portfolio_id = state.portfolio_id
+            and state.calculation_date between spans.first_date and spans.last_date
+    union all
+    select state.ctid, spans.cause
+    from spans
+    inner join ops.risk_state as state
+        on
+            (state.portfolio_id is null) = (spans.kind = 'symbols')
+            and state.calculation_date between spans.first_date and spans.last_date
+    where spans.kind <> 'portfolio'
 )
 
-update ops.risk_state as state set stale_because = due.cause from due where state.ctid = due.place
+update ops.risk_state as state set stale_because = due.cause
+from due
+where state.ctid = due.place and state.stale_because is null
 """
 
-# Sessions after the last result of a portfolio, and marked ones.
-_FIND = """
-select calculation_date, array_agg(distinct stale_because)
+_MARKED = """
+select calculation_date, array_agg(distinct stale_because order by stale_because)
 from ops.risk_state
-where stale_because is not null and (calculation_date < %(start)s or calculation_date > %(end)s)
+where
+    stale_because is not null
+    and calculation_date not between %(start)s and %(end)s
     and (%(portfolios)s::uuid[] is null or portfolio_id is null or portfolio_id = any(%(portfolios)s))
 group by calculation_date
-union all
-select snapshots.snapshot_date, '{}'
+"""
+
+_MISSED = """
+select distinct snapshots.snapshot_date
 from raw.portfolios
 cross join lateral (
     select max(calculation_date) as last_date from ops.risk_state
@@ -145,7 +168,6 @@ inner join analytics.portfolio_snapshots as snapshots
         and snapshots.snapshot_date > computed.last_date
         and snapshots.snapshot_date < %(start)s
 where %(portfolios)s::uuid[] is null or portfolios.portfolio_id = any(%(portfolios)s)
-group by snapshots.snapshot_date
 """
 
 
@@ -177,15 +199,21 @@ def mark_stale(conn: psycopg.Connection[Any], definitions: Mapping[str, str], et
 
 
 def find_stale(
-    conn: psycopg.Connection[Any], start: date, end: date, portfolio_ids: Sequence[UUID] | None = None
+    conn: psycopg.Connection[Any],
+    start: date,
+    end: date,
+    *,
+    portfolio_ids: Sequence[UUID] | None = None,
+    longest_gap: int,
 ) -> dict[date, list[str]]:
     """The sessions outside of `start` to `end` that need a look, with the causes: marked ones, and those missed.
 
     Missed are the sessions before `start` that a portfolio has been rolled to since its last result; they have no
-    cause. With `portfolio_ids`, only what concerns these, or symbols.
+    cause. More of them than `longest_gap` are no nights that failed but a choice, and not among the answer. With
+    `portfolio_ids`, only what concerns these, or symbols.
     """
     portfolios = None if portfolio_ids is None else list(portfolio_ids)
-    causes: dict[date, list[str]] = {}
-    for day, found in conn.execute(_FIND, {"start": start, "end": end, "portfolios": portfolios}):
-        causes[day] = [*causes.get(day, []), *found]
-    return dict(sorted(causes.items()))
+    asked = {"start": start, "end": end, "portfolios": portfolios}
+    missed = conn.execute(_MISSED, asked).fetchall()
+    causes: dict[date, list[str]] = {day: [] for (day,) in missed} if len(missed) <= longest_gap else {}
+    return dict(sorted((causes | dict(conn.execute(_MARKED, asked).fetchall())).items()))

@@ -19,6 +19,8 @@ from warehouse.server import EmbeddedServer
 from warehouse.sessions import refresh_sessions
 from warehouse.settings import PROJECT_ROOT, Settings
 
+pytest_plugins = ["tests.fakes.fixtures"]
+
 # Creating and dropping a database for each test is mostly writing files.
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 ROOM_FOR_TESTS = 4 * 2**30

@@ -1,5 +1,6 @@
 """Settings, from the environment and from the file `.env` in the project's root; the environment wins."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -47,6 +48,8 @@ class Settings(BaseSettings):
     heal_risk_sessions: NonNegativeInt = Field(252, alias="AFTERCLOSE_HEAL_RISK_SESSIONS")
     risk_free_rate: Annotated[float, Field(ge=-0.1, le=1)] = Field(0.0, alias="AFTERCLOSE_RISK_FREE_RATE")
     dividend_yield: Annotated[float, Field(ge=0, le=1)] | None = Field(None, alias="AFTERCLOSE_DIVIDEND_YIELD")
+    log_format: Literal["logfmt", "json"] = Field("logfmt", alias="AFTERCLOSE_LOG_FORMAT")
+    webhook_url: SecretStr | None = Field(None, alias="AFTERCLOSE_WEBHOOK_URL")
 
     pair_sessions: PositiveInt | None = Field(None, alias="AFTERCLOSE_PAIR_SESSIONS")
 
@@ -55,6 +58,18 @@ class Settings(BaseSettings):
     def _empty_is_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Leave out what is set to nothing, so that `DATABASE_URL= command` asks for the embedded server."""
         return {name: value for name, value in values.items() if value != ""}
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must not be seen: each secret setting, and the password in DATABASE_URL."""
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+
+        secrets = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        with suppress(ProgrammingError):
+            url = self.database_url.get_secret_value() if self.database_url else ""
+            secrets.append(str(conninfo_to_dict(url).get("password", "")))
+        return secrets
 
 
 def load_settings() -> Settings:

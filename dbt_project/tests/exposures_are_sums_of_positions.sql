@@ -1,5 +1,5 @@
--- exposure_dollar = the sum of market value x beta over the positions that have one, and their number is the one told, on
--- the last session of each portfolio that holds no options (these count at their delta, which is not stored).
+-- exposure_dollar = the sum of market value x beta over the positions that have one, and their number is the one told,
+-- on the last session of each portfolio that holds no options (these count at their delta, which is not stored).
 with last_sessions as (
     select
         portfolio_id,
@@ -81,8 +81,12 @@ left join sums
         and exposures.model = sums.model
         and exposures.factor = sums.factor
 where
-    not exists (select 1 from held where held.portfolio_id = last_sessions.portfolio_id and held.is_option)
+    not exists (
+        select 1 from held
+        where held.portfolio_id = last_sessions.portfolio_id and held.is_option
+    )
     and (
         exposures.positions_covered <> coalesce(sums.positions, 0)
-        or abs(exposures.exposure_dollar - coalesce(sums.exposure_dollar, 0)) > 1e-9 * (1 + abs(exposures.exposure_dollar))
+        or abs(exposures.exposure_dollar - coalesce(sums.exposure_dollar, 0))
+        > 1e-9 * (1 + abs(exposures.exposure_dollar))
     )

@@ -1,6 +1,7 @@
 """What every source of market data looks like to the loader: it is asked for symbols and dates, and knows no SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -64,16 +65,43 @@ class PriceReply:
 
 @dataclass
 class ProfileReply:
-    """Profiles of those symbols that the source has one for."""
+    """Profiles of those symbols that the source has one for.
+
+    `answers` tells of the others why not; a symbol without one counts as not known to the source, unless there are
+    `problems`.
+    """
 
     profiles: list[Profile] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+
+class Part(NamedTuple):
+    """One part of a company's fundamentals: a statement (income, balance, cash_flow) of one frequency, or a list."""
+
+    kind: str
+    frequency: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.frequency} {self.kind}".strip().replace("_", " ")
+
+
+STATEMENTS = tuple(
+    Part(kind, frequency) for kind in ("income", "balance", "cash_flow") for frequency in ("annual", "quarterly")
+)
+ESTIMATES = Part("estimates")
+EARNINGS = Part("earnings dates")
+ALL_PARTS = frozenset((*STATEMENTS, ESTIMATES, EARNINGS))
 
 
 @dataclass
 class FundamentalsReply:
-    """Statements, estimates and earnings dates; an answer for every symbol that was asked for."""
+    """Statements, estimates and earnings dates; an answer for every symbol that was asked for.
+
+    Where there was trouble with a part of a symbol, the answer is that trouble, and the parts that came are there all
+    the same. What the plan leaves out for every symbol is no trouble of this one, and told once in `problems`.
+    """
 
     statements: list[Statement] = field(default_factory=list)
     estimates: list[Estimate] = field(default_factory=list)
@@ -124,6 +152,6 @@ class FundamentalsProvider(Protocol):
         """Ask for one symbol that must be there."""
         ...
 
-    def fetch_fundamentals(self, symbols: Sequence[str]) -> FundamentalsReply:
-        """Return what the source has of these symbols; nothing at all is NOTHING_IN_RANGE and no error."""
+    def fetch_fundamentals(self, wants: Mapping[str, AbstractSet[Part]]) -> FundamentalsReply:
+        """Return what the source has of the parts wanted of each symbol; nothing at all is NOTHING_IN_RANGE."""
         ...

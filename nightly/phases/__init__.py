@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nightly.context import Context
-from nightly.phases import market_data, risk, roll_forward
+from nightly.phases import fundamentals, market_data, risk, roll_forward
 from nightly.phases.outcome import Outcome
 from warehouse.errors import UserError
 
@@ -29,6 +29,7 @@ RISK = "3"
 
 PHASES = (
     Phase("1", "Market Data Collection", market_data.work),
+    Phase("1.5", "Fundamental Data", fundamentals.work),
     Phase("2", "P&L & Snapshots", roll_forward.work),
     Phase("2.5", "Position Market Values", roll_forward.work),
     Phase("2.75", "Sector Tag Restoration", roll_forward.work),

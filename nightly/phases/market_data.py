@@ -18,10 +18,12 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     """Collect prices, actions and profiles; raises UserError where a provider is not set up."""
     with Stopwatch() as start_up:
         from ingest.market_data import collect_market_data
-        from ingest.provider_chain import provider_chain
+        from ingest.provider_chain import left_out, provider_chain
 
     (number,) = numbers
-    providers = provider_chain(context.settings.providers, relative_to=PROJECT_ROOT)
+    providers = provider_chain(
+        context.settings, today=context.today, deadline=context.fetch_until, relative_to=PROJECT_ROOT
+    )
     with context.database.connect() as conn:
         report = collect_market_data(
             conn,
@@ -30,7 +32,9 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
             context.trade_date,
             history_sessions=context.settings.history_sessions,
             today=context.today,
+            now=context.now,
             progress=context.progress.step,
         )
     problems = [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
-    return {number: Outcome(report.counts(), report.lines(), problems, start_up_seconds=start_up.seconds)}
+    lines = [*left_out(context.settings), *report.lines()]
+    return {number: Outcome(report.counts(), lines, problems, start_up_seconds=start_up.seconds)}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nightly.record import Problem
+
+if TYPE_CHECKING:
+    from nightly.dbt_runner import NodeResult
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,7 @@ class Outcome:
 
     An error of its own among the problems fails the phase. `seconds` is given by work that did several phases at once;
     otherwise the night measures it. `start_up_seconds` of them went into importing libraries and parsing dbt's project.
+    `nodes` are the dbt nodes that were run for it.
     """
 
     counts: dict[str, Any] = field(default_factory=dict)
@@ -21,3 +26,4 @@ class Outcome:
     problems: list[Problem] = field(default_factory=list)
     seconds: float | None = None
     start_up_seconds: float = 0.0
+    nodes: Sequence[NodeResult] = ()

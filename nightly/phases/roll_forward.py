@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
@@ -13,10 +14,11 @@ from psycopg.rows import dict_row
 from nightly import coverage, position_report, prepare, rolling
 from nightly.phases.outcome import Outcome
 from nightly.record import Problem
+from nightly.set_aside import find_culprits
 
 if TYPE_CHECKING:
     from nightly.context import Context
-    from nightly.dbt_runner import NodeResult
+    from nightly.dbt_runner import Invocation, NodeResult
 
 TAGS = {"2": "phase_2", "2.5": "phase_2_5", "2.75": "phase_2_75"}
 
@@ -26,6 +28,12 @@ _TOLD = {
     "2.5": ("positions",),
     "2.75": ("sector_tags", "position_sector_tags", "portfolio_sector_exposures"),
 }
+# How the scope of an error begins that concerns a portfolio alone.
+PORTFOLIO = "portfolio "
+# The id of no portfolio: what fails for it does not fail by anybody's data.
+_NOBODY = str(UUID(int=0))
+# Enough to find four among a thousand.
+_MOST_ATTEMPTS = 80
 _UNCHANGED = {
     "2": "unchanged",
     "2.5": "skipped because their values are current",
@@ -34,7 +42,10 @@ _UNCHANGED = {
 
 
 def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
-    """Build the models of these phases, and say what was written and what failed. Raises DbtError, psycopg.Error."""
+    """Build the models of these phases, and say what was written and what failed. Raises DbtError, psycopg.Error.
+
+    Portfolios whose data break a model are set aside, and the others are rolled without them.
+    """
     began = time.monotonic()
     started_before = context.dbt.start_up.seconds
     with context.database.connect() as conn:
@@ -46,6 +57,9 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
             context.progress.step,
             {rolling.WINDOW_MODEL: lambda: _tell_plan(conn, context)},
         )
+        aside: dict[str, str] = {}
+        if broken := _phase_of_failure(invocation, numbers):
+            invocation, aside = _set_aside(conn, context, select, invocation)
         prepare.remember_built(conn, context.dbt, invocation.results)
         start_up = context.dbt.start_up.seconds - started_before
         worked = time.monotonic() - began - start_up
@@ -62,8 +76,65 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
             counts = {"models": len(results), "rows": written, **found.counts}
             rows = _describe_rows(number, written)
             lines = found.lines + rows if number == "2" else rows + found.lines
-            outcomes[number] = Outcome(counts, lines, problems + found.problems, seconds, start_up_seconds)
+            if number == broken and aside:
+                counts["set_aside"] = aside
+                lines.insert(0, f"rolled in parts, without what is set aside: {', '.join(aside)}")
+                problems += [
+                    Problem(f"{PORTFOLIO}{name}", f"set aside, the others went on: {reason}", phase=number)
+                    for name, reason in aside.items()
+                ]
+            problems += found.problems
+            outcomes[number] = Outcome(counts, lines, problems, seconds, start_up_seconds, results)
     return outcomes
+
+
+def _set_aside(
+    conn: psycopg.Connection, context: Context, select: Sequence[str], failed: Invocation
+) -> tuple[Invocation, dict[str, str]]:
+    """Roll all portfolios but those whose data break a model; returns the names of those, each with what it breaks.
+
+    The invocation returned tells of the phases from here on: the last that went well, or the one that failed where
+    nobody could be set aside, because it fails without any portfolio as well, or for too many of them.
+    """
+    if not any(result.well for result in failed.results if result.name == rolling.WINDOW_MODEL):
+        return failed, {}
+    due = {
+        str(portfolio_id): name
+        for portfolio_id, name in conn.execute(
+            "select due.portfolio_id, coalesce(portfolios.name, due.portfolio_id::text)"
+            " from ops.roll_forward_window as due left join raw.portfolios as portfolios using (portfolio_id)"
+        )
+    }
+    last = failed
+
+    def attempt(portfolio_ids: Sequence[str]) -> str | None:
+        nonlocal last
+        variables = {**context.dbt_variables, "portfolio_ids": list(portfolio_ids)}
+        invocation = context.dbt.run(select, variables, context.progress.step)
+        broken = [f"model {result.name}: {result.message}" for result in invocation.results if _broke(result)]
+        if broken:
+            return broken[0]
+        last = invocation
+        return None
+
+    context.progress.say("a model failed: looking whose data break it")
+    if not due or attempt([_NOBODY]):
+        return failed, {}
+    last = failed
+    culprits, left_alone = find_culprits(list(due), attempt, _MOST_ATTEMPTS)
+    if left_alone:
+        return failed, {due[portfolio_id]: reason for portfolio_id, reason in culprits.items()}
+    return last, {due[portfolio_id]: reason for portfolio_id, reason in culprits.items()}
+
+
+def _phase_of_failure(invocation: Invocation, numbers: Sequence[str]) -> str | None:
+    """The first phase of which a model failed; None where all went well."""
+    shared = _share_out([result for result in invocation.results if _broke(result)], numbers)
+    return next((number for number in numbers if shared[number]), None)
+
+
+def _broke(result: NodeResult) -> bool:
+    return not result.well and result.status != "skipped"
 
 
 def _look(conn: psycopg.Connection, context: Context, number: str) -> Outcome:
@@ -113,7 +184,7 @@ def find_node_problems(number: str, results: Sequence[NodeResult]) -> list[Probl
     problems = [
         Problem(f"model {result.name}", result.message or result.status, phase=number)
         for result in results
-        if not result.well and result.status != "skipped"
+        if _broke(result)
     ]
     skipped = [result.name for result in results if result.status == "skipped"]
     if skipped:

@@ -431,7 +431,11 @@ def test_the_report_names_what_was_missed_and_why(conn, book, collect, tmp_path)
         "asked": 6,
         "got": 4,
         "missed": 2,
+        "resting": 0,
+        "waiting": 0,
         "rejected": 0,
+        "requests": 0,
+        "retries": 0,
         "seconds": 0,
     }
     assert counts["missed"] == ["GONE", "MTUM", "SPY"]
@@ -506,3 +510,10 @@ def test_real_prices_through_two_splits(conn, book, collect, market_folder):
     assert splits.fetchall() == [("AAPL", "2020-08-31", 4), ("TSLA", "2020-08-31", 5)]
     assert (report.rejected, report.missed, report.holes.total()) == ([], [], 0)
     assert report.prices.inserted == 3 * (20 + 42)
+
+
+def test_a_session_without_a_share_traded_is_told(conn, book, collect, tmp_path):
+    provider = write_folder(
+        tmp_path, prices=PRICES + "AAPL,2021-03-04,,,,20,0\nAAPL,2021-03-05,,,,20,0\nSPY,2021-03-05,,,,380,5\n"
+    )
+    assert "no shares traded on 2021-03-05, if its source is right: AAPL" in collect(provider).lines()

@@ -630,3 +630,24 @@ def test_a_large_book_takes_seconds(conn, write):
     assert load_folder(conn, folder).counts["closes"].inserted == 10_000
     # Rows one at a time, or a search through all lots for each close, take far longer.
     assert time.process_time() - started < 8
+
+
+def test_a_lot_that_is_loaded_anew_has_its_symbols_asked_for_again(conn, write):
+    load_folder(conn, write())
+
+    def leave_alone():
+        conn.execute("delete from ops.fetch_state")
+        conn.execute(
+            "insert into ops.fetch_state (source, kind, symbol, consecutive_failures, next_attempt_at)"
+            " select 'yahoo', 'prices', symbol, 4, now() + interval '30 days'"
+            " from unnest(array['AAPL', 'TSLA', 'BRK.B']) as symbol"
+        )
+        return lambda: rows(conn, "select symbol from ops.fetch_state order by 1")
+
+    left = leave_alone()
+    load_folder(conn, write())
+    assert left() == [("AAPL",), ("BRK.B",), ("TSLA",)]
+    # another quantity, and another underlying's option
+    changed = BOOK["positions.csv"].replace("tsla,(20)", "tsla,(25)").replace(",AAPL,130,", ",AAPL,131,")
+    load_folder(conn, write(positions=changed, closes=None))
+    assert left() == [("BRK.B",)]

@@ -3,7 +3,15 @@ from decimal import Decimal
 
 import pytest
 
-from ingest.row_checks import check_action, check_bar, choose_bars
+from ingest.row_checks import (
+    HUNDREDFOLD,
+    OTHER_SCALE,
+    SUSPECTED_SPLIT,
+    Suspicion,
+    check_action,
+    check_bar,
+    choose_bars,
+)
 from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, as_price, combine_actions
 
 MONDAY = date(2020, 1, 6)
@@ -80,7 +88,7 @@ def closes(*values, first=MONDAY):
 def chosen(stored, *offers, splits=(), any_move=False):
     """Which source was taken, day by day."""
     stored_closes = {day: bar.close for day, bar in stored.items()}
-    taken = choose_bars(
+    taken, _ = choose_bars(
         stored_closes, offers, [(MONDAY + timedelta(n), Decimal(v)) for n, v in splits], any_move=any_move
     )
     return {(day - MONDAY).days: source for day, source in taken.items()}
@@ -130,3 +138,58 @@ def test_a_correction_of_a_stored_close_is_taken_and_a_wild_one_is_not():
 
 def test_options_may_move_as_they_like():
     assert chosen({}, closes("10", "0.01", "8"), any_move=True) == {0: 0, 1: 0, 2: 0}
+
+
+def refused(stored, *offers, splits=(), since=0, doubted=(0,)):
+    """Why bars were passed over, by place and day."""
+    _, reasons = choose_bars(
+        {day: bar.close for day, bar in stored.items()},
+        offers,
+        [(MONDAY + timedelta(n), Decimal(value)) for n, value in splits],
+        suspicion=Suspicion(MONDAY + timedelta(since), frozenset(doubted)),
+    )
+    return {(place, (day - MONDAY).days): reason for (place, day), reason in reasons.items()}
+
+
+@pytest.mark.parametrize("close", ["50", "50.9", "25", "66.5", "150", "33.4"])
+def test_a_move_of_a_splits_size_without_the_split_is_suspected(close):
+    assert refused(closes("100"), closes(None, close)) == {(0, 1): SUSPECTED_SPLIT}
+    assert refused(closes("100"), closes(None, close), since=2) == {}
+    assert refused(closes("100"), closes(None, close), doubted=()) == {}
+
+
+def test_other_moves_are_not_and_nor_are_splits():
+    for close in ("53", "80", "125", "140", "60"):
+        assert refused(closes("100"), closes(None, close)) == {}
+    assert refused(closes("100"), closes(None, "50.5"), splits=[(1, 2)]) == {}
+
+
+def test_what_goes_on_from_a_suspected_close_shares_the_suspicion():
+    assert refused(closes("100"), closes(None, "50", "53", "47")) == dict.fromkeys(
+        [(0, 1), (0, 2), (0, 3)], SUSPECTED_SPLIT
+    )
+    # back where it was, it was one wrong bar
+    assert refused(closes("100"), closes(None, "50", "101")) == {(0, 1): SUSPECTED_SPLIT}
+    # and with the split known it goes on from there
+    assert refused(closes("100"), closes(None, "50", "53"), splits=[(2, 2)]) == {(0, 1): SUSPECTED_SPLIT}
+
+
+def test_only_a_file_vouches_for_a_suspected_close():
+    assert refused(closes("100"), closes(None, "50"), closes(None, "50"), doubted=(0, 1)) == {
+        (0, 1): SUSPECTED_SPLIT,
+        (1, 1): SUSPECTED_SPLIT,
+    }
+    assert refused(closes("100"), closes(None, "50"), closes(None, "50"), doubted=(0,)) == {}
+
+
+def test_a_stored_close_is_not_replaced_by_one_on_another_scale():
+    for close in ("50", "300", "10000", "1"):
+        assert refused(closes("100", "100"), closes("100", close)) == {(0, 1): OTHER_SCALE}
+        assert refused(closes("100", "100"), closes(close)) == {(0, 0): OTHER_SCALE}
+    assert refused(closes("100", "100"), closes("100", "90")) == {}
+    assert refused(closes("100", "100"), closes(None, "50"), doubted=()) == {}
+
+
+def test_a_hundredfold_says_so():
+    assert refused(closes("100"), closes(None, "10100")) == {(0, 1): HUNDREDFOLD}
+    assert refused(closes("100"), closes(None, "1.01")) == {(0, 1): HUNDREDFOLD}

@@ -3,7 +3,13 @@ from decimal import Decimal
 
 import pytest
 
-from ingest.symbols import OptionContract, canonical_symbol, format_option_symbol, parse_option_symbol
+from ingest.symbols import (
+    OptionContract,
+    canonical_symbol,
+    format_option_symbol,
+    parse_option_symbol,
+    with_dashed_class,
+)
 
 APPLE_CALL = OptionContract("AAPL", "CALL", Decimal(200), date(2025, 6, 20))
 
@@ -85,3 +91,9 @@ def test_format_option_symbol():
 def test_a_contract_without_an_option_symbol(contract, reason):
     with pytest.raises(ValueError, match=reason):
         format_option_symbol(contract)
+
+
+def test_a_dash_before_the_class_of_a_share_and_nowhere_else():
+    symbols = ("BRK.B", "BF.A", "VOD.L", "AAPL", "BRK.D", "^GSPC")
+    assert [with_dashed_class(symbol) for symbol in symbols] == ["BRK-B", "BF-A", *symbols[2:]]
+    assert [canonical_symbol(with_dashed_class(symbol)) for symbol in symbols] == list(symbols)

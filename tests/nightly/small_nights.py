@@ -10,7 +10,7 @@ import psycopg
 
 from nightly.context import Request
 from nightly.night import run_night
-from nightly.progress import LogProgress
+from nightly.progress import Silence
 from nightly.record import RunRecord
 from warehouse.database import Database, libpq_url
 from warehouse.settings import Settings
@@ -32,7 +32,7 @@ class Night:
 
     def run(self, command: str = "run", now: datetime = TONIGHT, **request: Any) -> RunRecord:
         """Run a night as the command line does."""
-        return run_night(self.database, self.settings, Request(command, **request), now, LogProgress())
+        return run_night(self.database, self.settings, Request(command, **request), now, Silence())
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Ask the database."""

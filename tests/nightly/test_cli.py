@@ -108,7 +108,7 @@ def test_without_a_command_the_night_is_run(unrolled, monkeypatch: pytest.Monkey
     [
         (["run", "--date", "17.2.2024"], "write it like 2023-12-29"),
         (["run", "--date", "2027-01-04"], "has not closed yet; the latest that has is"),
-        (["run", "--phase", "7"], "no phase 7; there are: 1 (Market Data Collection), 2 (P&L & Snapshots)"),
+        (["run", "--phase", "7"], "no phase 7; there are: 1 (Market Data Collection), 1.5 (Fundamental Data)"),
         (["run", "--phase", "2", "--from-phase", "2.5"], "not both"),
         (["run", "--portfolio", "Groth"], "--portfolio Groth: no such portfolio; there are: Growth, Income"),
         (["backfill", "--end", "2027-01-04"], "--end 2027-01-04: the latest session that has closed is"),

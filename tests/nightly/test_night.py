@@ -13,7 +13,7 @@ from small_nights import LAST_PRICE, NEXT_SESSION, ROLLED_TO, TONIGHT, copy_of
 
 from nightly import cli, ledger, summary
 from nightly.record import RunRecord
-from warehouse.errors import Busy
+from warehouse.errors import Busy, UserError
 from warehouse.locks import run_lock
 from warehouse.settings import PROJECT_ROOT
 
@@ -26,6 +26,7 @@ RESULTS = (
     "sector_tags",
     "position_sector_tags",
 )
+ALL_WELL = dict.fromkeys(("1", "1.5", "2", "2.5", "2.75", "3"), "succeeded")
 
 
 def statuses(run: RunRecord) -> dict[str, str]:
@@ -43,7 +44,7 @@ def results(night) -> dict[str, list]:
 def test_the_first_night_rolls_every_portfolio_from_its_inception(night, first_night):
     _, run = first_night
     assert run.status == "succeeded", run.problems
-    assert statuses(run) == dict.fromkeys(("1", "2", "2.5", "2.75", "3"), "succeeded")
+    assert statuses(run) == ALL_WELL
     assert "Growth, Income: 31 sessions, 2024-01-02 to 2024-02-14" in said(run, "2")
     # Both symbols close at 119 on the session before inception and at 150 on 2024-02-14.
     # Growth: 100 AAA bought at 120 and 10 BBB bought at 120. Income: 200 BBB carried in at 119.
@@ -80,7 +81,7 @@ def test_the_summary_for_machines_is_all_there_is_on_standard_output(night, monk
     run = json.loads(capsys.readouterr().out)
     assert (run["status"], run["trade_date"], run["rerun"]) == ("succeeded", "2024-02-15", None)
     assert cli.main(["status", str(run["run_id"]), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == run
+    assert json.loads(capsys.readouterr().out) == {**run, "dbt_nodes": []}
 
 
 def test_a_backfill_of_one_portfolio_leaves_every_row_as_it_was(night):
@@ -158,19 +159,77 @@ def test_only_the_phases_asked_for_are_run(night):
     assert night.rows("select max(snapshot_date) from analytics.portfolio_snapshots") == [(NEXT_SESSION,)]
 
 
-def test_a_provider_that_is_not_there_fails_phase_1_alone(night):
+def test_a_night_does_not_begin_on_a_broken_setup(night):
     missing = night.settings.home / "missing"
     settings = night.settings.model_copy(update={"providers": f"files:{missing}"})
-    run = type(night)(night.database, settings).run()
-    assert statuses(run) == {"1": "failed", "2": "succeeded", "2.5": "succeeded", "2.75": "succeeded", "3": "succeeded"}
+    with pytest.raises(UserError, match=f"providers: AFTERCLOSE_PROVIDERS: {missing} is not a folder"):
+        type(night)(night.database, settings).run()
+    assert night.rows("select count(*) from ops.batch_runs") == [(1,)]
+    # what asks no source needs none
+    assert type(night)(night.database, settings).run(from_phase="2").phases[0].status == "succeeded"
+
+
+def test_market_data_that_fails_does_so_alone(night):
+    night.execute(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise 'no room'; end $$;"
+        "create trigger refuse before insert on raw.market_data_cache execute function refuse()"
+    )
+    run = night.run()
+    assert statuses(run) == ALL_WELL | {"1": "failed"}
     failed, coverage = run.errors
     assert (failed.phase, failed.scope) == ("1", "Market Data Collection")
-    assert str(missing) in failed.message
+    assert "no room" in failed.message
     # the night was rolled at older prices, and says how much of the book that is
     assert coverage.scope == "coverage"
     assert coverage.message.startswith("prices of 2024-02-15 cover 0.0% of the book by value, 90% are required")
     assert "AAA (since 2024-02-14" in coverage.message
     assert summary.rerun_command(run) == "python run_nightly.py run --date 2024-02-15"
+
+
+def test_the_ledger_goes_on_when_its_connection_is_lost(night):
+    """A phase ends every other connection, the one that holds the lock among them, as a server does that restarts."""
+    night.execute(
+        """
+        create function cut() returns trigger language plpgsql as $$ begin
+            perform pg_terminate_backend(pid) from pg_stat_activity
+            where pid <> pg_backend_pid() and datname = current_database();
+            return null;
+        end $$;
+        create trigger cut after insert on raw.market_data_cache execute function cut()
+        """
+    )
+    run = night.run()
+    assert statuses(run)["2"] == "succeeded"
+    assert [phase.status for phase in ledger_of(night, run).phases] == [phase.status for phase in run.phases]
+    assert run.status == "succeeded"
+
+
+def ledger_of(night, run):
+    with night.database.connect() as conn:
+        return ledger.read_run(conn, run.run_id)
+
+
+def test_a_portfolio_whose_data_break_a_model_is_set_aside(night):
+    """Its market value has more digits than any column: the others are rolled without it."""
+    night.execute(
+        "update raw.positions set quantity = 1e17 where symbol = 'AAA'"
+        " and portfolio_id = (select portfolio_id from raw.portfolios where name = 'Growth')"
+    )
+    run = night.run()
+    (problem,) = run.errors
+    assert (problem.phase, problem.scope) == ("2", "portfolio Growth")
+    assert problem.message.startswith("set aside, the others went on: model position_values: ")
+    assert "numeric field overflow" in problem.message
+    assert statuses(run) == ALL_WELL | {"2": "failed"}
+    rolled_to = "select max(snapshot_date) from analytics.portfolio_snapshots join raw.portfolios using (portfolio_id)"
+    assert night.rows(f"{rolled_to} where name = 'Income'") == [(NEXT_SESSION,)]
+    assert night.rows(f"{rolled_to} where name = 'Growth'") == [(ROLLED_TO,)]
+    command = summary.rerun_command(run)
+    assert command == "python run_nightly.py run --date 2024-02-15 --portfolio Growth --from-phase 2"
+    night.execute("update raw.positions set quantity = 100 where symbol = 'AAA'")
+    healed = night.run(portfolios=("Growth",), from_phase="2")
+    assert healed.status == "succeeded"
+    assert night.rows(f"{rolled_to} where name = 'Growth'") == [(NEXT_SESSION,)]
 
 
 def test_a_model_that_fails_fails_its_phase_alone(night):
@@ -179,7 +238,7 @@ def test_a_model_that_fails_fails_its_phase_alone(night):
         "create trigger refuse before insert or update on analytics.positions execute function refuse()"
     )
     run = night.run()
-    assert statuses(run) == {"1": "succeeded", "2": "succeeded", "2.5": "failed", "2.75": "succeeded", "3": "succeeded"}
+    assert statuses(run) == ALL_WELL | {"2.5": "failed"}
     (problem,) = run.errors
     assert (problem.phase, problem.scope) == ("2.5", "model positions")
     assert "no room" in problem.message
@@ -196,7 +255,7 @@ def test_what_needs_a_failed_model_counts_as_failed_too(night):
     night.execute("drop table raw.equity_changes cascade")
     run = night.run()
     # positions need no flows, snapshots and the exposures over them do
-    assert statuses(run) == {"1": "succeeded", "2": "failed", "2.5": "succeeded", "2.75": "failed", "3": "succeeded"}
+    assert statuses(run) == ALL_WELL | {"2": "failed", "2.75": "failed"}
     messages = [problem.message for problem in run.errors if problem.phase == "2"]
     assert any('relation "raw.equity_changes" does not exist' in message for message in messages)
     assert any("not built, because a model that they need failed" in message for message in messages)
@@ -258,7 +317,13 @@ def test_an_interrupted_night_says_so_and_is_taken_up_again(night, number):
     assert night.rows(
         "select phase, status from ops.batch_phases where run_id = (select max(run_id) from ops.batch_runs)"
         " order by phase"
-    ) == [("1", "succeeded"), ("2", "interrupted"), ("2.5", "interrupted"), ("2.75", "interrupted")]
+    ) == [
+        ("1", "succeeded"),
+        ("1.5", "succeeded"),
+        ("2", "interrupted"),
+        ("2.5", "interrupted"),
+        ("2.75", "interrupted"),
+    ]
     run = night.run(trade_date=LAST_PRICE, now=TONIGHT.replace(day=16))
     assert run.status == "succeeded", run.problems
     assert not any("died" in problem.message for problem in run.warnings)

@@ -9,7 +9,7 @@ from small_nights import ROLLED_TO, TONIGHT
 from ingest.portfolios import load_folder
 from nightly import cli, plan, rolling
 from nightly.context import Request
-from nightly.progress import LogProgress
+from nightly.progress import Silence
 
 CORRECTED = (
     "update raw.market_data_cache set close = close + 1 where symbol = 'BBB' and price_date = '2024-02-01';"
@@ -29,7 +29,7 @@ def kept(night) -> dict[str, list]:
 
 
 def make(night, **request) -> dict:
-    return plan.make_plan(night.database, night.settings, Request("backfill", **request), TONIGHT, LogProgress())
+    return plan.make_plan(night.database, night.settings, Request("backfill", **request), TONIGHT, Silence())
 
 
 @pytest.fixture

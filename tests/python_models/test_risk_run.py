@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from ingest.portfolios import load_folder
 from nightly.context import Request
 from nightly.night import run_night
-from nightly.progress import LogProgress
+from nightly.progress import Silence
 from python_models.portfolio_results import OptionTerms
 from python_models.run import compute_risk
 from python_models.store import PORTFOLIO_TABLES, SYMBOL_TABLES
@@ -84,7 +84,7 @@ def rolled(
     def roll(day: date) -> None:
         request = Request("backfill", end=day, phases=("1", "2", "2.5", "2.75"))
         # half past six in New York
-        record = run_night(database, settings, request, datetime.combine(day, time(23, 30), UTC), LogProgress())
+        record = run_night(database, settings, request, datetime.combine(day, time(23, 30), UTC), Silence())
         assert not record.errors, record.errors
 
     with database.connect() as conn:
@@ -407,6 +407,51 @@ def test_only_what_rests_on_a_changed_return_is_computed_again(conn: psycopg.Con
         assert "symbol_volatility" not in report.counts()["rows"]
 
 
+def test_what_a_restated_factor_reaches_is_healed_with_the_next_session(conn: psycopg.Connection[Any]):
+    """The windows of symbols reach back two years, so to March 2022; portfolios replay that month for ever."""
+    symbols = "select calculation_date from ops.risk_state where portfolio_id is null and stale_because is not null"
+    with taken_back(conn):
+        compute_risk(conn, END, END)  # takes in what was loaded
+        assert conn.execute("select count(*) from ops.risk_state where stale_because is not null").fetchone() == (0,)
+        conn.execute(
+            "update analytics.daily_returns set total_return = total_return + 0.01"
+            " where symbol = 'SPY' and value_date = '2020-03-16'"
+        )
+        conn.execute(
+            "insert into ops.input_changes"
+            " (input, symbol, from_date, through_date, what, rolled_at, returns_taken_at)"
+            " values ('price', 'SPY', '2020-03-16', '2020-03-16', 'restated', now(), now())"
+        )
+        report = compute_risk(conn, date(2023, 12, 28), date(2023, 12, 28))
+        assert report.left == [CRASH, *DAYS[2:]]
+        assert sorted(conn.execute(symbols).fetchall()) == [(CRASH,), (DAYS[2],)]
+        report = compute_risk(conn, END, END, heal=2)
+        assert (report.computed, report.healed, report.left) == ([END], list(DAYS[2:4]), [CRASH])
+        report = compute_risk(conn, END, END, heal=2)
+        assert (report.computed, report.healed, report.left) == ([], [CRASH], [])
+        assert report.lines()[:2] == [
+            "results of 1 session are current",
+            "2020-03-23: computed again (SPY close of 2020-03-16 restated)",
+        ]
+        assert conn.execute("select count(*) from ops.risk_state where stale_because is not null").fetchone() == (0,)
+
+
+def test_a_change_that_risk_has_seen_concerns_it_again_when_another_portfolio_is_rolled(conn: psycopg.Connection[Any]):
+    with taken_back(conn):
+        compute_risk(conn, END, END)
+        ((change,),) = conn.execute(
+            "insert into ops.input_changes (input, portfolio_id, from_date, what, rolled_at)"
+            " values ('flow', %s, %s, 'new', now()) returning change_id",
+            [portfolio(conn, CASH), CRASH],
+        ).fetchall()
+        conn.execute("insert into ops.input_changes_outstanding values (%s, %s)", [change, portfolio(conn, CASH)])
+        looked_at = [compute_risk(conn, END, END, heal=9).causes for _ in range(2)]
+        conn.execute("delete from ops.input_changes_outstanding where change_id = %s", [change])
+        looked_at.append(compute_risk(conn, END, END, heal=9).causes)
+        days = {day: [f"flow of {CRASH} added"] for day in DAYS[1:4]}
+        assert looked_at == [days, {}, days]
+
+
 def test_another_method_computes_everything_again(conn: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("python_models.run.method_fingerprint", lambda: "another")
     with taken_back(conn):
@@ -648,7 +693,8 @@ def test_without_the_benchmark_there_are_reasons_and_the_losses_of_the_past(conn
         assert metrics[3].startswith("no position has a beta")
         stress = conn.execute(
             "select count(*), count(direct_pnl), count(correlated_pnl), count(reason)"
-            " from analytics.stress_test_results inner join raw.portfolios using (portfolio_id) where name = %s and calculation_date = %s",
+            " from analytics.stress_test_results inner join raw.portfolios using (portfolio_id)"
+            " where name = %s and calculation_date = %s",
             [SIXTY, END],
         ).fetchone()
         assert stress == (stress[0], 0, 0, stress[0])

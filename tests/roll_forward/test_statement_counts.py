@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nightly.context import Request
 from nightly.night import run_night
-from nightly.progress import LogProgress
+from nightly.progress import Silence
 from nightly.record import RunRecord
 from tests.roll_forward import random_books
 from tests.roll_forward.books import Warehouse, load_market, load_portfolios
@@ -24,7 +24,7 @@ def test_the_number_of_statements_depends_neither_on_portfolios_nor_on_sessions(
         """Roll to the session of this number; returns the run and the statements it made."""
         wire.mend()
         request = Request("backfill", end=sessions[number], phases=("2", "2.5", "2.75"))
-        run = run_night(wired.database, settings, request, datetime.now(UTC), LogProgress())
+        run = run_night(wired.database, settings, request, datetime.now(UTC), Silence())
         assert all(phase.status == "succeeded" for phase in run.phases), run.problems
         return run, list(wire.statements)
 

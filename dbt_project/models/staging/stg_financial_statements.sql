@@ -1,0 +1,26 @@
+select
+    symbol,
+    statement,
+    frequency,
+    period_end,
+    known_from,
+    source,
+    currency,
+    filing_date,
+    revenue,
+    gross_profit,
+    operating_income,
+    ebitda,
+    net_income,
+    diluted_eps,
+    diluted_average_shares,
+    total_assets,
+    total_liabilities,
+    stockholders_equity,
+    cash_and_equivalents,
+    total_debt,
+    operating_cash_flow,
+    capital_expenditure,
+    free_cash_flow
+from {{ ref('stg_statement_versions') }}
+where known_until is null

@@ -1,0 +1,153 @@
+"""What the collection of fundamentals did: counts for the ledger, lines for the summary, warnings with their scope."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ingest.fundamentals_store import StatementCounts
+from warehouse.bulk import MergeCounts
+
+_NAMED = 8  # of many symbols a line names these
+_TOLD_APART = 5  # more symbols than these that are missed for one reason share a line
+
+
+@dataclass
+class SourceTally:
+    """One source of fundamentals: symbols asked for, of which it `got` some part wanted; what it cost."""
+
+    label: str
+    asked: int = 0
+    got: int = 0
+    resting: int = 0
+    requests: int = 0
+    retries: int = 0
+    seconds: float = 0.0
+
+    @property
+    def missed(self) -> int:
+        """How many of the symbols asked for it had nothing of."""
+        return self.asked - self.got
+
+    def counts(self) -> dict[str, object]:
+        """Return the figures for the ledger."""
+        return {
+            "provider": self.label,
+            "asked": self.asked,
+            "got": self.got,
+            "missed": self.missed,
+            "resting": self.resting,
+            "requests": self.requests,
+            "retries": self.retries,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def line(self) -> str:
+        """Return the line for the summary."""
+        resting = f", {self.resting:,} not due there" if self.resting else ""
+        return (
+            f"{self.label}: asked for {_symbols(self.asked)}, got {self.got:,}, missed {self.missed:,}{resting}, "
+            f"{self.requests:,} requests ({self.retries:,} retries), {self.seconds:.1f} s"
+        )
+
+
+@dataclass
+class FundamentalsReport:
+    """What one collection did.
+
+    Of the `symbols` of the book those in `skipped` have no fundamentals, by reason; of the `due` ones no source has
+    those in `unavailable`, `missed` could not be had tonight (symbol, reason), `partly` came with something missing,
+    and `queued` were not reached: the last three are asked for again on the next night.
+    """
+
+    symbols: int = 0
+    due: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    providers: list[SourceTally] = field(default_factory=list)
+    statements: StatementCounts = field(default_factory=StatementCounts)
+    estimates: MergeCounts = field(default_factory=MergeCounts)
+    earnings: MergeCounts = field(default_factory=MergeCounts)
+    unavailable: list[str] = field(default_factory=list)
+    missed: list[tuple[str, str]] = field(default_factory=list)
+    partly: list[tuple[str, str]] = field(default_factory=list)
+    queued: list[str] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+    def counts(self) -> dict[str, object]:
+        """Return the figures for the ledger, ready for JSON."""
+        return {
+            "symbols": self.symbols,
+            "due": self.due,
+            "skipped": dict(self.skipped),
+            "providers": [tally.counts() for tally in self.providers],
+            "statements": {
+                "new": self.statements.new,
+                "new_versions": self.statements.versions,
+                "unchanged": self.statements.unchanged,
+                "outranked": self.statements.outranked,
+            },
+            "estimates": _changes(self.estimates),
+            "earnings_dates": _changes(self.earnings),
+            "restated": list(self.statements.restated),
+            "unavailable": self.unavailable,
+            "missed": [symbol for symbol, _ in self.missed],
+            "partly": [symbol for symbol, _ in self.partly],
+            "queued": self.queued,
+        }
+
+    def lines(self) -> list[str]:
+        """Return the summary, a line a fact."""
+        skipped = [f"{count:,} skipped ({reason})" for reason, count in sorted(self.skipped.items())]
+        companies = self.symbols - self.skipped.total()
+        if not self.due:
+            book = "1 company" if companies == 1 else f"{companies:,} companies"
+            return [", ".join([f"nothing due: {book} in the book", *skipped])]
+        lines = [", ".join([f"{self.due:,} of {_symbols(self.symbols)} due", *skipped])]
+        lines += [tally.line() for tally in self.providers]
+        statements = self.statements
+        lines.append(
+            f"statements: {statements.new:,} new, {statements.versions:,} new versions, "
+            f"{statements.unchanged:,} unchanged"
+            + (f", {statements.outranked:,} left to the source that has them" if statements.outranked else "")
+        )
+        for what, counts in (("estimates", self.estimates), ("earnings dates", self.earnings)):
+            gone = f", {counts.deleted:,} gone" if counts.deleted else ""
+            lines.append(
+                f"{what}: {counts.inserted:,} new, {counts.updated:,} updated, {counts.unchanged:,} unchanged{gone}"
+            )
+        if statements.restated:
+            lines.append(f"restated: {_names(sorted(set(statements.restated)))}")
+        if self.unavailable:
+            lines.append(f"not available, asked for less and less often: {_names(self.unavailable)}")
+        if self.queued:
+            lines.append(f"queued for the next night: {len(self.queued):,} ({_names(self.queued)})")
+        return lines
+
+    def warnings(self) -> list[tuple[str, str]]:
+        """Return (scope, message): symbols missed wholly or partly, sources in trouble."""
+        warnings = list(dict.fromkeys(self.problems))
+        for what, symbols in (("no fundamentals", self.missed), ("fundamentals in part", self.partly)):
+            by_reason: dict[str, list[str]] = {}
+            for symbol, reason in symbols:
+                by_reason.setdefault(reason, []).append(symbol)
+            for reason, several in by_reason.items():
+                if len(several) > _TOLD_APART:
+                    warnings.append((_symbols(len(several)), f"{what}: {reason} ({', '.join(several)})"))
+                else:
+                    warnings += [(symbol, f"{what}: {reason}") for symbol in several]
+        return warnings
+
+
+def _changes(counts: MergeCounts) -> dict[str, int]:
+    return {
+        "inserted": counts.inserted,
+        "updated": counts.updated,
+        "unchanged": counts.unchanged,
+        "deleted": counts.deleted,
+    }
+
+
+def _symbols(count: int) -> str:
+    return f"{count:,} symbol" if count == 1 else f"{count:,} symbols"
+
+
+def _names(symbols: list[str]) -> str:
+    return ", ".join(symbols[:_NAMED]) + (f" and {len(symbols) - _NAMED} more" if len(symbols) > _NAMED else "")

@@ -1,0 +1,154 @@
+"""Whether what a source shows tonight stands on the scale of what is stored: pure functions, without a database.
+
+A source that restates a symbol's history shows every close at one constant ratio to what it showed before. A split does
+that too, on the nights on which a source has adjusted its closes and does not report the split yet, or reports it and
+has not adjusted its closes yet: then what is shown does not go with what is stored, and nothing is taken until it does.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from typing import NamedTuple
+
+# Fewer sessions in common say nothing about a whole history.
+FEWEST_SESSIONS = 3
+# Ratios are one constant where the largest and the smallest differ by no more than this (relative).
+_CONSTANT = Decimal("0.002")
+# A ratio this near to 1 is rounding.
+_ONE = Decimal("0.0001")
+# Two sources of one symbol's closes may differ by as much; a larger constant ratio is another basis.
+_OTHER_SOURCE = Decimal("0.005")
+# A split's ratio over several sessions is met exactly, that of one session's move only roughly.
+EXACTLY, ROUGHLY = Decimal("0.005"), Decimal("0.02")
+
+_SPLITS = sorted(
+    {Fraction(new) for new in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50)}
+    | {Fraction(*ratio) for ratio in ((3, 2), (4, 3), (5, 4), (6, 5), (5, 2))}
+)
+
+
+class Kind(Enum):
+    """What to do with a reply: take it row by row, fetch the whole history again, or put it aside."""
+
+    TAKE = "take"
+    REFETCH = "refetch"
+    PUT_ASIDE = "put aside"
+
+
+class Judgement(NamedTuple):
+    """What to do, and why where it is not simply taken; the reason names no date that changes from night to night."""
+
+    kind: Kind
+    reason: str = ""
+
+
+class StoredClose(NamedTuple):
+    """A close that is known already; `outranked`: from a source that is asked later than the one that is judged."""
+
+    close: Decimal
+    own: bool
+    outranked: bool
+
+
+_TAKE = Judgement(Kind.TAKE)
+
+
+def judge(
+    known: Mapping[date, StoredClose], offered: Mapping[date, Decimal], new_splits: Sequence[tuple[date, Decimal]]
+) -> Judgement:
+    """Compare a source's closes, as traded, with those that are known of the same symbol and sessions.
+
+    Args:
+        known: what is stored, from this source (`own`) or another.
+        offered: the source's closes, by session.
+        new_splits: (ex-date, new shares per old) that it reports and that are not stored yet, by date.
+    """
+    first_split = new_splits[0][0] if new_splits else date.max
+    own = [day for day in offered if day in known and known[day].own and day < first_split]
+    if len(own) >= FEWEST_SESSIONS:
+        return _judge_own(known, offered, own, new_splits)
+    others = [day for day in offered if day in known and not known[day].own]
+    if len(others) >= FEWEST_SESSIONS:
+        return _judge_against_others(known, offered, others)
+    return _TAKE
+
+
+def split_ratio(ratio: Decimal, tolerance: Decimal, *, smallest: Fraction = Fraction(1)) -> str | None:
+    """Return the simple split that a ratio of closes is (`1/4`: a quarter), of at least `smallest` to one; or None."""
+    turned = ratio < 1
+    size = 1 / ratio if turned else ratio
+    for split in _SPLITS:
+        exact = Decimal(split.numerator) / split.denominator
+        if split >= smallest and abs(size - exact) <= tolerance * exact:
+            return str(1 / split if turned else split)
+    return None
+
+
+def is_hundredfold(ratio: Decimal) -> bool:
+    """Whether a ratio is near 100 or 1/100: cents for dollars, or the reverse."""
+    return 80 <= (1 / ratio if ratio < 1 else ratio) <= 125
+
+
+def _judge_own(
+    known: Mapping[date, StoredClose],
+    offered: Mapping[date, Decimal],
+    days: list[date],
+    new_splits: Sequence[tuple[date, Decimal]],
+) -> Judgement:
+    ratio = _constant_ratio(known, offered, days)
+    if ratio is None or abs(ratio - 1) <= _ONE:
+        return _TAKE
+    if is_hundredfold(ratio):
+        return Judgement(Kind.PUT_ASIDE, f"every close is {_about(ratio)} times what is stored: another unit?")
+    split = split_ratio(ratio, EXACTLY)
+    if split is None:
+        return Judgement(Kind.REFETCH, f"every close is {_about(ratio)} times what was stored")
+    if not new_splits:
+        return Judgement(
+            Kind.PUT_ASIDE, f"every close is {split} of what is stored, and the source reports no split: not known yet?"
+        )
+    ex_date = new_splits[0][0]
+    if _goes_on(offered, new_splits):
+        return Judgement(Kind.REFETCH, f"every close before the split of {ex_date} is {split} of what was stored")
+    return Judgement(
+        Kind.PUT_ASIDE, f"the split of {ex_date} is reported, and the closes before it are not adjusted for it yet"
+    )
+
+
+def _judge_against_others(
+    known: Mapping[date, StoredClose], offered: Mapping[date, Decimal], days: list[date]
+) -> Judgement:
+    ratio = _constant_ratio(known, offered, days)
+    if ratio is None or abs(ratio - 1) <= _OTHER_SOURCE:
+        return _TAKE
+    if is_hundredfold(ratio):
+        return Judgement(Kind.PUT_ASIDE, f"every close is {_about(ratio)} times another source's: another unit?")
+    if split := split_ratio(ratio, EXACTLY):
+        return Judgement(Kind.PUT_ASIDE, f"every close is {split} of another source's: a split that one does not know?")
+    if all(known[day].outranked for day in days):
+        return _TAKE
+    return Judgement(Kind.PUT_ASIDE, f"every close is {_about(ratio)} times another source's: adjusted for dividends?")
+
+
+def _constant_ratio(
+    known: Mapping[date, StoredClose], offered: Mapping[date, Decimal], days: list[date]
+) -> Decimal | None:
+    ratios = sorted(offered[day] / known[day].close for day in days)
+    middle = ratios[len(ratios) // 2]
+    return middle if ratios[-1] - ratios[0] <= _CONSTANT * middle else None
+
+
+def _goes_on(offered: Mapping[date, Decimal], splits: Sequence[tuple[date, Decimal]]) -> bool:
+    """Whether the closes run on over the first split, counted, rather than jump by it once more."""
+    ex_date, value = splits[0]
+    before = max(day for day in offered if day < ex_date)
+    after = min((day for day in offered if day >= ex_date), default=None)
+    if after is None:
+        return False
+    return abs((offered[after] * value / offered[before]).ln()) < abs(value.ln()) / 2
+
+
+def _about(ratio: Decimal) -> str:
+    return f"{ratio:.4g}"

@@ -1,0 +1,108 @@
+"""How far each table is, and what the calendar says is missing in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from warehouse.sessions import session_before
+
+GAP_SESSIONS = 63
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table that should have rows of every session; of every portfolio's sessions where `by_portfolio`."""
+
+    name: str
+    date_column: str
+    by_portfolio: bool = False
+
+
+_TABLES = (
+    _Table("raw.market_data_cache", "price_date"),
+    _Table("analytics.daily_returns", "value_date"),
+    _Table("analytics.position_values", "value_date", by_portfolio=True),
+    _Table("analytics.portfolio_snapshots", "snapshot_date", by_portfolio=True),
+    _Table("analytics.portfolio_sector_exposures", "value_date", by_portfolio=True),
+    _Table("analytics.symbol_market_betas", "calculation_date"),
+    _Table("analytics.symbol_interest_rate_betas", "calculation_date"),
+    _Table("analytics.symbol_factor_exposures", "calculation_date"),
+    _Table("analytics.symbol_volatility", "calculation_date"),
+    _Table("analytics.portfolio_factor_exposures", "calculation_date", by_portfolio=True),
+    _Table("analytics.portfolio_risk_metrics", "calculation_date", by_portfolio=True),
+    # A portfolio that holds fewer than two symbols has no correlations.
+    _Table("analytics.correlation_calculations", "calculation_date"),
+    _Table("analytics.stress_test_results", "calculation_date", by_portfolio=True),
+)
+
+# Each reads by an index, a session or a portfolio and a session at a time, however large the table is.
+_BY_SESSION = """
+select
+    (select max({date}) from {table}) as good_to,
+    array(
+        select session_date from raw.trading_sessions
+        where
+            session_date between greatest(%(first)s, (select min({date}) from {table})) and %(last)s
+            and not exists (select from {table} where {date} = session_date)
+        order by session_date
+    ) as missing
+"""
+_BY_PORTFOLIO = """
+with rolled as (
+    select portfolio_id, inception_date, last_session
+    from raw.portfolios
+    inner join ops.roll_forward_state using (portfolio_id)
+    where deleted_at is null
+),
+
+latest as (
+    select (select max({date}) from {table} as dated where dated.portfolio_id = rolled.portfolio_id) as day
+    from rolled
+)
+
+select
+    (select case when bool_and(day is not null) then min(day) end from latest) as good_to,
+    array(
+        select distinct session_date
+        from rolled
+        inner join raw.trading_sessions
+            on session_date between greatest(inception_date, %(first)s) and least(last_session, %(last)s)
+        where not exists (
+            select from {table} as dated
+            where dated.portfolio_id = rolled.portfolio_id and dated.{date} = session_date
+        )
+        order by session_date
+    ) as missing
+"""
+
+
+def read_freshness(conn: psycopg.Connection, trade_date: date) -> list[dict[str, Any]]:
+    """One record a table, plain JSON values: the last session it is good to, and which sessions it lacks.
+
+    A table by portfolio is good to the session that every portfolio has reached, and lacks a session when any of them
+    does. Looked at are the last 63 sessions to `trade_date`; a table that has not been built yet is left out.
+    """
+    window = {"first": session_before(conn, trade_date, GAP_SESSIONS - 1), "last": trade_date}
+    records = []
+    for table in _TABLES:
+        if conn.execute("select to_regclass(%s)", [table.name]).fetchone() == (None,):
+            continue
+        query = sql.SQL(_BY_PORTFOLIO if table.by_portfolio else _BY_SESSION).format(
+            table=sql.Identifier(*table.name.split(".")), date=sql.Identifier(table.date_column)
+        )
+        good_to, missing = conn.execute(query, window).fetchone()
+        records.append(
+            {
+                "table": table.name,
+                "good_to": good_to and good_to.isoformat(),
+                "sessions_missing": len(missing),
+                "from": missing[0].isoformat() if missing else None,
+                "to": missing[-1].isoformat() if missing else None,
+            }
+        )
+    return records

@@ -1,0 +1,66 @@
+"""The log: structured, one event a line, the run's id on each, on standard error; secrets are masked in it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from warehouse.secrets import mask
+
+Format = Literal["logfmt", "json"]
+
+
+class EventLog:
+    """A log of events with fields, such as `phase finished` with phase=2 and seconds=1.5."""
+
+    def __init__(self, logger: logging.Logger, **bound: Any) -> None:
+        self._logger = logger
+        self._bound = bound
+
+    def bind(self, **fields: Any) -> EventLog:
+        """Return a log whose every event has these fields as well."""
+        return EventLog(self._logger, **{**self._bound, **fields})
+
+    def write(self, level: int, event: str, **fields: Any) -> None:
+        """Write one event, at a level of `logging`; fields that are None are left out."""
+        self._logger.log(level, event, extra={"fields": {**self._bound, **fields}})
+
+
+def open_log(form: Format, *, verbose: bool, secrets: Sequence[str] = ()) -> EventLog:
+    """Return the log on standard error: `key=value` or JSON lines; with events of level DEBUG where `verbose`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_EventFormatter(form, secrets))
+    logger = logging.Logger("afterclose", logging.DEBUG if verbose else logging.INFO)
+    logger.addHandler(handler)
+    return EventLog(logger)
+
+
+class _EventFormatter(logging.Formatter):
+    def __init__(self, form: Format, secrets: Sequence[str]) -> None:
+        super().__init__()
+        self._write = json.dumps if form == "json" else _logfmt
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        event = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **{name: value for name, value in record.fields.items() if value is not None},
+        }
+        return self._write(mask(event, self._secrets))
+
+
+def _logfmt(event: dict[str, Any]) -> str:
+    return " ".join(f"{name}={_quoted(value)}" for name, value in event.items())
+
+
+def _quoted(value: Any) -> str:
+    """A value as logfmt has it: bare where it is one word, else in quotes, on one line whatever is in it."""
+    text = str(value)
+    bare = text and text.isprintable() and not any(character in text for character in ' "=')
+    return text if bare else json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,45 @@
+"""Phase 1.5: fundamental data, from those of the providers that have any."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from nightly.phases.outcome import Outcome
+from nightly.record import Problem
+
+if TYPE_CHECKING:
+    from nightly.context import Context
+
+# Sources tell fundamentals as of now: a run of an older session has no use for them. A long weekend is not older.
+_RECENT = timedelta(days=7)
+
+
+def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
+    """Fetch what is due of the companies in the book; raises BadInput for what is wrong in the symbol aliases."""
+    (number,) = numbers
+    if context.today - context.trade_date > _RECENT:
+        line = f"nothing asked: sources tell fundamentals of today, and the run is about {context.trade_date}"
+        return {number: Outcome(lines=[line])}
+
+    from ingest.fundamentals_chain import fundamentals_chain
+
+    providers = fundamentals_chain(context.settings, today=context.today, deadline=context.fetch_until)
+    if not providers:
+        return {number: Outcome(lines=["no source of fundamentals among AFTERCLOSE_PROVIDERS (yahoo; fmp with a key)"])}
+
+    from ingest.fundamentals import collect_fundamentals
+
+    with context.database.connect() as conn:
+        report = collect_fundamentals(
+            conn,
+            providers,
+            context.trade_date,
+            today=context.today,
+            now=context.now,
+            portfolio_ids=context.portfolio_ids if context.narrowed else None,
+            progress=context.progress.step,
+        )
+    problems = [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
+    return {number: Outcome(report.counts(), report.lines(), problems)}

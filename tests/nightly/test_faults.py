@@ -1,0 +1,293 @@
+"""What may happen to a night, and that one ordinary run after it leaves what an undisturbed one would have left.
+
+Every row of `raw` and `analytics` is compared, but for when it came.
+"""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from small_nights import NEXT_SESSION, TONIGHT, Night, copy_of
+
+from ingest.portfolios import load_folder
+from nightly.record import RunRecord
+from warehouse.errors import BadInput, Busy
+from warehouse.settings import PROJECT_ROOT
+
+DBT_PHASES = ("2", "2.5", "2.75")
+_WHEN = ("loaded_at", "rolled_at", "calculated_at", "first_seen_at")
+
+
+def state(night: Night) -> dict[str, list[Any]]:
+    """Every row of the inputs and the results, and how far the roll-forward is."""
+    tables = night.rows(
+        """
+        select format('%%I.%%I', table_schema, table_name),
+            string_agg(quote_ident(column_name::text), ', ' order by ordinal_position)
+        from information_schema.columns
+        inner join information_schema.tables using (table_schema, table_name)
+        where
+            (table_schema in ('raw', 'analytics') or table_name = 'roll_forward_state')
+            and table_type = 'BASE TABLE' and not column_name = any(%s)
+        group by 1
+        """,
+        list(_WHEN),
+    )
+    return {table: sorted(night.rows(f"select {columns} from {table}"), key=str) for table, columns in tables}
+
+
+def difference(night: Night, expected: dict[str, list[Any]]) -> list[str]:
+    """The tables that are not as expected."""
+    found = state(night)
+    return sorted(table for table in found.keys() | expected.keys() if found.get(table) != expected.get(table))
+
+
+def portfolios_at(night: Night) -> set[str]:
+    """The names of the portfolios that have a snapshot of the session."""
+    found = night.rows(
+        "select name from analytics.portfolio_snapshots inner join raw.portfolios using (portfolio_id)"
+        " where snapshot_date = %s",
+        NEXT_SESSION,
+    )
+    return {name for (name,) in found}
+
+
+def tonight(night: Night) -> RunRecord:
+    """An ordinary run, as soon as the server has noticed, within seconds, that a client which died is gone."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return night.run()
+        except Busy:
+            assert time.monotonic() < deadline
+            time.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server, first_night, night_settings) -> dict[str, list[Any]]:
+    """What there is after a night that nobody disturbed."""
+    with copy_of(server, first_night[0], night_settings) as night:
+        assert tonight(night).status == "succeeded"
+        return state(night)
+
+
+class Process:
+    """A night in a process of its own, whose log is read as it comes."""
+
+    def __init__(self, night: Night, **environment: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "run_nightly.py", "run", "--date", str(NEXT_SESSION)],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, **night.environment(), **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.log: list[str] = []
+        self._reader = threading.Thread(target=lambda: self.log.extend(self._process.stderr), daemon=True)
+        self._reader.start()
+
+    def wait_for_phase(self, number: str) -> None:
+        """Until that phase begins."""
+        deadline = time.monotonic() + 120
+        while not any('event="phase started"' in line and f"phase={number} " in line for line in self.log):
+            assert self._process.poll() is None, "".join(self.log)
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it is still at work."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._process.kill()
+        self.end()
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end; returns the exit status and what it printed."""
+        out = self._process.stdout.read()
+        status = self._process.wait(timeout=180)
+        self._reader.join()
+        return status, out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["1", "2", "3"])
+@pytest.mark.parametrize("later", [0.0, 0.3, 1.0])
+def test_killed_in_a_phase(night, undisturbed, phase, later):
+    process = Process(night)
+    process.wait_for_phase(phase)
+    time.sleep(later)
+    process.kill()
+    assert tonight(night).status == "succeeded"
+    assert difference(night, undisturbed) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["1", "2", "3"])
+@pytest.mark.parametrize("later", [0.0, 0.5])
+def test_every_connection_cut_in_a_phase(night, undisturbed, phase, later):
+    """As by a server that restarts: it ends all sessions, that of the ledger too, and is there again."""
+    process = Process(night)
+    process.wait_for_phase(phase)
+    time.sleep(later)
+    night.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where datname = current_database() and pid <> pg_backend_pid()"
+    )
+    status, out = process.end()
+    assert status in (0, 1), "".join(process.log)
+    (recorded,) = night.rows("select status from ops.batch_runs order by run_id desc limit 1")
+    assert recorded == ("succeeded" if status == 0 else "failed",)
+    if status == 1:
+        assert "to repeat what failed:\n  python run_nightly.py" in out
+    assert tonight(night).status == "succeeded"
+    assert difference(night, undisturbed) == []
+
+
+@pytest.mark.slow
+def test_a_second_run_at_random_moments(night, undisturbed):
+    process = Process(night)
+    process.wait_for_phase("1")
+    refused = 0
+    moments = random.Random(7)  # noqa: S311
+    while process.is_alive:
+        time.sleep(moments.uniform(0.1, 1.0))
+        try:
+            night.run()
+        except Busy as error:
+            refused += 1
+            assert f"run --date {NEXT_SESSION}" in str(error)
+    assert refused
+    assert process.end()[0] == 0
+    assert difference(night, undisturbed) == []
+
+
+def test_every_source_down(night, undisturbed):
+    """The night goes on at the prices there are, says so, and the next one makes up for it."""
+    nowhere = night.settings.home / "empty"
+    nowhere.mkdir(exist_ok=True)
+    down = Night(night.database, night.settings.model_copy(update={"providers": f"files:{nowhere}"}))
+    run = down.run()
+    assert {phase.phase: phase.status for phase in run.phases if phase.status != "succeeded"} == {}
+    (coverage,) = run.errors
+    assert coverage.scope == "coverage"
+    assert tonight(night).status == "succeeded"
+    assert difference(night, undisturbed) == []
+
+
+@pytest.mark.slow
+def test_a_full_failure_of_dbt(night, undisturbed):
+    night.execute("alter aggregate intermediate.product_of_ratios(numeric) rename to lost")
+    night.execute("drop table if exists intermediate.split_growth cascade")
+    run = night.run()
+    assert {phase.phase for phase in run.phases if phase.status == "failed"} >= {"2"}
+    assert next(phase for phase in run.phases if phase.phase == "3").status == "succeeded"
+    night.execute("alter aggregate intermediate.lost(numeric) rename to product_of_ratios")
+    assert tonight(night).status == "succeeded"
+    assert difference(night, undisturbed) == []
+
+
+@pytest.mark.slow
+def test_a_poisoned_symbol(night, undisturbed):
+    """A price that no money column can hold: who holds it is set aside, and nobody else."""
+    night.execute(
+        "insert into raw.market_data_cache (symbol, price_date, close, source)"
+        f" values ('AAA', '{NEXT_SESSION}', 1e17, 'poison')"
+    )
+    settings = night.settings.model_copy(update={"providers": f"files:{night.settings.home}"})
+    run = Night(night.database, settings).run(from_phase="2")
+    assert [problem.scope for problem in run.errors if problem.phase == "2"] == ["portfolio Growth"]
+    assert portfolios_at(night) == {"Income"}
+    night.execute("delete from raw.market_data_cache where source = 'poison'")
+    assert tonight(night).status == "succeeded"
+    assert difference(night, undisturbed) == []
+
+
+def test_a_file_of_a_hundred_thousand_rows_with_a_thousand_bad_ones(night, tmp_path, undisturbed):
+    """All of the bad ones are named, and nothing of it is loaded."""
+    (tmp_path / "portfolios.csv").write_text("name,starting_equity,inception_date\nGrowth,100000,2024-01-02\n")
+    rows = ["portfolio,date,type,amount"]
+    for number in range(100_000):
+        rows.append(f"Growth,2024-01-{3 + number % 20:02},CONTRIBUTION,{'one' if number % 100 == 7 else number + 1}")
+    (tmp_path / "positions.csv").write_text(
+        "portfolio,Symbol,Quantity,Entry Price Per Share,Entry Date\nGrowth,AAA,100,120,2024-01-02\n"
+    )
+    (tmp_path / "capital_flows.csv").write_text("\n".join(rows))
+    before = state(night)
+    with night.database.connect() as conn, pytest.raises(BadInput) as refused:
+        load_folder(conn, tmp_path)
+    *problems, verdict = refused.value.problems
+    assert len(problems) == 1000
+    assert problems[0] == "capital_flows.csv:9: amount: 'one' is not a number"
+    assert verdict == "nothing was loaded: 1000 problems in capital_flows.csv"
+    assert difference(night, before) == []
+
+
+HOSTILE = (
+    "Robert'); drop table raw.portfolios;--",
+    '=cmd|"/C calc"!A0',
+    "a,b\"c'd",
+    "<script>alert(1)</script>",
+    "名前 😀",
+)
+
+
+def test_hostile_names_live_through_a_night(night, tmp_path):
+    quoted = ['"' + name.replace('"', '""') + '"' for name in HOSTILE]
+    (tmp_path / "portfolios.csv").write_text(
+        "name,starting_equity,inception_date\n" + "".join(f"{name},1000,2024-02-14\n" for name in quoted)
+    )
+    (tmp_path / "positions.csv").write_text(
+        "portfolio,Symbol,Quantity,Entry Price Per Share,Entry Date,Investment Class\n"
+        + "".join(f"{name},{name},1,5,2024-02-14,PRIVATE\n" for name in quoted)
+    )
+    with night.database.connect() as conn:
+        load_folder(conn, tmp_path)
+    run = tonight(night)
+    assert run.status == "succeeded", run.problems
+    assert portfolios_at(night) == {*HOSTILE, "Growth", "Income"}
+    again = night.run(portfolios=(HOSTILE[0],))
+    assert again.status == "succeeded"
+
+
+@pytest.fixture
+def in_time_zone(monkeypatch) -> Iterator[Callable[[str], None]]:
+    """Sets the zone of this process, and puts it back."""
+
+    def set_zone(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield set_zone
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.slow
+def test_a_clock_in_another_time_zone(night, undisturbed, in_time_zone):
+    """In Tokyo it is the next morning already."""
+    in_time_zone("Asia/Tokyo")
+    run = night.run(now=TONIGHT)
+    assert (run.status, run.trade_date) == ("succeeded", NEXT_SESSION)
+    assert difference(night, undisturbed) == []
+
+
+def test_an_unknown_date_does_nothing(night, capsys, monkeypatch):
+    from nightly import cli
+
+    for name, value in night.environment().items():
+        monkeypatch.setenv(name, value)
+    before = state(night)
+    assert cli.main(["run", "--date", "2024-02-17"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: 2024-02-17 is no NYSE session")
+    assert cli.main(["run", "--date", "2024-02-31"]) == 2
+    assert difference(night, before) == []
