@@ -12,7 +12,7 @@ import psycopg
 from ingest import fetch_state
 from ingest.fetch_state import FUNDAMENTALS, FetchState, read_states, record_answers
 from ingest.fundamentals_due import is_due
-from ingest.fundamentals_report import FundamentalsReport, SourceTally
+from ingest.fundamentals_report import FundamentalsReport
 from ingest.fundamentals_store import (
     Candidate,
     read_candidates,
@@ -31,6 +31,7 @@ from ingest.providers.base import (
     Part,
 )
 from ingest.rows import EarningsDate, Estimate, Statement
+from ingest.tally import ProviderTally
 from ingest.universe import Role, active_symbols
 
 # Symbols that are asked for and stored together: what a killed run loses.
@@ -46,7 +47,7 @@ class _Source:
     """A provider in this run, with what is known of the symbols that are due; `probed` is None until it is needed."""
 
     provider: FundamentalsProvider
-    tally: SourceTally
+    tally: ProviderTally
     states: dict[str, FetchState]
     probed: Answer | None = None
 
@@ -133,7 +134,9 @@ def collect_fundamentals(
     if not due:
         return report
     sources = [
-        _Source(provider, SourceTally(provider.label), read_states(conn, provider.name, FUNDAMENTALS, due))
+        _Source(
+            provider, ProviderTally(provider.label, rejected=None), read_states(conn, provider.name, FUNDAMENTALS, due)
+        )
         for provider in providers
     ]
     report.providers = [source.tally for source in sources]

@@ -4,49 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ingest.fundamentals_store import StatementCounts
+from ingest.tally import TOLD_APART, ProviderTally, names, number
 from warehouse.bulk import MergeCounts
-
-_NAMED = 8  # of many symbols a line names these
-_TOLD_APART = 5  # more symbols than these that are missed for one reason share a line
-
-
-@dataclass
-class SourceTally:
-    """One source of fundamentals: symbols asked for, of which it `got` some part wanted; what it cost."""
-
-    label: str
-    asked: int = 0
-    got: int = 0
-    resting: int = 0
-    requests: int = 0
-    retries: int = 0
-    seconds: float = 0.0
-
-    @property
-    def missed(self) -> int:
-        """How many of the symbols asked for it had nothing of."""
-        return self.asked - self.got
-
-    def counts(self) -> dict[str, object]:
-        """Return the figures for the ledger."""
-        return {
-            "provider": self.label,
-            "asked": self.asked,
-            "got": self.got,
-            "missed": self.missed,
-            "resting": self.resting,
-            "requests": self.requests,
-            "retries": self.retries,
-            "seconds": round(self.seconds, 3),
-        }
-
-    def line(self) -> str:
-        """Return the line for the summary."""
-        resting = f", {self.resting:,} not due there" if self.resting else ""
-        return (
-            f"{self.label}: asked for {_symbols(self.asked)}, got {self.got:,}, missed {self.missed:,}{resting}, "
-            f"{self.requests:,} requests ({self.retries:,} retries), {self.seconds:.1f} s"
-        )
 
 
 @dataclass
@@ -61,7 +20,7 @@ class FundamentalsReport:
     symbols: int = 0
     due: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
-    providers: list[SourceTally] = field(default_factory=list)
+    providers: list[ProviderTally] = field(default_factory=list)
     statements: StatementCounts = field(default_factory=StatementCounts)
     estimates: MergeCounts = field(default_factory=MergeCounts)
     earnings: MergeCounts = field(default_factory=MergeCounts)
@@ -100,7 +59,7 @@ class FundamentalsReport:
         if not self.due:
             book = "1 company" if companies == 1 else f"{companies:,} companies"
             return [", ".join([f"nothing due: {book} in the book", *skipped])]
-        lines = [", ".join([f"{self.due:,} of {_symbols(self.symbols)} due", *skipped])]
+        lines = [", ".join([f"{self.due:,} of {number(self.symbols, 'symbol')} due", *skipped])]
         lines += [tally.line() for tally in self.providers]
         statements = self.statements
         lines.append(
@@ -114,11 +73,11 @@ class FundamentalsReport:
                 f"{what}: {counts.inserted:,} new, {counts.updated:,} updated, {counts.unchanged:,} unchanged{gone}"
             )
         if statements.restated:
-            lines.append(f"restated: {_names(sorted(set(statements.restated)))}")
+            lines.append(f"restated: {names(sorted(set(statements.restated)))}")
         if self.unavailable:
-            lines.append(f"not available, asked for less and less often: {_names(self.unavailable)}")
+            lines.append(f"not available, asked for less and less often: {names(self.unavailable)}")
         if self.queued:
-            lines.append(f"queued for the next night: {len(self.queued):,} ({_names(self.queued)})")
+            lines.append(f"queued for the next night: {len(self.queued):,} ({names(self.queued)})")
         return lines
 
     def warnings(self) -> list[tuple[str, str]]:
@@ -129,8 +88,8 @@ class FundamentalsReport:
             for symbol, reason in symbols:
                 by_reason.setdefault(reason, []).append(symbol)
             for reason, several in by_reason.items():
-                if len(several) > _TOLD_APART:
-                    warnings.append((_symbols(len(several)), f"{what}: {reason} ({', '.join(several)})"))
+                if len(several) > TOLD_APART:
+                    warnings.append((number(len(several), "symbol"), f"{what}: {reason} ({', '.join(several)})"))
                 else:
                     warnings += [(symbol, f"{what}: {reason}") for symbol in several]
         return warnings
@@ -143,11 +102,3 @@ def _changes(counts: MergeCounts) -> dict[str, int]:
         "unchanged": counts.unchanged,
         "deleted": counts.deleted,
     }
-
-
-def _symbols(count: int) -> str:
-    return f"{count:,} symbol" if count == 1 else f"{count:,} symbols"
-
-
-def _names(symbols: list[str]) -> str:
-    return ", ".join(symbols[:_NAMED]) + (f" and {len(symbols) - _NAMED} more" if len(symbols) > _NAMED else "")

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from ingest.fetch_state import PRICES, read_states, record_answers
+from ingest.knowledge import MOST_REFETCHES, Knowledge
 from ingest.market_report import MarketDataReport, MissedSymbol
 from ingest.market_store import (
     read_accepted,
@@ -21,10 +22,11 @@ from ingest.market_store import (
     write_rejected,
     write_restatements,
 )
-from ingest.prices import MOST_REFETCHES, Knowledge, SymbolPrices, ask_chain, wanted_sessions
+from ingest.prices import ask_chain
 from ingest.profiles import collect_profiles
 from ingest.providers.base import Outcome, Provider, Want
 from ingest.sources import Source, make_sources
+from ingest.symbol_prices import SymbolPrices, wanted_sessions
 from ingest.universe import ActiveSymbol, Role, active_symbols
 from warehouse.bulk import MergeCounts
 from warehouse.sessions import FIRST_DAY, sessions_between

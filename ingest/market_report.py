@@ -5,66 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from ingest.rows import RejectedRow
+from ingest.tally import TOLD_APART, ProviderTally, names, number
 from ingest.universe import Role
 from warehouse.bulk import MergeCounts
-
-_NAMED = 8  # of many symbols a line names these
-_TOLD_APART = 5  # more symbols than these that are missed for one reason share a line
-
-
-@dataclass
-class ProviderTally:
-    """What one source did and cost in a run.
-
-    Symbols: `asked` for, of which it `got` some; `resting` were not asked for, since it did not have them on earlier
-    nights; `waiting` are those that it did not get to. `rejected` counts rows; `requests`, of which `retries`, and
-    `seconds` are what it took.
-    """
-
-    label: str
-    asked: int = 0
-    got: int = 0
-    resting: int = 0
-    waiting: int = 0
-    rejected: int = 0
-    requests: int = 0
-    retries: int = 0
-    seconds: float = 0.0
-
-    @property
-    def missed(self) -> int:
-        """How many of the symbols asked for it had nothing of."""
-        return self.asked - self.got
-
-    def counts(self) -> dict[str, object]:
-        """Return the figures for the ledger."""
-        return {
-            "provider": self.label,
-            "asked": self.asked,
-            "got": self.got,
-            "missed": self.missed,
-            "resting": self.resting,
-            "waiting": self.waiting,
-            "rejected": self.rejected,
-            "requests": self.requests,
-            "retries": self.retries,
-            "seconds": round(self.seconds, 3),
-        }
-
-    def line(self) -> str:
-        """Return the line for the summary; what did not happen is left out."""
-        spared = [f"{self.resting:,} not due"] * bool(self.resting) + [f"{self.waiting:,} queued"] * bool(self.waiting)
-        cost = [f"{_number(self.requests, 'request')} ({self.retries:,} retries)"] * bool(self.requests)
-        parts = [
-            f"asked for {_number(self.asked, 'symbol')}",
-            f"got {self.got:,}",
-            f"missed {self.missed:,}",
-            *spared,
-            f"rejected {_number(self.rejected, 'row')}",
-            *cost,
-            f"{self.seconds:.1f} s",
-        ]
-        return f"{self.label}: {', '.join(parts)}"
 
 
 @dataclass(frozen=True)
@@ -144,23 +87,23 @@ class MarketDataReport:
         if self.restated:
             lines.append(f"restated by their source: {_tally_by_symbol(self.restated)} (ops.price_restatements)")
         if self.refetched:
-            histories = _names([f"{symbol}: {reason}" for symbol, reason in self.refetched.items()], "; ")
+            histories = names([f"{symbol}: {reason}" for symbol, reason in self.refetched.items()], "; ")
             lines.append(f"whole histories fetched again: {len(self.refetched):,} ({histories})")
         if self.postponed:
-            lines.append(f"restated histories left for a later night: {_names(self.postponed)}")
+            lines.append(f"restated histories left for a later night: {names(self.postponed)}")
         book_missed = len(self._missed_by_the_book())
         lines.append(
-            f"{self.wanted_at_end - book_missed:,} of {_number(self.wanted_at_end, 'symbol')} of the book "
+            f"{self.wanted_at_end - book_missed:,} of {number(self.wanted_at_end, 'symbol')} of the book "
             f"{'has' if self.wanted_at_end == 1 else 'have'} a price of {self.end}"
         )
         if self.holes:
             lines.append(f"sessions without a price in between: {_tally_by_symbol(self.holes)}")
         if queued := [missed.symbol for missed in self.missed if missed.queued]:
-            lines.append(f"queued for a later night, the neediest first: {len(queued):,} ({_names(queued)})")
+            lines.append(f"queued for a later night, the neediest first: {len(queued):,} ({names(queued)})")
         if self.untraded:
-            lines.append(f"no shares traded on {self.end}, if its source is right: {_names(self.untraded)}")
+            lines.append(f"no shares traded on {self.end}, if its source is right: {names(self.untraded)}")
         if factors := [missed.symbol for missed in self.missed if missed.role == Role.FACTOR]:
-            lines.append(f"factor ETFs that no source has for {self.end}: {_names(factors)}")
+            lines.append(f"factor ETFs that no source has for {self.end}: {names(factors)}")
         return lines
 
     def warnings(self) -> list[tuple[str, str]]:
@@ -175,9 +118,9 @@ class MarketDataReport:
             if missed.role != Role.FACTOR and not missed.queued:
                 by_reason.setdefault(missed.reasons, []).append(missed)
         for reason, several in by_reason.items():
-            if len(several) > _TOLD_APART:
-                names = ", ".join(missed.symbol for missed in several)
-                warnings.append((f"{len(several)} symbols", f"no price of {self.end}: {reason} ({names})"))
+            if len(several) > TOLD_APART:
+                symbols = ", ".join(missed.symbol for missed in several)
+                warnings.append((f"{len(several)} symbols", f"no price of {self.end}: {reason} ({symbols})"))
                 continue
             for missed in several:
                 since = f"the last is of {missed.last_price_date}" if missed.last_price_date else "there is none before"
@@ -188,7 +131,7 @@ class MarketDataReport:
             more = f", and {len(rows) - 1:,} more" if len(rows) > 1 else ""
             example = f"{first.symbol}{when}: {first.reason}{more}"
             warnings.append(
-                (source, f"{_number(len(rows), 'row')} refused ({example}): `python run_nightly.py quarantine`")
+                (source, f"{number(len(rows), 'row')} refused ({example}): `python run_nightly.py quarantine`")
             )
         return warnings
 
@@ -212,13 +155,5 @@ def _by_source(rows: list[RejectedRow]) -> dict[str, list[RejectedRow]]:
     return by_source
 
 
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _names(symbols: list[str], separator: str = ", ") -> str:
-    return separator.join(symbols[:_NAMED]) + (f" and {len(symbols) - _NAMED} more" if len(symbols) > _NAMED else "")
-
-
 def _tally_by_symbol(counter: Counter[str]) -> str:
-    return f"{counter.total():,} ({_names([f'{symbol} {count:,}' for symbol, count in counter.most_common()])})"
+    return f"{counter.total():,} ({names([f'{symbol} {count:,}' for symbol, count in counter.most_common()])})"

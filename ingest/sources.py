@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ingest.market_report import ProviderTally
 from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Provider, Want
+from ingest.tally import ProviderTally
 from warehouse.errors import UserError
 
 

@@ -29,8 +29,9 @@ class Request:
     """What was asked for, as typed.
 
     `run` rolls to `trade_date` whatever is due; `backfill` computes the sessions from `start` on again, to `end`;
-    `analytics` computes the risk of `trade_date`, or of `start` to `end`. What is left out means: the latest closed
-    session (for `analytics`, the last one that was rolled); what is due; all portfolios; all phases.
+    `analytics` computes the risk of `trade_date`, or of `start` to `end`, what is current only with `force`. What is
+    left out means: the latest closed session (for `analytics`, the last one that was rolled); what is due; all
+    portfolios; all phases.
     """
 
     command: str
@@ -40,6 +41,7 @@ class Request:
     portfolios: tuple[str, ...] = ()
     phases: tuple[str, ...] = ()
     from_phase: str | None = None
+    force: bool = False
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -51,6 +53,7 @@ class Request:
             "portfolio": list(self.portfolios),
             "phase": list(self.phases),
             "from_phase": self.from_phase,
+            "force": self.force,
         }
         return {name: value for name, value in given.items() if value}
 
@@ -83,6 +86,7 @@ class Context:
         recompute_from: the session from which a backfill computes everything again; None: only what is due.
         risk_from: the first session whose risk is asked for: a night's is its trade date.
         heal_risk: how many other sessions whose risk results are stale or missing it may compute beside them.
+        force_risk: risk results are computed again though nothing that they rest on has changed.
         portfolios: those the run is about; `narrowed` says that they were named, and others left out.
     """
 
@@ -98,6 +102,7 @@ class Context:
     recompute_from: date | None
     risk_from: date
     heal_risk: int
+    force_risk: bool
     portfolios: tuple[Portfolio, ...]
     narrowed: bool
 
@@ -150,6 +155,7 @@ def make_context(
         recompute_from=recompute_from,
         risk_from=recompute_from or (trade_date if request.command == "run" else collect_from),
         heal_risk=0 if request.command == "analytics" else settings.heal_risk_sessions,
+        force_risk=request.force,
         portfolios=portfolios,
         narrowed=bool(request.portfolios),
     )

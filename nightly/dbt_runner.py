@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nightly.record import one_line
+from nightly.stopwatch import Stopwatch
 from warehouse.errors import UserError
 from warehouse.settings import PROJECT_ROOT
 
@@ -104,6 +105,7 @@ class DbtNode:
     tags: tuple[str, ...]
     schema: str
     relation: str
+    materialized: str
 
 
 class Dbt:
@@ -121,6 +123,8 @@ class Dbt:
         self._workspace = workspace / database.libpq_environment()["PGDATABASE"]
         self.project = project
         self.target = self._workspace / "target"
+        # importing dbt and parsing the project
+        self.start_up = Stopwatch()
 
     def nodes(self, resource_type: str, tag: str | None = None) -> list[DbtNode]:
         """The project's enabled nodes of one type (model, seed, test), with that tag if one is given."""
@@ -185,7 +189,7 @@ class Dbt:
     @cached_property
     def _manifest(self) -> Manifest:
         # Parsing asks for the database's name and never connects.
-        with _environment(self._database, self.project, **_NOWHERE):
+        with self.start_up, _environment(self._database, self.project, **_NOWHERE):
             return self._invoke("parse")
 
     @cached_property
@@ -199,6 +203,7 @@ class Dbt:
                 tags=tuple(getattr(node, "tags", ())),
                 schema=getattr(node, "schema", ""),
                 relation=getattr(node, "alias", node.name),
+                materialized=getattr(node.config, "materialized", ""),
             )
             for node in (*manifest.nodes.values(), *manifest.unit_tests.values())
             if getattr(node.config, "materialized", None) != "ephemeral"

@@ -116,8 +116,11 @@ def backfill(start: date | None, end: date | None, dry_run: bool, output: Output
 @click.option("--date", "trade_date", type=DAY, metavar="D", help="The session. Default: the last one rolled.")
 @click.option("--start", type=DAY, metavar="D", help="The first session of a span, instead of --date.")
 @click.option("--end", type=DAY, metavar="D", help="Its last session. Default: the last one rolled.")
+@click.option("--force", is_flag=True, help="Compute again what is current, too.")
 @_scope_options
-def analytics(trade_date: date | None, start: date | None, end: date | None, output: Output, **scope: Any) -> int:
+def analytics(
+    trade_date: date | None, start: date | None, end: date | None, force: bool, output: Output, **scope: Any
+) -> int:
     """The risk models alone (phase 3), for one session or for each of a span.
 
     Prices and positions are taken as they are. Results that rest on the same inputs already are left alone. The
@@ -129,7 +132,7 @@ def analytics(trade_date: date | None, start: date | None, end: date | None, out
         raise UserError("give --date, or --start and --end, not both")
     if end and not start:
         raise UserError("--end needs --start; for one session give --date")
-    return perform(Request("analytics", trade_date=trade_date, start=start, end=end, **scope), output)
+    return perform(Request("analytics", trade_date=trade_date, start=start, end=end, force=force, **scope), output)
 
 
 def show_plan(request: Request, output: Output) -> int:

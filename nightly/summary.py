@@ -52,6 +52,7 @@ def as_json(run: RunRecord) -> dict[str, Any]:
                 "name": phase.name,
                 "status": phase.status,
                 "seconds": phase.seconds,
+                "start_up_seconds": phase.start_up_seconds,
                 "counts": phase.counts,
                 "lines": phase.lines,
             }
@@ -82,6 +83,8 @@ def rerun_command(run: RunRecord) -> str | None:
     risk_alone = failed == [RISK] and not as_asked and not everything
     command = "analytics" if risk_alone else run.command
     words = ["python", "run_nightly.py", command, *_dates(command, run)]
+    if run.arguments.get("force"):
+        words.append("--force")
     for name in run.scope:
         words += ["--portfolio", name]
     if not everything and command != "analytics":

@@ -9,7 +9,9 @@ from small_nights import ROLLED_TO, TONIGHT
 from ingest.portfolios import load_folder
 from nightly import cli, plan, rolling
 from nightly.context import Request
-from nightly.progress import Silence
+from nightly.log import open_log
+from nightly.night import run_night
+from nightly.progress import LogProgress, Silence
 
 CORRECTED = (
     "update raw.market_data_cache set close = close + 1 where symbol = 'BBB' and price_date = '2024-02-01';"
@@ -94,7 +96,9 @@ def test_a_backfill_says_its_plan_before_it_writes(corrected, capsys):
         "create function refuse() returns trigger language plpgsql as $$ begin raise 'no room'; end $$;"
         "create trigger refuse before insert or update on analytics.position_values execute function refuse()"
     )
-    run = corrected.run("backfill", end=ROLLED_TO, phases=("2",))
+    request = Request("backfill", end=ROLLED_TO, phases=("2",))
+    progress = LogProgress(open_log("logfmt", verbose=False))
+    run = run_night(corrected.database, corrected.settings, request, TONIGHT, progress)
     assert run.status == "failed"
     said = capsys.readouterr().err
     assert "backfill of all portfolios: what is due to 2024-02-14" in said
