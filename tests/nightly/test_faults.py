@@ -171,6 +171,7 @@ def test_a_second_run_at_random_moments(night, undisturbed):
     assert difference(night, undisturbed) == []
 
 
+@pytest.mark.slow
 def test_every_source_down(night, undisturbed):
     """The night goes on at the prices there are, says so, and the next one makes up for it."""
     nowhere = night.settings.home / "empty"
@@ -241,6 +242,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.slow
 def test_hostile_names_live_through_a_night(night, tmp_path):
     quoted = ['"' + name.replace('"', '""') + '"' for name in HOSTILE]
     (tmp_path / "portfolios.csv").write_text(
