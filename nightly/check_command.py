@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from nightly.data_checks import Finding
     from nightly.dbt_runner import NodeResult
 
 
 LIVE_SECONDS = 120
 
+_INDENT = " " * 12
 _COLOURS = {"ok": "green", "warning": "yellow", "none": "yellow", "broken": "red", "failed": "red"}
 
 
@@ -23,7 +25,8 @@ def check(fast: bool, live: bool) -> int:
     """Check the setup, then the data (dbt test).
 
     The setup: the database, migrations, the calendar, the sources of market data and their keys, the disk, the clock,
-    and what has been loaded and computed. A night does not begin on a broken one.
+    and what has been loaded and computed. A night does not begin on a broken one. The rows that the checks of the book
+    find stay in schema failed_checks until a check finds none.
 
     Exit status: 0 all is well, warnings or not; 1 a data check failed, or with --live a source; 2 the setup is broken,
     and nobody looked at the data.
@@ -32,9 +35,11 @@ def check(fast: bool, live: bool) -> int:
         return _check_sources()
     from nightly.checks import check_contents, check_environment
     from nightly.context import new_york_date
+    from nightly.data_checks import drop_settled, explain
     from nightly.dbt_runner import Dbt, DbtError
     from nightly.prepare import prepare_database
     from warehouse.database import open_database
+    from warehouse.locks import check_lock
     from warehouse.settings import load_settings
 
     settings = load_settings()
@@ -54,11 +59,14 @@ def check(fast: bool, live: bool) -> int:
         if fast:
             return 0
         try:
-            results = Dbt(database, settings.home / "dbt").test().results
+            with database.connect() as conn, check_lock(conn):
+                results = Dbt(database, settings.home / "dbt").test().results
+                drop_settled(conn, results)
+                findings = explain(conn, results)
         except DbtError as error:
             click.echo(f"error: {error}", err=True)
             return 2
-    return _report(results)
+    return _report(results, findings)
 
 
 def _check_sources() -> int:
@@ -83,27 +91,21 @@ def _check_sources() -> int:
     return 0 if works else 1
 
 
-def _report(results: list[NodeResult]) -> int:
+def _report(results: list[NodeResult], findings: list[Finding]) -> int:
     """Print what the data checks found; returns the exit status."""
-    for result in results:
-        if result.status != "pass":
-            _print("warning" if result.well else "failed", result.name, _finding(result))
-    failed = [result for result in results if not result.well]
-    passed = sum(result.status == "pass" for result in results)
-    click.echo(f"data checks: {passed} passed, {len(results) - passed - len(failed)} warned, {len(failed)} failed")
+    for finding in findings:
+        _print("failed" if finding.failed else "warning", finding.name, finding.what)
+        if finding.rows:
+            such_as = f", such as {finding.example}" if finding.example else ""
+            click.echo(f"{_INDENT}{finding.rows:,} row{'s' if finding.rows > 1 else ''}{such_as}")
+            click.echo(f"{_INDENT}see them: {finding.where}")
+    failed = sum(finding.failed for finding in findings)
+    passed = len(results) - len(findings)
+    click.echo(f"data checks: {passed} passed, {len(findings) - failed} warned, {failed} failed")
     if not results:
         click.echo("error: dbt ran no test: is dbt_project complete?", err=True)
         return 2
     return 1 if failed else 0
-
-
-def _finding(result: NodeResult) -> str:
-    """What a data check found, how many rows, and how to see them; or why it could not look."""
-    if not result.failures:
-        return result.message or result.status
-    rows = f"{result.failures:,} row{'s' if result.failures > 1 else ''}"
-    what = f"{result.description} " if result.description else ""
-    return f"{what}{rows}: look at them with `python run_nightly.py dbt -- show --select {result.name}`"
 
 
 def _print(verdict: str, name: str, finding: str) -> None:

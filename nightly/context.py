@@ -29,9 +29,9 @@ class Request:
     """What was asked for, as typed.
 
     `run` rolls to `trade_date` whatever is due; `backfill` computes the sessions from `start` on again, to `end`;
-    `analytics` computes the risk of `trade_date`, or of `start` to `end`. What is left out means: the latest closed
-    session (for `analytics`, the last one that was rolled); what is due; all portfolios; all phases. With `force`, risk
-    is computed again where nothing has changed as well.
+    `analytics` computes the risk of `trade_date`, or of `start` to `end`, what is current only with `force`. What is
+    left out means: the latest closed session (for `analytics`, the last one that was rolled); what is due; all
+    portfolios; all phases.
     """
 
     command: str
@@ -85,8 +85,8 @@ class Context:
         collect_from: the first session that it loads prices for.
         recompute_from: the session from which a backfill computes everything again; None: only what is due.
         risk_from: the first session whose risk is asked for: a night's is its trade date.
-        force_risk: compute that risk again where its inputs and method are the same, too.
         heal_risk: how many other sessions whose risk results are stale or missing it may compute beside them.
+        force_risk: risk results are computed again though nothing that they rest on has changed.
         portfolios: those the run is about; `narrowed` says that they were named, and others left out.
     """
 
@@ -101,8 +101,8 @@ class Context:
     collect_from: date
     recompute_from: date | None
     risk_from: date
-    force_risk: bool
     heal_risk: int
+    force_risk: bool
     portfolios: tuple[Portfolio, ...]
     narrowed: bool
 
@@ -154,8 +154,8 @@ def make_context(
         collect_from=collect_from,
         recompute_from=recompute_from,
         risk_from=recompute_from or (trade_date if request.command == "run" else collect_from),
-        force_risk=request.force,
         heal_risk=0 if request.command == "analytics" else settings.heal_risk_sessions,
+        force_risk=request.force,
         portfolios=portfolios,
         narrowed=bool(request.portfolios),
     )

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nightly.record import one_line
+from nightly.stopwatch import Stopwatch
 from warehouse.errors import UserError
 from warehouse.settings import PROJECT_ROOT
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 PROJECT = PROJECT_ROOT / "dbt_project"
 WRITING_COMMANDS = frozenset({"build", "retry", "run", "seed", "snapshot"})
+TESTING_COMMANDS = frozenset({"build", "test"})
 SEEDING_COMMANDS = frozenset({"build", "seed"})
 
 _QUIET = ("--no-write-json", "--log-level", "none", "--log-level-file", "none", "--no-use-colors")
@@ -53,11 +55,28 @@ class Invocation:
 
 
 @dataclass(frozen=True)
+class DataTest:
+    """What there is to know of a data test that ran.
+
+    `kind` is the name of a generic test (unique, not_null), and empty for a test that is a file of its own; `table` and
+    `column` are what a generic one looks at, the column empty where that is the whole row. `file` is where it stands,
+    in the dbt project. `query` selects the failing rows, and `stored_as` is the table that keeps them, if one does.
+    """
+
+    kind: str
+    table: str
+    column: str
+    file: str
+    query: str
+    stored_as: str
+
+
+@dataclass(frozen=True)
 class NodeResult:
     """What became of one dbt node.
 
     `status` is dbt's word (success, error, skipped, pass, fail, warn), or `absent` for a node that dbt was asked to
-    run and did not report. `failures` counts the failing rows of a test.
+    run and did not report. `failures` counts the failing rows of a test, and `test` says more of it.
     """
 
     unique_id: str
@@ -68,6 +87,7 @@ class NodeResult:
     failures: int | None = None
     message: str = ""
     description: str = ""
+    test: DataTest | None = None
 
     @property
     def well(self) -> bool:
@@ -85,6 +105,7 @@ class DbtNode:
     tags: tuple[str, ...]
     schema: str
     relation: str
+    materialized: str
 
 
 class Dbt:
@@ -101,6 +122,9 @@ class Dbt:
         self._database = database
         self._workspace = workspace / database.libpq_environment()["PGDATABASE"]
         self.project = project
+        self.target = self._workspace / "target"
+        # importing dbt and parsing the project
+        self.start_up = Stopwatch()
 
     def nodes(self, resource_type: str, tag: str | None = None) -> list[DbtNode]:
         """The project's enabled nodes of one type (model, seed, test), with that tag if one is given."""
@@ -146,10 +170,16 @@ class Dbt:
         return self._results("test", self.nodes("test") + self.nodes("unit_test"))
 
     def command(self, arguments: Sequence[str]) -> int:
-        """Run any dbt command as typed, with its ordinary output; returns dbt's exit status."""
+        """Run any dbt command as typed, with its ordinary output; returns dbt's exit status.
+
+        What it writes (the catalogue, the compiled SQL, its log) goes to the folder `target` of the workspace, apart
+        from the parse cache of the phases, unless the environment or the arguments say where.
+        """
         from dbt.cli.main import cli
 
         with _environment(self._database, self.project):
+            os.environ.setdefault("DBT_TARGET_PATH", str(self.target))
+            os.environ.setdefault("DBT_LOG_PATH", str(self.target))
             try:
                 cli.main(list(arguments), prog_name="dbt")
             except SystemExit as end:
@@ -159,7 +189,7 @@ class Dbt:
     @cached_property
     def _manifest(self) -> Manifest:
         # Parsing asks for the database's name and never connects.
-        with _environment(self._database, self.project, **_NOWHERE):
+        with self.start_up, _environment(self._database, self.project, **_NOWHERE):
             return self._invoke("parse")
 
     @cached_property
@@ -173,6 +203,7 @@ class Dbt:
                 tags=tuple(getattr(node, "tags", ())),
                 schema=getattr(node, "schema", ""),
                 relation=getattr(node, "alias", node.name),
+                materialized=getattr(node.config, "materialized", ""),
             )
             for node in (*manifest.nodes.values(), *manifest.unit_tests.values())
             if getattr(node.config, "materialized", None) != "ephemeral"
@@ -256,6 +287,22 @@ def _node_result(result: Any) -> NodeResult:
         failures=result.failures,
         message=one_line(result.message or ("a model that it needs failed" if result.status == "skipped" else "")),
         description=one_line(getattr(result.node, "description", "") or ""),
+        test=_data_test(result.node) if result.node.resource_type == "test" else None,
+    )
+
+
+def _data_test(node: Any) -> DataTest:
+    metadata = getattr(node, "test_metadata", None)
+    # The first reference is the table that it is declared for; macros and arguments bring others.
+    tables = [*(source[1] for source in node.sources), *(ref.name for ref in node.refs)]
+    attached = getattr(node, "attached_node", None)
+    return DataTest(
+        kind=metadata.name if metadata else "",
+        table=attached.split(".")[-1] if attached else tables[0] if tables else "",
+        column=getattr(node, "column_name", None) or "",
+        file=node.original_file_path,
+        query=node.compiled_code or "",
+        stored_as=(node.relation_name or "") if node.config.store_failures else "",
     )
 
 

@@ -67,8 +67,8 @@ def start_phase(conn: psycopg.Connection, run_id: int, phase: PhaseRecord) -> No
 
 
 def finish_phase(conn: psycopg.Connection, run_id: int, phase: PhaseRecord) -> None:
-    """Enter how a phase ended, and what it did; the words stand among the counts."""
-    counts = json.dumps({**phase.counts, "lines": phase.lines})
+    """Enter how a phase ended, and what it did; the words and the start-up stand among the counts."""
+    counts = json.dumps({**phase.counts, "lines": phase.lines, "start_up_seconds": phase.start_up_seconds})
     conn.execute(
         "update ops.batch_phases set status = %s, seconds = %s, counts = %s where run_id = %s and phase = %s",
         (phase.status, phase.seconds, counts, run_id, phase.phase),
@@ -154,7 +154,7 @@ def read_run(conn: psycopg.Connection, run_id: int) -> RunRecord | None:
         version=run["version"],
         status=run["status"],
         finished_at=run["finished_at"],
-        phases=[PhaseRecord(**phase, lines=phase["counts"].pop("lines", [])) for phase in phases],
+        phases=[_phase(phase) for phase in phases],
         problems=[Problem(**problem) for problem in problems],
     )
 
@@ -171,3 +171,9 @@ def read_nodes(conn: psycopg.Connection, run_id: int) -> list[dict[str, Any]]:
 
 def _columns(records: Sequence[Any], *names: str) -> list[list[Any]]:
     return [[getattr(record, name) for record in records] for name in names]
+
+
+def _phase(row: dict[str, Any]) -> PhaseRecord:
+    counts = row["counts"]
+    lines, start_up_seconds = counts.pop("lines", []), counts.pop("start_up_seconds", 0.0)
+    return PhaseRecord(**row, lines=lines, start_up_seconds=start_up_seconds)

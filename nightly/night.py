@@ -84,6 +84,7 @@ def _do_phases(connection: RunConnection, run: RunRecord, context: Context, memb
     for record in records:
         outcome = outcomes[record.phase]
         record.counts, record.lines = mask(outcome.counts, secrets), mask(outcome.lines, secrets)
+        record.start_up_seconds = outcome.start_up_seconds
         record.seconds = spent if outcome.seconds is None else outcome.seconds
         record.status = "failed" if any(_fails(problem, record) for problem in outcome.problems) else "succeeded"
         connection.do(ledger.finish_phase, run.run_id, record)

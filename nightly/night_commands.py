@@ -116,16 +116,15 @@ def backfill(start: date | None, end: date | None, dry_run: bool, output: Output
 @click.option("--date", "trade_date", type=DAY, metavar="D", help="The session. Default: the last one rolled.")
 @click.option("--start", type=DAY, metavar="D", help="The first session of a span, instead of --date.")
 @click.option("--end", type=DAY, metavar="D", help="Its last session. Default: the last one rolled.")
-@click.option("--force", is_flag=True, help="Write results again whose inputs are the same, too.")
+@click.option("--force", is_flag=True, help="Compute again what is current, too.")
 @_scope_options
 def analytics(
     trade_date: date | None, start: date | None, end: date | None, force: bool, output: Output, **scope: Any
 ) -> int:
     """The risk models alone (phase 3), for one session or for each of a span.
 
-    Prices and positions are taken as they are. Results that rest on the same inputs already are left alone, unless
-    --force is given: for rows that were lost or changed by hand. The statistics of symbols are those of all holdings;
-    --portfolio narrows what is computed of portfolios.
+    Prices and positions are taken as they are. Results that rest on the same inputs already are left alone. The
+    statistics of symbols are those of all holdings; --portfolio narrows what is computed of portfolios.
     """
     from nightly.context import Request
 

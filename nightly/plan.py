@@ -84,7 +84,8 @@ def _build_window(conn: psycopg.Connection, context: Context) -> None:
     current.difference_update(prepare.views_to_build(conn, context.dbt))
     select = [name for name in context.dbt.models_behind(rolling.WINDOW_MODEL) if name not in current]
     try:
-        results = context.dbt.run(select, context.dbt_variables, context.progress.step).results
+        variables = context.dbt_variables | {"tables_fit": prepare.tables_fit(conn, context.dbt)}
+        results = context.dbt.run(select, variables, context.progress.step).results
     except DbtError as error:
         raise UserError(str(error)) from error
     if failed := [f"{result.name}: {result.message}" for result in results if not result.well]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,9 +72,13 @@ def prepare_seeds(conn: psycopg.Connection, dbt: Dbt, progress: Progress) -> Non
 
 
 def views_to_build(conn: psycopg.Connection, dbt: Dbt) -> list[str]:
-    """The dbt views (tag `views`) to build: all when the project has changed since, else those that are missing."""
+    """The dbt views and the calendar's tables (tag `views`) to build: all when they have changed, else those missing.
+
+    They change with the project's files and the sessions of the calendar.
+    """
     views = dbt.nodes("model", "views")
-    if _remembered(conn, "views") != _project_fingerprint(dbt):
+    current, remembered = _versions(conn, dbt)
+    if remembered.get("views") != current:
         return [view.name for view in views]
     there = conn.execute(
         "select relation from unnest(%s::text[]) as relation where to_regclass(relation) is not null",
@@ -84,16 +88,38 @@ def views_to_build(conn: psycopg.Connection, dbt: Dbt) -> list[str]:
     return [view.name for view in views if f'"{view.schema}"."{view.relation}"' not in existing]
 
 
-def remember_views(conn: psycopg.Connection, dbt: Dbt) -> None:
-    """Note that the views are those of the project as it is."""
-    if _remembered(conn, "views") != (fingerprint := _project_fingerprint(dbt)):
-        _remember(conn, "views", fingerprint)
+def tables_fit(conn: psycopg.Connection, dbt: Dbt) -> bool:
+    """Whether all tables that are refilled have the columns that the project's files give them."""
+    current, remembered = _versions(conn, dbt)
+    return remembered.get("tables") == current
 
 
-def _project_fingerprint(dbt: Dbt) -> str:
+def remember_built(conn: psycopg.Connection, dbt: Dbt, results: Sequence[NodeResult]) -> None:
+    """Note which version of the project the views, and the tables that are refilled, have been built from."""
+    current, remembered = _versions(conn, dbt)
+    refilled = {node.unique_id for node in dbt.nodes("model") if node.materialized == "refilled_table"}
+    all_well = {
+        "views": all(result.well for result in results if "views" in result.tags),
+        "tables": refilled <= {result.unique_id for result in results if result.well},
+    }
+    for name, well in all_well.items():
+        if well and remembered.get(name) != current:
+            _remember(conn, name, current)
+
+
+def _versions(conn: psycopg.Connection, dbt: Dbt) -> tuple[str, dict[str, str]]:
+    """The version of the project's files and of the calendar, and the versions that were remembered, by name."""
     folders = (dbt.project / "models", dbt.project / "macros")
     files = [dbt.project / "dbt_project.yml", *(file for folder in folders for file in folder.rglob("*"))]
-    return _fingerprint(files, dbt.project)
+    calendar, remembered = conn.execute(
+        """
+        select
+            (select md5(string_agg(concat_ws(' ', session_date, closes_at), ',' order by session_date))
+                from raw.trading_sessions),
+            (select coalesce(json_object_agg(name, fingerprint), '{}') from ops.preparations)
+        """
+    ).fetchone()
+    return f"{_fingerprint(files, dbt.project)} {calendar}", remembered
 
 
 def _fingerprint(files: Iterable[Path], root: Path) -> str:

@@ -33,7 +33,10 @@ class Problem:
 
 @dataclass
 class PhaseRecord:
-    """One phase of a run, and what it did: in plain JSON values (`counts`) and in words (`lines`)."""
+    """One phase of a run, and what it did: in plain JSON values (`counts`) and in words (`lines`).
+
+    `start_up_seconds` are those of its `seconds` in which it imported libraries and parsed dbt's project.
+    """
 
     phase: str
     name: str
@@ -41,6 +44,7 @@ class PhaseRecord:
     seconds: float | None = None
     counts: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    start_up_seconds: float = 0.0
 
 
 @dataclass

@@ -52,6 +52,7 @@ def as_json(run: RunRecord) -> dict[str, Any]:
                 "name": phase.name,
                 "status": phase.status,
                 "seconds": phase.seconds,
+                "start_up_seconds": phase.start_up_seconds,
                 "counts": phase.counts,
                 "lines": phase.lines,
             }

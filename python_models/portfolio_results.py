@@ -263,32 +263,35 @@ def _correlation_blocks(books: Books, statistics: SymbolStatistics) -> list[Bloc
             },
         )
     ]
-    for portfolio, summary, equity in zip(books.portfolios, summaries, books.holdings.equity, strict=True):
-        blocks += _cluster_blocks(books.day, portfolio, summary, equity)
-    return blocks
+    return [*blocks, *_cluster_blocks(books, summaries)]
 
 
-def _cluster_blocks(day: date, portfolio: UUID, summary: PortfolioCorrelations, equity: float) -> list[Block]:
-    of_portfolio = {"calculation_date": day, "portfolio_id": portfolio}
-    members = [(cluster.number, symbol) for cluster in summary.clusters for symbol in cluster.symbols]
+def _cluster_blocks(books: Books, summaries: Sequence[PortfolioCorrelations]) -> list[Block]:
+    equity = books.holdings.equity
+    clusters = [(place, cluster) for place, summary in enumerate(summaries) for cluster in summary.clusters]
+    members = [(place, cluster.number, symbol) for place, cluster in clusters for symbol in cluster.symbols]
     return [
         Block(
             "correlation_clusters",
             {
-                **of_portfolio,
-                "cluster_number": [cluster.number for cluster in summary.clusters],
-                "nickname": [cluster.nickname for cluster in summary.clusters],
-                "avg_correlation": [cluster.avg_correlation for cluster in summary.clusters],
-                "total_value": [cluster.total_value for cluster in summary.clusters],
-                "weight": [cluster.total_value / equity if equity > 0 else None for cluster in summary.clusters],
+                "calculation_date": books.day,
+                "portfolio_id": [books.portfolios[place] for place, _ in clusters],
+                "cluster_number": [cluster.number for _, cluster in clusters],
+                "nickname": [cluster.nickname for _, cluster in clusters],
+                "avg_correlation": [cluster.avg_correlation for _, cluster in clusters],
+                "total_value": [cluster.total_value for _, cluster in clusters],
+                "weight": [
+                    cluster.total_value / equity[place] if equity[place] > 0 else None for place, cluster in clusters
+                ],
             },
         ),
         Block(
             "correlation_cluster_positions",
             {
-                **of_portfolio,
-                "cluster_number": [number for number, _ in members],
-                "symbol": [symbol for _, symbol in members],
+                "calculation_date": books.day,
+                "portfolio_id": [books.portfolios[place] for place, _, _ in members],
+                "cluster_number": [number for _, number, _ in members],
+                "symbol": [symbol for _, _, symbol in members],
             },
         ),
     ]

@@ -42,6 +42,7 @@ class RiskReport:
     portfolios: set[str] = field(default_factory=set)
     portfolio_results: int = 0
     rows: Counter[str] = field(default_factory=Counter)
+    pruned_pairs: int = 0
     etfs: dict[str, str] = field(default_factory=dict)
     missing_factors: list[str] = field(default_factory=list)
     without_beta: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
@@ -90,6 +91,7 @@ class RiskReport:
             "unchanged_results": self.unchanged_results,
             "healed": {day.isoformat(): self.causes[day] for day in self.healed},
             "left_stale": len(self.left),
+            "pruned_pairs": self.pruned_pairs,
             "rows": {table: count for table, count in self.rows.items() if count},
             "etfs": self.etfs,
             "missing_factors": self.missing_factors,
@@ -110,6 +112,8 @@ class RiskReport:
         lines += self._lines_of_healing()
         if self.rows:
             lines.append(f"{sum(self.rows.values()):,} rows written")
+        if self.pruned_pairs:
+            lines.append(f"{self.pruned_pairs:,} pairs of earlier sessions pruned (AFTERCLOSE_PAIR_SESSIONS)")
         if self.etfs:
             lines.append("factors: " + ", ".join(f"{factor} {etf}" for factor, etf in self.etfs.items()))
         return lines

@@ -27,6 +27,7 @@ from python_models.portfolio_results import OptionTerms, make_books, portfolio_b
 from python_models.report import RiskReport
 from python_models.stress import FactorShocks, factor_shocks, replay_shocks
 from python_models.symbol_results import SymbolStatistics, symbol_blocks, symbol_pairs, symbol_statistics
+from warehouse.sessions import session_before
 
 # Written in one transaction, once there are so many.
 _ROWS_AT_ONCE = 1_000_000
@@ -40,6 +41,7 @@ def compute_risk(
     portfolio_ids: Sequence[UUID] | None = None,
     force: bool = False,
     heal: int = 0,
+    pair_sessions: int | None = None,
     terms: OptionTerms | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> RiskReport:
@@ -57,7 +59,8 @@ def compute_risk(
         portfolio_ids: whose portfolio tables to compute; None: all. Symbol tables are always of all holdings.
         force: compute again what has not changed, too.
         heal: at most so many other sessions are looked at, the latest first; the report tells which are left. A gap of
-            more sessions than that before `start` is not taken for missed ones.
+             more sessions than that before `start` is not taken for missed ones.
+        pair_sessions: keep the pairs of so many sessions, up to the latest that has results; None: of all.
         terms: what options are valued with; by default no interest and each underlying's own dividends.
         progress: told after each session how many of how many are done.
 
@@ -80,11 +83,12 @@ def compute_risk(
             causes={day: stale[day] for day in healed},
             left=[day for day in stale if day not in healed],
         )
+        pairs_from = _first_session_with_pairs(conn, end, pair_sessions)
         done = 0
         for block in blocks(conn, inputs):
             results, unchanged = store.Results(), []
             for session in sessions_of(inputs, block, portfolio_ids, terms):
-                unchanged += _compute(session, inputs, block.underlyings, terms, force, results, report)
+                unchanged += _compute(session, inputs, block.underlyings, terms, force, pairs_from, results, report)
                 if len(results) > _ROWS_AT_ONCE:
                     report.rows.update(store.replace(conn, results))
                     results = store.Results()
@@ -93,6 +97,8 @@ def compute_risk(
             if results.scopes:
                 report.rows.update(store.replace(conn, results))
             store.confirm(conn, unchanged)
+        if pair_sessions:
+            report.pruned_pairs = store.prune_pairs(conn, pairs_from)
         return report
 
 
@@ -102,6 +108,7 @@ def _compute(
     underlyings: Underlyings,
     terms: OptionTerms,
     force: bool,
+    pairs_from: date,
     results: store.Results,
     report: RiskReport,
 ) -> list[store.Scope]:
@@ -122,7 +129,8 @@ def _compute(
     report.note_symbols(statistics, session.held, list(inputs.definitions.candidates))
     if None in due:
         results.blocks += symbol_blocks(statistics)
-        results.pairs.append(symbol_pairs(statistics, session.held_together))
+        if day >= pairs_from:
+            results.pairs.append(symbol_pairs(statistics, session.held_together))
     if portfolios := [portfolio for portfolio in due if portfolio is not None]:
         equity = {portfolio: inputs.snapshots.equity[day][portfolio] for portfolio in portfolios}
         own_returns = inputs.own_returns(day, portfolios)
@@ -152,6 +160,13 @@ def _foundations(
         "option terms": fingerprint(terms),
         "sectors": fingerprint(read_sector_seeds(conn)),
     }
+
+
+def _first_session_with_pairs(conn: psycopg.Connection[Any], end: date, pair_sessions: int | None) -> date:
+    if pair_sessions is None:
+        return date.min
+    (latest,) = conn.execute("select greatest(max(calculation_date), %s) from ops.risk_state", [end]).fetchone()
+    return session_before(conn, latest, pair_sessions - 1)
 
 
 def _shocks(inputs: Inputs, statistics: SymbolStatistics) -> FactorShocks:

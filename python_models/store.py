@@ -141,6 +141,11 @@ def withdraw(conn: psycopg.Connection[Any], scopes: Sequence[Scope]) -> None:
             _delete(conn, scopes)
 
 
+def prune_pairs(conn: psycopg.Connection[Any], before: date) -> int:
+    """Remove the pairs of earlier sessions, and say how many they were."""
+    return conn.execute("delete from analytics.pairwise_correlations where calculation_date < %s", [before]).rowcount
+
+
 def _delete(conn: psycopg.Connection[Any], scopes: Iterable[Scope]) -> None:
     days = [day for day, portfolio in scopes if portfolio is None]
     if days:

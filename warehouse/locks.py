@@ -12,6 +12,7 @@ from warehouse.errors import Busy
 LOCK_SPACE = 0x41465443
 RUN_LOCK = 1
 MIGRATION_LOCK = 2
+CHECK_LOCK = 3
 
 
 @contextmanager
@@ -37,6 +38,21 @@ def run_lock(conn: psycopg.Connection[Any], holder: str) -> Iterator[None]:
         with suppress(psycopg.OperationalError):  # a lost connection has lost the lock with it
             conn.execute("select set_config('application_name', %s, false)", [before])
             conn.execute("select pg_advisory_unlock(%s, %s)", [LOCK_SPACE, RUN_LOCK])
+
+
+@contextmanager
+def check_lock(conn: psycopg.Connection[Any]) -> Iterator[None]:
+    """Wait for other data checks of this database to end, and keep them waiting: each makes its tables of failing rows.
+
+    Args:
+        conn: the connection that holds the lock, outside a transaction.
+    """
+    conn.execute("select pg_advisory_lock(%s, %s)", [LOCK_SPACE, CHECK_LOCK])
+    try:
+        yield
+    finally:
+        with suppress(psycopg.OperationalError):
+            conn.execute("select pg_advisory_unlock(%s, %s)", [LOCK_SPACE, CHECK_LOCK])
 
 
 def _describe_holder(conn: psycopg.Connection[Any]) -> str:

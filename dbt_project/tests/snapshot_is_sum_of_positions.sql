@@ -17,7 +17,10 @@ select
     coalesce(snapshots.portfolio_id, totals.portfolio_id) as portfolio_id,
     coalesce(snapshots.snapshot_date, totals.snapshot_date) as snapshot_date,
     snapshots.daily_pnl,
-    totals.daily_pnl as daily_pnl_of_positions
+    totals.daily_pnl as daily_pnl_of_positions,
+    snapshots.equity_balance,
+    snapshots.cash_value,
+    totals.market_value
 from {{ ref('portfolio_snapshots') }} as snapshots
 full join totals
     on

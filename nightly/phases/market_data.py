@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nightly.phases.outcome import Outcome
 from nightly.record import Problem
+from nightly.stopwatch import Stopwatch
 from warehouse.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     """Collect prices, actions and profiles; raises UserError where a provider is not set up."""
-    from ingest.market_data import collect_market_data
-    from ingest.provider_chain import left_out, provider_chain
+    with Stopwatch() as start_up:
+        from ingest.market_data import collect_market_data
+        from ingest.provider_chain import left_out, provider_chain
 
     (number,) = numbers
     providers = provider_chain(
@@ -34,4 +36,5 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
             progress=context.progress.step,
         )
     problems = [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
-    return {number: Outcome(report.counts(), [*left_out(context.settings), *report.lines()], problems)}
+    lines = [*left_out(context.settings), *report.lines()]
+    return {number: Outcome(report.counts(), lines, problems, start_up_seconds=start_up.seconds)}

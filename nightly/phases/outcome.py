@@ -17,11 +17,13 @@ class Outcome:
     """What a phase did, in plain JSON values (`counts`) and in words (`lines`), and what went wrong.
 
     An error of its own among the problems fails the phase. `seconds` is given by work that did several phases at once;
-    otherwise the night measures it. `nodes` are the dbt nodes that were run for it.
+    otherwise the night measures it. `start_up_seconds` of them went into importing libraries and parsing dbt's project.
+    `nodes` are the dbt nodes that were run for it.
     """
 
     counts: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     seconds: float | None = None
+    start_up_seconds: float = 0.0
     nodes: Sequence[NodeResult] = ()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nightly.phases.outcome import Outcome
 from nightly.record import Problem, describe_exception, one_line
+from nightly.stopwatch import Stopwatch
 from warehouse.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     (number,) = numbers
     sessions = {"start": context.risk_from.isoformat(), "end": context.trade_date.isoformat()}
     try:
-        from python_models.portfolio_results import OptionTerms
-        from python_models.run import compute_risk
+        with Stopwatch() as start_up:
+            from python_models.portfolio_results import OptionTerms
+            from python_models.run import compute_risk
 
         with context.database.connect() as conn:
             report = compute_risk(
@@ -30,6 +32,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
                 portfolio_ids=[each.portfolio_id for each in context.portfolios] if context.narrowed else None,
                 force=context.force_risk,
                 heal=context.heal_risk,
+                pair_sessions=context.settings.pair_sessions,
                 terms=OptionTerms(context.settings.risk_free_rate, context.settings.dividend_yield),
                 progress=context.progress.step,
             )
@@ -39,7 +42,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     problems = [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
     if report.left:
         problems.append(Problem("stale results", _left(report.left, context), "warning", number))
-    return {number: Outcome(report.counts(), report.lines(), problems)}
+    return {number: Outcome(report.counts(), report.lines(), problems, start_up_seconds=start_up.seconds)}
 
 
 def _left(days: Sequence[date], context: Context) -> str:

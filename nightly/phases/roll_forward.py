@@ -47,29 +47,29 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     Portfolios whose data break a model are set aside, and the others are rolled without them.
     """
     began = time.monotonic()
+    started_before = context.dbt.start_up.seconds
     with context.database.connect() as conn:
         views = prepare.views_to_build(conn, context.dbt)
         select = [*views, *(f"tag:{TAGS[number]}" for number in numbers)]
         invocation = context.dbt.run(
             select,
-            context.dbt_variables,
+            context.dbt_variables | {"tables_fit": prepare.tables_fit(conn, context.dbt)},
             context.progress.step,
             {rolling.WINDOW_MODEL: lambda: _tell_plan(conn, context)},
         )
-        if all(result.well for result in invocation.results if result.name in views):
-            prepare.remember_views(conn, context.dbt)
         aside: dict[str, str] = {}
         if broken := _phase_of_failure(invocation, numbers):
             invocation, aside = _set_aside(conn, context, select, invocation)
-        elapsed = time.monotonic() - began
-        worked = sum(result.seconds for result in invocation.results)
-        # Models are built side by side: together they can take more seconds than have passed.
-        share = min(1.0, elapsed / worked) if worked else 1.0
+        prepare.remember_built(conn, context.dbt, invocation.results)
+        start_up = context.dbt.start_up.seconds - started_before
+        worked = time.monotonic() - began - start_up
+        of_nodes = sum(result.seconds for result in invocation.results)
         outcomes = {}
         for number, results in _share_out(invocation.results, numbers).items():
-            # Starting and parsing dbt, and finding out whom to set aside, count for the first of them.
-            seconds = share * sum(result.seconds for result in results)
-            seconds += max(elapsed - worked, 0) if number == numbers[0] else 0
+            # Nodes run side by side: a phase's time is its share. Importing and parsing count for the first of them.
+            start_up_seconds = start_up if number == numbers[0] else 0.0
+            share = sum(result.seconds for result in results) / of_nodes if of_nodes else 1 / len(numbers)
+            seconds = worked * share + start_up_seconds
             problems = find_node_problems(number, results)
             written = _rows_written(conn, number, invocation.invocation_id)
             found = _look(conn, context, number) if not problems else Outcome()
@@ -83,7 +83,8 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
                     Problem(f"{PORTFOLIO}{name}", f"set aside, the others went on: {reason}", phase=number)
                     for name, reason in aside.items()
                 ]
-            outcomes[number] = Outcome(counts, lines, problems + found.problems, seconds, results)
+            problems += found.problems
+            outcomes[number] = Outcome(counts, lines, problems, seconds, start_up_seconds, results)
     return outcomes
 
 

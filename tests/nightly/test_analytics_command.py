@@ -4,6 +4,7 @@ AAA, BBB and SPY close at the same prices, so that each has a beta of 1; there i
 """
 
 import shlex
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -55,6 +56,23 @@ def test_a_night_computes_its_trade_date_and_says_which_symbols_have_no_beta_and
     assert night.rows("select count(*), count(realized_vol_21d) from analytics.position_volatility") == [(3, 3)]
     # a factor without an ETF has no rows
     assert night.rows("select count(*) from analytics.position_factor_exposures") == [(0,)]
+
+
+def test_pairs_are_kept_for_as_many_sessions_as_the_settings_say_and_force_brings_them_back(night):
+    few = replace(night, settings=night.settings.model_copy(update={"pair_sessions": 2}))
+    pairs = "select to_char(calculation_date, 'MM-DD') from analytics.pairwise_correlations order by 1"
+    night.run("analytics", start=date(2024, 2, 7), end=ROLLED_TO)
+    assert night.rows(pairs) == [("02-07",), ("02-08",), ("02-09",), ("02-12",), ("02-13",), ("02-14",)]
+    record = few.run("analytics", trade_date=ROLLED_TO)
+    assert risk(record).counts["pruned_pairs"] == 4
+    assert "4 pairs of earlier sessions pruned (AFTERCLOSE_PAIR_SESSIONS)" in risk(record).lines
+    # what has gone is not written again to be pruned again, nor missed
+    again = few.run("analytics", start=date(2024, 2, 12), end=date(2024, 2, 13), force=True)
+    assert risk(again).counts["rows"]["pairwise_correlations"] == 1
+    assert night.rows(pairs) == [("02-13",), ("02-14",)]
+    assert risk(night.run("analytics", trade_date=date(2024, 2, 12))).lines[0] == "results of 1 session are current"
+    night.run("analytics", trade_date=date(2024, 2, 12), force=True)
+    assert night.rows(pairs) == [("02-12",), ("02-13",), ("02-14",)]
 
 
 def test_analytics_computes_the_sessions_and_portfolios_asked_for_and_nothing_twice(night):

@@ -126,6 +126,7 @@ def test_the_book_meets_splits_and_dividends(warehouse: Warehouse) -> None:
     assert paid > 10
 
 
+@pytest.mark.slow
 def test_a_window_run_again_leaves_every_row_as_it_was(warehouse: Warehouse) -> None:
     before = warehouse.content()
     warehouse.command("dbt", "--", "run", "--vars", "{start_date: 2022-03-01, end_date: 2022-03-31}")
@@ -135,6 +136,7 @@ def test_a_window_run_again_leaves_every_row_as_it_was(warehouse: Warehouse) -> 
     assert warehouse.content() == before
 
 
+@pytest.mark.slow
 def test_the_data_checks_pass(warehouse: Warehouse) -> None:
     assert "ERROR=0" in warehouse.command("dbt", "--", "test")
 

@@ -20,19 +20,66 @@ def on_this_database(night, monkeypatch: pytest.MonkeyPatch):
     return night
 
 
-def test_a_failed_data_check_is_named_with_its_rows(on_this_database, capsys):
-    on_this_database.execute("update analytics.portfolio_snapshots set cash_value = cash_value + 1")
+def test_a_failed_data_check_says_what_is_wrong_with_an_example_and_what_to_do(on_this_database, capsys):
+    night = on_this_database
+    for change in (
+        "update analytics.portfolio_snapshots set cash_value = cash_value + 1",
+        "update analytics.position_values set is_stale = true, price_date = '2024-01-12'"
+        " where symbol = 'AAA' and value_date = '2024-02-14'",
+        "insert into analytics.sector_map select * from analytics.sector_map where source_sector = 'Materials'",
+        # of an earlier check: one that finds nothing now, and one that is gone
+        "create schema failed_checks",
+        "create table failed_checks.price_jumps_without_event as select 'AAA' as symbol",
+        "create table failed_checks.renamed_since as select 'AAA' as symbol",
+    ):
+        night.execute(change)
     assert cli.main(["check"]) == 1
     out = capsys.readouterr().out
     setup, _, data = out.partition("dbt models: built")
     assert "failed" not in setup
-    failed = [line for line in data.splitlines() if line.startswith("  failed")]
-    assert len(failed) == 1
-    assert failed[0] == (
-        "  failed    snapshot_is_sum_of_positions: 62 rows: look at them with"
-        " `python run_nightly.py dbt -- show --select snapshot_is_sum_of_positions`"
+    lines = data.splitlines()
+    found = {line.split()[1]: lines[place : place + 3] for place, line in enumerate(lines) if line[2:9].strip()}
+    failed = {name[:-1] for name, (line, *_) in found.items() if line.startswith("  failed")}
+    assert failed == {
+        "snapshot_is_sum_of_positions",
+        "fresh_prices_cover_the_book",
+        "unique_sector_map_source_sector",
+    }
+    # a test in a file of its own: what, how many and one of them, how to see all
+    what, rows, where = found["snapshot_is_sum_of_positions:"]
+    assert what.startswith("  failed    snapshot_is_sum_of_positions: A snapshot is not the sum of its positions, or")
+    assert "`backfill --start D --portfolio NAME`" in what
+    assert rows.startswith("            62 rows, such as portfolio_id ")
+    assert ", equity_balance " in rows
+    assert where == (
+        "            see them: python run_nightly.py dbt -- show --limit 100 --select snapshot_is_sum_of_positions"
     )
-    assert "1 failed" in data.splitlines()[-1]
+    # one whose rows are stored
+    _, rows, where = found["fresh_prices_cover_the_book:"]
+    assert rows == (
+        "            1 row, such as symbol AAA, value_date 2024-02-14, price_date 2024-01-12, absolute_value 15000,"
+        " fresh_share 0.677419"
+    )
+    assert "see them: table failed_checks.fresh_prices_cover_the_book, or" in where
+    # and one that dbt has a word for, and we no sentence
+    what, rows, _ = found["unique_sector_map_source_sector:"]
+    assert what.endswith(
+        "sector_map.source_sector has a value more than once;"
+        " what sector_map promises stands in dbt_project/seeds/seeds.yml"
+    )
+    assert rows == "            1 row, such as unique_field Materials, n_records 2"
+    assert "3 failed" in lines[-1]
+    stored = {
+        name for (name,) in night.rows("select tablename::text from pg_tables where schemaname = 'failed_checks'")
+    }
+    warned = {name[:-1] for name, (line, *_) in found.items() if line.startswith("  warning")}
+    assert "holdings_without_recent_price" in stored
+    assert stored == warned | {"fresh_prices_cover_the_book"}
+    assert night.rows("select symbol from failed_checks.fresh_prices_cover_the_book") == [("AAA",)]
+    assert night.rows(
+        "select has_schema_privilege('afterclose_reader', 'failed_checks', 'usage'),"
+        " has_table_privilege('afterclose_reader', 'failed_checks.fresh_prices_cover_the_book', 'select')"
+    ) == [(False, False)]
 
 
 def test_a_broken_setup_ends_before_the_data(on_this_database, monkeypatch, capsys):

@@ -5,6 +5,7 @@ Every row of `raw` and `analytics` is compared, but for when it came.
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -13,11 +14,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from small_nights import NEXT_SESSION, TONIGHT, Night, copy_of
+from small_nights import NAME, NEXT_SESSION, ROLLED_TO, TONIGHT, Night, copy_of
 
 from ingest.portfolios import load_folder
+from nightly.context import new_york_date
+from nightly.prepare import prepare_database
 from nightly.record import RunRecord
+from warehouse.database import Database, create_if_missing, libpq_url
 from warehouse.errors import BadInput, Busy
+from warehouse.server import EmbeddedServer
 from warehouse.settings import PROJECT_ROOT
 
 DBT_PHASES = ("2", "2.5", "2.75")
@@ -153,6 +158,38 @@ def test_every_connection_cut_in_a_phase(night, undisturbed, phase, later):
     assert difference(night, undisturbed) == []
 
 
+@pytest.fixture
+def own_server(short_folder, careless, small_book, night_settings) -> Iterator[Night]:
+    """The rolled database on a server that may crash without harm to other tests."""
+    # What it says is committed has to be there after the crash, as on any real server.
+    durable = {**careless, "synchronous_commit": "on"}
+    server = EmbeddedServer(short_folder / "restarted", night_settings.postgres_version, durable)
+    with server.running() as parameters:
+        create_if_missing(parameters, NAME)
+        night = Night(Database(libpq_url({**parameters, "dbname": NAME}), embedded=True), night_settings)
+        with night.database.connect() as conn:
+            prepare_database(conn, new_york_date(TONIGHT))
+            load_folder(conn, small_book)
+        assert night.run(trade_date=ROLLED_TO).status == "succeeded"
+        yield night
+
+
+@pytest.mark.slow
+def test_the_server_restarted_in_each_phase(own_server, undisturbed):
+    """A backend that is killed makes PostgreSQL end all sessions, recover and start again."""
+    process = Process(own_server)
+    for phase in ("1", "2", "3"):
+        process.wait_for_phase(phase)
+        with own_server.database.connect() as conn:
+            os.kill(conn.info.backend_pid, signal.SIGKILL)
+    status, _ = process.end()
+    assert status in (0, 1), "".join(process.log)
+    (recorded,) = own_server.rows("select status from ops.batch_runs order by run_id desc limit 1")
+    assert recorded == ("succeeded" if status == 0 else "failed",)
+    assert tonight(own_server).status == "succeeded"
+    assert difference(own_server, undisturbed) == []
+
+
 @pytest.mark.slow
 def test_a_second_run_at_random_moments(night, undisturbed):
     process = Process(night)
@@ -171,6 +208,7 @@ def test_a_second_run_at_random_moments(night, undisturbed):
     assert difference(night, undisturbed) == []
 
 
+@pytest.mark.slow
 def test_every_source_down(night, undisturbed):
     """The night goes on at the prices there are, says so, and the next one makes up for it."""
     nowhere = night.settings.home / "empty"
@@ -241,6 +279,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.slow
 def test_hostile_names_live_through_a_night(night, tmp_path):
     quoted = ['"' + name.replace('"', '""') + '"' for name in HOSTILE]
     (tmp_path / "portfolios.csv").write_text(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import psycopg
+import pytest
 from tiny_project import write_project
 
 from nightly.dbt_runner import PROJECT, Dbt
@@ -11,6 +12,7 @@ from warehouse.database import Database
 HOOK = "post_hook=['{{ keep_views() }}', {'sql': '{{ recall_views() }}', 'transaction': false}]"
 
 
+@pytest.mark.slow
 def test_views_outlive_a_rebuild_of_what_they_show(conn: psycopg.Connection, database: Database, tmp_path: Path, capfd):
     project = write_project(
         tmp_path / "project",

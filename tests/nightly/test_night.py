@@ -209,6 +209,7 @@ def ledger_of(night, run):
         return ledger.read_run(conn, run.run_id)
 
 
+@pytest.mark.slow
 def test_a_portfolio_whose_data_break_a_model_is_set_aside(night):
     """Its market value has more digits than any column: the others are rolled without it."""
     night.execute(

@@ -72,6 +72,7 @@ def test_a_dry_run_says_what_is_rolled_and_why_and_does_nothing(corrected):
     ]
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_one_portfolio_leaves_the_other_out(corrected, monkeypatch, capsys):
     for name, value in corrected.environment().items():
         monkeypatch.setenv(name, value)
@@ -91,6 +92,7 @@ def test_a_dry_run_of_one_portfolio_leaves_the_other_out(corrected, monkeypatch,
     assert cli.main(["backfill", "--dry-run", "--portfolio", "Nobody"]) == 2
 
 
+@pytest.mark.slow
 def test_a_backfill_says_its_plan_before_it_writes(corrected, capsys):
     corrected.execute(
         "create function refuse() returns trigger language plpgsql as $$ begin raise 'no room'; end $$;"

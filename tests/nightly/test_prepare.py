@@ -8,9 +8,10 @@ import pytest
 from tiny_project import write_project
 
 from nightly.dbt_runner import Dbt
-from nightly.prepare import prepare_database, prepare_seeds, remember_views, views_to_build
+from nightly.prepare import prepare_database, prepare_seeds, remember_built, tables_fit, views_to_build
 from warehouse.database import Database
 from warehouse.errors import UserError
+from warehouse.settings import PROJECT_ROOT
 
 VIEW = "{{ config(materialized='view', tags=['views']) }} "
 
@@ -71,14 +72,52 @@ def test_views_are_built_when_the_project_has_changed_or_one_is_missing(conn, da
     dbt = Dbt(database, tmp_path / "workspace", project)
     prepare_seeds(conn, dbt, Told())
     assert sorted(views_to_build(conn, dbt)) == ["codes", "names"]
-    dbt.run(["tag:views"])
-    remember_views(conn, dbt)
+    remember_built(conn, dbt, dbt.run(["tag:views"]).results)
     assert views_to_build(conn, dbt) == []
     conn.execute("drop view analytics.codes")
     assert views_to_build(conn, dbt) == ["codes"]
     (project / "macros").mkdir()
     (project / "macros" / "new.sql").write_text("{% macro new() %}{% endmacro %}")
     assert sorted(views_to_build(conn, dbt)) == ["codes", "names"]
+
+
+def test_tables_are_refilled_while_the_project_is_the_same_and_built_anew_when_it_has_changed(
+    conn: psycopg.Connection, database: Database, project: Path, tmp_path: Path
+):
+    macro = "macros/refilled_table.sql"
+    refilled = "{{ config(materialized='refilled_table', indexes=[{'columns': ['name']}]) }} select name"
+    model = {"models/kept.sql": refilled + " from {{ ref('colours') }}"}
+    write_project(project, {macro: (PROJECT_ROOT / "dbt_project" / macro).read_text(), **model})
+    dbt = Dbt(database, tmp_path / "workspace", project)
+    prepare_seeds(conn, dbt, Told())
+
+    def build(*, fit: bool) -> tuple[int, list[str]]:
+        """Build as a night does that was told so; returns which table it is now, and its rows."""
+        results = dbt.run(["kept"], {"tables_fit": fit}).results
+        assert [result.status for result in results] == ["success"]
+        remember_built(conn, dbt, results)
+        (table,) = conn.execute("select 'analytics.kept'::regclass::oid::bigint").fetchone()
+        return table, [name for (name,) in conn.execute("select name from analytics.kept order by name")]
+
+    assert not tables_fit(conn, dbt)
+    table, rows = build(fit=False)
+    assert rows == ["red"]
+    assert tables_fit(conn, dbt)
+    conn.execute("insert into analytics.colours values ('blue', 2)")
+    conn.execute("create view analytics.outside as select * from analytics.kept")
+    assert build(fit=True) == (table, ["blue", "red"])
+    assert conn.execute("select count(*) from analytics.outside").fetchone() == (2,)
+    assert conn.execute("select count(*) from pg_indexes where tablename = 'kept'").fetchone() == (1,)
+
+    # somebody's plain run builds it anew, perhaps from other files: then nobody knows what fits
+    dbt.run(["kept"])
+    assert not tables_fit(conn, dbt)
+    build(fit=False)
+    assert tables_fit(conn, dbt)
+    write_project(project, {"models/kept.sql": refilled + ", 1 as number from {{ ref('colours') }}"})
+    assert not tables_fit(conn, dbt)
+    conn.execute("drop table analytics.kept cascade")
+    assert build(fit=True)[1] == ["blue", "red"]
 
 
 def test_the_database_is_prepared_once(server: dict[str, str], conn: psycopg.Connection):

@@ -139,6 +139,7 @@ def test_the_risk_of_missed_sessions_is_caught_up(night: Night):
     assert night.rows("select min(calculation_date) from ops.risk_state") == [(END,)]
 
 
+@pytest.mark.slow
 def test_a_night_of_one_portfolio_leaves_the_others_results_marked_until_their_turn(analysed: Night):
     night = analysed
     night.execute("update raw.market_data_cache set close = 155 where symbol = 'BBB' and price_date = '2024-02-09'")

@@ -122,6 +122,7 @@ def test_json_holds_everything():
         "name": "P&L & Snapshots",
         "status": "failed",
         "seconds": 1.5,
+        "start_up_seconds": 0.0,
         "counts": {"n": 1},
         "lines": ["P&L & Snapshots did it"],
     }

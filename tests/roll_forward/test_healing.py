@@ -376,6 +376,7 @@ def test_the_window_says_why(rolled_again: dict[str, tuple[date, str]], name: st
     assert rolled_again[name][1] == reason
 
 
+@pytest.mark.slow
 def test_a_change_for_two_that_is_rolled_for_one_stays_due_for_the_other(warehouse: Warehouse, rolled_again):
     warehouse.execute(restated("A", january(11)), {"A": "A (one)"})
     warehouse.roll(portfolio_ids=[str(portfolio_id("one"))])
@@ -384,6 +385,7 @@ def test_a_change_for_two_that_is_rolled_for_one_stays_due_for_the_other(warehou
     assert warehouse.window() == {"other": january(11)}
 
 
+@pytest.mark.slow
 def test_a_part_of_the_chain_does_not_move_the_state(warehouse: Warehouse, rolled_again):
     state = "select portfolio_id, last_session, rolled_at from ops.roll_forward_state order by portfolio_id"
     before = warehouse.rows(state)

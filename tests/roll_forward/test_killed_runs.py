@@ -6,7 +6,7 @@ statements are cut too.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
 from random import Random
@@ -67,23 +67,20 @@ def undisturbed(half_rolled: Callable[[], None], wired: Warehouse, wire: Wire) -
     return content, statements
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unbuilt", [pytest.param(False, id="half-rolled"), pytest.param(True, id="without tables")])
-@pytest.mark.parametrize("shares", [(0.75,), pytest.param((), marks=pytest.mark.slow, id="commits and statements")])
 def test_a_run_cut_off_and_run_again(
     half_rolled: Callable[[], None],
     wired: Warehouse,
     wire: Wire,
     undisturbed: tuple[dict[str, Any], list[str]],
     unbuilt: bool,
-    shares: Sequence[float],
 ):
     expected, statements = undisturbed
     commits = sum(bool(ENDING.match(statement)) for statement in statements)
-    cuts = [(int(commits * share), ENDING) for share in shares]
-    if not cuts:
-        # Without tables, the models differ in how they are written and not in which there are: every third will do.
-        cuts += [(number, ENDING) for number in range(1, commits + 1, 3 if unbuilt else 1)]
-        cuts += [(number,) for number in sorted(Random(1).sample(range(1, len(statements)), 4))]  # noqa: S311
+    # Without tables, the models differ in how they are written and not in which there are: every third will do.
+    cuts = [(number, ENDING) for number in range(1, commits + 1, 3 if unbuilt else 1)]
+    cuts += [(number,) for number in sorted(Random(1).sample(range(1, len(statements)), 4))]  # noqa: S311
     for cut in cuts:
         half_rolled()
         if unbuilt:

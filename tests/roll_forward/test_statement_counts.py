@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pytest
+
 from nightly.context import Request
 from nightly.night import run_night
 from nightly.progress import Silence
@@ -13,6 +15,7 @@ from tests.wire import Wire
 from warehouse.settings import load_settings
 
 
+@pytest.mark.slow
 def test_the_number_of_statements_depends_neither_on_portfolios_nor_on_sessions(
     copies, wired: Warehouse, wire: Wire, home: Path, sessions: list[date]
 ):

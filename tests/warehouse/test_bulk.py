@@ -85,6 +85,20 @@ def test_no_rows_at_all(conn):
     assert merge(conn, []) == MergeCounts()
 
 
+def test_the_planner_knows_of_a_large_change_at_once_and_is_not_told_of_a_small_one(conn):
+    def known() -> int:
+        return conn.execute(
+            f"select greatest(reltuples, 0)::int from pg_class where oid = '{PRICES}'::regclass"
+        ).fetchone()[0]
+
+    merge(conn, [bar(f"S{number}", 4, 10) for number in range(40)])
+    assert known() == 0
+    merge(conn, [bar(f"S{number}", 5, 10) for number in range(1000)])
+    assert known() == 1040
+    merge(conn, [bar(f"S{number}", 6, 10) for number in range(100)])
+    assert known() == 1040
+
+
 def test_a_table_that_is_all_key(conn):
     conn.execute("create table ops.pairs (a int, b int, primary key (a, b))")
     assert merge_rows(conn, "ops.pairs", ["a", "b"], ["a", "b"], [(1, 2), (1, 3)]).inserted == 2

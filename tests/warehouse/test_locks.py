@@ -5,7 +5,7 @@ import pytest
 
 from warehouse.database import libpq_url
 from warehouse.errors import Busy
-from warehouse.locks import run_lock
+from warehouse.locks import check_lock, run_lock
 
 
 def test_a_second_run_learns_who_holds_the_lock(database, conn):
@@ -40,3 +40,12 @@ def test_another_database_has_a_lock_of_its_own(database, conn):
     elsewhere = libpq_url({**psycopg.conninfo.conninfo_to_dict(database.url), "dbname": "postgres"})
     with psycopg.connect(elsewhere, autocommit=True) as other, run_lock(other, "theirs"), run_lock(conn, "ours"):
         pass
+
+
+def test_data_checks_wait_for_each_other_and_not_for_a_run(database, conn):
+    conn.execute("set lock_timeout = '100ms'")
+    with database.connect() as other:
+        with check_lock(other), pytest.raises(psycopg.errors.LockNotAvailable), check_lock(conn):
+            pass
+        with run_lock(other, "run 18"), check_lock(conn):
+            pass

@@ -1,0 +1,22 @@
+{#
+    Every value of a column that an index of the relation begins with, as a subquery: from one value to the next is one
+    step in the index, however many rows share it. `select distinct` would read every row.
+#}
+{% macro distinct_keys(relation, key) -%}
+    (
+        with recursive keys as (
+            (select {{ key }} as key from {{ relation }} order by {{ key }} limit 1)
+            union all
+            select (
+                select later.{{ key }}
+                from {{ relation }} as later
+                where later.{{ key }} > keys.key
+                order by later.{{ key }}
+                limit 1
+            )
+            from keys
+            where keys.key is not null
+        )
+        select key from keys where key is not null
+    )
+{%- endmacro %}

@@ -1,0 +1,44 @@
+{{ config(materialized='ephemeral') }}
+
+with portfolios as (
+    select
+        roll_forward_state.portfolio_id,
+        roll_forward_state.last_session
+    from {{ ref('stg_roll_forward_state') }} as roll_forward_state
+    inner join {{ ref('stg_portfolios') }} as portfolios on roll_forward_state.portfolio_id = portfolios.portfolio_id
+    where portfolios.deleted_at is null
+),
+
+position_values as (
+    select * from {{ ref('position_values') }}
+),
+
+positions as (
+    select * from {{ ref('stg_positions') }}
+    where deleted_at is null
+),
+
+final as (
+    select
+        portfolios.portfolio_id,
+        portfolios.last_session as value_date,
+        position_values.position_id,
+        position_values.symbol,
+        positions.investment_class,
+        case positions.investment_class
+            when 'OPTIONS' then positions.underlying_symbol
+            when 'PUBLIC' then positions.symbol
+        end as market_symbol,
+        position_values.market_value,
+        position_values.price_date,
+        position_values.is_stale
+    from portfolios
+    inner join position_values
+        on
+            portfolios.portfolio_id = position_values.portfolio_id
+            and portfolios.last_session = position_values.value_date
+    inner join positions on position_values.position_id = positions.position_id
+    where position_values.quantity <> 0
+)
+
+select * from final

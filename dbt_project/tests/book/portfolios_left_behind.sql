@@ -1,0 +1,34 @@
+-- Portfolios whose P&L does not reach the session that others have reached, or whose risk does not reach their P&L.
+-- One that is loaded and was never rolled is among them.
+{{ config(severity='warn') }}
+
+with portfolios as (
+    select * from {{ ref('stg_portfolios') }}
+    where deleted_at is null
+),
+
+roll_forward_state as (
+    select * from {{ ref('stg_roll_forward_state') }}
+),
+
+reached as (
+    select
+        portfolios.portfolio_id,
+        portfolios.name,
+        portfolios.inception_date,
+        roll_forward_state.last_session as pnl_to,
+        (
+            select max(metrics.calculation_date)
+            from {{ source('risk', 'portfolio_risk_metrics') }} as metrics
+            where metrics.portfolio_id = portfolios.portfolio_id
+        ) as risk_to,
+        (select max(state.last_session) from roll_forward_state as state) as others_to
+    from portfolios
+    left join roll_forward_state on portfolios.portfolio_id = roll_forward_state.portfolio_id
+)
+
+select *
+from reached
+where
+    (pnl_to is distinct from others_to and inception_date <= others_to)
+    or (risk_to is distinct from pnl_to and pnl_to is not null)
