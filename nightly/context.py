@@ -66,11 +66,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Portfolio:
-    """A portfolio that a run is about; `due_from` is its first session not rolled yet (None: beyond the calendar)."""
+    """A portfolio that a run is about.
+
+    `due_from` is its first session not rolled yet (None: beyond the calendar), `first_session` its first of all.
+    """
 
     portfolio_id: UUID
     name: str
     due_from: date | None
+    first_session: date | None
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,9 @@ def make_context(
 
     trade_date, recompute_from = resolve_window(conn, request, now)
     portfolios = resolve_portfolios(conn, request.portfolios)
+    if recompute_from and (begun := [each.first_session for each in portfolios if each.first_session]):
+        # Before the first portfolio there is nothing to compute, and no price is needed for it.
+        recompute_from = min(max(recompute_from, min(begun)), trade_date)
     collect_from = first_session_to_collect(portfolios, trade_date, recompute_from)
     return Context(
         database=database,
@@ -219,7 +226,8 @@ def resolve_portfolios(conn: psycopg.Connection, wanted: Sequence[str]) -> tuple
                 (
                     select min(session_date) from raw.trading_sessions
                     where session_date >= coalesce(state.last_session + 1, portfolios.inception_date)
-                )
+                ),
+                (select min(session_date) from raw.trading_sessions where session_date >= portfolios.inception_date)
             from raw.portfolios
             left join ops.roll_forward_state as state on portfolios.portfolio_id = state.portfolio_id
             where portfolios.deleted_at is null

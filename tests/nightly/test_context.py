@@ -10,11 +10,15 @@ from nightly.context import (
     Portfolio,
     Request,
     first_session_to_collect,
+    make_context,
     new_york_date,
     resolve_portfolios,
     resolve_window,
 )
+from nightly.progress import Silence
+from warehouse.database import Database
 from warehouse.errors import UserError
+from warehouse.settings import load_settings
 
 FRIDAY_EVENING = datetime(2024, 2, 16, 23, 30, tzinfo=UTC)  # 18:30 in New York
 
@@ -63,7 +67,10 @@ def test_portfolios_are_named_by_name_or_id_and_deleted_ones_are_not_there(conn:
     _add(conn, growth, "Growth", date(2024, 1, 1), rolled_to=date(2024, 2, 9))
     _add(conn, income, "Income", date(2024, 1, 1))
     _add(conn, UUID(int=3), "Gone", date(2024, 1, 1), deleted=True)
-    both = (Portfolio(growth, "Growth", date(2024, 2, 12)), Portfolio(income, "Income", date(2024, 1, 2)))
+    both = (
+        Portfolio(growth, "Growth", date(2024, 2, 12), date(2024, 1, 2)),
+        Portfolio(income, "Income", date(2024, 1, 2), date(2024, 1, 2)),
+    )
     assert resolve_portfolios(conn, []) == both
     assert resolve_portfolios(conn, ["Income", str(growth), "Growth"]) == both
     with pytest.raises(UserError, match="Gone: no such portfolio; there are: Growth, Income"):
@@ -72,14 +79,23 @@ def test_portfolios_are_named_by_name_or_id_and_deleted_ones_are_not_there(conn:
 
 def test_prices_are_needed_from_the_earliest_session_that_is_due(conn: psycopg.Connection):
     trade_date = date(2024, 2, 16)
-    rolled = Portfolio(UUID(int=1), "Rolled", date(2024, 2, 20))
-    behind = Portfolio(UUID(int=2), "Behind", date(2024, 2, 12))
-    beyond = Portfolio(UUID(int=3), "Beyond the calendar", None)
+    rolled = Portfolio(UUID(int=1), "Rolled", date(2024, 2, 20), date(2024, 1, 2))
+    behind = Portfolio(UUID(int=2), "Behind", date(2024, 2, 12), date(2024, 1, 2))
+    beyond = Portfolio(UUID(int=3), "Beyond the calendar", None, None)
     assert first_session_to_collect([rolled, beyond], trade_date, None) == trade_date
     assert first_session_to_collect([rolled, behind], trade_date, None) == date(2024, 2, 12)
     assert first_session_to_collect([rolled, behind], trade_date, date(2024, 1, 2)) == date(2024, 1, 2)
     # what is due before the start of a backfill is rolled too, and needs its prices
     assert first_session_to_collect([rolled, behind], trade_date, date(2024, 2, 14)) == date(2024, 2, 12)
+
+
+def test_nothing_is_computed_before_the_first_portfolio_begins(conn: psycopg.Connection, database: Database):
+    _add(conn, UUID(int=1), "Growth", date(2024, 1, 1))
+    _add(conn, UUID(int=2), "Income", date(2024, 2, 3))
+    for start, first in ((date(1990, 1, 2), date(2024, 1, 2)), (date(2024, 1, 5), date(2024, 1, 5))):
+        request = Request("backfill", start=start)
+        context = make_context(conn, database, load_settings(), request, FRIDAY_EVENING, Silence())
+        assert (context.recompute_from, context.collect_from, context.risk_from) == (first, date(2024, 1, 2), first)
 
 
 def test_variables_for_dbt_are_text():
