@@ -98,6 +98,8 @@ final as (
         round(value_now / previous_close - 1, 18) as price_return,
         session_number - previous_session_number as gap_sessions
     from grown
+    -- a price that is no price would have a return that no column holds, and break the statement for every symbol
+    where value_now + dividends < previous_close * 1000000000
 )
 
 select * from final
