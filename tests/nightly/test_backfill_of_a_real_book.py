@@ -22,6 +22,8 @@ from warehouse.settings import PROJECT_ROOT
 BACKFILLED = ("position_values", "portfolio_snapshots", "positions", "daily_returns", "portfolio_sector_exposures")
 HALF_A_CENT = Decimal("0.005")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def book(market_folder: Path) -> real_book.RealBook:
@@ -126,7 +128,6 @@ def test_the_book_meets_splits_and_dividends(warehouse: Warehouse) -> None:
     assert paid > 10
 
 
-@pytest.mark.slow
 def test_a_window_run_again_leaves_every_row_as_it_was(warehouse: Warehouse) -> None:
     before = warehouse.content()
     warehouse.command("dbt", "--", "run", "--vars", "{start_date: 2022-03-01, end_date: 2022-03-31}")
@@ -136,7 +137,6 @@ def test_a_window_run_again_leaves_every_row_as_it_was(warehouse: Warehouse) -> 
     assert warehouse.content() == before
 
 
-@pytest.mark.slow
 def test_the_data_checks_pass(warehouse: Warehouse) -> None:
     assert "ERROR=0" in warehouse.command("dbt", "--", "test")
 

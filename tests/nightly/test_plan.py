@@ -108,6 +108,7 @@ def test_a_backfill_says_its_plan_before_it_writes(corrected, capsys):
     assert "Growth, Income: 10 sessions, 2024-02-01 to 2024-02-14" in said
 
 
+@pytest.mark.slow
 def test_a_dry_run_before_the_first_run_of_all(unrolled, small_book):
     with unrolled.database.connect() as conn:
         load_folder(conn, small_book)

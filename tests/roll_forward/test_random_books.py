@@ -116,6 +116,7 @@ def test_the_books_meet_everything(rolled: tuple[Warehouse, World]):
     assert all(seen), seen
 
 
+@pytest.mark.slow
 def test_the_data_checks_pass(rolled: tuple[Warehouse, World]):
     warehouse, _ = rolled
     failed = {result.name: result.message for result in warehouse.dbt.test().results if not result.well}

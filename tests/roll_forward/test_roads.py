@@ -118,7 +118,7 @@ def test_a_full_refresh_gives_what_the_first_run_gave(built: tuple[Content, Cont
     ("world", "road"),
     [
         pytest.param(SMALL, few_nights, id="30 books, few nights"),
-        pytest.param(SMALL, dates_and_portfolios, id="30 books, dates and portfolios"),
+        pytest.param(SMALL, dates_and_portfolios, id="30 books, dates and portfolios", marks=pytest.mark.slow),
         *(
             pytest.param(LARGE, road, id=f"200 books, {name}", marks=pytest.mark.slow)
             for name, road in {
