@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from small_nights import NAME, NEXT_SESSION, ROLLED_TO, TONIGHT, Night, copy_of
 
 from ingest.portfolios import load_folder
@@ -209,15 +210,19 @@ def test_a_second_run_at_random_moments(night, undisturbed):
 
 
 @pytest.mark.slow
-def test_every_source_down(night, undisturbed):
+@pytest.mark.parametrize("sources", ["files", "yahoo,fmp"])
+def test_every_source_down(night, undisturbed, sources, monkeypatch):
     """The night goes on at the prices there are, says so, and the next one makes up for it."""
     nowhere = night.settings.home / "empty"
     nowhere.mkdir(exist_ok=True)
-    down = Night(night.database, night.settings.model_copy(update={"providers": f"files:{nowhere}"}))
-    run = down.run()
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    chain = f"files:{nowhere}" if sources == "files" else sources
+    update = {"providers": chain, "fmp_api_key": SecretStr("a-key-of-fmp"), "yahoo_per_minute": 6000}
+    run = Night(night.database, night.settings.model_copy(update=update)).run()
     assert {phase.phase: phase.status for phase in run.phases if phase.status != "succeeded"} == {}
     (coverage,) = run.errors
     assert coverage.scope == "coverage"
+    assert not any("a-key-of-fmp" in problem.message for problem in run.problems)
     assert tonight(night).status == "succeeded"
     assert difference(night, undisturbed) == []
 
