@@ -62,11 +62,6 @@ class Measurement:
     wal_bytes: int
     growth_bytes: int
 
-    @property
-    def rows_written(self) -> int:
-        """Rows inserted, updated and deleted, in all tables."""
-        return sum(self.rows.values())
-
 
 @dataclass(frozen=True)
 class _Sample:

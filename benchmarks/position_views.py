@@ -18,7 +18,7 @@ import psycopg
 
 from nightly import prepare
 from nightly.dbt_runner import Dbt
-from nightly.progress import LogProgress
+from nightly.progress import Progress
 from warehouse.database import Database, open_database
 from warehouse.settings import load_settings
 
@@ -53,7 +53,7 @@ def make_tables(conn: psycopg.Connection[Any], database: Database, workspace: Pa
     """Everything that a night needs, and dbt's tables and views, empty."""
     prepare.prepare_database(conn, datetime.now(UTC).date())
     dbt = Dbt(database, workspace)
-    prepare.prepare_seeds(conn, dbt, LogProgress())
+    prepare.prepare_seeds(conn, dbt, Progress())
     views = prepare.views_to_build(conn, dbt)
     results = dbt.run([*views, "tag:phase_2", "tag:phase_2_5", "tag:phase_2_75"]).results
     if failed := [result for result in results if not result.well]:

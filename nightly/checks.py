@@ -28,8 +28,6 @@ CALENDAR_REACH = timedelta(days=60)
 # Of a table that is replaced, the old and the new rows take room side by side.
 DISK_WANTED_BYTES, DISK_NEEDED_BYTES = 2 * GIB, GIB // 4
 CLOCK_DIFFERENCE = timedelta(minutes=2)
-# Market data and fundamentals: the phases that ask the sources.
-ASKING_PHASES = ("1", "1.5")
 ESSENTIAL_MARTS = ("analytics.position_values", "analytics.portfolio_snapshots", "analytics.positions")
 
 Verdict = Literal["ok", "warning", "broken"]
@@ -66,7 +64,7 @@ def refuse_broken_setup(
         UserError: something is broken; names all of it. The sources count only where a phase asks them.
     """
     checks = check_environment(conn, settings, now)
-    if not any(phase.number in ASKING_PHASES for phase in phases):
+    if not any(phase.asks_sources for phase in phases):
         checks = [check for check in checks if check.name != "providers"]
     broken = [f"{check.name}: {check.finding}" for check in checks if check.verdict == "broken"]
     if broken:

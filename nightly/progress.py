@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from nightly.log import EventLog, open_log
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from warehouse.settings import Settings
 
 
-class Progress(Protocol):
-    """What the night tells as it goes."""
+class Progress:
+    """What the night tells as it goes; this one keeps it to itself."""
 
     def say(self, text: str) -> None:
         """Something happens that takes a while and is no phase."""
@@ -43,35 +43,7 @@ class Progress(Protocol):
         """The run has ended."""
 
 
-class Silence:
-    """No progress at all."""
-
-    def say(self, text: str) -> None:
-        """See Progress."""
-
-    def tell(self, lines: Sequence[str]) -> None:
-        """See Progress."""
-
-    def started(self, run: RunRecord) -> None:
-        """See Progress."""
-
-    def begin(self, phases: Sequence[PhaseRecord]) -> None:
-        """See Progress."""
-
-    def step(self, done: int, total: int) -> None:
-        """See Progress."""
-
-    def end(self, phase: PhaseRecord) -> None:
-        """See Progress."""
-
-    def problem(self, problem: Problem) -> None:
-        """See Progress."""
-
-    def finished(self, run: RunRecord) -> None:
-        """See Progress."""
-
-
-class LogProgress:
+class LogProgress(Progress):
     """Each as an event of the log; what phases do, and the steps within them, when it is verbose."""
 
     def __init__(self, log: EventLog) -> None:
@@ -126,7 +98,7 @@ class LogProgress:
         )
 
 
-class BarProgress(Silence):
+class BarProgress(Progress):
     """A bar for the work at hand, on a terminal; what a phase did and what went wrong is in the summary."""
 
     def __init__(self) -> None:
@@ -170,7 +142,7 @@ class BarProgress(Silence):
 def show_progress(settings: Settings, *, verbose: bool = False, quiet: bool = False) -> Iterator[Progress]:
     """The fitting kind of progress for standard error: bars on a terminal, unless all is to be told, or nothing."""
     if quiet:
-        yield Silence()
+        yield Progress()
     elif sys.stderr.isatty() and not verbose:
         with BarProgress() as bars:
             yield bars

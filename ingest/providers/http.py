@@ -161,11 +161,6 @@ class JsonClient:
     def __repr__(self) -> str:
         return f"JsonClient({self.label!r})"
 
-    @property
-    def stopped(self) -> str | None:
-        """Why the source is left alone for the rest of the run, None while it is not."""
-        return self._stopped
-
     def problems(self) -> list[str]:
         """Return why the source is left alone, once: later calls have nothing to add."""
         with self._lock:

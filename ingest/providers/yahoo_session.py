@@ -192,9 +192,7 @@ class YahooSession(curl.Session):
         if status in (401, 403):
             self._change_cookie(cookie)
             raise SourceError(Outcome.REFUSED, f"Yahoo answers {status} to its own cookie", again=True)
-        with self._guard:
-            self._refusals_in_a_row = 0
-        self._too_many.answered()
+        self._count_answer(sent_at)
         self._unwelcome.answered()
         if status >= 500:
             raise SourceError(Outcome.UNREACHABLE, f"Yahoo answers {status}", again=True)
@@ -208,16 +206,23 @@ class YahooSession(curl.Session):
             raise SourceError(Outcome.BAD_DATA, f"Yahoo answers {status}")
         return response
 
+    def _count_answer(self, sent_at: float) -> None:
+        """End a row of refusals, unless this was on its way before the last of them: then it says nothing of now."""
+        with self._guard:
+            if sent_at > self._last_refusal:
+                self._refusals_in_a_row = 0
+                self._too_many.answered()
+
     def _count_refusal(self, sent_at: float, retry_after: float | None) -> None:
         """Pause, and count one of those that were on their way together."""
         with self._guard:
             if sent_at <= self._last_refusal:
                 return
-            self._last_refusal = time.monotonic()
             self._refusals_in_a_row += 1
+            self._too_many.refused()
             doubled = self._limited_seconds * 2 ** (self._refusals_in_a_row - 1) * random.uniform(0.5, 1.5)  # noqa: S311
-        self._too_many.refused()
-        self._limiter.pause(min(_LONGEST_PAUSE_SECONDS, doubled) if retry_after is None else retry_after)
+            self._limiter.pause(min(_LONGEST_PAUSE_SECONDS, doubled) if retry_after is None else retry_after)
+            self._last_refusal = time.monotonic()
 
     def _change_cookie(self, refused: int) -> None:
         """Drop cookie and crumb and take yfinance's other way to them, once for all that were refused with them."""

@@ -17,19 +17,20 @@ from warehouse.errors import UserError
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase: its number as people type it, its name, and how it is done."""
+    """A phase: its number as people type it, its name, how it is done, and whether it asks the configured sources."""
 
     number: str
     name: str
     work: Callable[[Context, Sequence[str]], Mapping[str, Outcome]]
+    asks_sources: bool = False
 
 
 # What the command `analytics` runs alone.
 RISK = "3"
 
 PHASES = (
-    Phase("1", "Market Data Collection", market_data.work),
-    Phase("1.5", "Fundamental Data", fundamentals.work),
+    Phase("1", "Market Data Collection", market_data.work, asks_sources=True),
+    Phase("1.5", "Fundamental Data", fundamentals.work, asks_sources=True),
     Phase("2", "P&L & Snapshots", roll_forward.work),
     Phase("2.5", "Position Market Values", roll_forward.work),
     Phase("2.75", "Sector Tag Restoration", roll_forward.work),

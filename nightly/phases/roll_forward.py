@@ -122,9 +122,8 @@ def _set_aside(
         return failed, {}
     last = failed
     culprits, left_alone = find_culprits(list(due), attempt, _MOST_ATTEMPTS)
-    if left_alone:
-        return failed, {due[portfolio_id]: reason for portfolio_id, reason in culprits.items()}
-    return last, {due[portfolio_id]: reason for portfolio_id, reason in culprits.items()}
+    aside = {due[portfolio_id]: reason for portfolio_id, reason in culprits.items()}
+    return failed if left_alone else last, aside
 
 
 def _phase_of_failure(invocation: Invocation, numbers: Sequence[str]) -> str | None:

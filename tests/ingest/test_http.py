@@ -106,7 +106,7 @@ def test_trouble_that_passes_is_asked_again(source: FakeNet, fault: dict[str, ob
     client = client_of(pace=HASTY._replace(timeout_seconds=0.2))
     assert client.get("x").status == 200
     assert client.usage == Usage(3, 2)
-    assert client.stopped is None
+    assert client.problems() == []
 
 
 @pytest.mark.parametrize(

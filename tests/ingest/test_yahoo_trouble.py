@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -130,6 +131,16 @@ def test_an_outage_does_not_cost_a_timeout_for_each_symbol(net, yahoo):
     # One that passes between two rounds costs nothing but the wait.
     outage.times = 12
     assert {found.outcome for found in ask(provider(), *symbols).answers.values()} == {Outcome.OK}
+
+
+def test_an_answer_that_was_on_its_way_before_a_refusal_does_not_end_the_row(net, yahoo):
+    symbols = crowd(yahoo, 12)
+    net.fault(path=CHART, reply=lambda request: replace(yahoo(request), delay=0.1))
+    net.fault(path=CHART, times=math.inf, reply=TOO_MANY)
+    # The one answer comes between the first refusal and the second.
+    reply = ask(provider(limited_seconds=0.4, workers=2), *symbols)
+    assert [found.outcome for found in reply.answers.values()].count(Outcome.OK) == 1
+    assert net.count(CHART) <= 1 + 1 + 2 * 2
 
 
 def test_prices_come_without_a_crumb_and_it_is_not_asked_for_each_symbol(net, yahoo):

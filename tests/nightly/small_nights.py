@@ -10,7 +10,7 @@ import psycopg
 
 from nightly.context import Request
 from nightly.night import run_night
-from nightly.progress import Silence
+from nightly.progress import Progress
 from nightly.record import RunRecord
 from warehouse.database import Database, libpq_url
 from warehouse.settings import Settings
@@ -32,7 +32,14 @@ class Night:
 
     def run(self, command: str = "run", now: datetime = TONIGHT, **request: Any) -> RunRecord:
         """Run a night as the command line does."""
-        return run_night(self.database, self.settings, Request(command, **request), now, Silence())
+        return run_night(self.database, self.settings, Request(command, **request), now, Progress())
+
+    def refuse_writes(self, table: str) -> None:
+        """Let whoever adds or changes a row of the table fail with "no room", until the trigger `refuse` is dropped."""
+        self.execute(
+            "create function refuse() returns trigger language plpgsql as $$ begin raise 'no room'; end $$;"
+            f"create trigger refuse before insert or update on {table} execute function refuse()"
+        )
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Ask the database."""

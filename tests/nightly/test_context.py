@@ -15,7 +15,7 @@ from nightly.context import (
     resolve_portfolios,
     resolve_window,
 )
-from nightly.progress import Silence
+from nightly.progress import Progress
 from warehouse.database import Database
 from warehouse.errors import UserError
 from warehouse.settings import load_settings
@@ -94,7 +94,7 @@ def test_nothing_is_computed_before_the_first_portfolio_begins(conn: psycopg.Con
     _add(conn, UUID(int=2), "Income", date(2024, 2, 3))
     for start, first in ((date(1990, 1, 2), date(2024, 1, 2)), (date(2024, 1, 5), date(2024, 1, 5))):
         request = Request("backfill", start=start)
-        context = make_context(conn, database, load_settings(), request, FRIDAY_EVENING, Silence())
+        context = make_context(conn, database, load_settings(), request, FRIDAY_EVENING, Progress())
         assert (context.recompute_from, context.collect_from, context.risk_from) == (first, date(2024, 1, 2), first)
 
 

@@ -170,10 +170,7 @@ def test_a_night_does_not_begin_on_a_broken_setup(night):
 
 
 def test_market_data_that_fails_does_so_alone(night):
-    night.execute(
-        "create function refuse() returns trigger language plpgsql as $$ begin raise 'no room'; end $$;"
-        "create trigger refuse before insert on raw.market_data_cache execute function refuse()"
-    )
+    night.refuse_writes("raw.market_data_cache")
     run = night.run()
     assert statuses(run) == ALL_WELL | {"1": "failed"}
     failed, coverage = run.errors
@@ -234,10 +231,7 @@ def test_a_portfolio_whose_data_break_a_model_is_set_aside(night):
 
 
 def test_a_model_that_fails_fails_its_phase_alone(night):
-    night.execute(
-        "create function refuse() returns trigger language plpgsql as $$ begin raise 'no room'; end $$;"
-        "create trigger refuse before insert or update on analytics.positions execute function refuse()"
-    )
+    night.refuse_writes("analytics.positions")
     run = night.run()
     assert statuses(run) == ALL_WELL | {"2.5": "failed"}
     (problem,) = run.errors

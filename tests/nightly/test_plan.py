@@ -11,7 +11,7 @@ from nightly import cli, plan, rolling
 from nightly.context import Request
 from nightly.log import open_log
 from nightly.night import run_night
-from nightly.progress import LogProgress, Silence
+from nightly.progress import LogProgress, Progress
 
 CORRECTED = (
     "update raw.market_data_cache set close = close + 1 where symbol = 'BBB' and price_date = '2024-02-01';"
@@ -31,7 +31,7 @@ def kept(night) -> dict[str, list]:
 
 
 def make(night, **request) -> dict:
-    return plan.make_plan(night.database, night.settings, Request("backfill", **request), TONIGHT, Silence())
+    return plan.make_plan(night.database, night.settings, Request("backfill", **request), TONIGHT, Progress())
 
 
 @pytest.fixture
@@ -94,10 +94,7 @@ def test_a_dry_run_of_one_portfolio_leaves_the_other_out(corrected, monkeypatch,
 
 @pytest.mark.slow
 def test_a_backfill_says_its_plan_before_it_writes(corrected, capsys):
-    corrected.execute(
-        "create function refuse() returns trigger language plpgsql as $$ begin raise 'no room'; end $$;"
-        "create trigger refuse before insert or update on analytics.position_values execute function refuse()"
-    )
+    corrected.refuse_writes("analytics.position_values")
     request = Request("backfill", end=ROLLED_TO, phases=("2",))
     progress = LogProgress(open_log("logfmt", verbose=False))
     run = run_night(corrected.database, corrected.settings, request, TONIGHT, progress)

@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from ingest.portfolios import load_folder
 from nightly.context import Request
 from nightly.night import run_night
-from nightly.progress import Silence
+from nightly.progress import Progress
 from python_models.portfolio_results import OptionTerms
 from python_models.run import compute_risk
 from python_models.store import PORTFOLIO_TABLES, SYMBOL_TABLES
@@ -84,7 +84,7 @@ def rolled(
     def roll(day: date) -> None:
         request = Request("backfill", end=day, phases=("1", "2", "2.5", "2.75"))
         # half past six in New York
-        record = run_night(database, settings, request, datetime.combine(day, time(23, 30), UTC), Silence())
+        record = run_night(database, settings, request, datetime.combine(day, time(23, 30), UTC), Progress())
         assert not record.errors, record.errors
 
     with database.connect() as conn:

@@ -15,7 +15,7 @@ import pytest
 
 from nightly.dbt_runner import Dbt
 from nightly.prepare import prepare_seeds
-from nightly.progress import Silence
+from nightly.progress import Progress
 from tests.roll_forward.books import MODELS, Warehouse
 from tests.roll_forward.random_books import FIRST, LAST
 from tests.wire import PORT, Wire
@@ -42,7 +42,7 @@ def copies(server: dict[str, str], template: str, home: Path) -> Copies:
     with maintenance(server) as conn:
         conn.execute(f"create database {NAME} template {template} strategy file_copy")
         with database.connect() as seeding:
-            prepare_seeds(seeding, warehouse.dbt, Silence())
+            prepare_seeds(seeding, warehouse.dbt, Progress())
         warehouse.roll("tag:views", *MODELS)
         conn.execute(f"alter database {NAME} rename to {PREPARED}")
 

@@ -7,7 +7,7 @@ import pytest
 
 from nightly.context import Request
 from nightly.night import run_night
-from nightly.progress import Silence
+from nightly.progress import Progress
 from nightly.record import RunRecord
 from tests.roll_forward import random_books
 from tests.roll_forward.books import Warehouse, load_market, load_portfolios
@@ -27,7 +27,7 @@ def test_the_number_of_statements_depends_neither_on_portfolios_nor_on_sessions(
         """Roll to the session of this number; returns the run and the statements it made."""
         wire.mend()
         request = Request("backfill", end=sessions[number], phases=("2", "2.5", "2.75"))
-        run = run_night(wired.database, settings, request, datetime.now(UTC), Silence())
+        run = run_night(wired.database, settings, request, datetime.now(UTC), Progress())
         assert all(phase.status == "succeeded" for phase in run.phases), run.problems
         return run, list(wire.statements)
 
