@@ -1,8 +1,12 @@
-"""A night says as much to the server for two portfolios and three sessions as for twenty and thirty."""
+"""A night says as much to the server for two portfolios and three sessions as for twenty and thirty, and asks it for no
+more than it needs."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from nightly.context import Request
@@ -38,9 +42,32 @@ def test_the_number_of_statements_depends_neither_on_portfolios_nor_on_sessions(
         few, statements_for_few = night(33)
         load_portfolios(conn, {name: world.portfolios[name] for name in names[2:]})
         many, statements_for_many = night(63)
+        widest = _widest_steps(conn, home)
     assert [each["sessions"] for each in few.phases[0].counts["rolled"]] == [3, 3]
     rolled = [each["sessions"] for each in many.phases[0].counts["rolled"]]
     assert len(rolled) == 20
     assert min(rolled) == 30
     assert len(statements_for_few) > 200
     assert len(statements_for_many) == len(statements_for_few)
+    # 20 portfolios against each of the calendar's 9,544 sessions would be 190,880
+    assert max(widest.values()) < 60_000, widest
+
+
+def _widest_steps(conn: psycopg.Connection[Any], home: Path) -> dict[str, int]:
+    """How many rows the widest step handles of the plan that makes each model's window, by model."""
+    conn.execute("set enable_nestloop = off")
+    widest = {}
+    for model in ("position_values", "portfolio_snapshots", "portfolio_sector_exposures"):
+        (compiled,) = (home / "dbt").rglob(f"compiled/**/{model}.sql")
+        (((plan,),),) = conn.execute(f"explain (analyze, format json) {compiled.read_text()}").fetchall()
+        widest[model] = max(
+            step["Actual Loops"] * (step["Actual Rows"] + step.get("Rows Removed by Join Filter", 0))
+            for step in _steps(plan["Plan"])
+        )
+    return widest
+
+
+def _steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from _steps(below)

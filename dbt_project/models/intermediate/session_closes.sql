@@ -39,23 +39,34 @@ wanted as (
     group by lot_segments.price_key, marked_position_id
 ),
 
+-- numbered rather than joined on a range, which compares every key with every session there is
+wanted_sessions as (
+    select
+        wanted.*,
+        sessions.session_number,
+        sessions.session_date
+    from wanted
+    cross join lateral
+        generate_series(wanted.from_session_number, wanted.to_session_number) as numbers (session_number)
+    inner join sessions on numbers.session_number = sessions.session_number
+),
+
 last_known as (
     select
         wanted.price_key,
         true as is_listed,
         wanted.is_share,
-        sessions.session_number,
-        sessions.session_date,
+        wanted.session_number,
+        wanted.session_date,
         last_price.price_date,
         last_price.price as price_then
-    from wanted
-    inner join sessions on sessions.session_number between wanted.from_session_number and wanted.to_session_number
+    from wanted_sessions as wanted
     left join lateral (
         select
             market_data.price_date,
             market_data.close as price
         from {{ ref('stg_market_data') }} as market_data
-        where market_data.symbol = wanted.price_key and market_data.price_date <= sessions.session_date
+        where market_data.symbol = wanted.price_key and market_data.price_date <= wanted.session_date
         order by market_data.price_date desc
         limit 1
     ) as last_price on true
@@ -65,12 +76,11 @@ last_known as (
         wanted.price_key,
         false,
         false,
-        sessions.session_number,
-        sessions.session_date,
+        wanted.session_number,
+        wanted.session_date,
         last_mark.price_date,
         last_mark.price
-    from wanted
-    inner join sessions on sessions.session_number between wanted.from_session_number and wanted.to_session_number
+    from wanted_sessions as wanted
     left join lateral (
         select
             manual_prices.price_date,
@@ -78,7 +88,7 @@ last_known as (
         from {{ ref('stg_manual_prices') }} as manual_prices
         where
             manual_prices.position_id = wanted.marked_position_id
-            and manual_prices.price_date <= sessions.session_date
+            and manual_prices.price_date <= wanted.session_date
         order by manual_prices.price_date desc
         limit 1
     ) as last_mark on true
