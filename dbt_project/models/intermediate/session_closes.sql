@@ -46,8 +46,8 @@ wanted_sessions as (
         sessions.session_number,
         sessions.session_date
     from wanted
-    cross join lateral
-        generate_series(wanted.from_session_number, wanted.to_session_number) as numbers (session_number)
+    cross join
+        lateral generate_series(wanted.from_session_number, wanted.to_session_number) as numbers (session_number)
     inner join sessions on numbers.session_number = sessions.session_number
 ),
 

@@ -99,9 +99,11 @@ days as (
         totals.top_10_concentration
     from roll_forward_window as due
     inner join active_portfolios on due.portfolio_id = active_portfolios.portfolio_id
-    cross join lateral generate_series(
-        greatest(due.first_session_number, active_portfolios.inception_session_number), due.last_session_number
-    ) as numbers (session_number)
+    -- numbered rather than joined on a range, which compares every portfolio with every session there is
+    cross join
+        lateral generate_series(
+            greatest(due.first_session_number, active_portfolios.inception_session_number), due.last_session_number
+        ) as numbers (session_number)
     inner join sessions on numbers.session_number = sessions.session_number
     left join portfolio_session_totals as totals
         on
