@@ -26,6 +26,7 @@ from python_models.store import Block
 from python_models.stress import FactorShocks, OptionPositions, stress_test
 from python_models.symbol_results import SymbolStatistics, volatility_columns
 from python_models.volatility import volatility
+from warehouse.binary_copy import JsonText
 
 _DAYS_PER_YEAR = 365.0
 
@@ -325,11 +326,11 @@ def _stress_block(books: Books, statistics: SymbolStatistics, shocks: FactorShoc
     )
 
 
-def _impacts(factors: Sequence[str], impacts: Floats, rest: float) -> str | None:
-    """Dollars by factor as JSON; None where there is no P&L to share out."""
+def _impacts(factors: Sequence[str], impacts: Floats, rest: float) -> JsonText | None:
+    """Dollars by factor; None where there is no P&L to share out."""
     if not np.isfinite(rest):
         return None
-    return json.dumps({**dict(zip(factors, impacts.tolist(), strict=True)), "nonlinear": float(rest)})
+    return JsonText(json.dumps({**dict(zip(factors, impacts.tolist(), strict=True)), "nonlinear": float(rest)}))
 
 
 def _reasons(*several: np.ndarray) -> list[str | None]:

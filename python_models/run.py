@@ -130,7 +130,7 @@ def _compute(
     if None in due:
         results.blocks += symbol_blocks(statistics)
         if day >= pairs_from:
-            results.pairs.append(symbol_pairs(statistics, session.held_together))
+            results.blocks.append(symbol_pairs(statistics, session.held_together))
     if portfolios := [portfolio for portfolio in due if portfolio is not None]:
         equity = {portfolio: inputs.snapshots.equity[day][portfolio] for portfolio in portfolios}
         own_returns = inputs.own_returns(day, portfolios)

@@ -22,7 +22,7 @@ from python_models.factors import (
     spread_returns,
 )
 from python_models.regression import RidgeRegression, SimpleRegression
-from python_models.store import Block, Pairs
+from python_models.store import Block
 from python_models.volatility import Volatility
 
 
@@ -104,14 +104,24 @@ def symbol_blocks(statistics: SymbolStatistics) -> list[Block]:
     return blocks
 
 
-def symbol_pairs(statistics: SymbolStatistics, held_together: Booleans) -> Pairs:
-    """The pairs that `held_together` (n_symbols, n_symbols) marks."""
+def symbol_pairs(statistics: SymbolStatistics, held_together: Booleans) -> Block:
+    """The pairs that `held_together` (n_symbols, n_symbols) marks: nine tenths of all rows."""
     # above the diagonal, and the symbols are sorted: the first of a pair is the smaller one
     first, second = np.nonzero(np.triu(held_together, 1))
     correlation = statistics.correlations.correlation[first, second]
     observations = statistics.correlations.observations[first, second]
-    p_value = correlation_p_values(correlation, observations)
-    return Pairs(statistics.day, statistics.symbols, first, second, correlation, observations, p_value)
+    names = np.array([symbol.encode() for symbol in statistics.symbols])
+    return Block(
+        "pairwise_correlations",
+        {
+            "calculation_date": statistics.day,
+            "symbol_1": names[first],
+            "symbol_2": names[second],
+            "correlation": correlation,
+            "observations": observations,
+            "p_value": correlation_p_values(correlation, observations),
+        },
+    )
 
 
 def volatility_columns(volatility: Volatility) -> dict[str, np.ndarray]:

@@ -9,11 +9,12 @@ import psycopg
 import pytest
 from numpy.testing import assert_array_equal
 
-from python_models.store import Block, Pairs, Results, replace, withdraw
+from python_models.store import Block, Results, replace, withdraw
 
 MONDAY, TUESDAY = date(2024, 1, 8), date(2024, 1, 9)
 ONE, OTHER = UUID(int=1), UUID(int=2)
 RESTS_ON = ("inputs", "method")
+PAIRS = "analytics.pairwise_correlations"
 
 
 def volatility(day: date, symbols: list[str], value: float = 0.2) -> Block:
@@ -41,6 +42,22 @@ def correlations(day: date, portfolio: UUID, value: float) -> Block:
             "positions_included": [2],
             "positions_excluded": [0],
             "data_quality": ["full_history"],
+        },
+    )
+
+
+def pairs(day: date, symbols: tuple[str, ...], correlation: np.ndarray, p_value: np.ndarray) -> Block:
+    first, second = np.triu_indices(len(symbols), 1)
+    names = np.array([symbol.encode() for symbol in symbols])
+    return Block(
+        "pairwise_correlations",
+        {
+            "calculation_date": day,
+            "symbol_1": names[first],
+            "symbol_2": names[second],
+            "correlation": correlation,
+            "observations": np.array([90, 12, 89])[: len(first)],
+            "p_value": p_value,
         },
     )
 
@@ -110,13 +127,10 @@ def test_pairs_of_several_days_keep_every_digit(conn: psycopg.Connection[Any]):
     correlation = random.uniform(-1, 1, 3)
     correlation[1] = np.nan
     p_value = np.array([1e-300, np.nan, 0.0])
-    places = np.array([0, 0, 1]), np.array([1, 2, 2])
     days = {MONDAY: ("AAA", "BRK.B", "ÄÖ"), TUESDAY: ("AAA", "BBB", "CCC")}
-    pairs = [
-        Pairs(day, symbols, *places, correlation, np.array([90, 12, 89]), p_value) for day, symbols in days.items()
-    ]
-    pairs.append(Pairs(MONDAY, ("ZZZ",), *(np.empty(0, np.int64),) * 2, *(np.empty(0),) * 3))
-    written = replace(conn, Results(pairs=pairs, scopes={(MONDAY, None): RESTS_ON, (TUESDAY, None): RESTS_ON}))
+    blocks = [pairs(day, names, correlation, p_value) for day, names in days.items()]
+    blocks.append(pairs(MONDAY, ("ZZZ",), np.empty(0), np.empty(0)))
+    written = replace(conn, Results(blocks, scopes={(MONDAY, None): RESTS_ON, (TUESDAY, None): RESTS_ON}))
     assert written["pairwise_correlations"] == 6
     rows = stored(conn, "calculation_date, symbol_1, symbol_2, correlation, observations, p_value", PAIRS)
     for day, (first, second, third) in days.items():
@@ -126,6 +140,3 @@ def test_pairs_of_several_days_keep_every_digit(conn: psycopg.Connection[Any]):
         assert of_day[1][2] is None and of_day[1][4] is None
         assert_array_equal([of_day[0][2], of_day[2][2]], correlation[[0, 2]])
         assert [of_day[0][4], of_day[2][4]] == [1e-300, 0.0]
-
-
-PAIRS = "analytics.pairwise_correlations"
