@@ -188,9 +188,10 @@ def portfolio_correlations(
     weights = np.abs(np.asarray(net_values, float))
     held = np.flatnonzero(weights > 0)
     held = held[np.argsort(names[held])]
-    kept = held[_usable(correlations, held, names, weights, minimum)]
+    usable = _usable(correlations, held, weights, minimum)
+    kept = held[usable]
     included = tuple(names[kept])
-    excluded = tuple(names[held[~np.isin(held, kept)]])
+    excluded = tuple(names[held[~usable]])
     if len(kept) < 2:
         nothing = float("nan")
         return PortfolioCorrelations(
@@ -231,7 +232,7 @@ def find_clusters(
         values: |net value| of each symbol, dollars (n_symbols,).
         sectors: symbol to sector; missing or None means unknown.
     """
-    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
 
     names = np.asarray(symbols, dtype=object)
@@ -244,9 +245,8 @@ def find_clusters(
     distance = np.maximum(1.0 - correlation, 0.0)
     np.fill_diagonal(distance, 0.0)
     tree = linkage(squareform(distance, checks=False), method="average")
-    labels = fcluster(tree, t=CLUSTER_DISTANCE, criterion="distance")
 
-    groups = [np.flatnonzero(labels == label) for label in np.flatnonzero(np.bincount(labels) > 1)]
+    groups = _cut(tree, CLUSTER_DISTANCE)
     groups.sort(key=lambda members: (-values[members].sum(), names[members[0]]))
     return tuple(
         Cluster(
@@ -260,7 +260,18 @@ def find_clusters(
     )
 
 
-def _usable(correlations: Correlations, held: Integers, names: np.ndarray, weights: Floats, minimum: int) -> Booleans:
+def _cut(tree: Floats, distance: float) -> list[list[int]]:
+    """The members, ascending, of each group of two or more that a linkage makes up to a distance."""
+    groups: list[list[int]] = [[leaf] for leaf in range(len(tree) + 1)]
+    for one, other, height, _ in tree.tolist():
+        if height > distance:  # they ascend
+            break
+        groups.append(sorted(groups[int(one)] + groups[int(other)]))
+        groups[int(one)] = groups[int(other)] = []
+    return [group for group in groups if len(group) > 1]
+
+
+def _usable(correlations: Correlations, held: Integers, weights: Floats, minimum: int) -> Booleans:
     """Return which of `held` (sorted by name) stay, so that every remaining pair has a correlation."""
     correlation = correlations.correlation[np.ix_(held, held)]
     keep = np.isfinite(np.diag(correlation)) & (np.diag(correlations.observations)[held] >= minimum)

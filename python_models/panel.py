@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -99,8 +99,7 @@ class Snapshots:
         return {portfolio: column for column, portfolio in enumerate(self.portfolios)}
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(NamedTuple):
     """One position with a quantity on one session.
 
     `symbol` is what it counts as in the panel: its own, an option's underlying's, None when private. `units` are signed

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from uuid import UUID
 
 import numpy as np
@@ -26,7 +27,7 @@ from python_models.store import Block
 from python_models.stress import FactorShocks, OptionPositions, stress_test
 from python_models.symbol_results import SymbolStatistics, volatility_columns
 from python_models.volatility import volatility
-from warehouse.binary_copy import JsonText
+from warehouse.binary_copy import JsonText, uuid_array
 
 _DAYS_PER_YEAR = 365.0
 
@@ -46,6 +47,11 @@ class Books:
     options: OptionPositions | None
     daily_returns: Floats
     benchmark: Floats
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """The portfolios as the tables take them (n_portfolios,)."""
+        return uuid_array(self.portfolios)
 
 
 @dataclass(frozen=True)
@@ -176,23 +182,23 @@ def _exposure_blocks(books: Books, statistics: SymbolStatistics) -> list[Block]:
     blocks = []
     for model, (factors, betas) in models.items():
         exposures = portfolio_exposures(books.holdings, betas)
-        for place, factor in enumerate(factors):
-            blocks.append(
-                Block(
-                    "portfolio_factor_exposures",
-                    {
-                        "calculation_date": books.day,
-                        "portfolio_id": books.portfolios,
-                        "model": model,
-                        "factor": factor,
-                        "exposure_value": exposures.value[:, place],
-                        "exposure_dollar": exposures.dollar[:, place],
-                        "positions_covered": exposures.covered[:, place],
-                        "positions_without": exposures.without[:, place],
-                        "reason": _reasons(exposures.reason[:, place]),
-                    },
-                )
+        n_portfolios, n_factors = exposures.value.shape
+        blocks.append(
+            Block(
+                "portfolio_factor_exposures",
+                {
+                    "calculation_date": books.day,
+                    "portfolio_id": np.repeat(books.ids, n_factors),
+                    "model": model,
+                    "factor": np.tile([factor.encode() for factor in factors], n_portfolios),
+                    "exposure_value": exposures.value.ravel(),
+                    "exposure_dollar": exposures.dollar.ravel(),
+                    "positions_covered": exposures.covered.ravel(),
+                    "positions_without": exposures.without.ravel(),
+                    "reason": _reasons(exposures.reason.ravel()),
+                },
             )
+        )
     return blocks
 
 
@@ -211,7 +217,7 @@ def _risk_blocks(books: Books, statistics: SymbolStatistics) -> list[Block]:
         "portfolio_risk_metrics",
         {
             "calculation_date": books.day,
-            "portfolio_id": books.portfolios,
+            "portfolio_id": books.ids,
             **volatility_columns(volatility(divide(history.pnl, equity))),
             "factor_variance": risk.factor_variance,
             "specific_variance": risk.specific_variance,
@@ -228,7 +234,7 @@ def _risk_blocks(books: Books, statistics: SymbolStatistics) -> list[Block]:
         "position_risk_contributions",
         {
             "calculation_date": books.day,
-            "portfolio_id": [position.portfolio_id for position in books.positions],
+            "portfolio_id": books.ids[books.holdings.portfolio],
             "position_id": [position.position_id for position in books.positions],
             "marginal_vol": risk.marginal_vol,
             "contribution_vol": risk.contribution_vol,
@@ -239,21 +245,22 @@ def _risk_blocks(books: Books, statistics: SymbolStatistics) -> list[Block]:
 
 
 def _correlation_blocks(books: Books, statistics: SymbolStatistics) -> list[Block]:
-    net = books.holdings.net_values()
+    net = books.holdings.net_values().toarray()
+    symbols = np.array(statistics.symbols, dtype=object)
     sectors: list[dict[str, str | None]] = [{} for _ in books.portfolios]
     for position, place in zip(books.positions, books.holdings.portfolio, strict=True):
         if position.symbol is not None:
             sectors[place].setdefault(position.symbol, position.sector)
-    summaries = []
-    for place in range(len(books.portfolios)):
-        row = net[[place], :].toarray()[0]
-        summaries.append(portfolio_correlations(statistics.correlations, statistics.symbols, row, sectors[place]))
+    summaries = [
+        portfolio_correlations(statistics.correlations, symbols, *of_portfolio)
+        for of_portfolio in zip(net, sectors, strict=True)
+    ]
     blocks = [
         Block(
             "correlation_calculations",
             {
                 "calculation_date": books.day,
-                "portfolio_id": books.portfolios,
+                "portfolio_id": books.ids,
                 "window_days": CORRELATION_WINDOW,
                 "overall_correlation": [summary.overall_correlation for summary in summaries],
                 "correlation_concentration_score": [summary.concentration_score for summary in summaries],
@@ -276,7 +283,7 @@ def _cluster_blocks(books: Books, summaries: Sequence[PortfolioCorrelations]) ->
             "correlation_clusters",
             {
                 "calculation_date": books.day,
-                "portfolio_id": [books.portfolios[place] for place, _ in clusters],
+                "portfolio_id": books.ids[[place for place, _ in clusters]],
                 "cluster_number": [cluster.number for _, cluster in clusters],
                 "nickname": [cluster.nickname for _, cluster in clusters],
                 "avg_correlation": [cluster.avg_correlation for _, cluster in clusters],
@@ -290,7 +297,7 @@ def _cluster_blocks(books: Books, summaries: Sequence[PortfolioCorrelations]) ->
             "correlation_cluster_positions",
             {
                 "calculation_date": books.day,
-                "portfolio_id": [books.portfolios[place] for place, _, _ in members],
+                "portfolio_id": books.ids[[place for place, _, _ in members]],
                 "cluster_number": [number for _, number, _ in members],
                 "symbol": [symbol for _, _, symbol in members],
             },
@@ -306,31 +313,30 @@ def _stress_block(books: Books, statistics: SymbolStatistics, shocks: FactorShoc
         "stress_test_results",
         {
             "calculation_date": books.day,
-            "portfolio_id": np.array(books.portfolios, dtype=object)[portfolio],
-            "scenario_id": np.array(shocks.scenario_ids, dtype=object)[scenario],
+            "portfolio_id": books.ids[portfolio],
+            "scenario_id": np.array([each.encode() for each in shocks.scenario_ids])[scenario],
             "direct_pnl": results.direct_pnl.ravel(),
             "correlated_pnl": results.correlated_pnl.ravel(),
             "correlation_effect": results.correlation_effect.ravel(),
             "stressed_equity": results.stressed_equity.ravel(),
-            "factor_impacts": [
-                _impacts(shocks.factors, impacts, rest)
-                for impacts, rest in zip(
-                    results.factor_impacts.reshape(portfolio.size, len(shocks.factors)),
-                    results.nonlinear.ravel(),
-                    strict=True,
-                )
-            ],
+            "factor_impacts": _impacts(
+                shocks.factors,
+                np.dstack([results.factor_impacts, results.nonlinear]).reshape(portfolio.size, -1),
+            ),
             "positions_excluded": results.positions_excluded[portfolio],
             "reason": _reasons(results.reason.ravel()),
         },
     )
 
 
-def _impacts(factors: Sequence[str], impacts: Floats, rest: float) -> JsonText | None:
-    """Dollars by factor; None where there is no P&L to share out."""
-    if not np.isfinite(rest):
-        return None
-    return JsonText(json.dumps({**dict(zip(factors, impacts.tolist(), strict=True)), "nonlinear": float(rest)}))
+def _impacts(factors: Sequence[str], impacts: Floats) -> list[JsonText | None]:
+    """Dollars by factor, and of what is not linear, of each row; None where there is no P&L to share out."""
+    fields = (f"{json.dumps(name).replace('%', '%%')}: %r" for name in (*factors, "nonlinear"))
+    document = f"{{{', '.join(fields)}}}"
+    return [
+        JsonText(document % tuple(row)) if known else None
+        for row, known in zip(impacts.tolist(), np.isfinite(impacts).all(axis=1), strict=True)
+    ]
 
 
 def _reasons(*several: np.ndarray) -> list[str | None]:

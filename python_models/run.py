@@ -89,7 +89,7 @@ def compute_risk(
             results, unchanged = store.Results(), []
             for session in sessions_of(inputs, block, portfolio_ids, terms):
                 unchanged += _compute(session, inputs, block.underlyings, terms, force, pairs_from, results, report)
-                if len(results) > _ROWS_AT_ONCE:
+                if results.n_rows > _ROWS_AT_ONCE:
                     report.rows.update(store.replace(conn, results))
                     results = store.Results()
                 done += 1

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -43,7 +44,9 @@ class Block:
     table: str
     columns: Mapping[str, Any]
 
-    def __len__(self) -> int:
+    @cached_property
+    def n_rows(self) -> int:
+        """How many rows there are."""
         return next((len(values) for values in self.columns.values() if is_column(values)), 1)
 
 
@@ -54,8 +57,10 @@ class Results:
     blocks: list[Block] = field(default_factory=list)
     scopes: dict[Scope, tuple[str, str]] = field(default_factory=dict)
 
-    def __len__(self) -> int:
-        return sum(map(len, self.blocks))
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are of all tables."""
+        return sum(block.n_rows for block in self.blocks)
 
 
 def replace(conn: psycopg.Connection[Any], results: Results) -> dict[str, int]:
@@ -68,9 +73,9 @@ def replace(conn: psycopg.Connection[Any], results: Results) -> dict[str, int]:
     with conn.transaction():
         _delete(conn, results.scopes)
         for table in written:
-            blocks = [block for block in results.blocks if block.table == table and len(block)]
+            blocks = [block for block in results.blocks if block.table == table and block.n_rows]
             if blocks:
-                columns = ((list(block.columns.values()), len(block)) for block in blocks)
+                columns = ((list(block.columns.values()), block.n_rows) for block in blocks)
                 written[table] = copy_columns(conn, f"analytics.{table}", list(blocks[0].columns), columns)
         days, portfolios = zip(*results.scopes, strict=True)
         inputs, methods = zip(*results.scopes.values(), strict=True)

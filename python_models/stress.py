@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -130,6 +131,22 @@ class StressResults:
     reason: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Conditions:
+    """What is needed of factors that are shocked together, to expect something of the others.
+
+    `shocked` and `others` are places; `correlation` and `deviation` (daily) are of the shocked ones and
+    `towards_others` (n_others, n_shocked) is the covariance. `reason` says why nothing can be expected, "" if it can.
+    """
+
+    shocked: Integers
+    others: Integers
+    correlation: Floats
+    deviation: Floats
+    towards_others: Floats
+    reason: str
+
+
 def rate_change_return(basis_points: ArrayLike, *, duration: float, convexity: float) -> Floats:
     """Return of the bond ETF (TLT) when yields shift: −D·Δy + ½·C·Δy², Δy as a decimal (Fisher and Weil 1971).
 
@@ -200,6 +217,8 @@ def factor_shocks(
     shape = (len(scenarios), len(factors))
     direct, correlated = np.zeros(shape), np.zeros(shape)
     direct_reason, correlated_reason = [], []
+    # many scenarios shock the same factors
+    conditions = cache(lambda shocked: _condition_on(shocked, covariance))
     for row, scenario in enumerate(scenarios):
         shocks = dict(scenario.shocks)
         if scenario.rate_change is not None:
@@ -212,9 +231,9 @@ def factor_shocks(
             direct[row] = correlated[row] = np.nan
         else:
             reason = ""
-            shocked = np.array([factors.index(factor) for factor in shocks], dtype=np.intp)
+            shocked = [factors.index(factor) for factor in shocks]
             direct[row, shocked] = list(shocks.values())
-            correlated[row], expected_reason = _conditional_expectation(direct[row], shocked, covariance)
+            correlated[row], expected_reason = _conditional_expectation(direct[row], conditions(tuple(shocked)))
         direct_reason.append(reason)
         correlated_reason.append(expected_reason)
     return FactorShocks(
@@ -288,30 +307,42 @@ def stress_test(
     )
 
 
-def _conditional_expectation(shock: Floats, shocked: Integers, covariance: Floats) -> tuple[Floats, str]:
-    """Fill the factors that are not shocked with their expectation; NaN and the reason where it can not be trusted."""
-    others = np.setdiff1d(np.arange(len(shock)), shocked)
-    if not len(shocked):
-        return shock, ""
-    nothing = np.full_like(shock, np.nan)
-    if not np.isfinite(covariance).all():
-        return nothing, "no covariance of the factors"
+def _condition_on(shocked: Sequence[int], covariance: Floats) -> _Conditions:
+    """Find out what factors that are shocked together say of the others."""
     among = covariance[np.ix_(shocked, shocked)]
     correlation = correlation_from_covariance(among)
-    if not np.isfinite(correlation).all():
-        return nothing, "a shocked factor has not moved"
-    condition = np.linalg.cond(correlation)
-    if not condition <= LARGEST_CONDITION_NUMBER:
-        return nothing, f"the shocked factors are nearly one (condition number {condition:.1e})"
-    # solved in standard deviations, where the condition number is the one just checked
-    deviation = np.sqrt(np.diag(among))
-    weights = np.linalg.solve(correlation, shock[shocked] / deviation)
-    sigmas = float(np.sqrt(max(shock[shocked] / deviation @ weights, 0.0)))
+    reason = ""
+    if not np.isfinite(covariance).all():
+        reason = "no covariance of the factors"
+    elif not np.isfinite(correlation).all():
+        reason = "a shocked factor has not moved"
+    elif shocked and not (condition := np.linalg.cond(correlation)) <= LARGEST_CONDITION_NUMBER:
+        reason = f"the shocked factors are nearly one (condition number {condition:.1e})"
+    others = np.setdiff1d(np.arange(len(covariance)), shocked)
+    return _Conditions(
+        shocked=np.array(shocked, dtype=np.intp),
+        others=others,
+        correlation=correlation,
+        deviation=np.sqrt(np.diag(among)),
+        towards_others=covariance[np.ix_(others, shocked)],
+        reason=reason,
+    )
+
+
+def _conditional_expectation(shock: Floats, given: _Conditions) -> tuple[Floats, str]:
+    """Fill the factors that are not shocked with their expectation; NaN and the reason where it can not be trusted."""
+    nothing = np.full_like(shock, np.nan)
+    if given.reason:
+        return nothing, given.reason
+    # solved in standard deviations, where the condition number is the one that was checked
+    sizes = shock[given.shocked] / given.deviation
+    weights = np.linalg.solve(given.correlation, sizes)
+    sigmas = float(np.sqrt(max(sizes @ weights, 0.0)))
     if sigmas > LARGEST_SHOCK:
         rounded_up = math.ceil(sigmas * 10) / 10
         return nothing, f"the shocks are {rounded_up:.1f} daily standard deviations, more than {LARGEST_SHOCK:g}"
     expected = shock.copy()
-    expected[others] = covariance[np.ix_(others, shocked)] @ (weights / deviation)
+    expected[given.others] = given.towards_others @ (weights / given.deviation)
     return expected, ""
 
 

@@ -89,18 +89,16 @@ def symbol_statistics(
 
 def symbol_blocks(statistics: SymbolStatistics) -> list[Block]:
     """The rows of all tables of symbols and factors, but for the pairs."""
-    day, symbols = statistics.day, list(statistics.symbols)
+    day, symbols, ridge = statistics.day, _names(statistics), statistics.ridge
     blocks = [
         _beta_block("symbol_market_betas", statistics.market, day, symbols),
         _beta_block("symbol_interest_rate_betas", statistics.interest_rate, day, symbols),
         _volatility_block(statistics.volatility, day, symbols),
+        _exposure_block("ridge", statistics.factors.names, ridge.beta, ridge, RIDGE_ALPHA, day, symbols),
+        _factor_correlation_block(statistics),
     ]
     for factor, fit in statistics.spreads.items():
-        blocks.append(_exposure_block("spread", factor, fit.beta, fit, None, day, symbols))
-    for place, factor in enumerate(statistics.factors.names):
-        beta = statistics.ridge.beta[:, place]
-        blocks.append(_exposure_block("ridge", factor, beta, statistics.ridge, RIDGE_ALPHA, day, symbols))
-    blocks.append(_factor_correlation_block(statistics))
+        blocks.append(_exposure_block("spread", [factor], as_columns(fit.beta), fit, None, day, symbols))
     return blocks
 
 
@@ -110,7 +108,7 @@ def symbol_pairs(statistics: SymbolStatistics, held_together: Booleans) -> Block
     first, second = np.nonzero(np.triu(held_together, 1))
     correlation = statistics.correlations.correlation[first, second]
     observations = statistics.correlations.observations[first, second]
-    names = np.array([symbol.encode() for symbol in statistics.symbols])
+    names = _names(statistics)
     return Block(
         "pairwise_correlations",
         {
@@ -139,6 +137,11 @@ def volatility_columns(volatility: Volatility) -> dict[str, np.ndarray]:
     }
 
 
+def _names(statistics: SymbolStatistics) -> np.ndarray:
+    """The symbols as the tables take them: UTF-8 (n_symbols,)."""
+    return np.array([symbol.encode() for symbol in statistics.symbols], dtype=np.bytes_)
+
+
 def _benchmark(returns: Floats, symbols: tuple[str, ...], candidates: Sequence[str]) -> Floats:
     """Returns of the first of the candidates, the benchmark by definition; NaN where it is not in the panel."""
     if not candidates or candidates[0] not in symbols:
@@ -146,7 +149,7 @@ def _benchmark(returns: Floats, symbols: tuple[str, ...], candidates: Sequence[s
     return returns[:, symbols.index(candidates[0])]
 
 
-def _beta_block(table: str, betas: Betas, day: date, symbols: list[str]) -> Block:
+def _beta_block(table: str, betas: Betas, day: date, symbols: np.ndarray) -> Block:
     return Block(
         table,
         {
@@ -167,30 +170,32 @@ def _beta_block(table: str, betas: Betas, day: date, symbols: list[str]) -> Bloc
 
 def _exposure_block(
     model: str,
-    factor: str,
-    beta: Floats,
+    factors: Sequence[str],
+    betas: Floats,
     fit: SimpleRegression | RidgeRegression,
     penalty: float | None,
     day: date,
-    symbols: list[str],
+    symbols: np.ndarray,
 ) -> Block:
+    """The betas (n_symbols, n_factors) of one fit, whose other results all its factors share."""
+    n_symbols, n_factors = betas.shape
     return Block(
         "symbol_factor_exposures",
         {
             "calculation_date": day,
-            "symbol": symbols,
+            "symbol": np.tile(symbols, n_factors),
             "model": model,
-            "factor": factor,
-            "beta": beta,
-            "r_squared": fit.r_squared,
-            "observations": fit.observations,
+            "factor": np.repeat([factor.encode() for factor in factors], n_symbols),
+            "beta": betas.T.ravel(),
+            "r_squared": np.tile(fit.r_squared, n_factors),
+            "observations": np.tile(fit.observations, n_factors),
             "regularization_alpha": penalty,
-            "quality_flag": fit.quality_flag,
+            "quality_flag": np.tile(fit.quality_flag, n_factors),
         },
     )
 
 
-def _volatility_block(volatility: Volatility, day: date, symbols: list[str]) -> Block:
+def _volatility_block(volatility: Volatility, day: date, symbols: np.ndarray) -> Block:
     return Block("symbol_volatility", {"calculation_date": day, "symbol": symbols, **volatility_columns(volatility)})
 
 

@@ -18,6 +18,7 @@ _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _DAY_ZERO = date(2000, 1, 1)
 _JSONB_VERSION = b"\x01"
+_UUID = np.dtype("V16")
 _ROWS_AT_ONCE = 50_000
 
 Bytes = NDArray[np.uint8]
@@ -47,7 +48,8 @@ def copy_columns(
         names: its columns that are given; their types fit what is given exactly, as nothing is converted.
         blocks: for each, its columns and how many rows it has. A column is an array or list of so many values, or a
             single value that all rows share: floats for double precision (null where it is not finite), integers for
-            integer, text or an array of UTF-8 bytes for text, JsonText for jsonb, dates and UUIDs; None is null.
+            integer, text or an array of UTF-8 bytes for text, JsonText for jsonb, dates, UUIDs or a `uuid_array`; None
+            is null.
 
     Raises:
         TypeError: a value is of another type.
@@ -64,6 +66,11 @@ def copy_columns(
             written += length
         copy.write(_TRAILER)
     return written
+
+
+def uuid_array(ids: Sequence[UUID]) -> NDArray[np.void]:
+    """UUIDs as an array that can be indexed (n_ids,)."""
+    return np.frombuffer(b"".join(each.bytes for each in ids), dtype=_UUID)
 
 
 def is_column(values: Any) -> bool:
@@ -105,6 +112,8 @@ def _fields(values: Any) -> _Fields:
             return _integers(values)
         if values.dtype.kind == "S":
             return _texts(values, np.char.str_len(values))
+        if values.dtype == _UUID:
+            return _fixed(np.ascontiguousarray(values).view(np.uint8).reshape(-1, _UUID.itemsize))
         values = values.tolist()
     known = next((value for value in values if value is not None), None)
     present = np.array([value is not None for value in values])
