@@ -84,19 +84,22 @@ def compute_risk(
             left=[day for day in stale if day not in healed],
         )
         pairs_from = _first_session_with_pairs(conn, end, pair_sessions)
-        done = 0
-        for block in blocks(conn, inputs):
-            results, unchanged = store.Results(), []
-            for session in sessions_of(inputs, block, portfolio_ids, terms):
-                unchanged += _compute(session, inputs, block.underlyings, terms, force, pairs_from, results, report)
-                if results.n_rows > _ROWS_AT_ONCE:
-                    report.rows.update(store.replace(conn, results))
-                    results = store.Results()
-                done += 1
-                progress(done, len(inputs.days))
-            if results.scopes:
-                report.rows.update(store.replace(conn, results))
-            store.confirm(conn, unchanged)
+        results, done = store.Results(), 0
+        with store.Writer(conn) as writer:
+            for block in blocks(conn, inputs):
+                # of the block before, now that this one has been read
+                writer.write(results)
+                results = store.Results()
+                for session in sessions_of(inputs, block, portfolio_ids, terms):
+                    _compute(session, inputs, block.underlyings, terms, force, pairs_from, results, report)
+                    if results.n_rows > _ROWS_AT_ONCE:
+                        writer.write(results)
+                        results = store.Results()
+                    done += 1
+                    progress(done, len(inputs.days))
+                writer.finish()
+            writer.write(results)
+        report.rows.update(writer.written)
         if pair_sessions:
             report.pruned_pairs = store.prune_pairs(conn, pairs_from)
         return report
@@ -111,8 +114,8 @@ def _compute(
     pairs_from: date,
     results: store.Results,
     report: RiskReport,
-) -> list[store.Scope]:
-    """Add what is due of one session to the results, and return what is not."""
+) -> None:
+    """Add what is due of one session to the results, and note what is not."""
     day, method = session.day, method_fingerprint()
     due = {
         portfolio: (rests_on, method)
@@ -120,9 +123,10 @@ def _compute(
         if force or inputs.states.get((day, portfolio)) != (rests_on, method)
     }
     unchanged = [(day, portfolio) for portfolio in session.rests_on if portfolio not in due]
+    results.unchanged += unchanged
     report.unchanged_results += len(unchanged)
     if not due:
-        return unchanged
+        return
     statistics = symbol_statistics(
         day, session.symbols, session.returns, session.volatility.at(-1), inputs.definitions.candidates
     )
@@ -146,7 +150,6 @@ def _compute(
         results.blocks += portfolio_blocks(books, statistics, _shocks(inputs, statistics))
         report.note_portfolios({inputs.snapshots.names[each]: equity[each] for each in portfolios}, day)
     results.scopes |= {(day, portfolio): rests_on for portfolio, rests_on in due.items()}
-    return unchanged
 
 
 def _foundations(

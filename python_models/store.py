@@ -1,6 +1,8 @@
 """The only writer: replaces the results of sessions and portfolios, all tables in one transaction."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -52,15 +54,62 @@ class Block:
 
 @dataclass
 class Results:
-    """What is to be written: rows, and for each scope that they replace what they rest on, (inputs, method)."""
+    """What is to be written: rows, and for each scope that they replace what they rest on, (inputs, method).
+
+    Scopes that are `unchanged` were looked at, and keep the results that they have.
+    """
 
     blocks: list[Block] = field(default_factory=list)
     scopes: dict[Scope, tuple[str, str]] = field(default_factory=dict)
+    unchanged: list[Scope] = field(default_factory=list)
 
     @property
     def n_rows(self) -> int:
         """How many rows there are of all tables."""
         return sum(block.n_rows for block in self.blocks)
+
+
+class Writer:
+    """Writes results while the next ones are computed: `with Writer(conn) as writer`, which ends when all is written.
+
+    What goes wrong is raised by what is called next. Nobody else may use the connection until `finish` has returned.
+    """
+
+    def __init__(self, conn: psycopg.Connection[Any]) -> None:
+        self._conn = conn
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="risk-writer")
+        self._pending: Future[dict[str, int]] | None = None
+        self.written: Counter[str] = Counter()
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        try:
+            if error is None:
+                self.finish()
+            elif self._pending and not self._pending.done():
+                # whoever interrupts does not wait for a million rows
+                self._conn.cancel_safe()
+        finally:
+            self._thread.shutdown()
+
+    def write(self, results: Results) -> None:
+        """Begin to write, once what was given before has been written."""
+        self.finish()
+        self._pending = self._thread.submit(_write, self._conn, results)
+
+    def finish(self) -> None:
+        """Wait until everything is written."""
+        if self._pending:
+            pending, self._pending = self._pending, None
+            self.written.update(pending.result())
+
+
+def _write(conn: psycopg.Connection[Any], results: Results) -> dict[str, int]:
+    written = replace(conn, results) if results.scopes else {}
+    confirm(conn, results.unchanged)
+    return written
 
 
 def replace(conn: psycopg.Connection[Any], results: Results) -> dict[str, int]:
