@@ -22,6 +22,7 @@ from nightly.record import PhaseRecord, Problem, RunRecord, describe_exception, 
 from nightly.run_connection import RunConnection, hold_run_lock
 from nightly.version import project_version
 from warehouse.errors import UserError
+from warehouse.maintenance import maintain_tables
 from warehouse.secrets import mask
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
                 progress.tell([plan.headline(connection.do(plan.outline, request, context))])
             for _, members in groupby(phases, key=lambda phase: phase.work):
                 _do_phases(connection, run, context, list(members))
+            _note(connection, run, context, _maintain(connection))
         except BaseException:
             # Ctrl-C, SIGTERM, or the server gone for good: then the next run finds this one and marks it.
             with suppress(psycopg.Error):
@@ -68,6 +70,15 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
         connection.do(ledger.finish_run, run, "failed" if run.errors else "succeeded")
         progress.finished(run)
         return run
+
+
+def _maintain(connection: RunConnection) -> list[Problem]:
+    """Leave the tables in order; what goes wrong with that is no more than a warning."""
+    try:
+        connection.do(maintain_tables)
+    except psycopg.Error as error:
+        return [Problem("maintenance", f"tables are not vacuumed: {one_line(error)}", "warning")]
+    return []
 
 
 def _do_phases(connection: RunConnection, run: RunRecord, context: Context, members: Sequence[Phase]) -> None:
