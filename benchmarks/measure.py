@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -110,8 +110,9 @@ class Sampler:
         return python_now - python_then, postgres_now - postgres_then
 
     def peaks_between(self, start: float, end: float) -> tuple[int, int]:
-        """Most memory that the process and the server had between two moments, bytes."""
-        within = [sample for sample in self._samples if start <= sample.time <= end] or self._samples[-1:]
+        """Most memory that the process and the server had between two moments, bytes; what they began with counts."""
+        times = [sample.time for sample in self._samples]
+        within = self._samples[max(bisect_left(times, start) - 1, 0) : bisect_right(times, end)]
         return max(sample.python_bytes for sample in within), max(sample.postgres_bytes for sample in within)
 
     def _cpu_at(self, moment: float) -> tuple[float, float]:

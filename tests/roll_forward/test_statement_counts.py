@@ -33,7 +33,8 @@ def test_the_number_of_statements_depends_neither_on_portfolios_nor_on_sessions(
         request = Request("backfill", end=sessions[number], phases=("2", "2.5", "2.75"))
         run = run_night(wired.database, settings, request, datetime.now(UTC), Progress())
         assert all(phase.status == "succeeded" for phase in run.phases), run.problems
-        return run, list(wire.statements)
+        # tables are vacuumed when enough of them has changed
+        return run, [statement for statement in wire.statements if "(skip_locked)" not in statement]
 
     with copies(), wired.database.connect() as conn:
         load_market(conn, world.prices, world.actions)
