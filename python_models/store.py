@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -90,7 +91,8 @@ class Writer:
                 self.finish()
             elif self._pending and not self._pending.done():
                 # whoever interrupts does not wait for a million rows
-                self._conn.cancel_safe()
+                with suppress(psycopg.Error):
+                    self._conn.cancel_safe()
         finally:
             self._thread.shutdown()
 
@@ -102,8 +104,8 @@ class Writer:
     def finish(self) -> None:
         """Wait until everything is written."""
         if self._pending:
-            pending, self._pending = self._pending, None
-            self.written.update(pending.result())
+            self.written.update(self._pending.result())
+            self._pending = None
 
 
 def _write(conn: psycopg.Connection[Any], results: Results) -> dict[str, int]:

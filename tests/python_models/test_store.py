@@ -1,5 +1,6 @@
 """Replacing results: what is gone is gone, what is not meant stays, and no NaN gets in."""
 
+import time
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,8 @@ import psycopg
 import pytest
 from numpy.testing import assert_array_equal
 
-from python_models.store import Block, Results, replace, withdraw
+from python_models.store import Block, Results, Writer, replace, withdraw
+from warehouse.database import Database
 
 MONDAY, TUESDAY = date(2024, 1, 8), date(2024, 1, 9)
 ONE, OTHER = UUID(int=1), UUID(int=2)
@@ -140,3 +142,40 @@ def test_pairs_of_several_days_keep_every_digit(conn: psycopg.Connection[Any]):
         assert of_day[1][2] is None and of_day[1][4] is None
         assert_array_equal([of_day[0][2], of_day[2][2]], correlation[[0, 2]])
         assert [of_day[0][4], of_day[2][4]] == [1e-300, 0.0]
+
+
+def test_what_is_written_in_the_background_is_there_in_the_end(conn: psycopg.Connection[Any]):
+    with Writer(conn) as writer:
+        for day, symbols in ((MONDAY, ["AAA", "BBB"]), (TUESDAY, ["AAA"])):
+            writer.write(Results([volatility(day, symbols)], scopes={(day, None): RESTS_ON}))
+        writer.finish()
+        assert len(stored(conn, "symbol", "analytics.symbol_volatility")) == 3
+        writer.write(Results([volatility(TUESDAY, ["AAA", "CCC"])], scopes={(TUESDAY, None): RESTS_ON}))
+    assert writer.written["symbol_volatility"] == 5
+    assert len(stored(conn, "symbol", "analytics.symbol_volatility")) == 4
+
+
+@pytest.mark.parametrize("call", ["write", "finish", "leave"])
+def test_what_goes_wrong_in_the_background_is_raised_by_what_is_called_next(conn: psycopg.Connection[Any], call: str):
+    with pytest.raises(psycopg.errors.UniqueViolation), Writer(conn) as writer:
+        writer.write(Results([volatility(MONDAY, ["BBB", "BBB"])], scopes={(MONDAY, None): RESTS_ON}))
+        if call == "write":
+            writer.write(Results([volatility(TUESDAY, ["AAA"])], scopes={(TUESDAY, None): RESTS_ON}))
+        if call == "finish":
+            writer.finish()
+    assert stored(conn, "symbol", "analytics.symbol_volatility") == []
+
+
+def test_whoever_interrupts_does_not_wait_for_what_is_being_written(conn: psycopg.Connection[Any], database: Database):
+    conn.execute("set lock_timeout = '20s'")
+    waiting = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    with database.connect() as looking, database.connect() as other, other.transaction():
+        other.execute("lock table analytics.symbol_volatility in access exclusive mode")
+        with pytest.raises(KeyboardInterrupt), Writer(conn) as writer:
+            writer.write(Results([volatility(MONDAY, ["AAA"])], scopes={(MONDAY, None): RESTS_ON}))
+            while not looking.execute(waiting).rowcount:
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            writer.finish()
+    assert stored(conn, "symbol", "analytics.symbol_volatility") == []
