@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-# As autovacuum has them, but for tables so small that it makes no difference.
-_DEAD_SHARE, _CHANGED_SHARE, _FEW_ROWS = 0.2, 0.1, 1_000
+# As autovacuum has them, but for so few rows that it makes no difference.
+_DEAD_SHARE, _CHANGED_SHARE, _FEW_ROWS = 0.2, 0.1, 10_000
 
 
 class Maintained(NamedTuple):
