@@ -127,7 +127,7 @@ def test_contracts_are_asked_in_order_evenly_spaced_until_the_deadline(net: Fake
     provider = provider_of(per_minute=300, seconds=0.5)
     started = time.monotonic()
     reply = fetch(provider, *symbols)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 4  # all of them would take 4.4 s
     asked = [request.path.split("/")[4].removeprefix("O:") for request in net.log]
     assert asked == symbols[: len(asked)]
     assert 1 <= len(asked) <= 3
