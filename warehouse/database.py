@@ -21,10 +21,14 @@ CONNECT_SECONDS = 15
 
 @dataclass(frozen=True)
 class Database:
-    """One database: `url` is its libpq URL, with the password if there is one (and so is not shown)."""
+    """One database: `url` is its libpq URL, with the password if there is one (and so is not shown).
+
+    `server` is the embedded one where this process uses it: asked for its last words when it cannot be reached.
+    """
 
     url: str = field(repr=False)
     embedded: bool
+    server: EmbeddedServer | None = None
 
     def connect(self, application_name: str = "afterclose", **options: Any) -> psycopg.Connection[Any]:
         """Connect, with autocommit on: `with conn.transaction()` is then a transaction and not a savepoint.
@@ -37,6 +41,8 @@ class Database:
         try:
             conn = psycopg.connect(self.url, application_name=application_name, **{**defaults, **options})
         except psycopg.OperationalError as error:
+            if self.server and (last_words := self.server.last_words()):
+                raise UserError(f"PostgreSQL has stopped: {last_words}: put that right and run it again") from None
             raise UserError(_refusal(error, parameters)) from None
         # Told after connecting, since connection poolers refuse them on the way in.
         conn.execute("select set_config('timezone', 'UTC', false)")
@@ -73,7 +79,7 @@ def open_database(settings: Settings, *, leave_running: bool = False, name: str 
     server = EmbeddedServer(settings.home, settings.postgres_version)
     with server.running(leave_running=leave_running) as parameters:
         create_if_missing(parameters, name or DEFAULT_NAME)
-        yield Database(libpq_url({**parameters, "dbname": name or DEFAULT_NAME}), embedded=True)
+        yield Database(libpq_url({**parameters, "dbname": name or DEFAULT_NAME}), embedded=True, server=server)
 
 
 def create_if_missing(parameters: Mapping[str, str], name: str) -> None:

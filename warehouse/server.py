@@ -41,6 +41,7 @@ PORT = 5432
 START_SECONDS = 300
 STOP_SECONDS = 60
 ORPHAN_SECONDS = 15
+_LOG_TAIL_BYTES = 65_536
 
 SERVER_SETTINGS = {
     "cluster_name": "afterclose",
@@ -110,6 +111,15 @@ class EmbeddedServer:
             if self._lives():
                 self._stop()
             return True
+
+    def last_words(self) -> str | None:
+        """Why the server is gone and where to read more, None while it runs."""
+        if self._is_locked("alive"):
+            return None
+        with self._log.open("rb") as log:
+            log.seek(max(self._log.stat().st_size - _LOG_TAIL_BYTES, 0))
+            since_start = log.read().decode(errors="replace").rpartition("starting PostgreSQL")[2]
+        return f"{_reason(since_start)}: see {self._log}"
 
     @property
     def _folder(self) -> Path:
@@ -314,5 +324,5 @@ def _user_name(uid: int) -> str:
 def _reason(output: str) -> str:
     """Return the line of a tool's output that says what went wrong: the last that speaks of an error, or the last."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    wrong = [line for line in lines if "FATAL:" in line or "error:" in line]
+    wrong = [line for line in lines if any(word in line for word in ("PANIC:", "FATAL:", "error:"))]
     return (wrong or lines or [""])[-1]

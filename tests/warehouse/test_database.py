@@ -1,5 +1,8 @@
 """Ways to the database: URLs and DSNs, the environment for other clients, and refusals that keep the password."""
 
+import os
+import signal
+import time
 import traceback
 
 import psycopg
@@ -127,3 +130,24 @@ def test_a_database_by_name_is_embedded_whatever_the_settings_say(short_folder):
         with open_database(settings, name='de"mo') as database, database.connect() as conn:
             assert database.embedded
             assert conn.execute("select current_database()").fetchone() == ('de"mo',)
+
+
+def test_an_embedded_server_that_has_stopped_says_why(short_folder):
+    settings = settings_with("").model_copy(update={"home": short_folder / "stopped", "database_url": None})
+    log = settings.home / "postgres" / "server.log"
+    with open_database(settings) as database:
+        with database.connect() as conn:
+            assert conn.execute("select").rowcount == 1
+        os.kill(int((log.parent / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+        while not (gone := database.server.last_words()):
+            time.sleep(0.02)
+        with log.open("a") as file:  # as when a disk is full
+            print("2024-01-02 [1]  PANIC:  could not write to file: No space left on device", file=file)
+            print("2024-01-02 [2]  LOG:  database system is shut down", file=file)
+        with pytest.raises(UserError) as refusal:
+            database.connect()
+    assert gone.endswith(f"see {log}")
+    assert str(refusal.value) == (
+        "PostgreSQL has stopped: 2024-01-02 [1]  PANIC:  could not write to file: No space left on device: "
+        f"see {log}: put that right and run it again"
+    )
