@@ -18,6 +18,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from nightly.record import PhaseRecord, Problem, RunRecord, RunStatus
+from warehouse.locks import run_is_going
 
 if TYPE_CHECKING:
     from nightly.dbt_runner import NodeResult
@@ -130,7 +131,10 @@ def recent_runs(conn: psycopg.Connection, limit: int) -> list[RunRecord]:
 
 
 def read_run(conn: psycopg.Connection, run_id: int) -> RunRecord | None:
-    """A run with its phases and problems as the ledger has them; None where there is no such run."""
+    """A run with its phases and problems as the ledger has them; None where there is no such run.
+
+    One that died could not enter it: where nobody holds the run lock, what the ledger calls running is interrupted.
+    """
     cursor = conn.cursor(row_factory=dict_row)
     run = cursor.execute("select * from ops.batch_runs where run_id = %s", (run_id,)).fetchone()
     if run is None:
@@ -144,7 +148,7 @@ def read_run(conn: psycopg.Connection, run_id: int) -> RunRecord | None:
         "select scope, message, severity, phase from ops.batch_errors where run_id = %s order by error_id", (run_id,)
     ).fetchall()
     named = run["scope"].get("portfolios", "all")
-    return RunRecord(
+    record = RunRecord(
         run_id=run["run_id"],
         command=run["command"],
         arguments=run["arguments"],
@@ -157,6 +161,10 @@ def read_run(conn: psycopg.Connection, run_id: int) -> RunRecord | None:
         phases=[_phase(phase) for phase in phases],
         problems=[Problem(**problem) for problem in problems],
     )
+    if record.status == "running" and not run_is_going(conn):
+        for each in (record, *record.phases):
+            each.status = "interrupted" if each.status == "running" else each.status
+    return record
 
 
 def read_nodes(conn: psycopg.Connection, run_id: int) -> list[dict[str, Any]]:

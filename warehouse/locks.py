@@ -55,8 +55,22 @@ def check_lock(conn: psycopg.Connection[Any]) -> Iterator[None]:
             conn.execute("select pg_advisory_unlock(%s, %s)", [LOCK_SPACE, CHECK_LOCK])
 
 
+def run_is_going(conn: psycopg.Connection[Any]) -> bool:
+    """Whether somebody, on whatever connection, holds the run lock of this database."""
+    return _holder(conn) is not None
+
+
 def _describe_holder(conn: psycopg.Connection[Any]) -> str:
-    row = conn.execute(
+    holder = _holder(conn)
+    if holder is None:
+        return "it ended just now"
+    name, pid, since = holder
+    return f"{name or 'a connection of another user'} (server process {pid}, since {since} UTC)"
+
+
+def _holder(conn: psycopg.Connection[Any]) -> tuple[str | None, int, str | None] | None:
+    """Who holds the run lock: application name, server process, and since when."""
+    return conn.execute(
         """
         select
             holder.application_name, holder.pid,
@@ -68,7 +82,3 @@ def _describe_holder(conn: psycopg.Connection[Any]) -> str:
         """,
         [LOCK_SPACE, RUN_LOCK],
     ).fetchone()
-    if row is None:
-        return "it ended just now"
-    name, pid, since = row
-    return f"{name or 'a connection of another user'} (server process {pid}, since {since} UTC)"

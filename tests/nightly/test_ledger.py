@@ -7,6 +7,7 @@ import psycopg
 
 from nightly import ledger
 from nightly.record import PhaseRecord, Problem, RunRecord
+from warehouse.locks import run_lock
 
 
 def start(conn: psycopg.Connection, scope: list[str] | None = None) -> RunRecord:
@@ -25,7 +26,8 @@ def test_a_run_is_read_back_as_it_was_entered(conn: psycopg.Connection):
     phase = PhaseRecord("2.5", "Position Market Values")
     problems = [Problem("model positions", "100 % wrong", "error", "2.5"), Problem("coverage", "low")]
     ledger.start_phase(conn, run.run_id, phase)
-    assert ledger.read_run(conn, run.run_id) == replace(run, phases=[phase])
+    with run_lock(conn, "test"):
+        assert ledger.read_run(conn, run.run_id) == replace(run, phases=[phase])
     phase.status, phase.seconds, phase.counts, phase.lines = "failed", 1.25, {"rows": {"positions": 3}}, ["3 updated"]
     ledger.finish_phase(conn, run.run_id, phase)
     ledger.add_problems(conn, run.run_id, problems)
@@ -44,6 +46,8 @@ def test_what_died_is_marked_interrupted_and_named(conn: psycopg.Connection):
     ended, died = start(conn), start(conn)
     ledger.finish_run(conn, ended, "succeeded")
     ledger.start_phase(conn, died.run_id, PhaseRecord("1", "Market Data Collection"))
+    before = ledger.read_run(conn, died.run_id)
+    assert (before.status, before.phases[0].status) == ("interrupted", "interrupted")
     (warning,) = ledger.mark_interrupted_runs(conn)
     assert warning.severity == "warning"
     assert warning.scope == f"run {died.run_id}"
