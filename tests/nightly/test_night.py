@@ -285,6 +285,8 @@ def start_and_wait_for_phase_2(night) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # a shell that puts the tests in the background lets them ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     waiting = (
         "select count(*) from pg_locks where not granted and relation = 'analytics.position_values'::regclass"
