@@ -1,6 +1,6 @@
 """How long one portfolio's latest position statistics take to read, beside how many others.
 
-    python benchmarks/position_views.py [--portfolios 100] [--positions 100] [--sessions 1000]
+    python -m benchmarks.position_views [--portfolios 100] [--positions 100] [--sessions 1000]
 
 Makes a database in a temporary folder (4 GB and six minutes for the 10 million rows of the default), fills it with
 numbers that mean nothing, and prints the time of each query and which tables it reads whole. Nothing is left behind.
@@ -116,7 +116,7 @@ def fill(conn: psycopg.Connection[Any], portfolios: int, positions: int, session
     conn.execute("vacuum analyze")
 
 
-def plan(conn: psycopg.Connection[Any], query: str, portfolio: int = 7) -> dict[str, Any]:
+def plan(conn: psycopg.Connection[Any], query: str, portfolio: int = 1) -> dict[str, Any]:
     """What PostgreSQL did for a query on one of the portfolios, and how long it took (milliseconds)."""
     parameters = {"portfolio": _id(conn, f"{portfolio}"), "position": _id(conn, f"{portfolio} 1")}
     ((answer,),) = conn.execute(f"explain (analyze, buffers, format json) {query}", parameters).fetchall()
