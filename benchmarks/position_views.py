@@ -125,17 +125,18 @@ def plan(conn: psycopg.Connection[Any], query: str, portfolio: int = 1) -> dict[
 
 def relations_scanned_whole(answer: dict[str, Any]) -> set[str]:
     """The tables that a plan reads from beginning to end."""
-    return {node["Relation Name"] for node in _nodes(answer["Plan"]) if node["Node Type"] == "Seq Scan"}
+    return {node["Relation Name"] for node in plan_nodes(answer["Plan"]) if node["Node Type"] == "Seq Scan"}
+
+
+def plan_nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A node of a plan and all below it."""
+    yield node
+    for child in node.get("Plans", []):
+        yield from plan_nodes(child)
 
 
 def _id(conn: psycopg.Connection[Any], text: str) -> Any:
     return conn.execute("select md5(%s)::uuid", [text]).fetchone()[0]
-
-
-def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for child in node.get("Plans", []):
-        yield from _nodes(child)
 
 
 def main() -> None:

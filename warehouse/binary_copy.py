@@ -18,7 +18,7 @@ _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _DAY_ZERO = date(2000, 1, 1)
 _JSONB_VERSION = b"\x01"
-_UUID = np.dtype("V16")
+_UUID, _NO_UUID = np.dtype("V16"), UUID(int=0)
 _ROWS_AT_ONCE = 50_000
 
 Bytes = NDArray[np.uint8]
@@ -113,10 +113,9 @@ def _fields(values: Any) -> _Fields:
         if values.dtype.kind == "S":
             return _texts(values, np.char.str_len(values))
         if values.dtype == _UUID:
-            return _fixed(np.ascontiguousarray(values).view(np.uint8).reshape(-1, _UUID.itemsize))
+            return _uuids(values)
         values = values.tolist()
     known = next((value for value in values if value is not None), None)
-    present = np.array([value is not None for value in values])
     match known:
         case None:
             return _Fields(np.empty((len(values), 0), dtype=np.uint8), np.full(len(values), -1, dtype=np.int32))
@@ -125,17 +124,16 @@ def _fields(values: Any) -> _Fields:
         case bool():
             pass
         case int() | np.integer():
-            return _present(_integers(np.array([value or 0 for value in values])), present)
+            return _present(_integers(np.array([value or 0 for value in values])), _given(values))
         case JsonText():
             return _encoded([value and _JSONB_VERSION + value.encode() for value in values])
         case str():
             return _encoded([value if value is None else value.encode() for value in values])
         case UUID():
-            content = b"".join(bytes(16) if value is None else value.bytes for value in values)
-            return _present(_fixed(np.frombuffer(content, dtype=np.uint8).reshape(-1, 16)), present)
+            return _present(_uuids(uuid_array([value or _NO_UUID for value in values])), _given(values))
         case date():
             days = [0 if value is None else (value - _DAY_ZERO).days for value in values]
-            return _present(_integers(np.array(days)), present)
+            return _present(_integers(np.array(days)), _given(values))
     raise TypeError(f"a column of {type(known).__name__} cannot be copied")
 
 
@@ -151,6 +149,10 @@ def _integers(values: NDArray[np.integer[Any]]) -> _Fields:
     return _fixed(_big_endian(values, ">i4"))
 
 
+def _uuids(values: NDArray[np.void]) -> _Fields:
+    return _fixed(np.ascontiguousarray(values).view(np.uint8).reshape(len(values), -1))
+
+
 def _encoded(values: list[bytes | None]) -> _Fields:
     lengths = np.array([-1 if value is None else len(value) for value in values], dtype=np.int32)
     return _texts(np.array([value or b"" for value in values]), lengths)
@@ -162,6 +164,10 @@ def _texts(values: NDArray[np.bytes_], lengths: NDArray[np.integer[Any]]) -> _Fi
 
 def _fixed(content: Bytes) -> _Fields:
     return _Fields(content, np.full(len(content), content.shape[1], dtype=np.int32))
+
+
+def _given(values: Sequence[Any]) -> NDArray[np.bool_]:
+    return np.array([value is not None for value in values])
 
 
 def _present(fields: _Fields, present: NDArray[np.bool_]) -> _Fields:

@@ -1,7 +1,6 @@
 """A night says as much to the server for two portfolios and three sessions as for twenty and thirty, and asks it for no
 more than it needs."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from benchmarks.position_views import plan_nodes
 from nightly.context import Request
 from nightly.night import run_night
 from nightly.progress import Progress
@@ -63,12 +63,6 @@ def _widest_steps(conn: psycopg.Connection[Any], home: Path) -> dict[str, int]:
         (((plan,),),) = conn.execute(f"explain (analyze, format json) {compiled.read_text()}").fetchall()
         widest[model] = max(
             step["Actual Loops"] * (step["Actual Rows"] + step.get("Rows Removed by Join Filter", 0))
-            for step in _steps(plan["Plan"])
+            for step in plan_nodes(plan["Plan"])
         )
     return widest
-
-
-def _steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for below in plan.get("Plans", []):
-        yield from _steps(below)
