@@ -17,8 +17,8 @@ from typing import Any
 import psycopg
 
 from nightly import prepare
-from nightly.dbt_runner import Dbt
-from nightly.progress import Progress
+from nightly.dbt.runner import Dbt
+from nightly.output.progress import Progress
 from warehouse.database import Database, open_database
 from warehouse.settings import load_settings
 

@@ -98,8 +98,8 @@ def _calendar(conn: psycopg.Connection, settings: Settings, now: datetime) -> Ch
 
 
 def _providers(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
-    from ingest.provider_chain import left_out, provider_chain
     from ingest.providers.limits import Deadline
+    from ingest.sources.chain import left_out, provider_chain
 
     try:
         chain = provider_chain(settings, today=new_york_date(now), deadline=Deadline.after(0), relative_to=PROJECT_ROOT)

@@ -14,17 +14,17 @@ from warehouse.errors import UserError
 
 # Each command's module and its line in `--help`.
 COMMANDS = {
-    "run": ("nightly.night_commands", "Tonight's run: prices in, P&L rolled forward, risk computed (the default)"),
-    "backfill": ("nightly.night_commands", "Fill a span of sessions, or every session that is due"),
-    "analytics": ("nightly.night_commands", "The risk models alone, for one session or a span"),
-    "check": ("nightly.check_command", "Check the setup, then the data (dbt test)"),
-    "status": ("nightly.status_command", "Show recent runs, or one in full"),
-    "show": ("nightly.show_command", "One portfolio's risk on one page, on the terminal or as HTML"),
-    "quarantine": ("nightly.quarantine_command", "Show market data that was refused, and accept what is right"),
-    "load": ("nightly.load_commands", "Load portfolios, positions, closes and flows from CSV files"),
-    "db": ("nightly.db_commands", "Start, stop and find the database"),
-    "dbt": ("nightly.dbt_command", "Any dbt command on the database: dbt -- run, dbt -- test, …"),
-    "demo": ("nightly.demo_command", "A night on real sample data: no key and no network needed"),
+    "run": ("nightly.commands.night", "Tonight's run: prices in, P&L rolled forward, risk computed (the default)"),
+    "backfill": ("nightly.commands.night", "Fill a span of sessions, or every session that is due"),
+    "analytics": ("nightly.commands.night", "The risk models alone, for one session or a span"),
+    "check": ("nightly.commands.check", "Check the setup, then the data (dbt test)"),
+    "status": ("nightly.commands.status", "Show recent runs, or one in full"),
+    "show": ("nightly.commands.show", "One portfolio's risk on one page, on the terminal or as HTML"),
+    "quarantine": ("nightly.commands.quarantine", "Show market data that was refused, and accept what is right"),
+    "load": ("nightly.commands.load", "Load portfolios, positions, closes and flows from CSV files"),
+    "db": ("nightly.commands.db", "Start, stop and find the database"),
+    "dbt": ("nightly.commands.dbt", "Any dbt command on the database: dbt -- run, dbt -- test, …"),
+    "demo": ("nightly.commands.demo", "A night on real sample data: no key and no network needed"),
 }
 
 

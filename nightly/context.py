@@ -16,8 +16,8 @@ from warehouse.sessions import latest_closed_session, require_session, sessions_
 
 if TYPE_CHECKING:
     from ingest.providers.limits import Deadline
-    from nightly.dbt_runner import Dbt
-    from nightly.progress import Progress
+    from nightly.dbt.runner import Dbt
+    from nightly.output.progress import Progress
     from warehouse.database import Database
     from warehouse.settings import Settings
 
@@ -141,7 +141,7 @@ def make_context(
 ) -> Context:
     """The context of a request; raises UserError for a wrong one."""
     from ingest.providers.limits import Deadline
-    from nightly.dbt_runner import Dbt
+    from nightly.dbt.runner import Dbt
 
     trade_date, recompute_from = resolve_window(conn, request, now)
     portfolios = resolve_portfolios(conn, request.portfolios)

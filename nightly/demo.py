@@ -19,7 +19,7 @@ from warehouse.sessions import session_before
 from warehouse.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
-    from nightly.progress import Progress
+    from nightly.output.progress import Progress
     from nightly.record import RunRecord
     from warehouse.database import Database
     from warehouse.settings import Settings
@@ -39,7 +39,7 @@ def demo_settings(settings: Settings) -> Settings:
 
 def load_sample(database: Database, now: datetime) -> list[str]:
     """Load the sample portfolios; returns what that did, in words."""
-    from ingest.portfolios import load_folder
+    from ingest.books.portfolios import load_folder
 
     with database.connect() as conn, run_lock(conn, "demo"):
         prepare_database(conn, new_york_date(now))

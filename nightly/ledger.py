@@ -21,7 +21,7 @@ from nightly.record import PhaseRecord, Problem, RunRecord, RunStatus
 from warehouse.locks import run_is_going
 
 if TYPE_CHECKING:
-    from nightly.dbt_runner import NodeResult
+    from nightly.dbt.runner import NodeResult
 
 
 def mark_interrupted_runs(conn: psycopg.Connection) -> list[Problem]:

@@ -15,7 +15,7 @@ import psycopg
 from nightly import ledger, plan, prepare
 from nightly.checks import refuse_broken_setup
 from nightly.context import Context, Request, make_context, new_york_date
-from nightly.dbt_runner import DbtError
+from nightly.dbt.runner import DbtError
 from nightly.phases import RISK, Phase, choose_phases
 from nightly.phases.outcome import Outcome
 from nightly.record import PhaseRecord, Problem, RunRecord, describe_exception, one_line
@@ -26,7 +26,7 @@ from warehouse.maintenance import maintain_tables
 from warehouse.secrets import mask
 
 if TYPE_CHECKING:
-    from nightly.progress import Progress
+    from nightly.output.progress import Progress
     from warehouse.database import Database
     from warehouse.settings import Settings
 

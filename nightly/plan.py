@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from nightly import prepare, rolling
+from nightly import prepare
 from nightly.context import Context, Request, make_context, new_york_date
-from nightly.dbt_runner import DbtError
+from nightly.dbt.runner import DbtError
 from nightly.phases import RISK, choose_phases
+from nightly.phases.roll_forward import window as rolling
 from warehouse.errors import UserError
 from warehouse.locks import run_lock
 from warehouse.sessions import sessions_between
 
 if TYPE_CHECKING:
-    from nightly.progress import Progress
+    from nightly.output.progress import Progress
     from warehouse.database import Database
     from warehouse.settings import Settings
 

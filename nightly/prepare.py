@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from nightly.dbt_runner import Dbt, DbtError
+from nightly.dbt.runner import Dbt, DbtError
 from nightly.record import Problem
 from warehouse.errors import UserError
 from warehouse.migrate import grant_reader, migrate
 from warehouse.sessions import refresh_sessions
 
 if TYPE_CHECKING:
-    from nightly.dbt_runner import NodeResult
-    from nightly.progress import Progress
+    from nightly.dbt.runner import NodeResult
+    from nightly.output.progress import Progress
 
 
 def prepare_database(conn: psycopg.Connection, today: date) -> list[Problem]:

@@ -8,10 +8,10 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-from ingest.cells import parse_date, parse_text, plain, shown
-from ingest.csv_files import Column, CsvFile, Row, read_csv
-from python_models.factors import FACTORS, INTEREST_RATE, MARKET
-from python_models.stress import LARGEST_RATE_CHANGE
+from ingest.books.cells import parse_date, parse_text, plain, shown
+from ingest.books.csv_files import Column, CsvFile, Row, read_csv
+from python_models.statistics.factors import FACTORS, INTEREST_RATE, MARKET
+from python_models.statistics.stress import LARGEST_RATE_CHANGE
 from warehouse.errors import BadInput
 
 REPLAY = "replay"

@@ -8,8 +8,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from nightly import ledger, summary
+from nightly import ledger
 from nightly.freshness import read_freshness
+from nightly.output import summary
 from warehouse.sessions import latest_closed_session
 
 RUNS_SHOWN = 10

@@ -28,5 +28,5 @@ def fingerprint(*parts: Any) -> str:
 @cache
 def method_fingerprint() -> str:
     """A digest of the source of this package: whatever changes in a model, its results are computed again."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    files = sorted(Path(__file__).parent.rglob("*.py"))
     return fingerprint(*((file.name, file.read_bytes()) for file in files))

@@ -11,15 +11,15 @@ import numpy as np
 import psycopg
 from scipy.sparse import csr_array
 
-from python_models import panel as read
-from python_models.betas import BETA_WINDOW
-from python_models.conventions import Booleans, Floats
+from python_models import read
 from python_models.fingerprints import fingerprint
-from python_models.panel import Definitions, Panel, Position, Snapshots, StressScenario, Underlyings
 from python_models.portfolio_results import OptionTerms
-from python_models.portfolio_risk import drawdowns
-from python_models.store import Scope
-from python_models.volatility import VOLATILITY_LOOKBACK, VolatilityHistory, volatility_history
+from python_models.read import Definitions, Panel, Position, Snapshots, StressScenario, Underlyings
+from python_models.statistics.betas import BETA_WINDOW
+from python_models.statistics.conventions import Booleans, Floats
+from python_models.statistics.portfolio_risk import drawdowns
+from python_models.statistics.volatility import VOLATILITY_LOOKBACK, VolatilityHistory, volatility_history
+from python_models.write import Scope
 from warehouse.sessions import session_before, sessions_between
 
 # What is held in memory at once: positions read, sessions of rolling statistics.

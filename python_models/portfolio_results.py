@@ -9,13 +9,13 @@ from uuid import UUID
 
 import numpy as np
 
-from python_models.betas import benchmark_betas
-from python_models.conventions import Floats, as_columns, divide
-from python_models.correlations import CORRELATION_WINDOW, PortfolioCorrelations, portfolio_correlations
-from python_models.factors import INTEREST_RATE, MARKET
-from python_models.options import black_scholes, delta_equivalent_value, option_volatility
-from python_models.panel import Position, Underlyings
-from python_models.portfolio_risk import (
+from python_models.read import Position, Underlyings
+from python_models.statistics.betas import benchmark_betas
+from python_models.statistics.conventions import Floats, as_columns, divide
+from python_models.statistics.correlations import CORRELATION_WINDOW, PortfolioCorrelations, portfolio_correlations
+from python_models.statistics.factors import INTEREST_RATE, MARKET
+from python_models.statistics.options import black_scholes, delta_equivalent_value, option_volatility
+from python_models.statistics.portfolio_risk import (
     Holdings,
     book_history,
     drawdowns,
@@ -23,10 +23,10 @@ from python_models.portfolio_risk import (
     portfolio_exposures,
     tail_risk,
 )
-from python_models.store import Block
-from python_models.stress import FactorShocks, OptionPositions, stress_test
+from python_models.statistics.stress import FactorShocks, OptionPositions, stress_test
+from python_models.statistics.volatility import volatility
 from python_models.symbol_results import SymbolStatistics, volatility_columns
-from python_models.volatility import volatility
+from python_models.write import Block
 from warehouse.binary_copy import JsonText, uuid_array
 
 _DAYS_PER_YEAR = 365.0

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from python_models.conventions import Flags, Integers, has_numbers
-from python_models.factors import ETF_MINIMUM
-from python_models.portfolio_risk import EQUITY_NOT_POSITIVE
+from python_models.statistics.conventions import Flags, Integers, has_numbers
+from python_models.statistics.factors import ETF_MINIMUM
+from python_models.statistics.portfolio_risk import EQUITY_NOT_POSITIVE
 from python_models.symbol_results import SymbolStatistics
 
 _NAMED = 8  # of many symbols or portfolios a line names these

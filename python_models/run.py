@@ -10,11 +10,12 @@ import numpy as np
 import psycopg
 from threadpoolctl import threadpool_limits
 
-from python_models import staleness, store
-from python_models.conventions import Floats
+from python_models import staleness
+from python_models import write as store
 from python_models.fingerprints import fingerprint, method_fingerprint
 from python_models.inputs import Inputs, Session, blocks, read_inputs, sessions_of
-from python_models.panel import (
+from python_models.portfolio_results import OptionTerms, make_books, portfolio_blocks
+from python_models.read import (
     Definitions,
     StressScenario,
     Underlyings,
@@ -23,9 +24,9 @@ from python_models.panel import (
     read_sector_seeds,
     read_withdrawn,
 )
-from python_models.portfolio_results import OptionTerms, make_books, portfolio_blocks
 from python_models.report import RiskReport
-from python_models.stress import FactorShocks, factor_shocks, replay_shocks
+from python_models.statistics.conventions import Floats
+from python_models.statistics.stress import FactorShocks, factor_shocks, replay_shocks
 from python_models.symbol_results import SymbolStatistics, symbol_blocks, symbol_pairs, symbol_statistics
 from warehouse.sessions import session_before
 

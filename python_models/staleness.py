@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 
-from python_models.volatility import VOLATILITY_LOOKBACK
+from python_models.statistics.volatility import VOLATILITY_LOOKBACK
 
 # Every change is looked at once, after P&L and returns have taken it in.
 _MARK = """

@@ -6,11 +6,16 @@ from datetime import date
 
 import numpy as np
 
-from python_models.betas import BETA_WINDOW, Betas, benchmark_betas
-from python_models.conventions import Booleans, Floats, as_columns
-from python_models.correlations import Correlations, correlation_matrix, correlation_p_values
-from python_models.covariance import Covariance, correlation_from_covariance, ewma_covariance, sample_covariance
-from python_models.factors import (
+from python_models.statistics.betas import BETA_WINDOW, Betas, benchmark_betas
+from python_models.statistics.conventions import Booleans, Floats, as_columns
+from python_models.statistics.correlations import Correlations, correlation_matrix, correlation_p_values
+from python_models.statistics.covariance import (
+    Covariance,
+    correlation_from_covariance,
+    ewma_covariance,
+    sample_covariance,
+)
+from python_models.statistics.factors import (
     INTEREST_RATE,
     MARKET,
     RIDGE_ALPHA,
@@ -21,9 +26,9 @@ from python_models.factors import (
     spread_exposures,
     spread_returns,
 )
-from python_models.regression import RidgeRegression, SimpleRegression
-from python_models.store import Block
-from python_models.volatility import Volatility
+from python_models.statistics.regression import RidgeRegression, SimpleRegression
+from python_models.statistics.volatility import Volatility
+from python_models.write import Block
 
 
 @dataclass(frozen=True)

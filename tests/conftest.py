@@ -19,7 +19,7 @@ from warehouse.server import EmbeddedServer
 from warehouse.sessions import refresh_sessions
 from warehouse.settings import PROJECT_ROOT, Settings
 
-pytest_plugins = ["tests.fakes.fixtures"]
+pytest_plugins = ["tests.fakes.fixtures", "tests.nightly.fixtures"]
 
 # Creating and dropping a database for each test is mostly writing files.
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.portfolios import load_folder
+from ingest.books.portfolios import load_folder
 from tests import real_book
 from tests.accounting_replay import replay
 

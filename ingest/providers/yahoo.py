@@ -1,7 +1,7 @@
 """Yahoo Finance, through yfinance: daily bars, splits, dividends and profiles of what is quoted in USD.
 
-Yahoo shows prices, volumes and dividends in today's shares; they are stored as traded (`ingest.as_traded`), with the
-splits of the same answer, for which it is asked through today. A symbol costs one request.
+Yahoo shows prices, volumes and dividends in today's shares; they are stored as traded (`ingest.market.as_traded`), with
+the splits of the same answer, for which it is asked through today. A symbol costs one request.
 """
 
 import math
@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from ingest.as_traded import as_traded_actions, as_traded_bars
+from ingest.market.as_traded import as_traded_actions, as_traded_bars
 from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Usage, Want
 from ingest.providers.http import SourceError, one_line
 from ingest.providers.yahoo_client import YahooClient

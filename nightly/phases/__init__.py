@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nightly.context import Context
-from nightly.phases import fundamentals, market_data, risk, roll_forward
+from nightly.phases import fundamentals, market_data, risk
 from nightly.phases.outcome import Outcome
+from nightly.phases.roll_forward import phase as roll_forward
 from warehouse.errors import UserError
 
 

@@ -23,13 +23,13 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
         line = f"nothing asked: sources tell fundamentals of today, and the run is about {context.trade_date}"
         return {number: Outcome(lines=[line])}
 
-    from ingest.fundamentals_chain import fundamentals_chain
+    from ingest.fundamentals.chain import fundamentals_chain
 
     providers = fundamentals_chain(context.settings, today=context.today, deadline=context.fetch_until)
     if not providers:
         return {number: Outcome(lines=["no source of fundamentals among AFTERCLOSE_PROVIDERS (yahoo; fmp with a key)"])}
 
-    from ingest.fundamentals import collect_fundamentals
+    from ingest.fundamentals.collection import collect_fundamentals
 
     with context.database.connect() as conn:
         report = collect_fundamentals(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     """Collect prices, actions and profiles; raises UserError where a provider is not set up."""
     with Stopwatch() as start_up:
-        from ingest.market_data import collect_market_data
-        from ingest.provider_chain import left_out, provider_chain
+        from ingest.market.collection import collect_market_data
+        from ingest.sources.chain import left_out, provider_chain
 
     (number,) = numbers
     providers = provider_chain(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nightly.record import Problem
 
 if TYPE_CHECKING:
-    from nightly.dbt_runner import NodeResult
+    from nightly.dbt.runner import NodeResult
 
 
 @dataclass(frozen=True)

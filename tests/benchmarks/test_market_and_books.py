@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.books import write_books
 from benchmarks.market import FACTOR_ETFS, Market, TooSmall, cut_market, invent_market, write_market
-from ingest.portfolios import load_folder
+from ingest.books.portfolios import load_folder
 from ingest.providers.base import Want
 from ingest.providers.files import FilesProvider
 

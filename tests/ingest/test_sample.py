@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import ingest
-from ingest.market_data import collect_market_data
-from ingest.portfolios import load_folder
+from ingest.books.portfolios import load_folder
+from ingest.market.collection import collect_market_data
 from ingest.providers.base import Outcome, Want
 from ingest.providers.files import FilesProvider
 from ingest.universe import Role

@@ -10,7 +10,7 @@ import psycopg
 
 from nightly.context import Request
 from nightly.night import run_night
-from nightly.progress import Progress
+from nightly.output.progress import Progress
 from nightly.record import RunRecord
 from warehouse.database import Database, libpq_url
 from warehouse.settings import Settings

@@ -15,7 +15,7 @@ from nightly.context import (
     resolve_portfolios,
     resolve_window,
 )
-from nightly.progress import Progress
+from nightly.output.progress import Progress
 from warehouse.database import Database
 from warehouse.errors import UserError
 from warehouse.settings import load_settings

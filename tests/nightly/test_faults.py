@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from small_nights import NAME, NEXT_SESSION, ROLLED_TO, TONIGHT, Night, copy_of
 
-from ingest.portfolios import load_folder
+from ingest.books.portfolios import load_folder
 from nightly.context import new_york_date
 from nightly.prepare import prepare_database
 from nightly.record import RunRecord
+from tests.nightly.small_nights import NAME, NEXT_SESSION, ROLLED_TO, TONIGHT, Night, copy_of
 from warehouse.database import Database, create_if_missing, libpq_url
 from warehouse.errors import BadInput, Busy
 from warehouse.server import EmbeddedServer

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
-from small_nights import NEXT_SESSION, ROLLED_TO
 
 from tests.fakes.fmp import KEY
 from tests.fakes.market import Listing, bars_of
+from tests.nightly.small_nights import NEXT_SESSION, ROLLED_TO
 from warehouse.sessions import sessions_between
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -9,10 +9,11 @@ import time
 from datetime import date
 
 import pytest
-from small_nights import LAST_PRICE, NEXT_SESSION, ROLLED_TO, TONIGHT, copy_of
 
-from nightly import cli, ledger, summary
+from nightly import cli, ledger
+from nightly.output import summary
 from nightly.record import RunRecord
+from tests.nightly.small_nights import LAST_PRICE, NEXT_SESSION, ROLLED_TO, TONIGHT, copy_of
 from warehouse.errors import Busy, UserError
 from warehouse.locks import run_lock
 from warehouse.settings import PROJECT_ROOT

@@ -4,14 +4,15 @@ import json
 from datetime import date
 
 import pytest
-from small_nights import ROLLED_TO, TONIGHT
 
-from ingest.portfolios import load_folder
-from nightly import cli, plan, rolling
+from ingest.books.portfolios import load_folder
+from nightly import cli, plan
 from nightly.context import Request
-from nightly.log import open_log
 from nightly.night import run_night
-from nightly.progress import LogProgress, Progress
+from nightly.output.log import open_log
+from nightly.output.progress import LogProgress, Progress
+from nightly.phases.roll_forward import window as rolling
+from tests.nightly.small_nights import ROLLED_TO, TONIGHT
 
 CORRECTED = (
     "update raw.market_data_cache set close = close + 1 where symbol = 'BBB' and price_date = '2024-02-01';"

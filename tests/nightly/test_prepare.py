@@ -5,10 +5,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tiny_project import write_project
 
-from nightly.dbt_runner import Dbt
+from nightly.dbt.runner import Dbt
 from nightly.prepare import prepare_database, prepare_seeds, remember_built, tables_fit, views_to_build
+from tests.nightly.tiny_project import write_project
 from warehouse.database import Database
 from warehouse.errors import UserError
 from warehouse.settings import PROJECT_ROOT

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nightly.dbt_runner import PROJECT
+from nightly.dbt.runner import PROJECT
 from nightly.seed_checks import check_seeds
 from warehouse.errors import BadInput
 

@@ -3,11 +3,11 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from small_nights import Night
 
+from nightly.output.summary import render
 from nightly.record import RunRecord
-from nightly.summary import render
 from python_models.run import compute_risk
+from tests.nightly.small_nights import Night
 
 START, END = date(2024, 2, 1), date(2024, 2, 14)
 PHASES = ("2", "2.5", "2.75", "3")

@@ -1,7 +1,8 @@
 """The panels that the numeric models are tried on."""
 
 import pytest
-from panels import ALL_SYMBOLS, MARKET_FOLDER, SOME_SYMBOLS, Panel, real_panel, synthetic_panel
+
+from tests.python_models.panels import ALL_SYMBOLS, MARKET_FOLDER, SOME_SYMBOLS, Panel, real_panel, synthetic_panel
 
 WIDEST = [pytest.param((date, True), marks=pytest.mark.slow, id=f"{date}-all") for date in SOME_SYMBOLS]
 

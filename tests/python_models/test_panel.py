@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from python_models.panel import (
+from python_models.read import (
     read_definitions,
     read_returns,
     read_scenarios,

@@ -18,18 +18,30 @@ import psycopg
 import pytest
 import statsmodels.api as sm
 from numpy.testing import assert_allclose
-from risk_book import CALL, CASH, CRASH, END, ENTRY_DAYS, ETFS, ODDS, SIXTY, UNDER_WATER, write_books, write_market
 from scipy.stats import norm, pearsonr
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from ingest.portfolios import load_folder
+from ingest.books.portfolios import load_folder
 from nightly.context import Request
 from nightly.night import run_night
-from nightly.progress import Progress
+from nightly.output.progress import Progress
 from python_models.portfolio_results import OptionTerms
 from python_models.run import compute_risk
-from python_models.store import PORTFOLIO_TABLES, SYMBOL_TABLES
+from python_models.write import PORTFOLIO_TABLES, SYMBOL_TABLES
+from tests.python_models.risk_book import (
+    CALL,
+    CASH,
+    CRASH,
+    END,
+    ENTRY_DAYS,
+    ETFS,
+    ODDS,
+    SIXTY,
+    UNDER_WATER,
+    write_books,
+    write_market,
+)
 from tests.real_book import SYMBOLS
 from warehouse.database import Database, create_if_missing, libpq_url
 from warehouse.settings import PROJECT_ROOT, load_settings

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from numpy.testing import assert_array_equal
 
-from python_models.store import Block, Results, Writer, replace, withdraw
+from python_models.write import Block, Results, Writer, replace, withdraw
 from warehouse.database import Database
 
 MONDAY, TUESDAY = date(2024, 1, 8), date(2024, 1, 9)

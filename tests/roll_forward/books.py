@@ -9,7 +9,7 @@ from uuid import UUID, uuid4, uuid5
 
 import psycopg
 
-from nightly.dbt_runner import Dbt, Invocation
+from nightly.dbt.runner import Dbt, Invocation
 from tests.accounting_replay import ONE, ZERO, Action, Day, Lot, Portfolio, Prices
 from warehouse.database import Database
 

@@ -13,9 +13,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from nightly.dbt_runner import Dbt
+from nightly.dbt.runner import Dbt
+from nightly.output.progress import Progress
 from nightly.prepare import prepare_seeds
-from nightly.progress import Progress
 from tests.roll_forward.books import MODELS, Warehouse
 from tests.roll_forward.random_books import FIRST, LAST
 from tests.wire import PORT, Wire

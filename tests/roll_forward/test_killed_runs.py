@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nightly.dbt_runner import DbtError
+from nightly.dbt.runner import DbtError
 from tests.roll_forward import random_books
 from tests.roll_forward.books import MODELS, TABLES, Warehouse, load_market, load_portfolios
 from tests.roll_forward.conftest import NAME, maintenance

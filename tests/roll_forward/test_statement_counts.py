@@ -11,7 +11,7 @@ import pytest
 from benchmarks.position_views import plan_nodes
 from nightly.context import Request
 from nightly.night import run_night
-from nightly.progress import Progress
+from nightly.output.progress import Progress
 from nightly.record import RunRecord
 from tests.roll_forward import random_books
 from tests.roll_forward.books import Warehouse, load_market, load_portfolios

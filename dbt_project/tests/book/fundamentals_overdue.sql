@@ -1,5 +1,5 @@
 -- Companies in the book whose fundamentals have been due for more than three days, a long weekend, by the rule of
--- ingest/fundamentals_due.py. Where no source of fundamentals was ever asked, as with a folder of prices alone, there
+-- ingest/fundamentals/due.py. Where no source of fundamentals was ever asked, as with a folder of prices alone, there
 -- is none to wait for; a company that every source was asked for and none has is none to wait for either.
 {{ config(severity='warn') }}
 

@@ -1,0 +1,282 @@
+"""Portfolio files as one whole: names become identifiers, and what points nowhere is reported.
+
+Pure: what the database holds already comes in as `Known`, rows for its tables go out as `Book`.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import product
+from uuid import UUID
+
+from ingest.books.cells import plain, shown
+from ingest.books.csv_files import CsvFile, Row
+from ingest.books.files import PortfolioFiles
+from ingest.books.lots import Lot
+from ingest.identifiers import natural_id
+from ingest.symbols import canonical_symbol
+
+
+@dataclass(frozen=True, slots=True)
+class LotReference:
+    """A lot that closes, marks and tags can name."""
+
+    position_id: UUID
+    portfolio: str
+    symbol: str
+    entry_date: date
+    investment_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is loaded already: portfolios by name, which of them are deleted, and their lots."""
+
+    portfolio_ids: dict[str, UUID]
+    deleted: frozenset[str]
+    lots: Sequence[LotReference]
+
+
+NOTHING_KNOWN = Known({}, frozenset(), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """The rows of one kind that a file holds, and the portfolios whose rows of that kind they replace."""
+
+    source: str
+    portfolio_ids: list[UUID]
+    rows: list[tuple]
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Rows for the tables of schema `raw`, in the order of the columns that are named here; None without the file."""
+
+    # portfolio_id, name, inception_date, starting_equity, currency, deleted_at
+    portfolios: Replacement
+    # position_id, portfolio_id, symbol, position_type, quantity, entry_price, entry_date, exit_price, exit_date,
+    # underlying_symbol, option_type, strike_price, expiration_date, investment_class, investment_subtype, deleted_at
+    positions: Replacement
+    # event_id, position_id, trade_date, sequence, quantity_closed, close_price, fees
+    closes: Replacement | None
+    # change_id, portfolio_id, change_date, change_type, amount
+    flows: Replacement | None
+    # position_id, price_date, price
+    marks: Replacement | None
+    # position_id, sector
+    tags: Replacement | None
+
+
+def named_portfolios(files: PortfolioFiles) -> set[str]:
+    """Return every portfolio that some file names."""
+    named = {row.cells["name"] for row in files.portfolios.rows} | files.positions.portfolios
+    for file in (files.closes, files.flows, files.marks, files.tags):
+        named |= {row.cells["portfolio"] for row in file.rows} if file else set()
+    return named - {None}
+
+
+def assemble(files: PortfolioFiles, known: Known) -> Book:
+    """Turn the files into table rows. What is wrong goes to the files' problems: with any, the book is of no use."""
+    ids = {name: known.portfolio_ids.get(name) or natural_id("portfolio", name) for name in named_portfolios(files)}
+    existing = _existing_portfolios(files, known)
+    for file in (files.positions.csv, files.closes, files.flows, files.marks, files.tags):
+        if file:
+            _check_portfolios(file, existing, known, files.portfolios.name)
+    lots = _Lots(files, known, ids, existing)
+
+    def replacement(file: CsvFile, rows: Iterable[tuple]) -> Replacement:
+        named = {row.cells["portfolio"] for row in file.rows} - {None}
+        return Replacement(file.name, sorted(ids[name] for name in named), list(rows))
+
+    return Book(
+        portfolios=Replacement(files.portfolios.name, sorted(ids.values()), list(_portfolios(files.portfolios, ids))),
+        positions=replacement(
+            files.positions.csv, (_position(lot, lots.id_of(lot), ids[lot.portfolio]) for lot in files.positions.lots)
+        ),
+        closes=files.closes and replacement(files.closes, _closes(files.closes, lots)),
+        flows=files.flows and replacement(files.flows, _flows(files.flows, ids)),
+        marks=files.marks and replacement(files.marks, _marks(files.marks, lots)),
+        tags=files.tags and replacement(files.tags, _tags(files.tags, lots)),
+    )
+
+
+def _existing_portfolios(files: PortfolioFiles, known: Known) -> set[str]:
+    """The portfolios that a row may name; any at all while the names in portfolios.csv cannot be read."""
+    listed = files.portfolios
+    if not listed.complete_header or any("name" in row.bad for row in listed.rows):
+        return named_portfolios(files)
+    return {row.cells["name"] for row in listed.rows} | (known.portfolio_ids.keys() - known.deleted)
+
+
+def _check_portfolios(file: CsvFile, existing: set[str], known: Known, listed_in: str) -> None:
+    for row in file.rows:
+        name = row.cells["portfolio"]
+        if name and name not in existing:
+            reason = (
+                f"is deleted: list it in {listed_in} to bring it back"
+                if name in known.deleted
+                else f"is neither in {listed_in} nor loaded already"
+            )
+            file.report(row.line, "portfolio", f"{shown(name)} {reason}")
+
+
+class _Lots:
+    """The lots that a row can name: those of the position file, and the loaded ones of portfolios it does not name."""
+
+    def __init__(self, files: PortfolioFiles, known: Known, ids: dict[str, UUID], existing: set[str]) -> None:
+        self._existing = existing
+        self._readable = files.positions.csv.complete_header
+        self._unsound_lots = files.positions.unsound
+        self._unsound_symbols = {(portfolio, symbol) for portfolio, symbol, _ in files.positions.unsound}
+        self._held: dict[tuple[str, str], dict[date, LotReference]] = defaultdict(dict)
+        for lot in files.positions.lots:
+            position_id = natural_id("position", ids[lot.portfolio], lot.symbol, lot.entry_date)
+            reference = LotReference(position_id, lot.portfolio, lot.symbol, lot.entry_date, lot.investment_class)
+            self._held[lot.portfolio, lot.symbol][lot.entry_date] = reference
+        for reference in known.lots:
+            if reference.portfolio not in files.positions.portfolios:
+                self._held[reference.portfolio, reference.symbol][reference.entry_date] = reference
+
+    def id_of(self, lot: Lot) -> UUID:
+        """Return the identifier of a lot of the position file."""
+        return self._held[lot.portfolio, lot.symbol][lot.entry_date].position_id
+
+    def of_symbol(self, row: Row, file: CsvFile) -> dict[date, LotReference]:
+        """Return the lots of the row's symbol in its portfolio by entry date; reports a symbol that is not held."""
+        portfolio, written = row.cells["portfolio"], row.cells["symbol"]
+        if portfolio not in self._existing or written is None:
+            return {}
+        spellings = _spellings(written)
+        for symbol in spellings:
+            if (portfolio, symbol) in self._held:
+                return self._held[portfolio, symbol]
+        unsound = product((portfolio, None), (*spellings, None))
+        if self._readable and self._unsound_symbols.isdisjoint(unsound):
+            file.report(row.line, "symbol", f"{shown(portfolio)} holds no {shown(written)}")
+        return {}
+
+    def named(self, row: Row, file: CsvFile) -> LotReference | None:
+        """Return the lot that the row names by symbol and entry date; reports one that does not exist."""
+        lots = self.of_symbol(row, file)
+        entry_date = row.cells["entry_date"]
+        if not lots or entry_date is None:
+            return None
+        if entry_date not in lots:
+            lot = next(iter(lots.values()))
+            unsound = product((lot.portfolio, None), (lot.symbol, None), (entry_date, None))
+            if self._unsound_lots.isdisjoint(unsound):
+                entered = ", ".join(map(str, sorted(lots)[:3])) + (", …" if len(lots) > 3 else "")
+                what = (
+                    f"no lot of {lot.symbol} in {shown(lot.portfolio)} was entered on {entry_date}, only on {entered}"
+                )
+                file.report(row.line, "entry_date", what)
+        return lots.get(entry_date)
+
+
+def _spellings(written: str) -> list[str]:
+    """The symbols that a cell may mean: a private one as written, or a listed one."""
+    try:
+        return [written, canonical_symbol(written)]
+    except ValueError:
+        return [written]
+
+
+def _portfolios(file: CsvFile, ids: dict[str, UUID]) -> Iterator[tuple]:
+    for row in file.rows:
+        if not row.bad:
+            cells = row.cells
+            # A portfolio that is listed is not deleted, whatever it was before.
+            yield (
+                ids[cells["name"]],
+                cells["name"],
+                cells["inception_date"],
+                cells["starting_equity"],
+                cells["currency"],
+                None,
+            )
+
+
+def _position(lot: Lot, position_id: UUID, portfolio_id: UUID) -> tuple:
+    contract = lot.contract
+    return (
+        position_id,
+        portfolio_id,
+        lot.symbol,
+        lot.position_type,
+        lot.quantity,
+        lot.entry_price,
+        lot.entry_date,
+        lot.exit_price,
+        lot.exit_date,
+        contract and contract.underlying_symbol,
+        contract and contract.option_type,
+        contract and contract.strike_price,
+        contract and contract.expiration_date,
+        lot.investment_class,
+        lot.investment_subtype,
+        None,
+    )
+
+
+def _closes(file: CsvFile, lots: _Lots) -> Iterator[tuple]:
+    """A close's sequence is its place among the closes of its lot, so that a close of another lot does not move it."""
+    sequences: Counter[UUID] = Counter()
+    occurrences: Counter[tuple] = Counter()
+    for row in file.rows:
+        lot = lots.named(row, file)
+        trade_date = row.cells["trade_date"]
+        if lot and trade_date and trade_date < lot.entry_date:
+            file.report(row.line, "trade_date", f"{trade_date} lies before the entry on {lot.entry_date}")
+        if lot is None or row.bad:
+            continue
+        amounts = [row.cells[column] for column in ("quantity_closed", "close_price", "fees")]
+        key = (lot.position_id, trade_date, *map(plain, amounts))
+        occurrences[key] += 1
+        sequences[lot.position_id] += 1
+        event_id = natural_id("close", *key, occurrences[key])
+        yield event_id, lot.position_id, trade_date, sequences[lot.position_id], *amounts
+
+
+def _flows(file: CsvFile, ids: dict[str, UUID]) -> Iterator[tuple]:
+    occurrences: Counter[tuple] = Counter()
+    for row in file.rows:
+        if row.bad:
+            continue
+        portfolio, change_date, change_type, amount = (row.cells[c] for c in ("portfolio", "date", "type", "amount"))
+        key = (ids[portfolio], change_date, change_type, plain(amount))
+        occurrences[key] += 1
+        yield natural_id("flow", *key, occurrences[key]), ids[portfolio], change_date, change_type, amount
+
+
+def _marks(file: CsvFile, lots: _Lots) -> Iterator[tuple]:
+    """A mark counts for every private lot of its symbol in the portfolio."""
+    first_lines: dict[tuple, int] = {}
+    for row in file.rows:
+        held = list(lots.of_symbol(row, file).values())
+        private = [lot for lot in held if lot.investment_class == "PRIVATE"]
+        if held and not private:
+            what = f"{held[0].symbol} in {shown(held[0].portfolio)} is not PRIVATE: its prices come from the market"
+            file.report(row.line, "symbol", what)
+        if not private or row.bad:
+            continue
+        price_date = row.cells["date"]
+        if _is_first((private[0].position_id, price_date), row, file, "date", first_lines):
+            yield from ((lot.position_id, price_date, row.cells["price"]) for lot in private)
+
+
+def _tags(file: CsvFile, lots: _Lots) -> Iterator[tuple]:
+    first_lines: dict[tuple, int] = {}
+    for row in file.rows:
+        lot = lots.named(row, file)
+        if lot and not row.bad and _is_first((lot.position_id,), row, file, "symbol", first_lines):
+            yield lot.position_id, row.cells["sector"]
+
+
+def _is_first(key: tuple, row: Row, file: CsvFile, column: str, first_lines: dict[tuple, int]) -> bool:
+    """Note the row's key; reports the row and returns False where an earlier one has it."""
+    first = first_lines.setdefault(key, row.line)
+    if first != row.line:
+        file.report(row.line, column, f"says again what line {first} says: keep one")
+    return first == row.line

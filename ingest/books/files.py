@@ -1,0 +1,109 @@
+"""The files of a portfolio folder: their columns, and what is wrong in each by itself.
+
+What needs a second file, or what is loaded already, is judged in `portfolio_book`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from ingest.books.cells import one_of, parse_currency, parse_date, parse_non_negative, parse_positive, parse_text, shown
+from ingest.books.csv_files import Column, CsvFile, Problem, read_csv
+from ingest.books.lots import PORTFOLIO, PositionFile, read_positions
+
+# The calendar begins in 1990, and starting equity is measured one session before inception.
+EARLIEST_INCEPTION = date(1990, 1, 3)
+
+PORTFOLIO_COLUMNS = (
+    Column("name", parse_text),
+    Column("starting_equity", parse_non_negative),
+    Column("inception_date", parse_date),
+    Column("currency", parse_currency, required=False, optional=True, default="USD"),
+)
+CLOSE_COLUMNS = (
+    PORTFOLIO,
+    Column("symbol", parse_text),
+    Column("entry_date", parse_date),
+    Column("trade_date", parse_date),
+    Column("quantity_closed", parse_positive),
+    Column("close_price", parse_non_negative),
+    Column("fees", parse_non_negative, required=False, optional=True, default=Decimal(0)),
+)
+FLOW_COLUMNS = (
+    PORTFOLIO,
+    Column("date", parse_date),
+    Column("type", one_of("CONTRIBUTION", "WITHDRAWAL")),
+    Column("amount", parse_positive),
+)
+MARK_COLUMNS = (
+    PORTFOLIO,
+    Column("symbol", parse_text),
+    Column("date", parse_date),
+    Column("price", parse_non_negative),
+)
+TAG_COLUMNS = (
+    PORTFOLIO,
+    Column("symbol", parse_text),
+    Column("entry_date", parse_date),
+    Column("sector", parse_text),
+)
+FILES = (
+    "portfolios.csv",
+    "positions.csv",
+    "closes.csv",
+    "capital_flows.csv",
+    "manual_prices.csv",
+    "sector_tags.csv",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioFiles:
+    """What was sent at once, each file with its problems; None for an optional file that was not sent."""
+
+    portfolios: CsvFile
+    positions: PositionFile
+    closes: CsvFile | None = None
+    flows: CsvFile | None = None
+    marks: CsvFile | None = None
+    tags: CsvFile | None = None
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Everything found wrong so far, by file and line."""
+        files = (self.portfolios, self.positions.csv, self.closes, self.flows, self.marks, self.tags)
+        return [
+            problem for file in files if file for problem in sorted(file.problems, key=lambda problem: problem.line)
+        ]
+
+
+def read_folder(folder: Path) -> PortfolioFiles:
+    """Read the portfolio files of a folder. Never raises for what is in them: look at `problems`."""
+
+    def read_optional(name: str, columns: Sequence[Column]) -> CsvFile | None:
+        path = folder / name
+        return read_csv(path, name, columns) if path.exists() else None
+
+    return PortfolioFiles(
+        portfolios=_read_portfolios(folder / "portfolios.csv"),
+        positions=read_positions(folder / "positions.csv"),
+        closes=read_optional("closes.csv", CLOSE_COLUMNS),
+        flows=read_optional("capital_flows.csv", FLOW_COLUMNS),
+        marks=read_optional("manual_prices.csv", MARK_COLUMNS),
+        tags=read_optional("sector_tags.csv", TAG_COLUMNS),
+    )
+
+
+def _read_portfolios(path: Path) -> CsvFile:
+    read = read_csv(path, path.name, PORTFOLIO_COLUMNS)
+    first_lines: dict[str, int] = {}
+    for row in read.rows:
+        name, inception = row.cells["name"], row.cells["inception_date"]
+        first = first_lines.setdefault(name, row.line)
+        if name and first != row.line:
+            read.report(row.line, "name", f"a second portfolio {shown(name)} (the first is on line {first}): keep one")
+        if inception and inception < EARLIEST_INCEPTION:
+            read.report(row.line, "inception_date", f"{inception} is too early: {EARLIEST_INCEPTION} at the earliest")
+    return read

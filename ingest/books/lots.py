@@ -1,0 +1,264 @@
+"""Position files: the columns of a lot, and the rules that its cells keep together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from ingest.books.cells import (
+    LIMIT,
+    one_of,
+    parse_date,
+    parse_non_negative,
+    parse_non_zero,
+    parse_positive,
+    parse_text,
+    plain,
+    shown,
+)
+from ingest.books.csv_files import Column, CsvFile, Row, read_csv
+from ingest.symbols import OptionContract, canonical_symbol, format_option_symbol, option_root, parse_option_symbol
+
+CONTRACT_SIZE = 100
+_SATURDAY = 5
+
+PORTFOLIO = Column("portfolio", parse_text)
+POSITION_COLUMNS = (
+    Column("Symbol", parse_text, optional=True),
+    Column("Quantity", parse_non_zero),
+    Column("Entry Price Per Share", parse_non_negative),
+    Column("Entry Date", parse_date),
+    Column("Investment Class", one_of("PUBLIC", "OPTIONS", "PRIVATE"), required=False, optional=True),
+    Column("Investment Subtype", parse_text, required=False, optional=True),
+    Column("Underlying Symbol", canonical_symbol, required=False, optional=True),
+    Column("Strike Price", parse_positive, required=False, optional=True),
+    Column("Expiration Date", parse_date, required=False, optional=True),
+    Column("Option Type", one_of("CALL", "PUT"), required=False, optional=True),
+    Column("Exit Date", parse_date, required=False, optional=True),
+    Column("Exit Price Per Share", parse_non_negative, required=False, optional=True),
+)
+# In the order of the fields of OptionContract.
+_OPTION_COLUMNS = ("Underlying Symbol", "Option Type", "Strike Price", "Expiration Date")
+_EXIT_COLUMNS = ("Exit Date", "Exit Price Per Share")
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """A row of a position file: one lot, as raw.positions holds it. `quantity` is signed, prices are USD a share."""
+
+    portfolio: str
+    symbol: str
+    entry_date: date
+    quantity: Decimal
+    entry_price: Decimal
+    exit_date: date | None
+    exit_price: Decimal | None
+    contract: OptionContract | None
+    investment_class: str
+    investment_subtype: str | None
+
+    @property
+    def position_type(self) -> str:
+        """LONG or SHORT; for an option L or S with C or P: LC, LP, SC, SP."""
+        if self.contract is None:
+            return "LONG" if self.quantity > 0 else "SHORT"
+        return ("L" if self.quantity > 0 else "S") + self.contract.option_type[0]
+
+
+@dataclass(slots=True)
+class PositionFile:
+    """A position file: its sound lots, and what could be read of the keys of the other rows.
+
+    `unsound` holds (portfolio, symbol, entry date) with None where the cell could not be read: a close that names such
+    a lot is not a second problem.
+    """
+
+    csv: CsvFile
+    lots: list[Lot] = field(default_factory=list)
+    unsound: set[tuple[str | None, str | None, date | None]] = field(default_factory=set)
+
+    @property
+    def portfolios(self) -> set[str]:
+        """The portfolios that the file names."""
+        return {row.cells["portfolio"] for row in self.csv.rows} - {None}
+
+
+def read_positions(path: Path) -> PositionFile:
+    """Read the positions of several portfolios, named in the column `portfolio`."""
+    return _judge(read_csv(path, path.name, (PORTFOLIO, *POSITION_COLUMNS)))
+
+
+def read_positions_of(path: Path, portfolio: str) -> PositionFile:
+    """Read one brokerage-style position file, whose rows all belong to `portfolio`."""
+    csv = read_csv(path, path.name, POSITION_COLUMNS)
+    for row in csv.rows:
+        row.cells["portfolio"] = portfolio
+    return _judge(csv)
+
+
+def _judge(read: CsvFile) -> PositionFile:
+    positions = PositionFile(read)
+    first_lines: dict[tuple, int] = {}
+    for row in read.rows:
+        problems_before = len(read.problems)
+        lot = _read_lot(row, read)
+        key = (row.cells["portfolio"], lot.symbol if lot else _readable_symbol(row), row.cells["Entry Date"])
+        first = row.line if None in key else first_lines.setdefault(key, row.line)
+        if first != row.line:
+            what = f"a second lot of {key[1]} entered {key[2]} in {shown(key[0])}"
+            read.report(row.line, "Symbol", f"{what} (the first is on line {first}): merge them")
+        if lot and len(read.problems) == problems_before:
+            positions.lots.append(lot)
+        else:
+            positions.unsound.add(key)
+    return positions
+
+
+def _readable_symbol(row: Row) -> str | None:
+    """The symbol that an unsound row goes by, as far as one can tell."""
+    written = row.cells["Symbol"]
+    if not written or row.cells["Investment Class"] == "PRIVATE":
+        return written
+    try:
+        return canonical_symbol(written)
+    except ValueError:
+        return None
+
+
+def _read_lot(row: Row, read: CsvFile) -> Lot | None:
+    """Judge what a row's cells say together; None, and reported, where they make no lot."""
+    problems_before = len(read.problems)
+    cells = row.cells
+    is_private = cells["Investment Class"] == "PRIVATE"
+    symbol: str | None = None
+    contract: OptionContract | None = None
+    if is_private:
+        symbol = _private_symbol(row, read)
+    elif row.bad.isdisjoint(("Symbol", "Investment Class")):
+        symbol, contract = _listed_symbol(row, read)
+    _check_exit(row, read)
+    if row.bad or len(read.problems) > problems_before:
+        return None
+    quantity, entry_price = cells["Quantity"], cells["Entry Price Per Share"]
+    cost = abs(quantity) * entry_price * (CONTRACT_SIZE if contract else 1)
+    if cost >= LIMIT:
+        read.report(row.line, "Quantity", f"{plain(quantity)} at {plain(entry_price)} cost too much: 10^15 or more")
+        return None
+    return Lot(
+        portfolio=cells["portfolio"],
+        symbol=symbol,
+        entry_date=cells["Entry Date"],
+        quantity=quantity,
+        entry_price=entry_price,
+        exit_date=cells["Exit Date"],
+        exit_price=cells["Exit Price Per Share"],
+        contract=contract,
+        investment_class="PRIVATE" if is_private else "OPTIONS" if contract else "PUBLIC",
+        investment_subtype=cells["Investment Subtype"],
+    )
+
+
+def _check_exit(row: Row, read: CsvFile) -> None:
+    entry, leaving = row.cells["Entry Date"], row.cells["Exit Date"]
+    empty = [column for column in _EXIT_COLUMNS if row.cells[column] is None and column not in row.bad]
+    if len(empty) == 1:
+        [filled] = set(_EXIT_COLUMNS).difference(empty)
+        read.report(row.line, empty[0], f"is empty, but {filled} is not: give both or neither")
+    if entry and leaving and leaving < entry:
+        read.report(row.line, "Exit Date", f"{leaving} lies before the entry on {entry}")
+
+
+def _private_symbol(row: Row, read: CsvFile) -> str | None:
+    """A PRIVATE holding's symbol is any text, kept as written."""
+    if row.cells["Symbol"] is None and "Symbol" not in row.bad:
+        read.report(row.line, "Symbol", "is empty: name the holding")
+    for column in _OPTION_COLUMNS:
+        if row.cells[column] is not None:
+            read.report(row.line, column, "a PRIVATE holding has none: leave it empty")
+    return row.cells["Symbol"]
+
+
+def _listed_symbol(row: Row, read: CsvFile) -> tuple[str | None, OptionContract | None]:
+    """Read a listed symbol and, where the symbol or the option columns describe an option, its contract."""
+    cells = row.cells
+    try:
+        symbol = canonical_symbol(cells["Symbol"]) if cells["Symbol"] else None
+    except ValueError as error:
+        read.report(row.line, "Symbol", str(error))
+        return None, None
+    contract = parse_option_symbol(symbol) if symbol else None
+    filled = [column for column in _OPTION_COLUMNS if cells[column] is not None or column in row.bad]
+    if contract:
+        contract = _check_against_symbol(row, symbol, contract, read)
+    elif filled or cells["Investment Class"] == "OPTIONS":
+        contract = _contract_of_columns(row, filled, read)
+        symbol = _symbol_of_contract(row, symbol, contract, read)
+    elif not symbol:
+        read.report(row.line, "Symbol", "is empty, and so are the option columns")
+    if contract and cells["Investment Class"] == "PUBLIC":
+        read.report(row.line, "Investment Class", "is PUBLIC, but this is an option: write OPTIONS or leave it empty")
+    entry = cells["Entry Date"]
+    if contract and entry:
+        column = "Expiration Date" if cells["Expiration Date"] else "Symbol"
+        expiry = contract.expiration_date
+        if expiry < entry:
+            read.report(row.line, column, f"expires on {expiry}, before the entry on {entry}")
+        elif _lie_in_one_weekend(entry, expiry):
+            what = f"expires on {expiry}, in the same weekend as the entry on {entry}: no session lies between"
+            read.report(row.line, column, what)
+    return symbol, contract
+
+
+def _lie_in_one_weekend(first: date, last: date) -> bool:
+    return first.weekday() >= _SATURDAY and last - first < timedelta(days=2) and last.weekday() >= _SATURDAY
+
+
+def _check_against_symbol(row: Row, symbol: str, contract: OptionContract, read: CsvFile) -> OptionContract:
+    """Report each option column that says something else than the symbol does.
+
+    An underlying that fits the symbol's root is taken as written: the root has lost its dots.
+    """
+    underlying = row.cells["Underlying Symbol"]
+    if underlying and option_root(underlying) == option_root(contract.underlying_symbol):
+        contract = replace(contract, underlying_symbol=underlying)
+    of_symbol = (contract.underlying_symbol, contract.option_type, contract.strike_price, contract.expiration_date)
+    for column, expected in zip(_OPTION_COLUMNS, of_symbol, strict=True):
+        stated = row.cells[column]
+        if stated is not None and stated != expected:
+            read.report(row.line, column, f"is {_written(stated)}, but the symbol {symbol} says {_written(expected)}")
+    return contract
+
+
+def _contract_of_columns(row: Row, filled: Sequence[str], read: CsvFile) -> OptionContract | None:
+    """Read an option from its columns: all four are needed."""
+    if not filled and row.cells["Symbol"]:
+        what = f"{shown(row.cells['Symbol'])} is no option symbol, and the option columns are empty"
+        read.report(row.line, "Symbol", what)
+        return None
+    reason = f"{filled[0]} is filled" if filled else "its class is OPTIONS"
+    for column in _OPTION_COLUMNS:
+        if column not in filled:
+            read.report(row.line, column, f"is empty, but this is an option ({reason})")
+    if len(filled) < len(_OPTION_COLUMNS) or not row.bad.isdisjoint(_OPTION_COLUMNS):
+        return None
+    return OptionContract(*(row.cells[column] for column in _OPTION_COLUMNS))
+
+
+def _symbol_of_contract(row: Row, symbol: str | None, contract: OptionContract | None, read: CsvFile) -> str | None:
+    """The OCC symbol of an option whose Symbol cell holds none; any other symbol there would be priced as itself."""
+    if not contract:
+        return None
+    try:
+        option_symbol = format_option_symbol(contract)
+    except ValueError as error:
+        read.report(row.line, "Symbol", f"this option has no OCC symbol: {error}")
+        return None
+    if symbol:
+        what = f"is {symbol}, but the option columns say {option_symbol}: write that, or leave it empty"
+        read.report(row.line, "Symbol", what)
+    return option_symbol
+
+
+def _written(value: object) -> str:
+    return plain(value) if isinstance(value, Decimal) else str(value)

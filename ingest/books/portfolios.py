@@ -1,0 +1,325 @@
+"""Portfolios into schema `raw`: a folder of CSV files, or one position file, as a whole or not at all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from ingest.books.book import Book, Known, LotReference, Replacement, assemble, named_portfolios
+from ingest.books.csv_files import CsvFile, Problem, Row
+from ingest.books.files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_folder
+from ingest.books.lots import read_positions_of
+from ingest.sources.fetch_state import forget_failures_of_new_lots
+from warehouse.bulk import MergeCounts, merge_rows
+from warehouse.errors import BadInput, UserError
+
+_OF_PORTFOLIOS = "portfolio_id = any(%(portfolio_ids)s)"
+_OF_THEIR_POSITIONS = f"position_id in (select position_id from raw.positions where {_OF_PORTFOLIOS})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Where a kind of row is kept: key and other columns in the order of `Book`, and which rows a file replaces."""
+
+    name: str
+    key: tuple[str, ...]
+    others: tuple[str, ...]
+    replaced: str | None
+
+
+# By the field of `Book`, in the order of loading: closes, marks and tags hang on positions.
+_TABLES = {
+    "portfolios": _Table(
+        "raw.portfolios",
+        ("portfolio_id",),
+        ("name", "inception_date", "starting_equity", "currency", "deleted_at"),
+        None,
+    ),
+    "positions": _Table(
+        "raw.positions",
+        ("position_id",),
+        (
+            "portfolio_id",
+            "symbol",
+            "position_type",
+            "quantity",
+            "entry_price",
+            "entry_date",
+            "exit_price",
+            "exit_date",
+            "underlying_symbol",
+            "option_type",
+            "strike_price",
+            "expiration_date",
+            "investment_class",
+            "investment_subtype",
+            "deleted_at",
+        ),
+        _OF_PORTFOLIOS,
+    ),
+    "closes": _Table(
+        "raw.position_realized_events",
+        ("event_id",),
+        ("position_id", "trade_date", "sequence", "quantity_closed", "close_price", "fees"),
+        _OF_THEIR_POSITIONS,
+    ),
+    "flows": _Table(
+        "raw.equity_changes",
+        ("change_id",),
+        ("portfolio_id", "change_date", "change_type", "amount"),
+        _OF_PORTFOLIOS,
+    ),
+    "marks": _Table("raw.manual_prices", ("position_id", "price_date"), ("price",), _OF_THEIR_POSITIONS),
+    "tags": _Table("raw.manual_sector_tags", ("position_id",), ("sector",), _OF_THEIR_POSITIONS),
+}
+_HANGING_ON_POSITIONS = ("closes", "marks", "tags")
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """What a load did: `counts` by kind of row in the order of loading, `lost` what went with removed lots.
+
+    `marks_spread` counts rows of marks that stood already and were given to new lots of their symbol.
+    """
+
+    loaded_from: str
+    counts: dict[str, MergeCounts] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+    marks_spread: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def changed(self) -> int:
+        """How many rows were written or deleted."""
+        written = sum(counts.inserted + counts.updated + counts.deleted for counts in self.counts.values())
+        return written + self.marks_spread
+
+    def lines(self) -> list[str]:
+        """Return the report for a person: a headline, a line a kind, then what one should know."""
+        outcome = "loaded" if self.changed else "nothing has changed"
+        lines = [f"{self.loaded_from}: {outcome}"]
+        for kind, counts in self.counts.items():
+            lines.append(
+                f"  {kind:<10} {counts.fetched:>7,} read: {counts.inserted:,} inserted, {counts.updated:,} updated,"
+                f" {counts.unchanged:,} unchanged, {counts.deleted:,} deleted"
+            )
+        if any(self.lost.values()):
+            lost = ", ".join(f"{count:,} {kind}" for kind, count in self.lost.items() if count)
+            lines.append(f"  lots that are no longer in the file took with them: {lost}")
+        if self.marks_spread:
+            lines.append(f"  marks given to new lots of their symbol: {self.marks_spread:,}")
+        return lines + [f"  {note}" for note in self.notes]
+
+
+def load_folder(conn: psycopg.Connection[Any], folder: Path) -> LoadReport:
+    """Load a folder of portfolio files, in one transaction.
+
+    Each file replaces its kind of row for the portfolios that it names; other portfolios, and the kinds whose file is
+    absent, stay as they are. Rows that say what the database says already are not written again.
+
+    Raises:
+        BadInput: with every problem of every file; nothing was loaded.
+        UserError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}: give the one that holds {FILES[0]} and {FILES[1]}")
+    files = read_folder(folder)
+    report = _load(conn, files, LoadReport(str(folder)))
+    others = sorted(path.name for path in folder.glob("*.csv") if path.name not in FILES)
+    if others:
+        report.notes.append(f"not read: {', '.join(others)} (the files of a portfolio folder are {', '.join(FILES)})")
+    return report
+
+
+def load_positions_file(
+    conn: psycopg.Connection[Any], file: Path, portfolio: str, equity: Decimal, inception: date | None = None
+) -> LoadReport:
+    """Load one brokerage-style position file as the positions of `portfolio`, in one transaction.
+
+    Args:
+        conn: the database.
+        file: the position file.
+        portfolio: its name; it is made, or its equity and inception are set, and its positions are replaced.
+        equity: its starting equity in USD, as measured at the close of the session before inception.
+        inception: its first day; the earliest entry date in the file unless given.
+
+    Raises:
+        BadInput: with every problem of the file; nothing was loaded.
+    """
+    positions = read_positions_of(file, portfolio)
+    entries = [lot.entry_date for lot in positions.lots]
+    if not entries and not positions.csv.problems:
+        positions.csv.report(1, "file", "holds no position")
+    if inception is None:
+        inception = min(entries, default=EARLIEST_INCEPTION)
+    if inception < EARLIEST_INCEPTION:
+        what = f"{inception} is too early: pass --inception with {EARLIEST_INCEPTION} or later"
+        positions.csv.report(1, "inception", what)
+    row = {"name": portfolio, "starting_equity": equity, "inception_date": inception, "currency": "USD"}
+    portfolios = CsvFile(file.name, [Row(1, row, set())], complete_header=True)
+    return _load(conn, PortfolioFiles(portfolios, positions), LoadReport(str(file)))
+
+
+def _load(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadReport) -> LoadReport:
+    with conn.transaction():
+        book = assemble(files, _read_known(conn, files))
+        if files.problems:
+            raise BadInput(_summarised(files.problems))
+        for kind, table in _TABLES.items():
+            replacement: Replacement | None = getattr(book, kind)
+            if kind == "positions":
+                _merge_positions(conn, table, book, report)
+                forget_failures_of_new_lots(conn)
+            elif replacement:
+                report.counts[kind] = _merge(conn, table, replacement)
+        report.notes += _ignored_flows(conn, book)
+    return report
+
+
+def _merge_positions(conn: psycopg.Connection[Any], table: _Table, book: Book, report: LoadReport) -> None:
+    """Merge positions, and see to what hangs on lots that go where no file brings it anew.
+
+    Closes and tags name a lot and go with it. Marks name a symbol: they stay with its lots, whichever these are now.
+    """
+    hanging_on: dict[str, list[UUID]] = {}
+    for kind in _HANGING_ON_POSITIONS:
+        brought: Replacement | None = getattr(book, kind)
+        hanging_on[kind] = sorted(
+            set(book.positions.portfolio_ids).difference(brought.portfolio_ids if brought else ())
+        )
+    before = _count_hanging(conn, hanging_on)
+    _keep_marks(conn, hanging_on["marks"])
+    report.counts["positions"] = _merge(conn, table, book.positions)
+    report.marks_spread = _spread_marks(conn)
+    after = _count_hanging(conn, hanging_on)
+    report.lost = {kind: before[kind] - after[kind] for kind in _HANGING_ON_POSITIONS}
+
+
+def _merge(conn: psycopg.Connection[Any], table: _Table, replacement: Replacement) -> MergeCounts:
+    return merge_rows(
+        conn,
+        table.name,
+        table.key,
+        (*table.key, *table.others, "source"),
+        ((*row, replacement.source) for row in replacement.rows),
+        within=table.replaced,
+        parameters={"portfolio_ids": replacement.portfolio_ids},
+    )
+
+
+def _summarised(problems: Sequence[Problem]) -> list[str]:
+    files = {problem.file for problem in problems}
+    counted = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {', '.join(sorted(files))}"
+    return [*map(str, problems), f"nothing was loaded: {counted}"]
+
+
+def _read_known(conn: psycopg.Connection[Any], files: PortfolioFiles) -> Known:
+    """Read what the files may refer to: the portfolios they name, and lots where they name lots they do not hold."""
+    portfolios = conn.execute(
+        "select name, portfolio_id, deleted_at is not null from raw.portfolios where name = any(%s)",
+        [sorted(named_portfolios(files))],
+    ).fetchall()
+    pointing = {row.cells["portfolio"] for file in (files.closes, files.marks, files.tags) if file for row in file.rows}
+    lots = conn.execute(
+        """
+        select lots.position_id, portfolios.name, lots.symbol, lots.entry_date, lots.investment_class
+        from raw.positions as lots
+        inner join raw.portfolios using (portfolio_id)
+        where portfolios.name = any(%s) and lots.deleted_at is null
+        """,
+        [sorted(pointing - files.positions.portfolios - {None})],
+    ).fetchall()
+    return Known(
+        portfolio_ids={name: portfolio_id for name, portfolio_id, _ in portfolios},
+        deleted=frozenset(name for name, _, is_deleted in portfolios if is_deleted),
+        lots=[LotReference(*lot) for lot in lots],
+    )
+
+
+def _count_hanging(conn: psycopg.Connection[Any], portfolio_ids: Mapping[str, Sequence[UUID]]) -> dict[str, int]:
+    """Count closes, tags and marks of these portfolios' positions; a mark counts once, however many lots share it."""
+    closes, marks, tags = (_TABLES[kind].name for kind in _HANGING_ON_POSITIONS)
+    row = conn.execute(
+        f"""
+        select
+            (
+                select count(*) from {closes} inner join raw.positions using (position_id)
+                where portfolio_id = any(%(closes)s)
+            ),
+            (
+                select count(distinct (portfolio_id, symbol, price_date))
+                from {marks} inner join raw.positions using (position_id)
+                where portfolio_id = any(%(marks)s)
+            ),
+            (
+                select count(*) from {tags} inner join raw.positions using (position_id)
+                where portfolio_id = any(%(tags)s)
+            )
+        """,
+        dict(portfolio_ids),
+    ).fetchone()
+    return dict(zip(_HANGING_ON_POSITIONS, row, strict=True))
+
+
+def _keep_marks(conn: psycopg.Connection[Any], portfolio_ids: Sequence[UUID]) -> None:
+    """Note the marks of these portfolios by symbol, before lots go that they hang on."""
+    conn.execute(
+        f"""
+        create temp table kept_marks on commit drop as
+        select distinct on (portfolio_id, symbol, price_date)
+            portfolio_id, symbol, price_date, price, marks.source
+        from raw.manual_prices as marks
+        inner join raw.positions using (position_id)
+        where {_OF_PORTFOLIOS}
+        order by portfolio_id, symbol, price_date, marks.loaded_at desc
+        """,
+        {"portfolio_ids": portfolio_ids},
+    )
+
+
+def _spread_marks(conn: psycopg.Connection[Any]) -> int:
+    """Give the marks that were noted to every private lot of their symbol; returns how many rows that added."""
+    added = conn.execute(
+        """
+        insert into raw.manual_prices (position_id, price_date, price, source)
+        select position_id, price_date, price, kept_marks.source
+        from pg_temp.kept_marks
+        inner join raw.positions using (portfolio_id, symbol)
+        where investment_class = 'PRIVATE'
+        on conflict do nothing
+        """
+    ).rowcount
+    conn.execute("drop table pg_temp.kept_marks")
+    return added
+
+
+def _ignored_flows(conn: psycopg.Connection[Any], book: Book) -> list[str]:
+    """Say which portfolios have flows before their inception; each date counts as the session on or after it."""
+    rows = conn.execute(
+        """
+        select portfolios.name, portfolios.inception_date, count(*)
+        from raw.equity_changes as flows
+        inner join raw.portfolios using (portfolio_id)
+        left join lateral (
+            select min(session_date) as session_date from raw.trading_sessions where session_date >= change_date
+        ) as flow on true
+        left join lateral (
+            select min(session_date) as session_date from raw.trading_sessions where session_date >= inception_date
+        ) as inception on true
+        where
+            portfolio_id = any(%s)
+            and coalesce(flow.session_date, change_date) < coalesce(inception.session_date, inception_date)
+        group by portfolios.name, portfolios.inception_date
+        order by portfolios.name
+        """,
+        [book.portfolios.portfolio_ids],
+    )
+    return [
+        f"{name!r}: {count:,} flow{'s' * (count > 1)} before the inception on {inception} will be ignored"
+        for name, inception, count in rows
+    ]

@@ -1,0 +1,185 @@
+"""Phase 1, market data collection: end-of-day prices, splits and dividends, and profiles of every active symbol."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from ingest.market.knowledge import MOST_REFETCHES, Knowledge
+from ingest.market.prices import ask_chain
+from ingest.market.profiles import collect_profiles
+from ingest.market.report import MarketDataReport, MissedSymbol
+from ingest.market.store import (
+    read_accepted,
+    read_actions,
+    read_bars,
+    read_history,
+    use_up,
+    write_actions,
+    write_bars,
+    write_rejected,
+    write_restatements,
+)
+from ingest.market.symbol_prices import SymbolPrices, wanted_sessions
+from ingest.providers.base import Outcome, Provider, Want
+from ingest.sources.fetch_state import PRICES, read_states, record_answers
+from ingest.sources.source import Source, make_sources
+from ingest.universe import ActiveSymbol, Role, active_symbols
+from warehouse.bulk import MergeCounts
+from warehouse.sessions import FIRST_DAY, sessions_between
+
+# Symbols are handled in groups of about this many symbol-sessions, so that memory does not grow with the book: one
+# group is a night of more than a thousand symbols.
+GROUP_SIZE = 500_000
+
+_BOOK = (Role.HOLDING, Role.OPTION, Role.UNDERLYING)
+
+
+def collect_market_data(
+    conn: psycopg.Connection[Any],
+    providers: Sequence[Provider],
+    start: date,
+    end: date,
+    *,
+    history_sessions: int,
+    today: date,
+    now: datetime | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> MarketDataReport:
+    """Load what a run of the sessions `start` to `end` needs and the sources have, up to `end` and nothing later.
+
+    Every active symbol (see `active_symbols`) is asked of the providers in turn; sound rows are stored where they are
+    new or differ from what is stored, the others go to the quarantine. Running it again writes nothing in `raw`.
+
+    Args:
+        conn: where `raw` and `ops` are; autocommit, so that each group of symbols is a transaction of its own.
+        providers: the sources, the first to be asked first.
+        start: the run's first session.
+        end: its last.
+        history_sessions: how many sessions before `start` the analytics look back.
+        today: the date in New York; a price of a later date cannot be true.
+        now: the moment of the run, from which it is counted when a source is asked again for what it does not have;
+            by default the end of `today`.
+        progress: called with (symbols done, symbols in all).
+
+    Raises:
+        UserError: the seed that names the factor ETFs has not been loaded.
+    """
+    calendar = sessions_between(conn, FIRST_DAY, end)
+    symbols = active_symbols(conn, start, end, calendar=calendar, history_sessions=history_sessions)
+    sources = make_sources(providers)
+    report = MarketDataReport(start, end, first=min(active.first for active in symbols), symbols=len(symbols))
+    report.providers = [source.tally for source in sources]
+    known = Knowledge(
+        frozenset(calendar),
+        calendar,
+        today,
+        now or datetime.combine(today + timedelta(days=1), time(), UTC),
+        read_history=partial(read_history, conn),
+        refetches_left=MOST_REFETCHES,
+    )
+    done = 0
+    progress(done, len(symbols))
+    for group in _groups(symbols, calendar):
+        _collect_group(conn, sources, group, known, report)
+        done += len(group)
+        progress(done, len(symbols))
+    with_profile = [active.symbol for active in symbols if active.role != Role.OPTION]
+    collect_profiles(conn, sources, with_profile, known.now, report)
+    return report
+
+
+def _collect_group(
+    conn: psycopg.Connection[Any],
+    sources: Sequence[Source],
+    group: Sequence[ActiveSymbol],
+    known: Knowledge,
+    report: MarketDataReport,
+) -> None:
+    wants = [Want(active.symbol, active.first, active.last) for active in group]
+    names = [want.symbol for want in wants]
+    stored, stored_actions = read_bars(conn, wants), read_actions(conn, wants)
+    states = {
+        active.symbol: SymbolPrices(
+            active,
+            wanted_sessions(active, known.calendar),
+            stored[active.symbol],
+            stored_actions[active.symbol],
+        )
+        for active in group
+    }
+    known.accepted = read_accepted(conn, names)
+    known.fetch_states = {
+        source.name: read_states(conn, source.name, PRICES, names) for source in sources if source.is_live
+    }
+    collected = ask_chain(states, sources, known)
+    report.rejected += collected.rejected
+    report.problems += collected.problems
+    report.refetched |= collected.refetched
+    report.postponed += collected.postponed
+
+    source_names = [source.name for source in sources]
+    bars, restatements, actions = [], [], []
+    for state in states.values():
+        changed, replacing = state.changed_bars(source_names)
+        bars += changed
+        restatements += replacing
+        actions += state.changed_actions()
+    with conn.transaction():
+        if restatements:
+            write_restatements(conn, restatements)
+        report.prices += _counts(sum(len(state.chosen) for state in states.values()), write_bars(conn, bars))
+        report.actions += _counts(sum(len(state.actions) for state in states.values()), write_actions(conn, actions))
+        report.newly_rejected += write_rejected(conn, collected.rejected)
+        if collected.used_up:
+            use_up(conn, collected.used_up)
+        for source, answers in collected.answers.items():
+            record_answers(conn, source, PRICES, answers, known.now, collected.covered[source])
+    report.restated.update(Counter(restatement.bar.symbol for restatement in restatements))
+    refused = {row.symbol: row.reason for row in collected.rejected if row.row_date == report.end}
+    for state in states.values():
+        _report_coverage(state, report, refused.get(state.active.symbol))
+
+
+def _report_coverage(state: SymbolPrices, report: MarketDataReport, refused: str | None) -> None:
+    """Add what is missing of one symbol in the run's sessions: the last one, and those after its first price."""
+    active = state.active
+    priced = state.chosen.keys() | state.stored.keys()
+    if active.last == report.end:
+        report.wanted_at_end += active.role in _BOOK
+        if report.end not in priced:
+            reasons = [
+                f"{label}: {'nothing of that session' if answer.outcome == Outcome.OK else answer}"
+                for label, answer in state.answers or state.declined
+            ]
+            reason = f"refused, {refused}" if refused else "; ".join(reasons)
+            last = max(priced, default=None)
+            report.missed.append(MissedSymbol(active.symbol, active.role, reason, last, state.queued and not refused))
+        elif report.end in state.chosen and state.offers[state.chosen[report.end]][report.end].volume == 0:
+            report.untraded += [active.symbol] if active.role != Role.OPTION else []
+    listed_from = min(priced, default=report.end)
+    holes = sum(
+        max(report.start, listed_from) <= session < report.end and session not in priced for session in state.sessions
+    )
+    if holes and active.role in _BOOK:
+        report.holes[active.symbol] += holes
+
+
+def _counts(fetched: int, written: MergeCounts) -> MergeCounts:
+    return MergeCounts(fetched, written.inserted, written.updated, fetched - written.inserted - written.updated)
+
+
+def _groups(symbols: Sequence[ActiveSymbol], calendar: Sequence[date]) -> Iterator[list[ActiveSymbol]]:
+    group: list[ActiveSymbol] = []
+    size = 0
+    for active in symbols:
+        group.append(active)
+        size += len(wanted_sessions(active, calendar))
+        if size >= GROUP_SIZE:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

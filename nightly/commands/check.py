@@ -1,0 +1,112 @@
+"""`check`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from nightly.dbt.results import Finding
+    from nightly.dbt.runner import NodeResult
+
+
+LIVE_SECONDS = 120
+
+_INDENT = " " * 12
+_COLOURS = {"ok": "green", "warning": "yellow", "none": "yellow", "broken": "red", "failed": "red"}
+
+
+@click.command()
+@click.option("--fast", is_flag=True, help="The environment alone: what every night looks at before it begins.")
+@click.option("--live", is_flag=True, help="Ask each source of market data for one symbol instead, and say what works.")
+def check(fast: bool, live: bool) -> int:
+    """Check the setup, then the data (dbt test).
+
+    The setup: the database, migrations, the calendar, the sources of market data and their keys, the disk, the clock,
+    and what has been loaded and computed. A night does not begin on a broken one. The rows that the checks of the book
+    find stay in schema failed_checks until a check finds none.
+
+    Exit status: 0 all is well, warnings or not; 1 a data check failed, or with --live a source; 2 the setup is broken,
+    and nobody looked at the data.
+    """
+    if live:
+        return _check_sources()
+    from nightly.checks import check_contents, check_environment
+    from nightly.context import new_york_date
+    from nightly.dbt.results import drop_settled, explain
+    from nightly.dbt.runner import Dbt, DbtError
+    from nightly.prepare import prepare_database
+    from warehouse.database import open_database
+    from warehouse.locks import check_lock
+    from warehouse.settings import load_settings
+
+    settings = load_settings()
+    now = datetime.now(UTC)
+    with open_database(settings) as database:
+        with database.connect() as conn:
+            warnings = prepare_database(conn, new_york_date(now))
+            checks = check_environment(conn, settings, now)
+            if not fast:
+                checks += check_contents(conn, settings, now)
+        for each in checks:
+            _print(each.verdict, each.name, each.finding)
+        for warning in warnings:
+            _print("warning", warning.scope, warning.message)
+        if any(each.verdict == "broken" for each in checks):
+            return 2
+        if fast:
+            return 0
+        try:
+            with database.connect() as conn, check_lock(conn):
+                results = Dbt(database, settings.home / "dbt").test().results
+                drop_settled(conn, results)
+                findings = explain(conn, results)
+        except DbtError as error:
+            click.echo(f"error: {error}", err=True)
+            return 2
+    return _report(results, findings)
+
+
+def _check_sources() -> int:
+    """Probe each configured source, and print a line for each; returns the exit status."""
+    from ingest.providers.limits import Deadline
+    from ingest.sources.chain import left_out, provider_chain
+    from ingest.sources.source import make_sources
+    from nightly.context import new_york_date
+    from warehouse.settings import PROJECT_ROOT, load_settings
+
+    settings = load_settings()
+    today = new_york_date(datetime.now(UTC))
+    chain = provider_chain(settings, today=today, deadline=Deadline.after(LIVE_SECONDS), relative_to=PROJECT_ROOT)
+    works = True
+    for source in make_sources(chain):
+        answer, well = source.standing(), source.is_up
+        works &= well
+        finding = (answer.detail or "it answers") if well else str(answer)
+        _print("ok" if well else "failed", source.label, finding)
+    for line in left_out(settings):
+        _print("none", *line.split(": ", 1))
+    return 0 if works else 1
+
+
+def _report(results: list[NodeResult], findings: list[Finding]) -> int:
+    """Print what the data checks found; returns the exit status."""
+    for finding in findings:
+        _print("failed" if finding.failed else "warning", finding.name, finding.what)
+        if finding.rows:
+            such_as = f", such as {finding.example}" if finding.example else ""
+            click.echo(f"{_INDENT}{finding.rows:,} row{'s' if finding.rows > 1 else ''}{such_as}")
+            click.echo(f"{_INDENT}see them: {finding.where}")
+    failed = sum(finding.failed for finding in findings)
+    passed = len(results) - len(findings)
+    click.echo(f"data checks: {passed} passed, {len(findings) - failed} warned, {failed} failed")
+    if not results:
+        click.echo("error: dbt ran no test: is dbt_project complete?", err=True)
+        return 2
+    return 1 if failed else 0
+
+
+def _print(verdict: str, name: str, finding: str) -> None:
+    click.echo(f"  {click.style(verdict, fg=_COLOURS[verdict])}{' ' * (8 - len(verdict))}  {name}: {finding}")

@@ -1,0 +1,47 @@
+"""`demo`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+
+@click.command()
+def demo() -> int:
+    """A night on real sample data: no key and no network needed, and your own database is left alone.
+
+    It loads three sample portfolios into a database of its own on the embedded server, runs every phase over the last
+    20 sessions of the sample, and shows what a person would look at in the morning.
+    """
+    from nightly import demo as steps
+    from nightly.output import summary
+    from nightly.output.progress import show_progress
+    from nightly.output.terminal import print_side_by_side
+    from warehouse.database import open_database
+    from warehouse.settings import load_settings
+
+    settings = steps.demo_settings(load_settings())
+    now = datetime.now(UTC)
+    with open_database(settings, name=steps.DATABASE_NAME) as database:
+        click.echo("\n".join(["sample portfolios", *(f"  {line}" for line in steps.load_sample(database, now)), ""]))
+        with show_progress(settings) as progress:
+            run = steps.run_sample(database, settings, now, progress)
+        click.echo(summary.render(run) + "\n")
+        if run.errors:
+            return summary.exit_status(run)
+        with database.connect() as conn:
+            click.echo(f"In the morning: {steps.LAST_SESSION}\n")
+            for portfolio in steps.read_overview(conn):
+                click.echo("\n".join([click.style(portfolio["name"], bold=True), *steps.headline(portfolio)]) + "\n")
+                portfolio_id = portfolio["portfolio_id"]
+                positions = steps.read_top_positions(conn, portfolio_id)
+                scenarios = steps.read_worst_scenarios(conn, portfolio_id)
+                print_side_by_side([positions, scenarios], steps.read_sectors(conn, portfolio_id))
+    click.echo(
+        "The sample's closes are adjusted for later splits and dividends, and there are no corporate actions in it:\n"
+        "read its P&L as total return, and no dividend is booked (ingest/sample/README.md).\n\nWhat to try next"
+    )
+    for purpose, command in steps.next_commands():
+        click.echo(f"  {purpose}:\n    {command}")
+    return 0

@@ -1,0 +1,145 @@
+"""The command `load`: portfolios from CSV files."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ingest.books.cells import parse_date, parse_non_negative, parse_text
+from warehouse.errors import BadInput
+
+FOLDER_HELP = """Load portfolios from CSV files.
+
+\b
+  load DIR                a folder of portfolio files, the first two required
+  load positions FILE     one brokerage-style position file
+
+The files of DIR, with their columns in any order:
+
+\b
+  portfolios.csv     name, starting_equity, inception_date, [currency]
+  positions.csv      portfolio and the position columns below
+  closes.csv         portfolio, symbol, entry_date, trade_date,
+                     quantity_closed, close_price, [fees]
+  capital_flows.csv  portfolio, date, type, amount
+                     (type: CONTRIBUTION or WITHDRAWAL)
+  manual_prices.csv  portfolio, symbol, date, price
+                     (marks of PRIVATE holdings)
+  sector_tags.csv    portfolio, symbol, entry_date, sector
+
+\b
+The position columns:
+  Symbol, Quantity, Entry Price Per Share, Entry Date
+  and, where they apply: Investment Class (PUBLIC, OPTIONS or PRIVATE),
+  Investment Subtype, Underlying Symbol, Strike Price, Expiration Date,
+  Option Type (CALL or PUT), Exit Date, Exit Price Per Share
+
+A negative quantity is a short. An option is told by its option columns or by a symbol like AAPL250620C00200000; with
+the columns filled, Symbol may be empty. The symbol of a PRIVATE holding is any text. Money may be written $1,234.50 or
+(1,234.50), dates are YYYY-MM-DD, a line that starts with # is a comment. A lot is a portfolio, a symbol and an entry
+date; closes and tags name it by these.
+
+A file replaces its kind of row for the portfolios that it names. Other portfolios, and kinds whose file is absent,
+stay as they are: so do the positions of a portfolio that positions.csv does not name. Loading the same files again
+changes nothing. With anything wrong in any file nothing is loaded: each problem is listed as
+"file:line: column: what", and the exit status is 2.
+
+A folder that is called positions is loaded with: load ./positions
+"""
+
+
+class _FolderOrCommand(click.Group):
+    """A group whose first argument is one of its commands or else a folder."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and args[0] != positions.name:
+            args = [folder.name, *args]
+        return super().parse_args(ctx, args)
+
+
+class _Refused(click.ClickException):
+    """Files that were refused: their problems on stderr as they are, one a line, and exit status 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        click.echo(self.message, file=file, err=file is None)
+
+
+class _Cell(click.ParamType):
+    """An option that is written like a cell of the files."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self._parse(value.strip()) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _parse_name(text: str) -> str:
+    if not text:
+        raise ValueError("is empty")
+    return parse_text(text)
+
+
+@click.group(cls=_FolderOrCommand, help=FOLDER_HELP, subcommand_metavar="DIR | positions FILE …", no_args_is_help=True)
+def load() -> None:
+    """Hold the two ways of loading."""
+
+
+@load.command("DIR", hidden=True)
+@click.argument("folder", metavar="", type=click.Path(path_type=Path))
+def folder(folder: Path) -> None:
+    """Load a folder of portfolio files; `load --help` explains them."""
+    from ingest.books.portfolios import load_folder
+
+    with _database(f"load {folder.name}") as conn:
+        click.echo("\n".join(load_folder(conn, folder).lines()))
+
+
+@load.command("positions", short_help="Load one brokerage-style position file.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--portfolio", required=True, type=_Cell("name", _parse_name), help="The portfolio's name.")
+@click.option(
+    "--equity",
+    required=True,
+    type=_Cell("amount", parse_non_negative),
+    help="Its starting equity in USD, as of the close of the session before its inception.",
+)
+@click.option(
+    "--inception", type=_Cell("date", parse_date), help="Its first day; the earliest entry date unless given."
+)
+def positions(file: Path, portfolio: str, equity: Any, inception: date | None) -> None:
+    """Load FILE as the positions of one portfolio, which is made if it is new.
+
+    FILE has the position columns that `load --help` lists. The positions that the portfolio had and that are not in
+    FILE are removed.
+    """
+    from ingest.books.portfolios import load_positions_file
+
+    with _database(f"load positions {file.name}") as conn:
+        click.echo("\n".join(load_positions_file(conn, file, portfolio, equity, inception).lines()))
+
+
+@contextmanager
+def _database(holder: str) -> Iterator[Any]:
+    """Connect to the migrated database and hold its run lock; files that are refused end the command."""
+    from warehouse.database import open_database
+    from warehouse.locks import run_lock
+    from warehouse.migrate import migrate
+    from warehouse.settings import load_settings
+
+    try:
+        with open_database(load_settings()) as database, database.connect("afterclose load") as conn:
+            migrate(conn)
+            with run_lock(conn, holder):
+                yield conn
+    except BadInput as error:
+        raise _Refused(str(error)) from None

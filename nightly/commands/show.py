@@ -1,0 +1,77 @@
+"""`show`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from reports.view import RiskView
+
+_WIDTH_WITHOUT_TERMINAL = 100
+
+
+@click.command()
+@click.argument("portfolio")
+@click.option(
+    "--date", "day", type=click.DateTime(["%Y-%m-%d"]), metavar="D", help="The session; the last one rolled otherwise."
+)
+@click.option(
+    "--html", "file", metavar="FILE", type=click.Path(path_type=Path), help="Write the page to FILE, with real plots."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the page's data as JSON.")
+@click.option("--demo", is_flag=True, help="Look into the demo's database.")
+def show(portfolio: str, day: datetime | None, file: Path | None, as_json: bool, demo: bool) -> int:
+    """One portfolio's risk on one page: equity, P&L, factors, contributions, stress, sectors, correlation.
+
+    PORTFOLIO is a name or an id. The page goes to the terminal; with --html it becomes one file for a browser that
+    needs nothing else, in light and dark and for print. What is missing is listed with the reason and what to do.
+
+    Exit status: 0, or 2 when there is no such portfolio or session, or FILE cannot be written.
+    """
+    from reports.notes import notes
+
+    view = _read(portfolio, day.date() if day else None, demo)
+    if file:
+        from reports import html as html_page
+
+        html_page.write(file, html_page.render(view, notes(view)))
+    if as_json:
+        click.echo(json.dumps(view.as_json(notes(view)), indent=2))
+    elif file:
+        click.echo(f"{file}: {view.name}, {view.day}")
+    else:
+        _print(view, notes(view))
+    return 0
+
+
+def _read(portfolio: str, day: date | None, demo: bool) -> RiskView:
+    from nightly import demo as demonstration
+    from reports.reading import read_view
+    from warehouse.database import open_database
+    from warehouse.migrate import migrate
+    from warehouse.settings import load_settings
+
+    settings, name = load_settings(), None
+    if demo:
+        settings, name = demonstration.demo_settings(settings), demonstration.DATABASE_NAME
+    with open_database(settings, name=name) as database, database.connect("afterclose show") as conn:
+        migrate(conn)
+        return read_view(conn, portfolio, day, demo=demo)
+
+
+def _print(view: RiskView, notes: list[str]) -> None:
+    from rich.console import Console
+
+    from reports.terminal import ASCII, UNICODE, render
+
+    # A name may hold letters that the terminal's encoding lacks.
+    sys.stdout.reconfigure(errors="replace")
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
+    glyphs = UNICODE if console.encoding.lower().startswith("utf") else ASCII
+    console.print(render(view, notes, console.width, glyphs), soft_wrap=True)

@@ -1,0 +1,69 @@
+"""`status`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("run_id", metavar="[RUN]", type=int, required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(run_id: int | None, as_json: bool) -> int:
+    """Recent runs, how far each portfolio and table is, gaps against the calendar, and what was refused or restated on
+    the way in; or one RUN in full, with every dbt node that ran for it.
+
+    Times are UTC. The exit status says nothing about the runs: 2 when there is no such run.
+    """
+    from nightly import ledger
+    from nightly.context import new_york_date
+    from nightly.output import summary
+    from nightly.output.terminal import print_table
+    from nightly.status import read_status
+    from warehouse.database import open_database
+    from warehouse.errors import UserError
+    from warehouse.migrate import migrate
+    from warehouse.sessions import refresh_sessions
+    from warehouse.settings import load_settings
+
+    now = datetime.now(UTC)
+    with open_database(load_settings()) as database, database.connect() as conn:
+        migrate(conn)
+        refresh_sessions(conn, new_york_date(now))
+        if run_id is None:
+            state = read_status(conn, now)
+            click.echo(json.dumps(state, indent=2)) if as_json else _print_status(state)
+            return 0
+        run = ledger.read_run(conn, run_id)
+        nodes = ledger.read_nodes(conn, run_id)
+    if run is None:
+        raise UserError(f"there is no run {run_id}: `python run_nightly.py status` lists the recent ones")
+    if as_json:
+        click.echo(json.dumps({**summary.as_json(run), "dbt_nodes": nodes}, indent=2))
+        return 0
+    click.echo(summary.render(run))
+    if nodes:
+        print_table("dbt nodes", nodes)
+    return 0
+
+
+def _print_status(state: dict[str, Any]) -> None:
+    from nightly.freshness import GAP_SESSIONS
+    from nightly.output.terminal import print_table
+
+    if not state["runs"]:
+        click.echo("no run yet: load portfolios with `python run_nightly.py load DIR`, then `python run_nightly.py`")
+    lately = f"Tables (the latest closed session is {state['trade_date']}; missing in the last {GAP_SESSIONS})"
+    tables = {
+        "Recent runs": state["runs"],
+        "Portfolios": state["portfolios"],
+        lately: state["tables"],
+        "Quarantine (each row: python run_nightly.py quarantine)": state["quarantine"],
+        "Restated prices (ops.price_restatements)": state["restatements"],
+    }
+    for title, records in tables.items():
+        if records:
+            print_table(title, records)

@@ -1,0 +1,1 @@
+"""dbt, run in this process, and what its data checks found."""

@@ -1,0 +1,223 @@
+"""Phases 2, 2.5 and 2.75: the dbt models, in one invocation; a node counts for the phase that its tag names."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+
+from nightly import prepare
+from nightly.phases.outcome import Outcome
+from nightly.phases.roll_forward import coverage
+from nightly.phases.roll_forward import positions as position_report
+from nightly.phases.roll_forward import window as rolling
+from nightly.phases.roll_forward.set_aside import find_culprits
+from nightly.record import Problem
+
+if TYPE_CHECKING:
+    from nightly.context import Context
+    from nightly.dbt.runner import Invocation, NodeResult
+
+TAGS = {"2": "phase_2", "2.5": "phase_2_5", "2.75": "phase_2_75"}
+
+# The tables whose changed rows a phase tells of.
+_TOLD = {
+    "2": ("position_values", "portfolio_snapshots", "daily_returns"),
+    "2.5": ("positions",),
+    "2.75": ("sector_tags", "position_sector_tags", "portfolio_sector_exposures"),
+}
+# How the scope of an error begins that concerns a portfolio alone.
+PORTFOLIO = "portfolio "
+# The id of no portfolio: what fails for it does not fail by anybody's data.
+_NOBODY = str(UUID(int=0))
+# Enough to find four among a thousand.
+_MOST_ATTEMPTS = 80
+_UNCHANGED = {
+    "2": "unchanged",
+    "2.5": "skipped because their values are current",
+    "2.75": "skipped because they are current",
+}
+
+
+def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
+    """Build the models of these phases, and say what was written and what failed. Raises DbtError, psycopg.Error.
+
+    Portfolios whose data break a model are set aside, and the others are rolled without them.
+    """
+    began = time.monotonic()
+    started_before = context.dbt.start_up.seconds
+    with context.database.connect() as conn:
+        views = prepare.views_to_build(conn, context.dbt)
+        select = [*views, *(f"tag:{TAGS[number]}" for number in numbers)]
+        invocation = context.dbt.run(
+            select,
+            context.dbt_variables | {"tables_fit": prepare.tables_fit(conn, context.dbt)},
+            context.progress.step,
+            {rolling.WINDOW_MODEL: lambda: _tell_plan(conn, context)},
+        )
+        aside: dict[str, str] = {}
+        if broken := _phase_of_failure(invocation, numbers):
+            invocation, aside = _set_aside(conn, context, select, invocation)
+        prepare.remember_built(conn, context.dbt, invocation.results)
+        start_up = context.dbt.start_up.seconds - started_before
+        worked = time.monotonic() - began - start_up
+        of_nodes = sum(result.seconds for result in invocation.results)
+        outcomes = {}
+        for number, results in _share_out(invocation.results, numbers).items():
+            # Nodes run side by side: a phase's time is its share. Importing and parsing count for the first of them.
+            start_up_seconds = start_up if number == numbers[0] else 0.0
+            share = sum(result.seconds for result in results) / of_nodes if of_nodes else 1 / len(numbers)
+            seconds = worked * share + start_up_seconds
+            problems = find_node_problems(number, results)
+            written = _rows_written(conn, number, invocation.invocation_id)
+            found = _look(conn, context, number) if not problems else Outcome()
+            counts = {"models": len(results), "rows": written, **found.counts}
+            rows = _describe_rows(number, written)
+            lines = found.lines + rows if number == "2" else rows + found.lines
+            if number == broken and aside:
+                counts["set_aside"] = aside
+                lines.insert(0, f"rolled in parts, without what is set aside: {', '.join(aside)}")
+                problems += [
+                    Problem(f"{PORTFOLIO}{name}", f"set aside, the others went on: {reason}", phase=number)
+                    for name, reason in aside.items()
+                ]
+            problems += found.problems
+            outcomes[number] = Outcome(counts, lines, problems, seconds, start_up_seconds, results)
+    return outcomes
+
+
+def _set_aside(
+    conn: psycopg.Connection, context: Context, select: Sequence[str], failed: Invocation
+) -> tuple[Invocation, dict[str, str]]:
+    """Roll all portfolios but those whose data break a model; returns the names of those, each with what it breaks.
+
+    The invocation returned tells of the phases from here on: the last that went well, or the one that failed where
+    nobody could be set aside, because it fails without any portfolio as well, or for too many of them.
+    """
+    if not any(result.well for result in failed.results if result.name == rolling.WINDOW_MODEL):
+        return failed, {}
+    due = {
+        str(portfolio_id): name
+        for portfolio_id, name in conn.execute(
+            "select due.portfolio_id, coalesce(portfolios.name, due.portfolio_id::text)"
+            " from ops.roll_forward_window as due left join raw.portfolios as portfolios using (portfolio_id)"
+        )
+    }
+    last = failed
+
+    def attempt(portfolio_ids: Sequence[str]) -> str | None:
+        nonlocal last
+        variables = {**context.dbt_variables, "portfolio_ids": list(portfolio_ids)}
+        invocation = context.dbt.run(select, variables, context.progress.step)
+        broken = [f"model {result.name}: {result.message}" for result in invocation.results if _broke(result)]
+        if broken:
+            return broken[0]
+        last = invocation
+        return None
+
+    context.progress.say("a model failed: looking whose data break it")
+    if not due or attempt([_NOBODY]):
+        return failed, {}
+    last = failed
+    culprits, left_alone = find_culprits(list(due), attempt, _MOST_ATTEMPTS)
+    aside = {due[portfolio_id]: reason for portfolio_id, reason in culprits.items()}
+    return failed if left_alone else last, aside
+
+
+def _phase_of_failure(invocation: Invocation, numbers: Sequence[str]) -> str | None:
+    """The first phase of which a model failed; None where all went well."""
+    shared = _share_out([result for result in invocation.results if _broke(result)], numbers)
+    return next((number for number in numbers if shared[number]), None)
+
+
+def _broke(result: NodeResult) -> bool:
+    return not result.well and result.status != "skipped"
+
+
+def _look(conn: psycopg.Connection, context: Context, number: str) -> Outcome:
+    """What there is to say about the tables of a phase that went well."""
+    if number == "2":
+        window = rolling.read_window(conn, context)
+        covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)
+        problems = _ignored_inputs(conn) + coverage.find_problems(covered, context.trade_date)
+        return Outcome({**window, "coverage": covered}, rolling.describe(**window), problems)
+    if number == "2.5":
+        values = position_report.read_values(conn, context.portfolio_ids)
+        return Outcome(values, position_report.describe_values(**values))
+    tags = position_report.read_tags(conn, context.portfolio_ids)
+    return Outcome({"sectors": tags}, position_report.describe_tags(**tags))
+
+
+def _tell_plan(conn: psycopg.Connection, context: Context) -> None:
+    """Say what is about to be rolled, between the window and the first table that it replaces."""
+    with suppress(psycopg.Error):  # what is wrong with the database fails the phase soon enough
+        context.progress.tell(rolling.describe(**rolling.read_window(conn, context)))
+
+
+def _describe_rows(number: str, written: Mapping[str, Mapping[str, int | None]]) -> list[str]:
+    words = {"inserted": "new", "updated": "updated", "deleted": "gone", "unchanged": _UNCHANGED[number]}
+    lines = []
+    for table, row in sorted(written.items()):
+        said = ", ".join(f"{row[kind]:,} {word}" for kind, word in words.items() if row[kind])
+        if row["inserted"] is None:
+            said = "built whole"
+        lines += [f"{table.replace('_', ' ')}: {said}"] if said else []
+    return lines
+
+
+def _share_out(results: Sequence[NodeResult], numbers: Sequence[str]) -> dict[str, list[NodeResult]]:
+    """Each result under the first phase whose tag it has; views and hooks, which have none, under the first of all."""
+    shared: dict[str, list[NodeResult]] = {number: [] for number in numbers}
+    for result in results:
+        owner = next((number for number in numbers if TAGS[number] in result.tags), numbers[0])
+        shared[owner].append(result)
+    return shared
+
+
+def find_node_problems(number: str, results: Sequence[NodeResult]) -> list[Problem]:
+    """The failures of a phase's nodes, those that were skipped in one line; and that there were nodes at all."""
+    if not any(TAGS[number] in result.tags for result in results):
+        return [Problem("dbt", f"dbt ran no model tagged {TAGS[number]}: is dbt_project complete?", phase=number)]
+    problems = [
+        Problem(f"model {result.name}", result.message or result.status, phase=number)
+        for result in results
+        if _broke(result)
+    ]
+    skipped = [result.name for result in results if result.status == "skipped"]
+    if skipped:
+        message = f"not built, because a model that they need failed: {', '.join(skipped)}"
+        problems.append(Problem(f"{len(skipped)} models" if len(skipped) > 1 else "1 model", message, phase=number))
+    return problems
+
+
+def _rows_written(conn: psycopg.Connection, number: str, invocation_id: str) -> dict[str, dict[str, int | None]]:
+    """What the phase's tables say they wrote in this invocation; all None for a table that was built whole."""
+    written = conn.cursor(row_factory=dict_row).execute(
+        "select model, inserted, updated, deleted, unchanged from ops.incremental_writes"
+        " where invocation_id = %s and model = any(%s)",
+        (invocation_id, list(_TOLD[number])),
+    )
+    return {row.pop("model"): row for row in written.fetchall()}
+
+
+def _ignored_inputs(conn: psycopg.Connection) -> list[Problem]:
+    """Closes and flows that could not be used; after an ordinary night, only those of the sessions just rolled."""
+    ignored = conn.execute(
+        """
+        select portfolios.name, ignored.input, ignored.symbol, ignored.input_date, ignored.reason
+        from intermediate.ignored_inputs as ignored
+        inner join ops.roll_forward_window as due on ignored.portfolio_id = due.portfolio_id
+        inner join raw.portfolios as portfolios on ignored.portfolio_id = portfolios.portfolio_id
+        where ignored.input_date >= due.first_session or due.reason <> 'next session'
+        order by portfolios.name, ignored.input_date, ignored.symbol
+        """
+    )
+    return [
+        Problem(f"{name}, {' '.join(filter(None, [symbol, kind]))} of {day}", reason, "warning", "2")
+        for name, kind, symbol, day, reason in ignored
+    ]

@@ -1,0 +1,390 @@
+"""The only reader: everything the risk models need from the database, as arrays, for all portfolios and dates at once.
+
+The number of statements does not grow with portfolios, symbols or sessions; holdings are read in blocks of sessions.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import numpy as np
+import psycopg
+from psycopg.rows import namedtuple_row
+
+from python_models.statistics.conventions import Floats
+from python_models.statistics.factors import FACTORS, INTEREST_RATE
+from python_models.statistics.stress import Scenario
+from warehouse.errors import UserError
+from warehouse.sessions import sessions_between
+
+_DIVIDENDS_OF = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Daily total returns (n_sessions, n_symbols), decimals; NaN where there is none or it spans a gap.
+
+    `sessions` ascend, `symbols` are sorted by code point.
+    """
+
+    sessions: tuple[date, ...]
+    symbols: tuple[str, ...]
+    returns: Floats
+
+    @cached_property
+    def rows(self) -> dict[date, int]:
+        """Each session's row."""
+        return {session: row for row, session in enumerate(self.sessions)}
+
+    @cached_property
+    def columns(self) -> dict[str, int]:
+        """Each symbol's column."""
+        return {symbol: column for column, symbol in enumerate(self.symbols)}
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """The factors' ETFs in order of preference, and how the interest-rate ETF answers to yields."""
+
+    candidates: Mapping[str, tuple[str, ...]]
+    duration: float
+    convexity: float
+
+    @property
+    def etfs(self) -> list[str]:
+        """Every ETF that may stand for a factor."""
+        return sorted({symbol for symbols in self.candidates.values() for symbol in symbols})
+
+
+@dataclass(frozen=True)
+class StressScenario:
+    """A scenario as the seed has it; a replay's window runs from the close of `start` to the close of `end`.
+
+    The shocks of a replay are the constants that serve where stored prices do not reach.
+    """
+
+    scenario: Scenario
+    start: date | None = None
+    end: date | None = None
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """Which portfolios there are on which sessions, with equity, names, and the daily returns of their whole lives.
+
+    `equity` is dollars by session and portfolio, `position_counts` positions by session; `daily_returns`
+    (n_sessions, n_portfolios) has a row for each of `sessions`, from the earliest inception on, and a column for each
+    of `portfolios`.
+    """
+
+    portfolios: tuple[UUID, ...]
+    names: Mapping[UUID, str]
+    equity: Mapping[date, Mapping[UUID, float]]
+    position_counts: Mapping[date, int]
+    sessions: tuple[date, ...]
+    daily_returns: Floats
+
+    @cached_property
+    def rows(self) -> dict[date, int]:
+        """Each session's row of `daily_returns`."""
+        return {session: row for row, session in enumerate(self.sessions)}
+
+    @cached_property
+    def columns(self) -> dict[UUID, int]:
+        """Each portfolio's column of `daily_returns`."""
+        return {portfolio: column for column, portfolio in enumerate(self.portfolios)}
+
+
+class Position(NamedTuple):
+    """One position with a quantity on one session.
+
+    `symbol` is what it counts as in the panel: its own, an option's underlying's, None when private. `units` are signed
+    shares controlled (contracts × multiplier for options), `price` dollars per share as of `price_date` (None: never
+    priced), `market_value` dollars.
+    """
+
+    portfolio_id: UUID
+    position_id: UUID
+    symbol: str | None
+    units: float
+    price: float
+    price_date: date | None
+    market_value: float
+    is_option: bool
+    is_call: bool
+    strike: float | None
+    expiration: date | None
+    sector: str | None
+
+
+@dataclass(frozen=True)
+class Underlyings:
+    """Closes, splits and dividends of the underlyings of options."""
+
+    closes: Mapping[tuple[str, date], tuple[date, float]] = field(default_factory=dict)
+    splits: Mapping[str, list[tuple[date, float]]] = field(default_factory=dict)
+    dividends: Mapping[str, list[tuple[date, float]]] = field(default_factory=dict)
+
+    def spot(self, symbol: str, day: date) -> float:
+        """Last close at or before the day, in shares of the day, dollars; NaN without one."""
+        if (symbol, day) not in self.closes:
+            return float("nan")
+        price_date, close = self.closes[symbol, day]
+        return close / self._growth(symbol, price_date, day)
+
+    def dividend_yield(self, symbol: str, day: date) -> float:
+        """Dividends with an ex-date in the 365 days up to the day, in shares of the day, over the spot price."""
+        paid = sum(
+            amount / self._growth(symbol, ex_date, day)
+            for ex_date, amount in self.dividends.get(symbol, [])
+            if day - _DIVIDENDS_OF < ex_date <= day
+        )
+        return paid / self.spot(symbol, day)
+
+    def _growth(self, symbol: str, after: date, through: date) -> float:
+        """What one share has become by splits after one day up to another."""
+        ratios = [ratio for ex_date, ratio in self.splits.get(symbol, []) if after < ex_date <= through]
+        return float(np.prod(ratios))
+
+
+def read_definitions(conn: psycopg.Connection[Any]) -> Definitions:
+    """Read the seed `factor_definitions`; raises UserError for a factor that the models do not know, or none at all."""
+    rows = conn.execute(
+        "select factor, symbols, duration_years, convexity from analytics.factor_definitions"
+    ).fetchall()
+    candidates = {factor: tuple(symbols.split()) for factor, symbols, _, _ in rows}
+    if unknown := sorted(set(candidates) - set(FACTORS)):
+        raise UserError(
+            f"factor_definitions.csv names unknown factors {', '.join(unknown)}; there are: {', '.join(FACTORS)}"
+        )
+    duration, convexity = next(
+        (row[2:] for row in rows if row[0] == INTEREST_RATE and None not in row[2:]), (float("nan"), float("nan"))
+    )
+    ordered = {factor: candidates[factor] for factor in FACTORS if factor in candidates}
+    return Definitions(ordered, duration, convexity)
+
+
+def read_scenarios(conn: psycopg.Connection[Any]) -> list[StressScenario]:
+    """Read the seed `stress_test_scenarios`, in the order of their ids; raises UserError naming all that are unfit."""
+    rows = conn.execute(
+        """
+        select
+            scenario_id,
+            array_agg(factor order by factor),
+            array_agg(shock::float8 order by factor),
+            min(window_start),
+            max(window_end)
+        from analytics.stress_test_scenarios
+        group by scenario_id
+        order by scenario_id collate "C"
+        """
+    ).fetchall()
+    scenarios, problems = [], []
+    for scenario_id, factors, values, start, end in rows:
+        shocks = dict(zip(factors, values, strict=True))
+        is_replay = end is not None
+        rate_change = None if is_replay else shocks.pop(INTEREST_RATE, None)
+        scenario = Scenario(scenario_id, shocks, rate_change, is_replay)
+        problems += [f"stress_test_scenarios.csv: {scenario_id}: {problem}" for problem in scenario.problems()]
+        scenarios.append(StressScenario(scenario, start, end))
+    if problems:
+        raise UserError("\n".join(problems))
+    return scenarios
+
+
+def read_sector_seeds(conn: psycopg.Connection[Any]) -> list[str]:
+    """Which versions of the sector seeds the portfolios were rolled with."""
+    rows = conn.execute(
+        "select distinct sector_seeds_fingerprint from ops.roll_forward_state"
+        " where sector_seeds_fingerprint is not null order by sector_seeds_fingerprint"
+    )
+    return [version for (version,) in rows]
+
+
+def read_symbols(conn: psycopg.Connection[Any]) -> list[str]:
+    """Everything that portfolios hold or ever held and that has a market price: options' underlyings included."""
+    rows = conn.execute(
+        "select distinct coalesce(underlying_symbol, symbol) from raw.positions where investment_class <> 'PRIVATE'"
+    )
+    return [symbol for (symbol,) in rows]
+
+
+def read_returns(conn: psycopg.Connection[Any], symbols: Sequence[str], sessions: Sequence[date]) -> Panel:
+    """The panel of `daily_returns.total_return` over one session each; later prices than the last are not looked at."""
+    panel = Panel(tuple(sessions), tuple(sorted(set(symbols))), np.full((len(sessions), len(set(symbols))), np.nan))
+    if not sessions:
+        return panel
+    rows = conn.cursor(binary=True).execute(
+        """
+        with places as (
+            select session_date, row_number() over (order by session_date)::integer - 1 as place
+            from unnest(%s::date[]) as session_date
+        )
+        select daily_returns.symbol, array_agg(places.place), array_agg(daily_returns.total_return::float8)
+        from analytics.daily_returns
+        inner join places on daily_returns.value_date = places.session_date
+        where
+            daily_returns.symbol = any(%s)
+            and daily_returns.value_date between %s and %s
+            and daily_returns.gap_sessions = 1
+        group by daily_returns.symbol
+        """,
+        (list(sessions), list(panel.symbols), sessions[0], sessions[-1]),
+    )
+    for symbol, places, values in rows:
+        panel.returns[places, panel.columns[symbol]] = values
+    return panel
+
+
+def read_snapshots(conn: psycopg.Connection[Any], start: date, end: date, further: Sequence[date] = ()) -> Snapshots:
+    """The snapshots of all portfolios from `start` to `end` and on further days, and the returns that led to them."""
+    equity: dict[date, dict[UUID, float]] = {}
+    position_counts: Counter[date] = Counter()
+    rows = conn.execute(
+        "select snapshot_date, portfolio_id, equity_balance::float8, num_positions from analytics.portfolio_snapshots"
+        " where snapshot_date between %s and %s or snapshot_date = any(%s) order by snapshot_date, portfolio_id",
+        (start, end, list(further)),
+    )
+    end = max([end, *further])
+    for day, portfolio, balance, count in rows:
+        equity.setdefault(day, {})[portfolio] = balance
+        position_counts[day] += count
+    portfolios = sorted({portfolio for balances in equity.values() for portfolio in balances})
+    histories = (
+        conn.cursor(binary=True)
+        .execute(
+            """
+            select
+                snapshots.portfolio_id,
+                min(portfolios.name),
+                array_agg(snapshots.snapshot_date order by snapshots.snapshot_date),
+                array_agg(snapshots.daily_return::float8 order by snapshots.snapshot_date)
+            from analytics.portfolio_snapshots as snapshots
+            left join raw.portfolios as portfolios on snapshots.portfolio_id = portfolios.portfolio_id
+            where snapshots.snapshot_date <= %s and snapshots.portfolio_id = any(%s)
+            group by snapshots.portfolio_id
+            """,
+            (end, portfolios),
+        )
+        .fetchall()
+    )
+    earliest = min((history[2][0] for history in histories), default=end)
+    sessions = sessions_between(conn, earliest, end)
+    snapshots = Snapshots(
+        portfolios=tuple(portfolios),
+        names={portfolio: name or str(portfolio) for portfolio, name, _, _ in histories},
+        equity=equity,
+        position_counts=position_counts,
+        sessions=tuple(sessions),
+        daily_returns=np.full((len(sessions), len(portfolios)), np.nan),
+    )
+    for portfolio, _, days, returns in histories:
+        places = [snapshots.rows[day] for day in days]
+        snapshots.daily_returns[places, snapshots.columns[portfolio]] = np.array(returns, dtype=np.float64)
+    return snapshots
+
+
+def read_holdings(
+    conn: psycopg.Connection[Any], portfolios: Sequence[UUID], days: Sequence[date]
+) -> dict[date, list[Position]]:
+    """The positions with a quantity of these portfolios on each of these sessions, in a fixed order."""
+    holdings: dict[date, list[Position]] = {day: [] for day in days}
+    rows = conn.cursor(binary=True).execute(
+        """
+        select
+            held.value_date,
+            held.portfolio_id,
+            held.position_id,
+            case when positions.investment_class <> 'PRIVATE'
+                then coalesce(positions.underlying_symbol, positions.symbol)
+            end,
+            (held.quantity * held.multiplier)::float8,
+            held.price::float8,
+            held.price_date,
+            held.market_value::float8,
+            positions.investment_class = 'OPTIONS',
+            coalesce(positions.option_type = 'CALL', false),
+            positions.strike_price::float8,
+            positions.expiration_date,
+            sector_tags.name
+        from analytics.position_values as held
+        inner join raw.positions on held.position_id = positions.position_id
+        left join analytics.position_sector_tags as tagged on held.position_id = tagged.position_id
+        left join analytics.sector_tags on tagged.sector_tag_id = sector_tags.sector_tag_id
+        where
+            held.portfolio_id = any(%s)
+            and held.value_date between %s and %s
+            and held.value_date = any(%s)
+            and held.quantity <> 0
+        order by held.value_date, held.portfolio_id, held.position_id
+        """,
+        (list(portfolios), min(days), max(days), list(days)),
+    )
+    for day, *position in rows:
+        holdings[day].append(Position(*position))
+    return holdings
+
+
+def read_underlyings(conn: psycopg.Connection[Any], wanted: Sequence[tuple[str, date]]) -> Underlyings:
+    """What the valuation of options needs to know of their underlyings on these days."""
+    if not wanted:
+        return Underlyings()
+    symbols, days = zip(*sorted(set(wanted)), strict=True)
+    closes = conn.execute(
+        """
+        select wanted.symbol, wanted.day, last_price.price_date, last_price.close::float8
+        from unnest(%s::text[], %s::date[]) as wanted (symbol, day)
+        cross join lateral (
+            select price_date, close from raw.market_data_cache as prices
+            where prices.symbol = wanted.symbol and prices.price_date <= wanted.day
+            order by price_date desc
+            limit 1
+        ) as last_price
+        """,
+        (list(symbols), list(days)),
+    )
+    underlyings = Underlyings({(symbol, day): (priced, close) for symbol, day, priced, close in closes}, {}, {})
+    actions = conn.cursor(row_factory=namedtuple_row).execute(
+        "select symbol, ex_date, action_type, value::float8 from raw.corporate_actions where symbol = any(%s)"
+        " order by symbol, ex_date",
+        (list(set(symbols)),),
+    )
+    for action in actions:
+        kind = underlyings.splits if action.action_type == "SPLIT" else underlyings.dividends
+        kind.setdefault(action.symbol, []).append((action.ex_date, action.value))
+    return underlyings
+
+
+def read_states(conn: psycopg.Connection[Any], days: Sequence[date]) -> dict[tuple[date, UUID | None], tuple[str, str]]:
+    """What the results of these sessions rest on: (inputs, method) by (session, portfolio or None for symbols)."""
+    rows = conn.execute(
+        "select calculation_date, portfolio_id, inputs, method from ops.risk_state where calculation_date = any(%s)",
+        (list(days),),
+    )
+    return {(day, portfolio): (inputs, method) for day, portfolio, inputs, method in rows}
+
+
+def read_withdrawn(conn: psycopg.Connection[Any]) -> list[tuple[date, UUID | None]]:
+    """Results whose portfolio, or for symbols whose session, has no snapshot any more."""
+    return conn.execute(
+        """
+        select state.calculation_date, state.portfolio_id
+        from ops.risk_state as state
+        left join analytics.portfolio_snapshots as snapshots
+            on state.portfolio_id = snapshots.portfolio_id and state.calculation_date = snapshots.snapshot_date
+        where state.portfolio_id is not null and snapshots.portfolio_id is null
+        union all
+        select state.calculation_date, null
+        from ops.risk_state as state
+        where
+            state.portfolio_id is null
+            and not exists (
+                select from analytics.portfolio_snapshots as snapshots
+                where snapshots.snapshot_date = state.calculation_date
+            )
+        """
+    ).fetchall()

@@ -1,0 +1,157 @@
+"""European options: Black–Scholes value and delta, implied volatility, and the stock that an option counts as."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtr
+
+from python_models.statistics.conventions import Floats
+
+LOWEST_VOLATILITY = 1e-4
+HIGHEST_VOLATILITY = 10.0
+
+# Time value, as a share of the spot price, below which a price says nothing about volatility.
+LEAST_TIME_VALUE = 1e-10
+
+# Halvings of the range [LOWEST_VOLATILITY, HIGHEST_VOLATILITY]: enough for the last bit of a double.
+_HALVINGS = 60
+
+
+class OptionValue(NamedTuple):
+    """Value in dollars per share, and delta: its change per dollar of the underlying (call 0 to 1, put −1 to 0)."""
+
+    value: Floats
+    delta: Floats
+
+
+class OptionVolatility(NamedTuple):
+    """Annual volatility, and where it is from: "implied", "realized", or "" where there is none (then NaN)."""
+
+    volatility: Floats
+    source: np.ndarray
+
+
+def black_scholes(
+    spot: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    volatility: ArrayLike,
+    *,
+    is_call: ArrayLike,
+    rate: ArrayLike = 0.0,
+    dividend_yield: ArrayLike = 0.0,
+) -> OptionValue:
+    """Value and delta of European options (Black and Scholes 1973; continuous dividend yield: Merton 1973).
+
+    value = φ·(S·e^(−qT)·N(φ·d₁) − K·e^(−rT)·N(φ·d₂)), φ = 1 for a call and −1 for a put,
+    d₁ = ln(S·e^(−qT) / K·e^(−rT)) / (σ√T) + σ√T / 2, d₂ = d₁ − σ√T; delta = φ·e^(−qT)·N(φ·d₁).
+
+    Args:
+        spot: price of the underlying, dollars, zero or more.
+        strike: dollars, above zero.
+        years: time to expiry, calendar days / 365; zero or less is expired, and the value is intrinsic.
+        volatility: annual σ as a decimal; zero is the limit.
+        is_call: True for calls.
+        rate: continuous annual rate r.
+        dividend_yield: continuous annual yield q.
+
+    All broadcast against each other. NaN in, NaN out, but that an expired option needs no volatility.
+    """
+    spot, strike, years, volatility, rate, dividend_yield = (
+        np.asarray(each, float) for each in (spot, strike, years, volatility, rate, dividend_yield)
+    )
+    years = np.maximum(years, 0.0)
+    sign = np.where(is_call, 1.0, -1.0)
+    carry = np.exp(-dividend_yield * years)
+    held = spot * carry
+    owed = strike * np.exp(-rate * years)
+    deviation = np.where(years > 0, volatility, 0.0) * np.sqrt(years)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        d1 = np.log(held / owed) / deviation + deviation / 2.0
+    random = sign * (held * ndtr(sign * d1) - owed * ndtr(sign * (d1 - deviation)))
+    certain = np.maximum(sign * (held - owed), 0.0)
+    in_the_money = np.where(sign * (held - owed) > 0, 1.0, 0.0)
+    return OptionValue(
+        value=np.where(deviation == 0, certain, random),
+        delta=sign * carry * np.where(deviation == 0, in_the_money, ndtr(sign * d1)),
+    )
+
+
+def implied_volatility(
+    price: ArrayLike,
+    spot: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    *,
+    is_call: ArrayLike,
+    rate: ArrayLike = 0.0,
+    dividend_yield: ArrayLike = 0.0,
+) -> Floats:
+    """Annual volatility at which `black_scholes` gives the price, by bisection (the value rises with volatility).
+
+    Solved on the time value, which by put-call parity is the value of the option that is out of the money: a price
+    deep in the money keeps the digits that matter. Arguments as for `black_scholes`, `price` in dollars per share.
+
+    NaN where there is no such volatility between 0.01 % and 1000 %: an expired option, a price at or below what
+    exercise at expiry is worth today (to 1e-10 of the spot) or above the most the option can be worth, or a missing
+    input.
+    """
+    price, spot, strike, years, rate, dividend_yield, is_call = np.broadcast_arrays(
+        *(np.asarray(each, float) for each in (price, spot, strike, years, rate, dividend_yield)),
+        np.asarray(is_call, bool),
+    )
+    forward_gain = spot * np.exp(-dividend_yield * years) - strike * np.exp(-rate * years)
+    time_value = price - np.maximum(np.where(is_call, forward_gain, -forward_gain), 0.0)
+
+    def out_of_the_money(volatility: Floats) -> Floats:
+        return black_scholes(
+            spot, strike, years, volatility, is_call=forward_gain <= 0, rate=rate, dividend_yield=dividend_yield
+        ).value
+
+    low = np.full(price.shape, LOWEST_VOLATILITY)
+    high = np.full(price.shape, HIGHEST_VOLATILITY)
+    solvable = (
+        (years > 0)
+        & (time_value > LEAST_TIME_VALUE * spot)
+        & (time_value >= out_of_the_money(low))
+        & (time_value <= out_of_the_money(high))
+    )
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2.0
+        too_low = out_of_the_money(middle) < time_value
+        low = np.where(too_low, middle, low)
+        high = np.where(too_low, high, middle)
+    return np.where(solvable, (low + high) / 2.0, np.nan)
+
+
+def option_volatility(
+    price: ArrayLike,
+    spot: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    *,
+    is_call: ArrayLike,
+    realized_volatility: ArrayLike,
+    rate: ArrayLike = 0.0,
+    dividend_yield: ArrayLike = 0.0,
+) -> OptionVolatility:
+    """Volatility to value an option at: implied by its own last price, else the underlying's 63-session realized one.
+
+    `realized_volatility` is annual, NaN where unknown; the other arguments as for `implied_volatility`.
+    """
+    implied = implied_volatility(price, spot, strike, years, is_call=is_call, rate=rate, dividend_yield=dividend_yield)
+    realized = np.broadcast_to(np.asarray(realized_volatility, float), implied.shape)
+    return OptionVolatility(
+        volatility=np.where(np.isfinite(implied), implied, realized),
+        source=np.select([np.isfinite(implied), np.isfinite(realized)], ["implied", "realized"], ""),
+    )
+
+
+def delta_equivalent_value(delta: ArrayLike, spot: ArrayLike, units: ArrayLike) -> Floats:
+    """Dollars of the underlying that move like the option: delta × spot × units.
+
+    `units` are signed shares controlled (contracts × multiplier, negative when sold); a long put counts as a short
+    underlying.
+    """
+    return np.asarray(delta, float) * np.asarray(spot, float) * np.asarray(units, float)

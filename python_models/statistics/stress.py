@@ -1,0 +1,373 @@
+"""Stress tests: what a scenario does to the factors, and what that does to every portfolio."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import csr_array
+
+from python_models.statistics.conventions import Booleans, Floats, Integers, as_columns
+from python_models.statistics.covariance import correlation_from_covariance
+from python_models.statistics.factors import FACTORS, INTEREST_RATE, MARKET
+from python_models.statistics.options import black_scholes
+from python_models.statistics.portfolio_risk import Holdings
+
+LARGEST_RATE_CHANGE = 300.0
+LARGEST_SHOCK = 60.0
+LARGEST_CONDITION_NUMBER = 1e6
+
+NOTHING_SHOCKED = "no position has factor exposures"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A set of factor shocks.
+
+    Attributes:
+        scenario_id: the text that identifies it.
+        shocks: factor to its return as a decimal (−0.2 is −20 %): total return for Market and Interest Rate, excess
+            over the market for the style factors.
+        rate_change: parallel shift of the yield curve in basis points, instead of a return of Interest Rate.
+        is_replay: what all factors did in a dated window.
+    """
+
+    scenario_id: str
+    shocks: Mapping[str, float] = field(default_factory=dict)
+    rate_change: float | None = None
+    is_replay: bool = False
+
+    def problems(self) -> list[str]:
+        """Say everything that makes the scenario nonsense; empty when it is fit for use."""
+        found = [f"unknown factor {factor!r}" for factor in self.shocks if factor not in FACTORS]
+        found += [
+            f"the shock of {name} is not a number" for name, shock in self.shocks.items() if not np.isfinite(shock)
+        ]
+        found += [
+            f"{factor} can not lose more than 100 %"
+            for factor, shock in self.shocks.items()
+            if factor in (MARKET, INTEREST_RATE) and shock < -1.0
+        ]
+        if not self.shocks and self.rate_change is None:
+            found.append("no factor is shocked")
+        if self.rate_change is not None and not abs(self.rate_change) <= LARGEST_RATE_CHANGE:
+            found.append(f"a rate change of {self.rate_change:g} bp is beyond ±{LARGEST_RATE_CHANGE:g}")
+        if self.rate_change is not None and INTEREST_RATE in self.shocks:
+            found.append(f"{INTEREST_RATE} is shocked twice, by a return and by a rate change")
+        if self.is_replay:
+            shocked = set(self.shocks) | ({INTEREST_RATE} if self.rate_change is not None else set())
+            missing = [factor for factor in FACTORS if factor not in shocked]
+            found += [f"a replay shocks every factor: {', '.join(missing)} missing"] if missing else []
+        elif ("Value" in self.shocks) != ("Growth" in self.shocks):
+            found.append("Value and Growth are shocked together or not at all")
+        elif "Value" in self.shocks and not self.shocks["Value"] * self.shocks["Growth"] < 0:
+            found.append("Value and Growth are shocked in opposite directions")
+        return found
+
+
+@dataclass(frozen=True)
+class FactorShocks:
+    """What each scenario does to each factor, as returns (n_scenarios, n_factors).
+
+    `direct` has the shocked factors and zero elsewhere; `correlated` has also what the others are expected to do. A
+    row is NaN where `direct_reason` or `correlated_reason` (n_scenarios,) says why.
+    """
+
+    scenario_ids: tuple[str, ...]
+    factors: tuple[str, ...]
+    direct: Floats
+    correlated: Floats
+    direct_reason: np.ndarray
+    correlated_reason: np.ndarray
+
+
+@dataclass(frozen=True)
+class OptionPositions:
+    """The options among the holdings, to be revalued: parallel arrays (n_options,).
+
+    Attributes:
+        position: index of each in the arrays of `Holdings`, whose `value` is its delta-equivalent value.
+        units: signed shares controlled, contracts × multiplier.
+        spot: price of the underlying, dollars.
+        strike: dollars.
+        years: calendar days to expiry / 365.
+        volatility: annual, as `options.option_volatility` returns it.
+        is_call: True for calls.
+        rate: continuous annual rate, one number or (n_options,).
+        dividend_yield: continuous annual yield, one number or (n_options,).
+    """
+
+    position: Integers
+    units: Floats
+    spot: Floats
+    strike: Floats
+    years: Floats
+    volatility: Floats
+    is_call: Booleans
+    rate: Floats | float = 0.0
+    dividend_yield: Floats | float = 0.0
+
+
+@dataclass(frozen=True)
+class StressResults:
+    """Profit and loss of every portfolio in every scenario, dollars (n_portfolios, n_scenarios); losses are negative.
+
+    `factor_impacts` (n_portfolios, n_scenarios, n_factors) and `nonlinear` (floor and options) add up to
+    `correlated_pnl`, which less `direct_pnl` is `correlation_effect`; `stressed_equity` is equity +
+    `correlated_pnl`. `positions_excluded` (n_portfolios,) counts positions that the scenarios do not touch: private
+    ones and those without exposures. `reason` (n_portfolios, n_scenarios) says why something is NaN, "" where
+    nothing is.
+    """
+
+    direct_pnl: Floats
+    correlated_pnl: Floats
+    correlation_effect: Floats
+    stressed_equity: Floats
+    factor_impacts: Floats
+    nonlinear: Floats
+    positions_excluded: Integers
+    reason: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Conditions:
+    """What is needed of factors that are shocked together, to expect something of the others.
+
+    `shocked` and `others` are places; `correlation` and `deviation` (daily) are of the shocked ones and
+    `towards_others` (n_others, n_shocked) is the covariance. `reason` says why nothing can be expected, "" if it can.
+    """
+
+    shocked: Integers
+    others: Integers
+    correlation: Floats
+    deviation: Floats
+    towards_others: Floats
+    reason: str
+
+
+def rate_change_return(basis_points: ArrayLike, *, duration: float, convexity: float) -> Floats:
+    """Return of the bond ETF (TLT) when yields shift: −D·Δy + ½·C·Δy², Δy as a decimal (Fisher and Weil 1971).
+
+    Args:
+        basis_points: parallel shift, measured at the 10-year; positive when yields rise.
+        duration: D in years.
+        convexity: C in years².
+    """
+    change = np.asarray(basis_points, float) / 10_000.0
+    return -duration * change + 0.5 * convexity * change**2
+
+
+def replay_shocks(returns: ArrayLike, symbols: Sequence[str], chosen: Mapping[str, str]) -> dict[str, float]:
+    """What the factors did in a past window.
+
+    Market and Interest Rate: the compounded total return of their ETFs, Π(1 + r) − 1. A style factor: its ETF's
+    compounded return minus the Market's.
+
+    A factor is absent where one of its ETFs lacks a return in the window: documented constants serve there.
+
+    Args:
+        returns: daily total returns of the window's sessions alone (n_sessions, n_symbols).
+        symbols: names of the columns.
+        chosen: factor to ETF.
+    """
+    returns = as_columns(returns)
+    columns = {symbol: column for column, symbol in enumerate(symbols)}
+    compounded = {
+        factor: float(np.prod(1.0 + returns[:, columns[etf]]) - 1.0)
+        for factor, etf in chosen.items()
+        if etf in columns and len(returns) and np.isfinite(returns[:, columns[etf]]).all()
+    }
+    shocks = {}
+    for factor, total in compounded.items():
+        if factor in (MARKET, INTEREST_RATE):
+            shocks[factor] = total
+        elif MARKET in compounded:
+            shocks[factor] = total - compounded[MARKET]
+    return shocks
+
+
+def factor_shocks(
+    scenarios: Sequence[Scenario],
+    factors: Sequence[str],
+    covariance: ArrayLike,
+    *,
+    duration: float,
+    convexity: float,
+) -> FactorShocks:
+    """Turn scenarios into returns of all factors.
+
+    Factors that a scenario does not shock move by their conditional expectation given those that it does,
+    Σ_os·Σ_ss⁻¹·s (Kupiec 1998). That is trusted no further than the data reach: `correlated` is NaN, with the reason,
+    where the shocks exceed 60 daily standard deviations (√(s'·Σ_ss⁻¹·s)) or Σ_ss as a correlation matrix has a
+    condition number over 1e6. The rule holds for every scenario, also one that shocks all factors, whose `direct` part
+    is then the same without that guard.
+
+    Args:
+        scenarios: to be applied.
+        factors: names of the factors that symbols have exposures to. A scenario that shocks another has no result
+            at all.
+        covariance: equally weighted daily covariance of those factors (n_factors, n_factors), NaN where there is none.
+        duration: of the bond ETF, for scenarios with a rate change.
+        convexity: of the bond ETF.
+    """
+    factors = tuple(factors)
+    covariance = np.asarray(covariance, float)
+    shape = (len(scenarios), len(factors))
+    direct, correlated = np.zeros(shape), np.zeros(shape)
+    direct_reason, correlated_reason = [], []
+    # many scenarios shock the same factors
+    conditions = cache(lambda shocked: _condition_on(shocked, covariance))
+    for row, scenario in enumerate(scenarios):
+        shocks = dict(scenario.shocks)
+        if scenario.rate_change is not None:
+            shocks[INTEREST_RATE] = float(
+                rate_change_return(scenario.rate_change, duration=duration, convexity=convexity)
+            )
+        missing = [factor for factor in shocks if factor not in factors]
+        if missing:
+            reason = expected_reason = f"no returns for factor {', '.join(missing)}"
+            direct[row] = correlated[row] = np.nan
+        else:
+            reason = ""
+            shocked = [factors.index(factor) for factor in shocks]
+            direct[row, shocked] = list(shocks.values())
+            correlated[row], expected_reason = _conditional_expectation(direct[row], conditions(tuple(shocked)))
+        direct_reason.append(reason)
+        correlated_reason.append(expected_reason)
+    return FactorShocks(
+        scenario_ids=tuple(scenario.scenario_id for scenario in scenarios),
+        factors=factors,
+        direct=direct,
+        correlated=correlated,
+        direct_reason=np.array(direct_reason, dtype=np.str_),
+        correlated_reason=np.array(correlated_reason, dtype=np.str_),
+    )
+
+
+def stress_test(
+    holdings: Holdings, betas: ArrayLike, shocks: FactorShocks, options: OptionPositions | None = None
+) -> StressResults:
+    """Apply factor shocks to all portfolios.
+
+    A symbol's stressed return is Σ_f β_f·s_f, not below −100 %; a position's P&L is value × that return, so that a
+    short gains what a long loses. Options are revalued by Black–Scholes at the stressed price of their underlying,
+    volatility unchanged: P&L = units × (stressed model value − model value now). The linear part, value·β_f·s_f
+    with an option at its delta-equivalent value, is attributed to the factors, the rest to `nonlinear`.
+
+    Args:
+        holdings: of all portfolios; positions without a symbol, a value or betas are not shocked, and counted.
+        betas: joint (ridge) betas (n_symbols, n_factors) in the order of `shocks.factors`; NaN where a symbol has none.
+        shocks: as `factor_shocks` returns them.
+        options: the holdings' options; one without volatility (before its expiry) is not shocked, and counted.
+
+    A portfolio without positions loses nothing; one whose positions are all excluded has no result (NaN).
+    """
+    betas = as_columns(betas)
+    if betas.shape[1] != len(shocks.factors):
+        raise ValueError(f"betas to {betas.shape[1]} factors, shocks of {len(shocks.factors)}")
+    positions = holdings.covered(np.isfinite(betas).all(axis=1) & (betas.shape[1] > 0))
+    is_option = np.zeros(len(positions), bool)
+    if options is not None:
+        is_option[options.position] = True
+        positions[options.position] &= np.isfinite(_model_value(options, options.spot))
+    stocks = holdings.net_values(positions & ~is_option)
+    exposure = holdings.net_values(positions) @ np.nan_to_num(betas)
+    betas = np.nan_to_num(betas)
+
+    def respond(factor_returns: Floats) -> tuple[Floats, Floats]:
+        """Linear P&L by factor (n_portfolios, n_scenarios, n_factors), and the rest (n_portfolios, n_scenarios)."""
+        linear = exposure[:, None, :] * factor_returns[None, :, :]
+        symbol_returns = betas @ factor_returns.T
+        floored = np.maximum(symbol_returns, -1.0)
+        rest = stocks @ (floored - symbol_returns)
+        if options is not None:
+            rest = rest + _option_rest(holdings, options, positions, symbol_returns, floored)
+        return linear, rest
+
+    direct_linear, direct_rest = respond(shocks.direct)
+    linear, rest = respond(shocks.correlated)
+    nothing = ((holdings.count(positions) == 0) & ~holdings.is_empty)[:, None]
+    no_direct = nothing | (shocks.direct_reason != "")
+    no_correlated = nothing | (shocks.correlated_reason != "")
+    direct_pnl = np.where(no_direct, np.nan, direct_linear.sum(axis=2) + direct_rest)
+    factor_impacts = np.where(no_correlated[:, :, None], np.nan, linear)
+    nonlinear = np.where(no_correlated, np.nan, rest)
+    correlated_pnl = factor_impacts.sum(axis=2) + nonlinear
+    return StressResults(
+        direct_pnl=direct_pnl,
+        correlated_pnl=correlated_pnl,
+        correlation_effect=correlated_pnl - direct_pnl,
+        stressed_equity=np.asarray(holdings.equity, float)[:, None] + correlated_pnl,
+        factor_impacts=factor_impacts,
+        nonlinear=nonlinear,
+        positions_excluded=holdings.count(~positions),
+        reason=np.where(nothing, NOTHING_SHOCKED, shocks.correlated_reason),
+    )
+
+
+def _condition_on(shocked: Sequence[int], covariance: Floats) -> _Conditions:
+    """Find out what factors that are shocked together say of the others."""
+    among = covariance[np.ix_(shocked, shocked)]
+    correlation = correlation_from_covariance(among)
+    reason = ""
+    if not np.isfinite(covariance).all():
+        reason = "no covariance of the factors"
+    elif not np.isfinite(correlation).all():
+        reason = "a shocked factor has not moved"
+    elif shocked and not (condition := np.linalg.cond(correlation)) <= LARGEST_CONDITION_NUMBER:
+        reason = f"the shocked factors are nearly one (condition number {condition:.1e})"
+    others = np.setdiff1d(np.arange(len(covariance)), shocked)
+    return _Conditions(
+        shocked=np.array(shocked, dtype=np.intp),
+        others=others,
+        correlation=correlation,
+        deviation=np.sqrt(np.diag(among)),
+        towards_others=covariance[np.ix_(others, shocked)],
+        reason=reason,
+    )
+
+
+def _conditional_expectation(shock: Floats, given: _Conditions) -> tuple[Floats, str]:
+    """Fill the factors that are not shocked with their expectation; NaN and the reason where it can not be trusted."""
+    nothing = np.full_like(shock, np.nan)
+    if given.reason:
+        return nothing, given.reason
+    # solved in standard deviations, where the condition number is the one that was checked
+    sizes = shock[given.shocked] / given.deviation
+    weights = np.linalg.solve(given.correlation, sizes)
+    sigmas = float(np.sqrt(max(sizes @ weights, 0.0)))
+    if sigmas > LARGEST_SHOCK:
+        rounded_up = math.ceil(sigmas * 10) / 10
+        return nothing, f"the shocks are {rounded_up:.1f} daily standard deviations, more than {LARGEST_SHOCK:g}"
+    expected = shock.copy()
+    expected[given.others] = given.towards_others @ (weights / given.deviation)
+    return expected, ""
+
+
+def _model_value(options: OptionPositions, spot: ArrayLike) -> Floats:
+    """Value per share at the prices `spot` of the underlyings, (n_options,) or (n_scenarios, n_options)."""
+    return black_scholes(
+        spot,
+        options.strike,
+        options.years,
+        options.volatility,
+        is_call=options.is_call,
+        rate=options.rate,
+        dividend_yield=options.dividend_yield,
+    ).value
+
+
+def _option_rest(
+    holdings: Holdings, options: OptionPositions, positions: Booleans, symbol_returns: Floats, floored: Floats
+) -> Floats:
+    """P&L of options beyond delta × move, by portfolio and scenario (n_portfolios, n_scenarios)."""
+    used = positions[options.position]
+    position = options.position[used]
+    symbol = holdings.symbol[position]
+    stressed_spot = options.spot * (1.0 + floored[holdings.symbol[options.position]].T)
+    change = (_model_value(options, stressed_spot) - _model_value(options, options.spot)).T[used]
+    rest = options.units[used, None] * change - holdings.value[position, None] * symbol_returns[symbol]
+    place = (holdings.portfolio[position], np.arange(len(position)))
+    return csr_array((np.ones(len(position)), place), shape=(holdings.n_portfolios, len(position))) @ rest

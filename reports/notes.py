@@ -1,0 +1,94 @@
+"""What a page says of the numbers that are missing or rest on little: what, why, and what to do."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from reports import words
+from reports.view import RiskView
+
+
+def notes(view: RiskView) -> list[str]:
+    """Return one sentence for everything that is missing from the page; empty where nothing is."""
+    return [*_of_holdings(view), *(_of_results(view) if view.risk else [_no_results(view)]), *_of_sectors(view)]
+
+
+def _of_holdings(view: RiskView) -> list[str]:
+    found = []
+    if not view.holdings:
+        found.append("The portfolio holds nothing but cash on this day.")
+    stale = [
+        f"{holding.symbol} ({'at cost, never priced' if holding.price_date is None else f'of {holding.price_date}'})"
+        for holding in view.holdings
+        if holding.is_stale
+    ]
+    if stale:
+        found.append(f"Valued at an old price: {words.and_more(stale)}. A run with newer prices puts it right.")
+    if view.snapshot.equity_balance <= 0:
+        found.append("Equity is not positive: no weights, betas and volatilities of it; what is in dollars stands.")
+    return found
+
+
+def _no_results(view: RiskView) -> str:
+    there_are = f" There are results from {view.risk_from} to {view.risk_to}." if view.risk_from else ""
+    what_to_do = "The demo computes its last sessions only." if view.demo else f"Compute it: {view.analytics_command}"
+    return f"No risk has been computed for {view.day}.{there_are} {what_to_do}"
+
+
+def _of_results(view: RiskView) -> list[str]:
+    if not view.holdings:
+        return []
+    found = []
+    # said once for all of them
+    has_equity = view.snapshot.equity_balance > 0
+    if view.risk.reason and has_equity:
+        found.append(f"Risk: {view.risk.reason}.")
+    if view.risk.quality_flag != "full_history" and has_equity:
+        returns = words.count(view.risk.observations, "return")
+        found.append(f"Volatilities rest on {words.flag(view.risk.quality_flag)} ({returns} of 252).")
+    without: dict[str, list[str]] = defaultdict(list)
+    for holding in view.holdings:
+        if holding.contribution_vol is None:
+            why = "private" if holding.investment_class == "PRIVATE" else words.flag(holding.quality_flag)
+            without[why].append(holding.symbol)
+    if view.risk.positions_without:
+        left_out = "; ".join(f"{words.and_more(symbols)} ({why})" for why, symbols in without.items())
+        lots = words.count(view.risk.positions_without, "position")
+        found.append(f"No factor betas for {lots}, left out of factors, contributions and stress: {left_out}.")
+    if not view.exposures_of("ridge"):
+        found.append("No factor model: the factor ETFs have too few returns. Bring their prices and run again.")
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for exposure in view.exposures:
+        if exposure.reason and has_equity:
+            reasons[exposure.reason].append(exposure.factor)
+    found += [
+        f"No exposure to {words.and_more(list(dict.fromkeys(factors)))}: {why}." for why, factors in reasons.items()
+    ]
+    return found + _of_scenarios(view) + _of_correlations(view)
+
+
+def _of_scenarios(view: RiskView) -> list[str]:
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for scenario in view.scenarios:
+        if scenario.reason:
+            reasons[scenario.reason].append(scenario.name)
+    if not view.scenarios:
+        return ["No stress scenario has a result: there are no factors to shock."]
+    return [f"No correlated P&L of {words.and_more(names)}: {why}." for why, names in reasons.items()]
+
+
+def _of_correlations(view: RiskView) -> list[str]:
+    correlations = view.correlations
+    if correlations is None or correlations.overall_correlation is None:
+        return ["No correlations: they take two holdings with 30 common returns."]
+    if correlations.positions_excluded:
+        symbols = words.count(correlations.positions_excluded, "symbol")
+        return [f"{symbols} left out of the correlations: too little common history."]
+    return []
+
+
+def _of_sectors(view: RiskView) -> list[str]:
+    unclassified = [holding.symbol for holding in view.holdings if holding.sector is None]
+    if not unclassified:
+        return []
+    return [f"No sector is known of {words.and_more(unclassified)}: sector_tags.csv can tell it."]

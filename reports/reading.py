@@ -1,0 +1,203 @@
+"""The only reader: one portfolio and session from `analytics`, in a fixed number of statements.
+
+Only the names of portfolios come from elsewhere: they are inputs, in `raw`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import date
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.numeric import FloatLoader
+
+from reports import view
+from reports.view import RiskView
+from warehouse.errors import UserError
+
+FACTORS = (
+    *("Market", "Interest Rate", "Value", "Growth", "Momentum", "Quality", "Size", "Low Volatility"),
+    "Growth-Value",
+)
+SESSIONS_READ = 252
+SYMBOLS_CORRELATED = 40
+
+Row = TypeVar("Row")
+
+_OF_PORTFOLIO = "where portfolio_id = %(portfolio_id)s and calculation_date = %(day)s"
+_SNAPSHOT = "from analytics.portfolio_snapshots where portfolio_id = %(portfolio_id)s and snapshot_date = %(day)s"
+# The peak is one of the chain-linked returns and counts the start as one, as `max_drawdown` does.
+_SESSIONS = """
+    from (
+        select
+            snapshot_date as session_date, equity_balance, daily_pnl, daily_capital_flow,
+            (1 + cumulative_return) / (1 + greatest(0, max(cumulative_return) over (order by snapshot_date))) - 1
+                as drawdown
+        from analytics.portfolio_snapshots
+        where portfolio_id = %(portfolio_id)s and snapshot_date <= %(day)s
+    ) as history
+    order by session_date desc
+    limit %(limit)s
+"""
+_EXPOSURES = f"from analytics.portfolio_factor_exposures {_OF_PORTFOLIO}"
+_RISK = f"from analytics.portfolio_risk_metrics {_OF_PORTFOLIO}"
+_RISK_SPAN = """
+    select min(calculation_date), max(calculation_date)
+    from analytics.portfolio_risk_metrics
+    where portfolio_id = %(portfolio_id)s
+"""
+_HOLDINGS = """
+    from (
+        select
+            held.symbol,
+            coalesce(positions.underlying_symbol, held.symbol) as market_symbol,
+            coalesce(positions.investment_class, 'PUBLIC') as investment_class,
+            min(tags.name) as sector,
+            count(*) as lots,
+            sum(held.market_value) as market_value,
+            sum(held.unrealized_pnl) as unrealized_pnl,
+            sum(held.daily_pnl) as daily_pnl,
+            bool_or(held.is_stale) as is_stale,
+            min(held.price_date) as price_date,
+            sum(contributions.contribution_vol) as contribution_vol,
+            sum(contributions.contribution_share) as contribution_share
+        from analytics.position_values as held
+        left join analytics.positions as positions on held.position_id = positions.position_id
+        left join analytics.position_sector_tags as position_tags on held.position_id = position_tags.position_id
+        left join analytics.sector_tags as tags on position_tags.sector_tag_id = tags.sector_tag_id
+        left join analytics.position_risk_contributions as contributions
+            on held.position_id = contributions.position_id and held.value_date = contributions.calculation_date
+        where held.portfolio_id = %(portfolio_id)s and held.value_date = %(day)s and held.quantity <> 0
+        group by held.symbol, positions.underlying_symbol, positions.investment_class
+    ) as holdings
+    left join lateral (
+        select min(exposures.quality_flag) as quality_flag
+        from analytics.symbol_factor_exposures as exposures
+        where
+            exposures.calculation_date = %(day)s
+            and exposures.symbol = holdings.market_symbol
+            and exposures.model = 'ridge'
+            and holdings.investment_class <> 'PRIVATE'
+    ) as betas on true
+    order by abs(market_value) desc, symbol
+"""
+_SCENARIOS = f"""
+    from (select * from analytics.stress_test_results {_OF_PORTFOLIO}) as results
+    inner join (
+        select scenario_id, min(name) as name, min(category) as category, min(description) as description
+        from analytics.stress_test_scenarios
+        group by scenario_id
+    ) as scenarios using (scenario_id)
+    order by coalesce(correlated_pnl, direct_pnl), name
+"""
+_SECTORS = """
+    from analytics.portfolio_sector_exposures
+    where portfolio_id = %(portfolio_id)s and value_date = %(day)s
+    order by weight desc nulls last, market_value desc, sector
+"""
+_CORRELATIONS = f"from analytics.correlation_calculations {_OF_PORTFOLIO}"
+_CLUSTERS = f"""
+    from (select * from analytics.correlation_clusters {_OF_PORTFOLIO}) as clusters
+    inner join (
+        select cluster_number, array_agg(symbol order by symbol) as symbols
+        from analytics.correlation_cluster_positions {_OF_PORTFOLIO}
+        group by cluster_number
+    ) as members using (cluster_number)
+    order by cluster_number
+"""
+_PAIRS = """
+    from analytics.pairwise_correlations
+    where
+        calculation_date = %(day)s
+        and symbol_1 = any(%(symbols)s) and symbol_2 = any(%(symbols)s)
+        and correlation is not null
+    order by symbol_1, symbol_2
+"""
+
+
+def read_view(conn: psycopg.Connection[Any], handle: str, day: date | None = None, *, demo: bool = False) -> RiskView:
+    """Read the page of the portfolio that a name or id means, on a session or the last one rolled.
+
+    All statements see the tables as of one moment. Raises UserError where there is no such portfolio or snapshot.
+    """
+    with conn.transaction():
+        conn.execute("set transaction isolation level repeatable read, read only")
+        portfolio_id, name = _find_portfolio(conn, handle, demo)
+        session = _find_session(conn, portfolio_id, name, day, demo)
+        parameters = {"portfolio_id": portfolio_id, "day": session}
+
+        def rows(kind: type[Row], statement: str, **more: Any) -> list[Row]:
+            cursor = conn.cursor(row_factory=class_row(kind))
+            cursor.adapters.register_loader("numeric", FloatLoader)
+            columns = ", ".join(field.name for field in fields(kind))
+            return cursor.execute(f"select {columns} {statement}", {**parameters, **more}).fetchall()
+
+        exposures = rows(view.Exposure, _EXPOSURES)
+        holdings = rows(view.Holding, _HOLDINGS)
+        largest = list(dict.fromkeys(holding.market_symbol for holding in holdings))[:SYMBOLS_CORRELATED]
+        risk_from, risk_to = conn.execute(_RISK_SPAN, parameters).fetchone()
+        return RiskView(
+            portfolio_id=portfolio_id,
+            name=name,
+            snapshot=rows(view.Snapshot, _SNAPSHOT)[0],
+            sessions=rows(view.Session, _SESSIONS, limit=SESSIONS_READ)[::-1],
+            exposures=sorted(exposures, key=lambda exposure: (exposure.model, _place(exposure.factor))),
+            risk=next(iter(rows(view.Risk, _RISK)), None),
+            holdings=holdings,
+            scenarios=rows(view.Scenario, _SCENARIOS),
+            sectors=rows(view.Sector, _SECTORS),
+            correlations=next(iter(rows(view.Correlations, _CORRELATIONS)), None),
+            clusters=rows(view.Cluster, _CLUSTERS),
+            pairs=rows(view.Pair, _PAIRS, symbols=largest),
+            risk_from=risk_from,
+            risk_to=risk_to,
+            demo=demo,
+        )
+
+
+def _find_portfolio(conn: psycopg.Connection[Any], handle: str, demo: bool) -> tuple[UUID, str]:
+    portfolios = conn.execute(
+        "select portfolio_id, name from raw.portfolios where deleted_at is null order by name"
+    ).fetchall()
+    if not portfolios:
+        first = "the demo has not been run: `python run_nightly.py demo`"
+        raise UserError(
+            first if demo else "no portfolio is loaded: load some first with `python run_nightly.py load DIR`"
+        )
+    by_handle = {str(portfolio_id): (portfolio_id, name) for portfolio_id, name in portfolios}
+    by_handle |= {name: (portfolio_id, name) for portfolio_id, name in portfolios}
+    if handle not in by_handle and handle.lower() in by_handle:
+        handle = handle.lower()
+    if handle not in by_handle:
+        raise UserError(f"{handle}: no such portfolio; there are: {', '.join(name for _, name in portfolios)}")
+    return by_handle[handle]
+
+
+def _find_session(conn: psycopg.Connection[Any], portfolio_id: UUID, name: str, day: date | None, demo: bool) -> date:
+    (is_built,) = conn.execute("select to_regclass('analytics.portfolio_snapshots') is not null").fetchone()
+    before = after = None
+    if is_built:
+        before, after = conn.execute(
+            """
+            select
+                max(snapshot_date) filter (where snapshot_date <= coalesce(%(day)s::date, 'infinity')),
+                min(snapshot_date) filter (where snapshot_date > %(day)s::date)
+            from analytics.portfolio_snapshots
+            where portfolio_id = %(portfolio_id)s
+            """,
+            {"day": day, "portfolio_id": portfolio_id},
+        ).fetchone()
+    if before is None and after is None:
+        command = "demo" if demo else "backfill"
+        raise UserError(f"{name} has no snapshot yet: `python run_nightly.py {command}` rolls it forward")
+    if day is not None and before != day:
+        nearest = " and ".join(str(each) for each in (before, after) if each)
+        raise UserError(f"--date {day}: {name} has no snapshot of that day; nearest: {nearest}")
+    return before
+
+
+def _place(factor: str) -> tuple[int, str]:
+    return (FACTORS.index(factor) if factor in FACTORS else len(FACTORS), factor)

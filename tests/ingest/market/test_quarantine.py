@@ -1,0 +1,168 @@
+import json
+from decimal import Decimal
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from ingest.market.quarantine import accept_rejected, list_rejected
+from ingest.providers.base import Answer, Outcome
+from nightly import cli
+from tests.ingest.market.test_live_chain import book, closes_of, night, sessions, split, yahoo  # noqa: F401
+from tests.ingest.market.test_market_data import ACTIONS, PRICES, all_rows, closes
+from tests.ingest.market_book import day, write_folder
+from warehouse.errors import UserError
+from warehouse.locks import run_lock
+
+
+def ids(conn):
+    return {(row.symbol, str(row.row_date)): row.id for row in list_rejected(conn)}
+
+
+def test_an_accepted_bar_is_stored_with_its_source_and_not_refused_again(conn, night, sessions, yahoo):  # noqa: F811
+    night(sessions[59], yahoo)
+    yahoo.closes["AAPL"] = split(sessions, 60, 10)  # a crash that is one
+    yahoo.say("SPY", [sessions[60]], [38600])
+    night(sessions[60], yahoo)
+    listed = list_rejected(conn)
+    assert [(row.symbol, row.row_date, row.source, row.offered, row.stored) for row in sorted(listed)] == [
+        ("AAPL", sessions[60], "yahoo", "10.600000", None),
+        ("SPY", sessions[60], "yahoo", "38600.000000", None),
+    ]
+    assert [row.symbol for row in list_rejected(conn, symbol="SPY")] == ["SPY"]
+    assert list_rejected(conn, source="fmp") == []
+    number = ids(conn)["AAPL", str(sessions[60])]
+    assert accept_rejected(conn, [number]) == [f"{number}: AAPL {sessions[60]}: stored the close 10.600000 from yahoo"]
+    assert closes_of(conn)[sessions[60]] == 10.6
+    # the roll-forward learns of it
+    assert conn.execute(
+        "select count(*) from ops.input_changes where symbol = 'AAPL' and from_date = %s", [sessions[60]]
+    ).fetchone() == (1,)
+    report = night(sessions[61], yahoo)
+    assert [row.symbol for row in report.rejected] == ["SPY"]
+    assert closes_of(conn)[sessions[61]] == 10.61
+    with pytest.raises(UserError, match=f"^{number}: it was accepted before$"):
+        accept_rejected(conn, [number])
+
+
+def test_a_bar_that_contradicts_itself_can_be_accepted_too(conn, night, sessions, tmp_path):  # noqa: F811
+    provider = write_folder(
+        tmp_path,
+        prices=PRICES + f"AAPL,{sessions[59]},23,22,21,23,-5\nSPY,{sessions[59]},,,,380,\n",
+        actions=ACTIONS,
+    )
+    assert len(night(sessions[59], provider).rejected) == 1
+    accept_rejected(conn, list(ids(conn).values()))
+    stored = conn.execute(
+        "select high::float, close::float, volume, source from raw.market_data_cache where symbol = 'AAPL'"
+    )
+    assert stored.fetchall() == [(22, 23, None, "files")]
+    before = all_rows(conn)
+    assert night(sessions[59], provider).rejected == []
+    assert all_rows(conn) == before
+    # another value is another matter
+    write_folder(tmp_path, prices=PRICES + f"AAPL,{sessions[59]},24,22,21,24,-5\nSPY,{sessions[59]},,,,380,\n")
+    assert len(night(sessions[59], provider).rejected) == 1
+
+
+def test_what_replaces_another_price_leaves_a_trace(conn, night, sessions, yahoo):  # noqa: F811
+    night(sessions[59], yahoo)
+    yahoo.say("AAPL", [sessions[58]], [53])
+    night(sessions[60], yahoo)
+    (row,) = list_rejected(conn)
+    assert (row.offered, float(row.stored)) == ("53.000000", 105.8)
+    accept_rejected(conn, [row.id])
+    assert closes_of(conn)[sessions[58]] == 53
+    traces = conn.execute("select price_date, old_close::float, reason from ops.price_restatements").fetchall()
+    assert traces == [(sessions[58], 105.8, "accepted by a person")]
+    assert night(sessions[61], yahoo).rejected == []
+
+
+def test_a_history_that_was_put_aside_is_fetched_again_once_accepted(conn, night, sessions, yahoo):  # noqa: F811
+    night(sessions[59], yahoo)
+    yahoo.closes["AAPL"] = {session: float(close) / 2 for session, close in yahoo.closes["AAPL"].items()}
+    night(sessions[60], yahoo)
+    (row,) = list_rejected(conn)
+    (line,) = accept_rejected(conn, [row.id])
+    assert line == f"{row.id}: AAPL: the next night fetches its history from yahoo again, as a whole"
+    assert closes_of(conn)[sessions[59]] == 105.9
+    # where that does not succeed, the word still holds on the night after
+    ask = yahoo.fetch_prices
+
+    def only_once(wants):
+        reply = ask(wants)
+        yahoo.trouble["AAPL"] = Answer(Outcome.UNREACHABLE)
+        return reply
+
+    yahoo.fetch_prices = only_once
+    assert night(sessions[61], yahoo).refetched == {}
+    yahoo.fetch_prices = ask
+    yahoo.trouble.clear()
+    report = night(sessions[62], yahoo)
+    assert (list(report.refetched), report.rejected) == (["AAPL"], [])
+    assert closes_of(conn)[sessions[30]] == 51.5
+    # for this once
+    assert list_rejected(conn) == []
+
+
+def test_an_accepted_action_is_stored_as_its_source_gave_it(conn):
+    conn.execute(
+        "insert into ops.rejected_rows (source, relation, symbol, row_date, reason, payload) values"
+        " ('yahoo', 'corporate_actions', 'AAPL', '2021-03-02', 'a dividend in CAD, and only USD is handled', %s)",
+        [Jsonb({"action_type": "DIVIDEND", "value": "0.25"})],
+    )
+    (row,) = list_rejected(conn)
+    assert accept_rejected(conn, [row.id]) == [f"{row.id}: AAPL 2021-03-02: stored the dividend 0.25 from yahoo"]
+    stored = conn.execute("select symbol, ex_date, action_type, value::float, source from raw.corporate_actions")
+    assert stored.fetchall() == [("AAPL", day("2021-03-02"), "DIVIDEND", 0.25, "yahoo")]
+    assert (list_rejected(conn)[0].stored, list_rejected(conn)[0].accepted) == (Decimal("0.25"), True)
+
+
+def test_what_cannot_be_stored_is_refused_as_a_whole(conn, night, sessions, tmp_path):  # noqa: F811
+    provider = write_folder(
+        tmp_path,
+        prices=PRICES
+        + closes("AAPL", "2021-03-01", "0")
+        + f"AAPL,{day('2021-02-27')},,,,20,\nSPY,2021-03-01,,,,x,\n"
+        + f"SPY,{sessions[58]},5,4,3,5,\n",
+        actions=ACTIONS + "AAPL,2021-03-01,SPLIT,0\n",
+    )
+    night(sessions[59], provider)
+    numbers = [row.id for row in sorted(list_rejected(conn))]
+    with pytest.raises(UserError) as refused:
+        accept_rejected(conn, [*numbers, 99])
+    text = str(refused.value)
+    for problem in (
+        "AAPL: close: 0.000000 is no price, and cannot be stored",
+        "AAPL: value: 0 is no split (positive and finite), and cannot be stored",
+        "2021-02-27: not a session that has closed",
+        "SPY: it could not be read: mend it at its source",
+        "99: there is no such row",
+    ):
+        assert problem in text
+    assert conn.execute("select count(*) from ops.rejected_rows where accepted_at is not null").fetchone() == (0,)
+    assert conn.execute("select count(*) from raw.market_data_cache").fetchone() == (0,)
+
+
+def test_the_commands(conn, database, night, sessions, yahoo, monkeypatch, capsys):  # noqa: F811
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    assert cli.main(["quarantine"]) == 0
+    assert capsys.readouterr().out == "nothing was refused\n"
+    night(sessions[59], yahoo)
+    yahoo.say("AAPL", [sessions[60]], [10600])
+    night(sessions[60], yahoo)
+    assert cli.main(["quarantine", "--symbol", "aapl", "--source", "yahoo"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    for text in (str(sessions[60]), "10600.000000", "about a", "quarantine accept ID"):
+        assert text in out
+    assert cli.main(["quarantine", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["symbol"], row["row_date"], row["stored"], row["accepted"]) == ("AAPL", str(sessions[60]), None, False)
+    with run_lock(conn, "run 7"):
+        assert cli.main(["quarantine", "accept", str(row["id"])]) == 2
+    assert "another run holds the lock: run 7" in capsys.readouterr().err
+    assert cli.main(["quarantine", "accept", str(row["id"])]) == 0
+    assert f"AAPL {sessions[60]}: stored the close 10600.000000 from yahoo" in capsys.readouterr().out
+    assert cli.main(["quarantine"]) == 0
+    assert "(accepted)" in " ".join(capsys.readouterr().out.split())
+    assert cli.main(["quarantine", "accept", "77"]) == 2
+    assert capsys.readouterr().err == "error: 77: there is no such row\n"

@@ -1,0 +1,195 @@
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from ingest.market.row_checks import (
+    HUNDREDFOLD,
+    OTHER_SCALE,
+    SUSPECTED_SPLIT,
+    Suspicion,
+    check_action,
+    check_bar,
+    choose_bars,
+)
+from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, as_price, combine_actions
+
+MONDAY = date(2020, 1, 6)
+SESSIONS = {MONDAY + timedelta(n) for n in range(5)}
+TODAY = date(2020, 1, 8)
+
+
+def bar(close, day=MONDAY, *, open_=None, high=None, low=None, volume=None):
+    prices = [None if price is None else as_price(Decimal(price)) for price in (open_, high, low, close)]
+    return PriceBar("AAPL", day, *prices, volume)
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        bar("10"),
+        bar("10", open_="10", high="10", low="10", volume=0),
+        bar("10", open_="9", high="11", low="9", volume=5),
+        bar("0.000001"),
+        bar("10", high="11"),
+        bar("10", TODAY),
+    ],
+)
+def test_sound_bars_pass(sound):
+    assert check_bar(sound, SESSIONS, TODAY) is None
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (bar("0"), "close: 0.000000 is no price"),
+        (bar("-1"), "close: -1.000000 is no price"),
+        (bar("NaN"), "close: NaN is no price"),
+        (bar("sNaN"), "close: sNaN is no price"),
+        (bar("Infinity"), "close: Infinity is no price"),
+        (bar("0.0000004"), "close: 0.000000 is no price"),
+        (bar("1e30"), "close: 1E+30 is no price"),
+        (bar("10", open_="NaN"), "open: NaN is no price"),
+        (bar("10", high="9.99"), "close 10.000000 is above high 9.990000"),
+        (bar("10", low="10.01"), "close 10.000000 is below low 10.010000"),
+        (bar("10", open_="12", high="11"), "open 12.000000 is above high 11.000000"),
+        (bar("10", open_="8", low="9"), "open 8.000000 is below low 9.000000"),
+        (bar("10", volume=-1), "volume: -1 is negative"),
+        (bar("10", date(2020, 1, 5)), "not a trading session"),
+        (bar("10", TODAY + timedelta(1)), "in the future"),
+    ],
+)
+def test_bad_bars_are_told_why(bad, reason):
+    assert check_bar(bad, SESSIONS, TODAY).startswith(reason)
+
+
+@pytest.mark.parametrize("value", ["0", "-0.1", "NaN", "Infinity", "1e12"])
+@pytest.mark.parametrize("action_type", [SPLIT, DIVIDEND])
+def test_actions_are_positive_and_finite(value, action_type):
+    assert check_action(CorporateAction("AAPL", MONDAY, action_type, Decimal(value))) is not None
+    assert check_action(CorporateAction("AAPL", MONDAY, action_type, Decimal("0.25"))) is None
+
+
+def test_dividends_of_a_day_are_summed_and_splits_multiplied():
+    def action(kind, value):
+        return CorporateAction("AAPL", MONDAY, kind, Decimal(value))
+
+    combined = combine_actions(
+        [action(DIVIDEND, "0.2"), action(SPLIT, "2"), action(DIVIDEND, "0.3"), action(SPLIT, "1.5")]
+    )
+    assert combined == [action(DIVIDEND, "0.5"), action(SPLIT, "3.0")]
+
+
+def closes(*values, first=MONDAY):
+    """Consecutive days' closes; None leaves a day out."""
+    return {first + timedelta(n): bar(value, first + timedelta(n)) for n, value in enumerate(values) if value}
+
+
+def chosen(stored, *offers, splits=(), any_move=False):
+    """Which source was taken, day by day."""
+    stored_closes = {day: bar.close for day, bar in stored.items()}
+    taken, _ = choose_bars(
+        stored_closes, offers, [(MONDAY + timedelta(n), Decimal(v)) for n, v in splits], any_move=any_move
+    )
+    return {(day - MONDAY).days: source for day, source in taken.items()}
+
+
+def test_a_move_of_80_percent_is_the_limit_in_both_directions():
+    assert chosen({}, closes("100", "180")) == {0: 0, 1: 0}
+    assert chosen({}, closes("100", "180.01")) == {0: 0}
+    assert chosen({}, closes("100", "20")) == {0: 0, 1: 0}
+    assert chosen({}, closes("100", "19.99")) == {0: 0}
+
+
+def test_after_a_hundredfold_bar_the_next_is_measured_against_the_last_good_one():
+    assert chosen({}, closes("100", "10000", "101")) == {0: 0, 2: 0}
+
+
+def test_the_last_close_may_be_a_stored_one():
+    assert chosen(closes("100"), closes(None, "190")) == {}
+    assert chosen(closes("100", "190"), closes(None, None, "191")) == {2: 0}
+
+
+def test_splits_since_the_last_close_are_counted():
+    # 1,000 becomes 100 at ten for one on the third day, with a day without a price in between
+    assert chosen(closes("1000"), closes(None, None, "100"), splits=[(2, 10)]) == {2: 0}
+    # a reverse split, one for twenty
+    assert chosen(closes("1"), closes(None, "20"), splits=[(1, "0.05")]) == {1: 0}
+    # a split of the day of the last close is in that close already: 100 · 10 against 100
+    assert chosen(closes("100"), closes(None, "10"), splits=[(0, 10)]) == {}
+    # two splits in the gap multiply
+    assert chosen(closes("600"), closes(None, None, None, "100"), splits=[(1, 2), (3, 3)]) == {3: 0}
+
+
+def test_a_second_source_that_agrees_vouches_for_a_move():
+    crash = closes("100", "10", "9")
+    assert chosen({}, crash, closes(None, "10.05")) == {0: 0, 1: 0, 2: 0}
+    # 2 % apart they do not agree
+    assert chosen({}, crash, closes(None, "10.2")) == {0: 0}
+    # a plausible second opinion is taken instead
+    assert chosen({}, closes("100", "10000"), closes(None, "101")) == {0: 0, 1: 1}
+
+
+def test_a_correction_of_a_stored_close_is_taken_and_a_wild_one_is_not():
+    stored = closes("100", "15")
+    assert chosen(stored, closes("100", "15.1")) == {0: 0, 1: 0}
+    assert chosen(closes("100", "101"), closes("100", "10100")) == {0: 0}
+
+
+def test_options_may_move_as_they_like():
+    assert chosen({}, closes("10", "0.01", "8"), any_move=True) == {0: 0, 1: 0, 2: 0}
+
+
+def refused(stored, *offers, splits=(), since=0, doubted=(0,)):
+    """Why bars were passed over, by place and day."""
+    _, reasons = choose_bars(
+        {day: bar.close for day, bar in stored.items()},
+        offers,
+        [(MONDAY + timedelta(n), Decimal(value)) for n, value in splits],
+        suspicion=Suspicion(MONDAY + timedelta(since), frozenset(doubted)),
+    )
+    return {(place, (day - MONDAY).days): reason for (place, day), reason in reasons.items()}
+
+
+@pytest.mark.parametrize("close", ["50", "50.9", "25", "66.5", "150", "33.4"])
+def test_a_move_of_a_splits_size_without_the_split_is_suspected(close):
+    assert refused(closes("100"), closes(None, close)) == {(0, 1): SUSPECTED_SPLIT}
+    assert refused(closes("100"), closes(None, close), since=2) == {}
+    assert refused(closes("100"), closes(None, close), doubted=()) == {}
+
+
+def test_other_moves_are_not_and_nor_are_splits():
+    for close in ("53", "80", "125", "140", "60"):
+        assert refused(closes("100"), closes(None, close)) == {}
+    assert refused(closes("100"), closes(None, "50.5"), splits=[(1, 2)]) == {}
+
+
+def test_what_goes_on_from_a_suspected_close_shares_the_suspicion():
+    assert refused(closes("100"), closes(None, "50", "53", "47")) == dict.fromkeys(
+        [(0, 1), (0, 2), (0, 3)], SUSPECTED_SPLIT
+    )
+    # back where it was, it was one wrong bar
+    assert refused(closes("100"), closes(None, "50", "101")) == {(0, 1): SUSPECTED_SPLIT}
+    # and with the split known it goes on from there
+    assert refused(closes("100"), closes(None, "50", "53"), splits=[(2, 2)]) == {(0, 1): SUSPECTED_SPLIT}
+
+
+def test_only_a_file_vouches_for_a_suspected_close():
+    assert refused(closes("100"), closes(None, "50"), closes(None, "50"), doubted=(0, 1)) == {
+        (0, 1): SUSPECTED_SPLIT,
+        (1, 1): SUSPECTED_SPLIT,
+    }
+    assert refused(closes("100"), closes(None, "50"), closes(None, "50"), doubted=(0,)) == {}
+
+
+def test_a_stored_close_is_not_replaced_by_one_on_another_scale():
+    for close in ("50", "300", "10000", "1"):
+        assert refused(closes("100", "100"), closes("100", close)) == {(0, 1): OTHER_SCALE}
+        assert refused(closes("100", "100"), closes(close)) == {(0, 0): OTHER_SCALE}
+    assert refused(closes("100", "100"), closes("100", "90")) == {}
+    assert refused(closes("100", "100"), closes(None, "50"), doubted=()) == {}
+
+
+def test_a_hundredfold_says_so():
+    assert refused(closes("100"), closes(None, "10100")) == {(0, 1): HUNDREDFOLD}
+    assert refused(closes("100"), closes(None, "1.01")) == {(0, 1): HUNDREDFOLD}

@@ -1,0 +1,355 @@
+"""`show` on rolled portfolios whose risk results are written by hand, and how it says what is wrong or missing."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from nightly import cli
+from nightly.record import RunRecord
+from reports import html as html_page
+from reports.notes import notes
+from reports.reading import read_view
+from reports.scales import ticks
+from reports.terminal import ASCII, UNICODE, render
+from reports.view import RiskView
+from tests.nightly.small_nights import ROLLED_TO, Night
+from warehouse.database import Database, libpq_url
+from warehouse.settings import PROJECT_ROOT, Settings
+
+HOSTILE = """O'Brien & "Söhne" <script>alert(1)</script></title>{{ 7*7 }}"""
+PRIVATE = "Maple <b>Street</b> Partners LP"
+RESULTS = (
+    "portfolio_factor_exposures",
+    "portfolio_risk_metrics",
+    "position_risk_contributions",
+    "correlation_calculations",
+    "correlation_clusters",
+    "correlation_cluster_positions",
+    "stress_test_results",
+    "pairwise_correlations",
+)
+# Growth: 100 AAA and 10 BBB. Every number is a round one, so that the page's own can be told from the database's.
+BY_HAND = """
+insert into analytics.portfolio_factor_exposures
+select day, growth, model, factor, beta, beta * 100000, 2, 1, reason from input
+cross join (values
+    ('ridge', 'Value', -0.25, null), ('ridge', 'Market', 1.25, null), ('market', 'Market', 1.5, null),
+    ('spread', 'Size', null, 'no position has a beta')
+) as exposure (model, factor, beta, reason);
+insert into analytics.portfolio_risk_metrics
+select
+    day, growth, 0.11, 0.12, 0.13, 'stable', 0.2, 0.75, 100, 0.1, 'limited_history',
+    0.03, 0.01, 0.2, 1234, 2345, -0.0625, 1.125, 1, null
+from input;
+insert into analytics.position_risk_contributions
+select day, growth, position_id, share, share * 0.2, share from input
+inner join analytics.positions on portfolio_id = growth
+inner join (values ('AAA', 1.1), ('BBB', -0.1)) as given (symbol, share) on positions.symbol = given.symbol;
+insert into analytics.correlation_calculations
+select day, growth, 90, 0.42, 0.6, 1.5, 2, 1, 'limited_history' from input;
+insert into analytics.correlation_clusters select day, growth, 1, 'Energy <i>', 0.77, 13000, 0.13 from input;
+insert into analytics.correlation_cluster_positions
+select day, growth, 1, symbol from input cross join (values ('AAA'), ('BBB')) as member (symbol);
+insert into analytics.pairwise_correlations select day, 'AAA', 'BBB', 0.77, 40, 0.01 from input;
+insert into analytics.stress_test_results
+select day, growth, scenario, direct, correlated, correlated - direct, null, null, 1, reason from input
+cross join (values
+    ('market_down_10', -1000, -1500, null), ('market_up_10', 1000, 1600, null),
+    ('replay_crisis_2008', -9000, null, 'the shocks are 76 daily standard deviations, more than 60')
+) as result (scenario, direct, correlated, reason);
+"""
+
+
+@pytest.fixture(scope="module")
+def shown(
+    server: dict[str, str], first_night: tuple[str, RunRecord], night_settings: Settings
+) -> Iterator[tuple[Night, RiskView]]:
+    """The rolled portfolios, with results written by hand for Growth and none for Income, and Growth's page."""
+    with Database(libpq_url({**server, "dbname": "postgres"}), embedded=True).connect() as maintenance:
+        maintenance.execute(f"create database show template {first_night[0]} strategy file_copy")
+        night = Night(Database(libpq_url({**server, "dbname": "show"}), embedded=True), night_settings)
+        with night.database.connect() as conn:
+            (growth,) = conn.execute("select portfolio_id from raw.portfolios where name = 'Growth'").fetchone()
+            for table in RESULTS:
+                conn.execute(f"delete from analytics.{table}")
+            conn.execute("create temp table input as select %s::date as day, %s::uuid as growth", [ROLLED_TO, growth])
+            for statement in BY_HAND.split(";\n")[:-1]:
+                conn.execute(statement)
+            yield night, read_view(conn, "Growth")
+        maintenance.execute("drop database show with (force)")
+
+
+@pytest.fixture
+def growth(shown: tuple[Night, RiskView]) -> RiskView:
+    return shown[1]
+
+
+@pytest.fixture
+def here(shown: tuple[Night, RiskView], monkeypatch: pytest.MonkeyPatch) -> Night:
+    """The command line works on that database."""
+    for name, value in shown[0].environment().items():
+        monkeypatch.setenv(name, value)
+    return shown[0]
+
+
+def page_of(view: RiskView, width: int = 100, glyphs=UNICODE) -> str:
+    return render(view, notes(view), width, glyphs).plain
+
+
+def test_the_terminal_page_says_what_the_tables_hold(growth: RiskView):
+    page = " ".join(page_of(growth).split())
+    for text in (
+        "Growth Wednesday 14 February 2024",
+        "equity 103,300 day +110 +0.11%",
+        "positions 2",
+        "2 long 0 short all +3,300 +3.30%",
+        "long 16,500 16.0%",
+        "EQUITY USD, 31 sessions",
+        "30 of 31 days up",
+        "ex-ante volatility 20.0% 25% specific",
+        "expected, 21 days 13.0%",
+        "realized, 21 days 11.0% percentile 75",
+        "VaR 95 %, 1 day 1,234 1.19% of equity",
+        "exp. shortfall 2,345",
+        "max drawdown -6.2% since inception",
+        "beta of returns 1.12 to the market",
+        "+1.25 +125,000",
+        "2 positions, 1 without a beta",
+        "each alone: Market +1.50 · Size n/a",
+        "110.0% 22.0%",
+        "-10.0% -2.0%",
+        "Energy <i> 13.0% of equity 0.77",
+        "AAA, BBB",
+        "- No correlated P&L of Financial crisis 2007-09: the shocks are 76 daily standard deviations",
+        "- Volatilities rest on limited history (100 returns of 252).",
+        "- No exposure to Size: no position has a beta.",
+        "- 1 symbol left out of the correlations: too little common history.",
+    ):
+        assert text in page, text
+    lines = page_of(growth).splitlines()
+    worst = [line for line in lines if re.match("Financial crisis|Market ±?", line) and "%" in line[40:]]
+    assert [line.split("  ")[0] for line in worst][-3:] == ["Financial crisis 2007-09", "Market -10 %", "Market +10 %"]
+    market, value = (next(line for line in lines if f"    {factor} " in line) for factor in ("Market", "Value"))
+    assert "│█" in market and "█│" in value, "bars grow to both sides of zero"
+
+
+def test_a_book_that_owes_or_holds_nothing_is_told_once(growth: RiskView):
+    owing = replace(growth, snapshot=replace(growth.snapshot, equity_balance=-500.0))
+    page = " ".join(page_of(owing).split())
+    assert "Equity is not positive: no weights, betas and volatilities of it; what is in dollars stands." in page
+    assert "Volatilities rest on" not in page and "No exposure to" not in page
+    assert "VaR 95 %, 1 day 1,234.00 exp. shortfall 2,345.00 max drawdown" in page, (
+        "a small book shows cents, and no share of equity"
+    )
+    nothing = replace(growth, holdings=[], clusters=[], pairs=[])
+    assert notes(nothing) == ["The portfolio holds nothing but cash on this day."]
+    assert "Market -10 %" not in page_of(nothing)
+    for view in (owing, nothing):
+        assert html_page.render(view, notes(view)).rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "about", "expected"),
+    [
+        (0.0, 1.0, 5, [0.0, 0.25, 0.5, 0.75, 1.0]),
+        (-3.0, 12.0, 4, [-5.0, 0.0, 5.0, 10.0, 15.0]),
+        (982_000.0, 1_130_000.0, 5, [950_000.0, 1_000_000.0, 1_050_000.0, 1_100_000.0, 1_150_000.0]),
+        (0.0, 0.0, 3, [-1.0, 0.0, 1.0]),
+    ],
+)
+def test_axes_have_round_ticks_that_cover_the_values(low: float, high: float, about: int, expected: list[float]):
+    assert ticks(low, high, about) == expected
+
+
+@pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
+@pytest.mark.parametrize("width", [60, 80, 95, 96, 100, 250])
+def test_the_terminal_page_fits(growth: RiskView, width: int, glyphs):
+    page = page_of(growth, width, glyphs)
+    assert max(map(len, page.splitlines())) <= min(max(width, 80), 100)
+    assert page.isascii() == (glyphs is ASCII)
+    assert "STRESS" in page and "CORRELATION" in page and "WHAT IS MISSING" in page
+
+
+def test_a_pipe_gets_plain_text_and_any_encoding_will_do(here: Night):
+    def run(**environment: str) -> bytes:
+        return subprocess.run(
+            [sys.executable, "run_nightly.py", "show", "Growth"],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, **environment},
+            capture_output=True,
+            check=True,
+            timeout=60,
+        ).stdout
+
+    here.execute("update analytics.position_values set symbol = 'Grüße 漢字' where symbol = 'BBB'")
+    try:
+        plain = run(PYTHONIOENCODING="ascii").decode("ascii")
+        assert plain.startswith("Growth ")
+        assert "Gr??e ??" in plain
+        page = run(PYTHONIOENCODING="utf-8").decode()
+        assert "Grüße 漢字  " in page and "│" in page
+        assert "\x1b" not in plain + page
+        coloured = run(FORCE_COLOR="1", TERM="xterm", PYTHONIOENCODING="utf-8").decode()
+        assert "\x1b[32m" in coloured
+        without = run(FORCE_COLOR="1", NO_COLOR="1", TERM="xterm", PYTHONIOENCODING="utf-8").decode()
+        assert not re.search(r"\x1b\[3\dm", without)
+    finally:
+        here.execute("update analytics.position_values set symbol = 'BBB' where symbol like 'Gr%'")
+
+
+def test_json_holds_the_same(here: Night, capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["show", "Growth", "--json"]) == 0
+    page = json.loads(capsys.readouterr().out)
+    assert page["name"] == "Growth"
+    assert page["snapshot"]["snapshot_date"] == "2024-02-14"
+    assert page["risk"]["ex_ante_vol"] == 0.2
+    assert [exposure["factor"] for exposure in page["exposures"] if exposure["model"] == "ridge"] == ["Market", "Value"]
+    assert page["scenarios"][0] == {
+        "scenario_id": "replay_crisis_2008",
+        "name": "Financial crisis 2007-09",
+        "category": "replay",
+        "description": page["scenarios"][0]["description"],
+        "direct_pnl": -9000.0,
+        "correlated_pnl": None,
+        "positions_excluded": 1,
+        "reason": "the shocks are 76 daily standard deviations, more than 60",
+    }
+    assert any("Financial crisis" in note for note in page["notes"])
+    (portfolio_id,) = here.rows("select portfolio_id::text from raw.portfolios where name = 'Growth'")[0]
+    assert cli.main(["show", portfolio_id.upper(), "--date", "2024-01-03", "--json"]) == 0
+    earlier = json.loads(capsys.readouterr().out)
+    assert earlier["snapshot"]["num_positions"] == 2
+    assert len(earlier["sessions"]) == 2
+    assert earlier["risk"] is None
+
+
+def test_without_results_it_says_what_to_run(here: Night, capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["show", "Income"]) == 0
+    page = " ".join(capsys.readouterr().out.split())
+    assert "No risk has been computed for 2024-02-14. Compute it: " in page
+    assert "python run_nightly.py analytics --date 2024-02-14 --portfolio Income" in page
+    assert cli.main(["show", "Growth", "--date", "2024-01-02"]) == 0
+    page = " ".join(capsys.readouterr().out.split())
+    assert "There are results from 2024-02-14 to 2024-02-14" in page
+    assert "a line takes two sessions" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["Groth"], "Groth: no such portfolio; there are: Growth, Income"),
+        (["Growth", "--date", "2024-02-03"], "has no snapshot of that day; nearest: 2024-02-02 and 2024-02-05"),
+        (["Growth", "--date", "2023-12-29"], "nearest: 2024-01-02"),
+        (["Growth", "--date", "2024-02-16"], "nearest: 2024-02-14"),
+        (["Growth", "--date", "2.3.2024"], "does not match the format"),
+        (
+            ["Growth", "--html", "/no/such/folder/page.html"],
+            "/no/such/folder/page.html: cannot be written (No such file",
+        ),
+        (["Growth", "--html", "/proc/page.html"], "cannot be written"),
+        (["Growth", "--html", "/"], "cannot be written (it is a folder)"),
+        ([], "Missing argument 'PORTFOLIO'"),
+    ],
+)
+def test_a_wrong_request_is_one_line(here: Night, capsys: pytest.CaptureFixture[str], arguments, said):
+    assert cli.main(["show", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_database_without_portfolios_or_nights(unrolled: Night, monkeypatch, capsys, small_book: Path):
+    for name, value in unrolled.environment().items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["show", "Growth"]) == 2
+    assert "no portfolio is loaded: load some first" in capsys.readouterr().err
+    assert cli.main(["load", str(small_book)]) == 0
+    assert cli.main(["show", "Growth"]) == 2
+    assert "Growth has no snapshot yet: `python run_nightly.py backfill`" in capsys.readouterr().err
+
+
+class Reader(HTMLParser):
+    """What a browser makes of a page: its elements, their attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_html_page_is_one_file_that_hurts_nobody(here: Night, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = tmp_path / "a page.html"
+    file.write_text("what was there")
+    with here.database.connect() as conn:
+        conn.execute("update raw.portfolios set name = %s where name = 'Growth'", [HOSTILE])
+        conn.execute("update analytics.position_values set symbol = %s where symbol = 'BBB'", [PRIVATE])
+        conn.execute("update analytics.pairwise_correlations set symbol_2 = %s", [PRIVATE])
+    try:
+        assert cli.main(["show", HOSTILE, "--html", str(file)]) == 0
+        assert capsys.readouterr().out == f"{file}: {HOSTILE}, 2024-02-14\n"
+    finally:
+        with here.database.connect() as conn:
+            conn.execute("update raw.portfolios set name = 'Growth' where name = %s", [HOSTILE])
+            conn.execute("update analytics.position_values set symbol = 'BBB' where symbol = %s", [PRIVATE])
+            conn.execute("update analytics.pairwise_correlations set symbol_2 = 'BBB'")
+    assert list(tmp_path.iterdir()) == [file], "nothing is left beside it"
+    page = file.read_text(encoding="utf-8")
+    read = Reader(page)
+    names = {tag for tag, _ in read.tags}
+    assert not names & {"script", "link", "img", "iframe", "object", "form"}
+    assert HOSTILE in read.text and PRIVATE in read.text and "Energy <i>" in read.text
+    assert not re.search(r"<(script|b>Street|i>)", page)
+    addresses = set(re.findall(r"https?://[^\s\"'<]+", page))
+    assert addresses == {"http://www.w3.org/2000/svg"}, "a name space, which nobody fetches"
+    assert not [attributes for _, attributes in read.tags if {"src", "href", "onload"} & {*attributes}]
+    assert not re.search(r"url\(|@import", page)
+    plots = [attributes for tag, attributes in read.tags if tag == "svg"]
+    assert len(plots) == 7
+    assert all(plot["role"] == "img" and len(plot["aria-label"]) > 40 for plot in plots)
+    for text in (
+        "103,300",
+        "+1.25",
+        "−1,500",
+        "20.0%",
+        "beta: return of equity per unit",
+        "Equity, USD",
+        "What is missing",
+    ):
+        assert text in read.text
+
+
+def test_the_html_page_without_results_is_whole(here: Night, tmp_path: Path):
+    for arguments in (["Income"], ["Growth", "--date", "2024-01-02"]):
+        file = tmp_path / "page.html"
+        assert cli.main(["show", *arguments, "--html", str(file)]) == 0
+        read = Reader(file.read_text(encoding="utf-8"))
+        assert "No risk has been computed" in read.text
+        assert "None; see below." in read.text
+
+
+def test_the_statements_do_not_grow_with_the_book(shown: tuple[Night, RiskView], monkeypatch: pytest.MonkeyPatch):
+    import psycopg
+
+    counted: list[int] = []
+    with shown[0].database.connect() as conn:
+        execute = psycopg.Cursor.execute
+        monkeypatch.setattr(
+            psycopg.Cursor, "execute", lambda *given, **more: (counted.append(1), execute(*given, **more))[1]
+        )
+        read_view(conn, "Growth")
+        of_growth = len(counted)
+        read_view(conn, "Income")
+        assert len(counted) - of_growth == of_growth < 20
