@@ -15,6 +15,7 @@ import psycopg
 from nightly import ledger, plan, prepare
 from nightly.checks import refuse_broken_setup
 from nightly.context import Context, Request, make_context, new_york_date
+from nightly.dbt.descriptions import write_descriptions
 from nightly.dbt.runner import DbtError
 from nightly.phases import RISK, Phase, choose_phases
 from nightly.phases.outcome import Outcome
@@ -60,7 +61,7 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
                 progress.tell([plan.headline(connection.do(plan.outline, request, context))])
             for _, members in groupby(phases, key=lambda phase: phase.work):
                 _do_phases(connection, run, context, list(members))
-            _note(connection, run, context, _maintain(connection))
+            _note(connection, run, context, _maintain(connection, context))
         except BaseException:
             # Ctrl-C, SIGTERM, or the server gone for good: then the next run finds this one and marks it.
             with suppress(psycopg.Error):
@@ -72,13 +73,19 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
         return run
 
 
-def _maintain(connection: RunConnection) -> list[Problem]:
-    """Leave the tables in order; what goes wrong with that is no more than a warning."""
+def _maintain(connection: RunConnection, context: Context) -> list[Problem]:
+    """Leave the tables in order and described; what goes wrong with that is no more than a warning."""
+    warnings = []
     try:
         connection.do(maintain_tables)
     except psycopg.Error as error:
-        return [Problem("maintenance", f"tables are not vacuumed: {one_line(error)}", "warning")]
-    return []
+        warnings.append(Problem("maintenance", f"tables are not vacuumed: {one_line(error)}", "warning"))
+    if context.dbt.is_parsed:
+        try:
+            connection.do(write_descriptions, context.dbt.descriptions())
+        except psycopg.Error as error:
+            warnings.append(Problem("maintenance", f"tables are not described: {one_line(error)}", "warning"))
+    return warnings
 
 
 def _do_phases(connection: RunConnection, run: RunRecord, context: Context, members: Sequence[Phase]) -> None:

@@ -24,6 +24,7 @@ def dbt(arguments: tuple[str, ...]) -> int:
     (the catalogue, compiled SQL, its log) goes to .afterclose/dbt/<database>/target.
     """
     from nightly.context import new_york_date
+    from nightly.dbt.descriptions import write_descriptions
     from nightly.dbt.runner import SEEDING_COMMANDS, TESTING_COMMANDS, WRITING_COMMANDS, Dbt
     from nightly.prepare import check_seeds, prepare_database
     from warehouse.database import open_database
@@ -42,4 +43,7 @@ def dbt(arguments: tuple[str, ...]) -> int:
             held.enter_context(check_lock(conn))
         for warning in prepare_database(conn, new_york_date(now)):
             click.echo(f"warning: {warning.message}", err=True)
-        return project.command(arguments)
+        status = project.command(arguments)
+        if WRITING_COMMANDS.intersection(arguments):
+            write_descriptions(conn, project.descriptions())
+        return status

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from warehouse.database import Database
 
 PROJECT = PROJECT_ROOT / "dbt_project"
+PUBLISHED = "analytics"
 WRITING_COMMANDS = frozenset({"build", "retry", "run", "seed", "snapshot"})
 TESTING_COMMANDS = frozenset({"build", "test"})
 SEEDING_COMMANDS = frozenset({"build", "seed"})
@@ -131,6 +132,24 @@ class Dbt:
         return [
             node for node in self._nodes if node.resource_type == resource_type and (tag is None or tag in node.tags)
         ]
+
+    @property
+    def is_parsed(self) -> bool:
+        """Whether the project has been parsed, which takes seconds."""
+        return "_manifest" in self.__dict__
+
+    def descriptions(self) -> dict[tuple[str, str, str], str]:
+        """What is said of the published tables and of the sources, by schema, relation and column ("": the whole)."""
+        manifest = self._manifest
+        published = [node for node in manifest.nodes.values() if node.schema == PUBLISHED]
+        places = {node.unique_id: (node.schema, node.alias) for node in published if node.resource_type != "test"}
+        places |= {source.unique_id: (source.schema, source.identifier) for source in manifest.sources.values()}
+        said: dict[tuple[str, str, str], str] = {}
+        for unique_id, place in places.items():
+            node = manifest.nodes.get(unique_id) or manifest.sources[unique_id]
+            texts = {"": node.description} | {column.name: column.description for column in node.columns.values()}
+            said |= {(*place, name): " ".join(text.split()) for name, text in texts.items() if text.strip()}
+        return said
 
     def run(
         self,

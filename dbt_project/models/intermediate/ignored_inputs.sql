@@ -24,6 +24,7 @@ sessions as (
 
 closes as (
     select
+        lot_closings.event_id as input_id,
         lots.portfolio_id,
         sessions.session_date as input_date,
         'close' as input,
@@ -51,6 +52,7 @@ closes as (
 
 early_flows as (
     select
+        equity_changes.change_id as input_id,
         equity_changes.portfolio_id,
         equity_changes.change_date as input_date,
         'flow' as input,

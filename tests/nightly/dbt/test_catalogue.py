@@ -45,6 +45,27 @@ def test_every_source_and_every_test_of_the_project_is_described(manifest):
     assert [node.name for node in in_files_of_their_own if len(node.description.split("; ")) < 2] == []
 
 
+def test_what_is_published_is_public_and_the_rest_is_private(manifest):
+    models = [node for node in manifest.nodes.values() if node.resource_type == "model"]
+    assert {(model.name, str(model.access)) for model in models} == {
+        (model.name, "public" if model.schema == "analytics" else "private") for model in models
+    }
+    assert {model.group for model in models} == {"nightly_batch"}
+
+
+def test_every_model_says_what_a_row_is_and_proves_it(manifest):
+    models = {node.unique_id: node for node in manifest.nodes.values() if node.resource_type == "model"}
+    assert [model.name for model in models.values() if "One row per" not in model.description] == []
+    proven = {
+        test.attached_node
+        for test in manifest.nodes.values()
+        if test.resource_type == "test"
+        and hasattr(test, "test_metadata")
+        and test.test_metadata.name in ("unique", "unique_together")
+    }
+    assert {models[unique_id].name for unique_id in models.keys() - proven} == set()
+
+
 def test_lineage_leads_from_the_inputs_to_everyone_who_reads(manifest):
     exposures = {exposure.name: exposure for exposure in manifest.exposures.values()}
     assert set(exposures) >= CONSUMERS
