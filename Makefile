@@ -25,9 +25,11 @@ test: $(INSTALLED) lint ## check the style and run the tests
 test-all: $(INSTALLED) lint ## the same with the slow tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m ""
 
-lint: $(INSTALLED) ## check the style of Python and SQL
+lint: $(INSTALLED) ## check style, types, SQL, and which package may import which
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo --no-cache
+	@$(BIN)/basedpyright
 	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models dbt_project/tests warehouse/migrations
 
 format: $(INSTALLED) ## bring Python and SQL to style

@@ -21,6 +21,7 @@ import psycopg
 from nightly.context import new_york_date
 from nightly.record import Problem, one_line
 from warehouse.errors import UserError
+from warehouse.queries import fetch_one
 from warehouse.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -88,12 +89,12 @@ def _server(conn: psycopg.Connection, settings: Settings, now: datetime) -> Chec
 
 def _migrations(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
     # They have been applied by now; the command has failed where that could not be done.
-    (count, latest) = conn.execute("select count(*), max(name) from ops.schema_migrations").fetchone()
+    (count, latest) = fetch_one(conn.execute("select count(*), max(name) from ops.schema_migrations"))
     return Check("migrations", "ok", f"{count} applied, the latest is {latest}")
 
 
 def _calendar(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
-    (reach,) = conn.execute("select max(session_date) from raw.trading_sessions").fetchone()
+    (reach,) = fetch_one(conn.execute("select max(session_date) from raw.trading_sessions"))
     well = reach is not None and reach - new_york_date(now) >= CALENDAR_REACH
     finding = f"sessions to {reach}"
     if well:
@@ -123,9 +124,9 @@ def _disk(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
 
 def _clock(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
     """The clock decides which session is the latest: it must agree with the server's, and not stand in the past."""
-    (server_now, latest_run) = conn.execute(
-        "select clock_timestamp(), (select max(started_at) from ops.batch_runs)"
-    ).fetchone()
+    (server_now, latest_run) = fetch_one(
+        conn.execute("select clock_timestamp(), (select max(started_at) from ops.batch_runs)")
+    )
     difference = abs(datetime.now(tz=server_now.tzinfo) - server_now)
     if difference > CLOCK_DIFFERENCE:
         seconds = f"{difference.total_seconds():,.0f} s"
@@ -152,7 +153,7 @@ def _bytecode(conn: psycopg.Connection, settings: Settings, now: datetime) -> Ch
 
 
 def _portfolios(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
-    (count,) = conn.execute("select count(*) from raw.portfolios where deleted_at is null").fetchone()
+    (count,) = fetch_one(conn.execute("select count(*) from raw.portfolios where deleted_at is null"))
     if count:
         return Check("portfolios", "ok", f"{count} loaded")
     return Check("portfolios", "broken", "none: load some with `python run_nightly.py load DIR`")
@@ -169,7 +170,7 @@ def _marts(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check
 
 
 def _risk(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
-    (latest,) = conn.execute("select max(calculation_date) from analytics.portfolio_risk_metrics").fetchone()
+    (latest,) = fetch_one(conn.execute("select max(calculation_date) from analytics.portfolio_risk_metrics"))
     # Nothing depends on it, so that it can't be what is broken.
     missing = "none yet: compute some with `python run_nightly.py analytics`"
     return Check("risk results", "ok", f"to {latest}" if latest else missing)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from warehouse.errors import UserError
+from warehouse.queries import fetch_one
 from warehouse.sessions import latest_closed_session, require_session, sessions_between
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def resolve_window(conn: psycopg.Connection, request: Request, now: datetime) ->
 
 
 def _last_rolled_session(conn: psycopg.Connection) -> date:
-    (rolled_to,) = conn.execute("select max(last_session) from ops.roll_forward_state").fetchone()
+    (rolled_to,) = fetch_one(conn.execute("select max(last_session) from ops.roll_forward_state"))
     if rolled_to is None:
         raise UserError("no portfolio has been rolled yet: run a night first with `python run_nightly.py`")
     return rolled_to
@@ -236,7 +237,7 @@ def resolve_portfolios(conn: psycopg.Connection, wanted: Sequence[str]) -> tuple
         )
     ]
     # The last portfolio may have been deleted: its results still have to go.
-    (was_rolled,) = conn.execute("select exists (select from ops.roll_forward_state)").fetchone()
+    (was_rolled,) = fetch_one(conn.execute("select exists (select from ops.roll_forward_state)"))
     if not everything and not was_rolled:
         raise UserError("no portfolio is loaded: load some first with `python run_nightly.py load DIR`")
     if not wanted:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from warehouse.queries import fetch_one
 from warehouse.sessions import session_before
 
 GAP_SESSIONS = 63
@@ -103,7 +104,7 @@ def read_freshness(conn: psycopg.Connection, trade_date: date) -> list[dict[str,
         query = sql.SQL(_BY_PORTFOLIO if table.by_portfolio else _BY_SESSION).format(
             table=sql.Identifier(*table.name.split(".")), date=sql.Identifier(table.date_column)
         )
-        good_to, missing = conn.execute(query, {**window, "from_its_first": table.from_its_first}).fetchone()
+        good_to, missing = fetch_one(conn.execute(query, {**window, "from_its_first": table.from_its_first}))
         records.append(
             {
                 "table": table.name,

@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 
 from nightly.record import PhaseRecord, Problem, RunRecord, RunStatus
 from warehouse.locks import run_is_going
+from warehouse.queries import fetch_one
 
 if TYPE_CHECKING:
     from nightly.dbt.runner import NodeResult
@@ -51,11 +52,13 @@ def start_run(
     version: str,
 ) -> RunRecord:
     """Enter a run as running; `scope` names portfolios, or is empty for all of them."""
-    run_id, started_at = conn.execute(
-        "insert into ops.batch_runs (command, arguments, trade_date, scope, version) values (%s, %s, %s, %s, %s)"
-        " returning run_id, started_at",
-        (command, json.dumps(arguments), trade_date, json.dumps({"portfolios": scope or "all"}), version),
-    ).fetchone()
+    run_id, started_at = fetch_one(
+        conn.execute(
+            "insert into ops.batch_runs (command, arguments, trade_date, scope, version) values (%s, %s, %s, %s, %s)"
+            " returning run_id, started_at",
+            (command, json.dumps(arguments), trade_date, json.dumps({"portfolios": scope or "all"}), version),
+        )
+    )
     return RunRecord(run_id, command, arguments, trade_date, scope, started_at, version)
 
 
@@ -117,11 +120,13 @@ def finish_run(conn: psycopg.Connection, run: RunRecord, status: RunStatus) -> N
         (run.run_id,),
     )
     run.status = status
-    (run.finished_at,) = conn.execute(
-        "update ops.batch_runs set status = %s, finished_at = clock_timestamp() where run_id = %s"
-        " returning finished_at",
-        (status, run.run_id),
-    ).fetchone()
+    (run.finished_at,) = fetch_one(
+        conn.execute(
+            "update ops.batch_runs set status = %s, finished_at = clock_timestamp() where run_id = %s"
+            " returning finished_at",
+            (status, run.run_id),
+        )
+    )
 
 
 def recent_runs(conn: psycopg.Connection, limit: int) -> list[RunRecord]:

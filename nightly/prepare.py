@@ -19,6 +19,7 @@ from nightly.dbt.runner import Dbt, DbtError
 from nightly.record import Problem
 from warehouse.errors import UserError
 from warehouse.migrate import grant_reader, migrate
+from warehouse.queries import fetch_one
 from warehouse.sessions import refresh_sessions
 
 if TYPE_CHECKING:
@@ -111,14 +112,16 @@ def _versions(conn: psycopg.Connection, dbt: Dbt) -> tuple[str, dict[str, str]]:
     """The version of the project's files and of the calendar, and the versions that were remembered, by name."""
     folders = (dbt.project / "models", dbt.project / "macros")
     files = [dbt.project / "dbt_project.yml", *(file for folder in folders for file in folder.rglob("*"))]
-    calendar, remembered = conn.execute(
-        """
+    calendar, remembered = fetch_one(
+        conn.execute(
+            """
         select
             (select md5(string_agg(concat_ws(' ', session_date, closes_at), ',' order by session_date))
                 from raw.trading_sessions),
             (select coalesce(json_object_agg(name, fingerprint), '{}') from ops.preparations)
         """
-    ).fetchone()
+        )
+    )
     return f"{_fingerprint(files, dbt.project)} {calendar}", remembered
 
 

@@ -28,6 +28,7 @@ from python_models.report import RiskReport
 from python_models.statistics.conventions import Floats
 from python_models.statistics.stress import FactorShocks, factor_shocks, replay_shocks
 from python_models.symbol_results import SymbolStatistics, symbol_blocks, symbol_pairs, symbol_statistics
+from warehouse.queries import fetch_one
 from warehouse.sessions import session_before
 
 # Written in one transaction, once there are so many.
@@ -169,7 +170,7 @@ def _foundations(
 def _first_session_with_pairs(conn: psycopg.Connection[Any], end: date, pair_sessions: int | None) -> date:
     if pair_sessions is None:
         return date.min
-    (latest,) = conn.execute("select greatest(max(calculation_date), %s) from ops.risk_state", [end]).fetchone()
+    (latest,) = fetch_one(conn.execute("select greatest(max(calculation_date), %s) from ops.risk_state", [end]))
     return session_before(conn, latest, pair_sessions - 1)
 
 

@@ -139,7 +139,7 @@ def bar_chart(
         neutral: one colour for all bars, where negative is not bad.
     """
     height = 26 + _ROW * len(bars) + 40
-    label_width = min(label_width, max(len(bar.label) for bar in bars) * _LETTER + 4)
+    label_width = min(label_width, int(max(len(bar.label) for bar in bars) * _LETTER) + 4)
     svg = _svg(width, height, title, description)
     right = width - sum(text_widths)
     known = [each for bar in bars for each in (bar.value, bar.thin) if each is not None]

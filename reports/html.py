@@ -96,7 +96,7 @@ def _exposures(view: RiskView, scale: float) -> Markup | None:
         )
         for exposure in joint
     ]
-    largest = max(joint, key=lambda exposure: abs(exposure.exposure_dollar))
+    largest = max(joint, key=lambda exposure: abs(exposure.exposure_dollar or 0.0))
     return charts.bar_chart(
         "Factor exposures",
         f"The largest exposure is {largest.factor}, {words.money(largest.exposure_dollar, scale, '+')} USD, "
@@ -115,7 +115,7 @@ def _contributions(view: RiskView) -> Markup | None:
     if not contributors:
         return None
     tail = contributors[_CONTRIBUTORS:]
-    hedges = [holding for holding in tail[-_HEDGES:] if holding.contribution_vol < 0]
+    hedges = [holding for holding in tail[-_HEDGES:] if (holding.contribution_vol or 0.0) < 0]
     bars = [
         Bar(
             holding.symbol,
@@ -187,7 +187,7 @@ def _sectors(view: RiskView) -> Markup | None:
         )
         for sector in view.sectors
     ]
-    most = max(view.sectors, key=lambda sector: abs(sector.active_weight))
+    most = max(view.sectors, key=lambda sector: abs(sector.active_weight or 0.0))
     return charts.bar_chart(
         "Sector weights against the benchmark",
         f"The largest difference is {most.sector}, {words.percent(most.active_weight, '+')}.",

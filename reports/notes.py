@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 
 from reports import words
-from reports.view import RiskView
+from reports.view import Risk, RiskView
 
 
 def notes(view: RiskView) -> list[str]:
     """Return one sentence for everything that is missing from the page; empty where nothing is."""
-    return [*_of_holdings(view), *(_of_results(view) if view.risk else [_no_results(view)]), *_of_sectors(view)]
+    results = _of_results(view, view.risk) if view.risk else [_no_results(view)]
+    return [*_of_holdings(view), *results, *_of_sectors(view)]
 
 
 def _of_holdings(view: RiskView) -> list[str]:
-    found = []
+    found: list[str] = []
     if not view.holdings:
         found.append("The portfolio holds nothing but cash on this day.")
     stale = [
@@ -35,25 +36,25 @@ def _no_results(view: RiskView) -> str:
     return f"No risk has been computed for {view.day}.{there_are} {what_to_do}"
 
 
-def _of_results(view: RiskView) -> list[str]:
+def _of_results(view: RiskView, risk: Risk) -> list[str]:
     if not view.holdings:
         return []
-    found = []
+    found: list[str] = []
     # said once for all of them
     has_equity = view.snapshot.equity_balance > 0
-    if view.risk.reason and has_equity:
-        found.append(f"Risk: {view.risk.reason}.")
-    if view.risk.quality_flag != "full_history" and has_equity:
-        returns = words.count(view.risk.observations, "return")
-        found.append(f"Volatilities rest on {words.flag(view.risk.quality_flag)} ({returns} of 252).")
+    if risk.reason and has_equity:
+        found.append(f"Risk: {risk.reason}.")
+    if risk.quality_flag != "full_history" and has_equity:
+        returns = words.count(risk.observations, "return")
+        found.append(f"Volatilities rest on {words.flag(risk.quality_flag)} ({returns} of 252).")
     without: dict[str, list[str]] = defaultdict(list)
     for holding in view.holdings:
         if holding.contribution_vol is None:
             why = "private" if holding.investment_class == "PRIVATE" else words.flag(holding.quality_flag)
             without[why].append(holding.symbol)
-    if view.risk.positions_without:
+    if risk.positions_without:
         left_out = "; ".join(f"{words.and_more(symbols)} ({why})" for why, symbols in without.items())
-        lots = words.count(view.risk.positions_without, "position")
+        lots = words.count(risk.positions_without, "position")
         found.append(f"No factor betas for {lots}, left out of factors, contributions and stress: {left_out}.")
     if not view.exposures_of("ridge"):
         found.append("No factor model: the factor ETFs have too few returns. Bring their prices and run again.")

@@ -1,4 +1,4 @@
-"""The only reader: one portfolio and session from `analytics`, in a fixed number of statements.
+"""What the page reads: one portfolio and session from `analytics`, in a fixed number of statements.
 
 Only the names of portfolios come from elsewhere: they are inputs, in `raw`.
 """
@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import date
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.numeric import FloatLoader
 
 from reports import view
 from reports.view import RiskView
 from warehouse.errors import UserError
+from warehouse.queries import fetch_one
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 FACTORS = (
     *("Market", "Interest Rate", "Value", "Growth", "Momentum", "Quality", "Size", "Low Volatility"),
@@ -25,7 +30,7 @@ FACTORS = (
 SESSIONS_READ = 252
 SYMBOLS_CORRELATED = 40
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound="DataclassInstance")
 
 _OF_PORTFOLIO = "where portfolio_id = %(portfolio_id)s and calculation_date = %(day)s"
 _SNAPSHOT = "from analytics.portfolio_snapshots where portfolio_id = %(portfolio_id)s and snapshot_date = %(day)s"
@@ -129,16 +134,17 @@ def read_view(conn: psycopg.Connection[Any], handle: str, day: date | None = Non
         session = _find_session(conn, portfolio_id, name, day, demo)
         parameters = {"portfolio_id": portfolio_id, "day": session}
 
-        def rows(kind: type[Row], statement: str, **more: Any) -> list[Row]:
+        def rows(kind: type[Row], statement: LiteralString, **more: Any) -> list[Row]:
             cursor = conn.cursor(row_factory=class_row(kind))
             cursor.adapters.register_loader("numeric", FloatLoader)
-            columns = ", ".join(field.name for field in fields(kind))
-            return cursor.execute(f"select {columns} {statement}", {**parameters, **more}).fetchall()
+            columns = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(kind))
+            query = sql.SQL("select {} {}").format(columns, sql.SQL(statement))
+            return cursor.execute(query, {**parameters, **more}).fetchall()
 
         exposures = rows(view.Exposure, _EXPOSURES)
         holdings = rows(view.Holding, _HOLDINGS)
         largest = list(dict.fromkeys(holding.market_symbol for holding in holdings))[:SYMBOLS_CORRELATED]
-        risk_from, risk_to = conn.execute(_RISK_SPAN, parameters).fetchone()
+        risk_from, risk_to = fetch_one(conn.execute(_RISK_SPAN, parameters))
         return RiskView(
             portfolio_id=portfolio_id,
             name=name,
@@ -177,23 +183,25 @@ def _find_portfolio(conn: psycopg.Connection[Any], handle: str, demo: bool) -> t
 
 
 def _find_session(conn: psycopg.Connection[Any], portfolio_id: UUID, name: str, day: date | None, demo: bool) -> date:
-    (is_built,) = conn.execute("select to_regclass('analytics.portfolio_snapshots') is not null").fetchone()
+    (is_built,) = fetch_one(conn.execute("select to_regclass('analytics.portfolio_snapshots') is not null"))
     before = after = None
     if is_built:
-        before, after = conn.execute(
-            """
+        before, after = fetch_one(
+            conn.execute(
+                """
             select
                 max(snapshot_date) filter (where snapshot_date <= coalesce(%(day)s::date, 'infinity')),
                 min(snapshot_date) filter (where snapshot_date > %(day)s::date)
             from analytics.portfolio_snapshots
             where portfolio_id = %(portfolio_id)s
             """,
-            {"day": day, "portfolio_id": portfolio_id},
-        ).fetchone()
-    if before is None and after is None:
+                {"day": day, "portfolio_id": portfolio_id},
+            )
+        )
+    if before is None and (after is None or day is None):
         command = "demo" if demo else "backfill"
         raise UserError(f"{name} has no snapshot yet: `python run_nightly.py {command}` rolls it forward")
-    if day is not None and before != day:
+    if before is None or day not in (None, before):
         nearest = " and ".join(str(each) for each in (before, after) if each)
         raise UserError(f"--date {day}: {name} has no snapshot of that day; nearest: {nearest}")
     return before

@@ -39,7 +39,7 @@ def resample(values: Sequence[float], places: int) -> list[float]:
     """A line through values, equally spaced, read off at so many places."""
     if len(values) == 1 or places == 1:
         return [values[-1]] * places
-    line = []
+    line: list[float] = []
     for place in range(places):
         position = place * (len(values) - 1) / (places - 1)
         before = min(int(position), len(values) - 2)

@@ -231,7 +231,7 @@ class _Page:
             return [*lines, Text("none", _QUIET)]
         shown = [*contributors[:_CONTRIBUTORS]]
         tail = contributors[_CONTRIBUTORS:]
-        hedges = [holding for holding in tail[-3:] if holding.contribution_vol < 0]
+        hedges = [holding for holding in tail[-3:] if (holding.contribution_vol or 0.0) < 0]
         shares = [holding.contribution_share for holding in (*shown, *hedges)]
         return [*lines, *(self._contribution(holding, shares, width) for holding in (*shown, *hedges))]
 
@@ -398,7 +398,7 @@ def _line(values: Sequence[float], columns: int, rows: int, glyphs: Glyphs) -> l
 
 def _columns(values: Sequence[float], largest: float, glyphs: Glyphs) -> list[str]:
     """Columns up and down from a zero line between two rows, as rows of text; anything but zero is seen."""
-    rows = []
+    rows: list[str] = []
     halves = [max(round(abs(value) / largest * _PNL_ROWS * 2), 1 if value else 0) for value in values]
     for row in range(_PNL_ROWS * 2):
         above = row < _PNL_ROWS
@@ -432,7 +432,7 @@ def _fitted(text: str, width: int) -> str:
 
 def _beside(left: Block, right: Block, width: int) -> Block:
     """Two blocks side by side, the left one `width` columns wide."""
-    lines = []
+    lines: Block = []
     for row in range(max(len(left), len(right))):
         line = left[row].copy() if row < len(left) else Text()
         if row < len(right):

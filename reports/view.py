@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 
@@ -205,10 +205,10 @@ class RiskView:
         """The session."""
         return self.snapshot.snapshot_date
 
-    def weight(self, amount: float) -> float | None:
-        """An amount as a share of equity; None where equity is not positive."""
+    def weight(self, amount: float | None) -> float | None:
+        """An amount as a share of equity; None where there is none, or equity is not positive."""
         equity = self.snapshot.equity_balance
-        return amount / equity if equity > 0 else None
+        return amount / equity if amount is not None and equity > 0 else None
 
     def exposures_of(self, model: str) -> list[Exposure]:
         """The exposures by one model."""
@@ -217,7 +217,7 @@ class RiskView:
     def contributors(self) -> list[Holding]:
         """The holdings that the factor model covers, those that add most to volatility first."""
         known = [holding for holding in self.holdings if holding.contribution_vol is not None]
-        return sorted(known, key=lambda holding: (-holding.contribution_vol, holding.symbol))
+        return sorted(known, key=lambda holding: (-(holding.contribution_vol or 0.0), holding.symbol))
 
     def ranked_scenarios(self) -> list[Scenario]:
         """The scenarios with a P&L, the worst first; none where nothing is held that could be shocked."""
@@ -236,7 +236,7 @@ class RiskView:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: _plain(each) for name, each in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [_plain(each) for each in cast("list[Any]", value)]
     return str(value) if isinstance(value, date | UUID) else value

@@ -6,7 +6,7 @@ https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format": a header
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import numpy as np
@@ -106,15 +106,16 @@ def _lay_out(columns: Sequence[_Fields], n_rows: int) -> bytes:
 def _fields(values: Any) -> _Fields:
     """Encode a column by the type of its values."""
     if isinstance(values, np.ndarray):
-        if values.dtype.kind == "f":
-            return _floats(values)
-        if values.dtype.kind in "iu":
-            return _integers(values)
-        if values.dtype.kind == "S":
-            return _texts(values, np.char.str_len(values))
-        if values.dtype == _UUID:
-            return _uuids(values)
-        values = values.tolist()
+        array = cast("NDArray[Any]", values)
+        if array.dtype.kind == "f":
+            return _floats(array)
+        if array.dtype.kind in "iu":
+            return _integers(array)
+        if array.dtype.kind == "S":
+            return _texts(array, np.char.str_len(array))
+        if array.dtype == _UUID:
+            return _uuids(array)
+        values = array.tolist()
     known = next((value for value in values if value is not None), None)
     match known:
         case None:
@@ -134,6 +135,8 @@ def _fields(values: Any) -> _Fields:
         case date():
             days = [0 if value is None else (value - _DAY_ZERO).days for value in values]
             return _present(_integers(np.array(days)), _given(values))
+        case _:
+            pass
     raise TypeError(f"a column of {type(known).__name__} cannot be copied")
 
 

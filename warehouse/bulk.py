@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -32,7 +32,7 @@ def merge_rows(
     rows: Iterable[Sequence[Any]],
     *,
     compare: Sequence[str] | None = None,
-    within: str | None = None,
+    within: LiteralString | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> MergeCounts:
     """Make `table` hold `rows`, in one transaction (or inside the one that is open); rows that agree are left alone.

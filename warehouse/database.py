@@ -1,13 +1,14 @@
 """Connections: to the server that DATABASE_URL names, or to the embedded one."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from warehouse.errors import UserError
@@ -37,7 +38,8 @@ class Database:
             UserError: the server cannot be reached, or does not let us in.
         """
         parameters = conninfo_to_dict(self.url)
-        defaults = {"autocommit": True, "connect_timeout": parameters.get("connect_timeout", CONNECT_SECONDS)}
+        patience = parameters.get("connect_timeout", CONNECT_SECONDS)
+        defaults: dict[str, Any] = {"autocommit": True, "connect_timeout": patience}
         try:
             conn = psycopg.connect(self.url, application_name=application_name, **{**defaults, **options})
         except psycopg.OperationalError as error:
@@ -62,7 +64,7 @@ class Database:
 
 
 @contextmanager
-def open_database(settings: Settings, *, leave_running: bool = False, name: str | None = None) -> Iterator[Database]:
+def open_database(settings: Settings, *, leave_running: bool = False, name: str | None = None) -> Generator[Database]:
     """Open the database that the settings name.
 
     Args:
@@ -87,7 +89,7 @@ def create_if_missing(parameters: Mapping[str, str], name: str) -> None:
     with Database(libpq_url({**parameters, "dbname": "postgres"}), embedded=True).connect() as conn:
         if not conn.execute("select from pg_database where datname = %s", [name]).rowcount:
             with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):  # somebody was faster
-                conn.execute(psycopg.sql.SQL("create database {}").format(psycopg.sql.Identifier(name)))
+                conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
 
 
 def libpq_url(parameters: Mapping[str, Any]) -> str:

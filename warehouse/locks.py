@@ -1,12 +1,13 @@
 """PostgreSQL's advisory locks: one run at a time for a database."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 
 from warehouse.errors import Busy
+from warehouse.queries import fetch_one
 
 # Advisory locks are two numbers: ours, and what for.
 LOCK_SPACE = 0x41465443
@@ -16,7 +17,7 @@ CHECK_LOCK = 3
 
 
 @contextmanager
-def run_lock(conn: psycopg.Connection[Any], holder: str) -> Iterator[None]:
+def run_lock(conn: psycopg.Connection[Any], holder: str) -> Generator[None]:
     """Hold the lock of this database, of which there is one, for the length of the block.
 
     It lives as long as the connection and no longer, so that a run that was killed never holds it.
@@ -28,9 +29,9 @@ def run_lock(conn: psycopg.Connection[Any], holder: str) -> Iterator[None]:
     Raises:
         Busy: another run holds it; says which, and since when.
     """
-    if not conn.execute("select pg_try_advisory_lock(%s, %s)", [LOCK_SPACE, RUN_LOCK]).fetchone()[0]:
+    if not fetch_one(conn.execute("select pg_try_advisory_lock(%s, %s)", [LOCK_SPACE, RUN_LOCK]))[0]:
         raise Busy(f"another run holds the lock: {_describe_holder(conn)}: wait for it to end")
-    before = conn.execute("select current_setting('application_name')").fetchone()[0]
+    (before,) = fetch_one(conn.execute("select current_setting('application_name')"))
     conn.execute("select set_config('application_name', %s, false)", [holder])
     try:
         yield
@@ -41,7 +42,7 @@ def run_lock(conn: psycopg.Connection[Any], holder: str) -> Iterator[None]:
 
 
 @contextmanager
-def check_lock(conn: psycopg.Connection[Any]) -> Iterator[None]:
+def check_lock(conn: psycopg.Connection[Any]) -> Generator[None]:
     """Wait for other data checks of this database to end, and keep them waiting: each makes its tables of failing rows.
 
     Args:

@@ -10,7 +10,6 @@ https://www.postgresql.org/docs/current/routine-vacuuming.html
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg import sql
 
 # As autovacuum has them, but for so few rows that it makes no difference.
 _DEAD_SHARE, _CHANGED_SHARE, _FEW_ROWS = 0.2, 0.1, 10_000
@@ -49,8 +48,9 @@ def maintain_tables(conn: psycopg.Connection[Any]) -> Maintained:
         vacuumed=[name for name, is_dead, _ in rows if is_dead],
         analyzed=[name for name, _, has_changed in rows if has_changed],
     )
-    for command, names in (("vacuum", done.vacuumed), ("analyze", done.analyzed)):
+    commands = {"vacuum": done.vacuumed, "analyze": done.analyzed}
+    for command, names in commands.items():
         if names:
-            tables = sql.SQL(", ").join(map(sql.SQL, names))
-            conn.execute(sql.SQL("{} (skip_locked) {}").format(sql.SQL(command), tables))
+            # The server has quoted the names.
+            conn.execute(f"{command} (skip_locked) {', '.join(names)}".encode())
     return done

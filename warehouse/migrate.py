@@ -10,6 +10,7 @@ from psycopg import sql
 
 from warehouse.errors import UserError
 from warehouse.locks import LOCK_SPACE, MIGRATION_LOCK
+from warehouse.queries import fetch_one
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 READER = "afterclose_reader"
@@ -39,7 +40,7 @@ def migrate(conn: psycopg.Connection[Any], folder: Path = MIGRATIONS) -> list[st
         for name in missing:
             with conn.transaction():
                 # No parameters, so that a % in the file is only a %.
-                conn.execute(files[name])
+                conn.execute(files[name].encode())
                 conn.execute(RECORD_TABLE)
                 conn.execute(
                     "insert into ops.schema_migrations (name, checksum) values (%s, %s)", [name, _checksum(files[name])]
@@ -63,12 +64,12 @@ def grant_reader(conn: psycopg.Connection[Any]) -> str | None:
 
     Raises UserError where the schema, which a migration has made, is gone.
     """
-    if conn.execute("select to_regnamespace('analytics')").fetchone() == (None,):
+    if fetch_one(conn.execute("select to_regnamespace('analytics')"))[0] is None:
         raise UserError(
             "schema analytics has been dropped, with the tables that migrations made in it: restore it from a dump, or "
             "set up a new database (docs/runbook.md, Restoring from raw)"
         )
-    if conn.execute(_READER_IS_READY, {"reader": READER}).fetchone()[0]:
+    if fetch_one(conn.execute(_READER_IS_READY, {"reader": READER}))[0]:
         return None
     reader = sql.Identifier(READER)
     try:
@@ -112,8 +113,8 @@ select exists (
 
 
 def _missing(conn: psycopg.Connection[Any], files: dict[str, str]) -> list[str]:
-    applied = {}
-    if conn.execute("select to_regclass('ops.schema_migrations')").fetchone()[0]:
+    applied: dict[str, str] = {}
+    if fetch_one(conn.execute("select to_regclass('ops.schema_migrations')"))[0]:
         applied = dict(conn.execute("select name, checksum from ops.schema_migrations order by name").fetchall())
     for name, checksum in applied.items():
         if name not in files:

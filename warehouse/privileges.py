@@ -56,7 +56,9 @@ class Account:
         if not closed:
             return [], {"user": self.uid, "group": self.gid, "extra_groups": []}
         setpriv = shutil.which("setpriv")
-        for capability in ("dac_read_search", "dac_override") if setpriv else ():
+        for capability in ("dac_read_search", "dac_override"):
+            if setpriv is None:
+                break
             prefix = [
                 setpriv,
                 f"--reuid={self.uid}",

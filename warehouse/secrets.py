@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
@@ -23,7 +23,8 @@ def mask(value: Any, secrets: Sequence[str]) -> Any:
                     value = value.replace(written, MASK)
         return value
     if isinstance(value, dict):
-        return {mask(name, secrets): mask(item, secrets) for name, item in value.items()}
+        items = cast("dict[Any, Any]", value)
+        return {mask(name, secrets): mask(item, secrets) for name, item in items.items()}
     if isinstance(value, list | tuple):
-        return [mask(item, secrets) for item in value]
+        return [mask(item, secrets) for item in cast("list[Any]", value)]
     return value

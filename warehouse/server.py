@@ -22,7 +22,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,10 +77,10 @@ class EmbeddedServer:
 
     home: Path
     version: int = 18
-    extra_settings: Mapping[str, str] = field(default_factory=dict)
+    extra_settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @contextmanager
-    def running(self, *, leave_running: bool = False) -> Iterator[dict[str, str]]:
+    def running(self, *, leave_running: bool = False) -> Generator[dict[str, str]]:
         """Have the server run inside the block; yields the libpq parameters host, port and user.
 
         Whoever leaves last stops it, unless somebody said `leave_running` since it was started.
@@ -286,7 +286,7 @@ class EmbeddedServer:
         return (self.home / "server" / name).open("a")
 
     @contextmanager
-    def _flock(self, name: str, mode: int) -> Iterator[IO[str]]:
+    def _flock(self, name: str, mode: int) -> Generator[IO[str]]:
         with self._open(name) as file:
             fcntl.flock(file, mode)
             yield file

@@ -2,12 +2,13 @@
 
 import importlib.metadata
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
 from warehouse.bulk import merge_rows
 from warehouse.errors import UserError
+from warehouse.queries import fetch_one
 
 FIRST_DAY = date(1990, 1, 1)
 REACH = timedelta(days=366)
@@ -22,20 +23,18 @@ def refresh_sessions(conn: psycopg.Connection[Any], today: date) -> int:
     may know a closure that was not foreseen.
     """
     version = f"exchange_calendars {importlib.metadata.version('exchange_calendars')}"
-    last, loaded_from = conn.execute(
-        "select (select max(session_date) from raw.trading_sessions),"
-        " (select fingerprint from ops.preparations where name = 'trading_sessions')"
-    ).fetchone()
+    last, loaded_from = fetch_one(
+        conn.execute(
+            "select (select max(session_date) from raw.trading_sessions),"
+            " (select fingerprint from ops.preparations where name = 'trading_sessions')"
+        )
+    )
     if last is not None and last - today >= SHORTEST_REACH and loaded_from == version:
         return 0
-    import exchange_calendars  # here, since it brings pandas
-
     end = max(today + REACH, last or today)
-    # Start and end are passed, since their defaults move with the clock.
-    schedule = exchange_calendars.get_calendar("XNYS", start=FIRST_DAY.isoformat(), end=end.isoformat()).schedule
     rows = (
         (day.date(), opens.to_pydatetime(), closes.to_pydatetime(), version)
-        for day, opens, closes in zip(schedule.index, schedule["open"], schedule["close"], strict=True)
+        for day, opens, closes in _schedule(FIRST_DAY, end).itertuples()
     )
     with conn.transaction():
         counts = merge_rows(
@@ -52,6 +51,16 @@ def refresh_sessions(conn: psycopg.Connection[Any], today: date) -> int:
             [version],
         )
     return counts.inserted + counts.updated + counts.deleted
+
+
+def _schedule(start: date, end: date) -> Any:
+    """The calendar library's frame of sessions, with columns `open` and `close`."""
+    # Here, since it brings pandas.
+    import exchange_calendars  # pyright: ignore[reportMissingTypeStubs]
+
+    # Start and end are passed, since their defaults move with the clock.
+    calendar: Any = exchange_calendars.get_calendar("XNYS", start=start.isoformat(), end=end.isoformat())
+    return calendar.schedule[["open", "close"]]
 
 
 def latest_closed_session(conn: psycopg.Connection[Any], now: datetime) -> date:
@@ -72,11 +81,13 @@ def require_session(conn: psycopg.Connection[Any], day: date) -> date:
     Raises:
         UserError: it is none; names the nearest sessions before and after.
     """
-    before, after = conn.execute(
-        "select (select max(session_date) from raw.trading_sessions where session_date <= %(day)s),"
-        " (select min(session_date) from raw.trading_sessions where session_date >= %(day)s)",
-        {"day": day},
-    ).fetchone()
+    before, after = fetch_one(
+        conn.execute(
+            "select (select max(session_date) from raw.trading_sessions where session_date <= %(day)s),"
+            " (select min(session_date) from raw.trading_sessions where session_date >= %(day)s)",
+            {"day": day},
+        )
+    )
     if before == day:
         return day
     nearest = " and ".join(str(session) for session in (before, after) if session)
@@ -100,7 +111,7 @@ def session_before(conn: psycopg.Connection[Any], session: date, count: int) -> 
     )
 
 
-def _one(conn: psycopg.Connection[Any], query: str, parameters: list[Any], missing: str) -> date:
-    if (found := conn.execute(query, parameters).fetchone()[0]) is None:
+def _one(conn: psycopg.Connection[Any], query: LiteralString, parameters: list[Any], missing: str) -> date:
+    if (found := fetch_one(conn.execute(query, parameters))[0]) is None:
         raise UserError(missing)
     return found

@@ -90,7 +90,7 @@ def load_settings() -> Settings:
         UserError: a value is wrong; the message names each such variable, and never shows a secret.
     """
     try:
-        return Settings()
+        return Settings()  # pyright: ignore[reportCallIssue] # its fields come from the environment
     except ValidationError as error:
         wrong = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors(include_input=False))
         raise UserError(f"{wrong} (in the environment or {PROJECT_ROOT / '.env'}; see .env.example)") from None

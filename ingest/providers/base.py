@@ -119,10 +119,14 @@ class Provider(Protocol):
     source that costs nothing. `usage` counts what its calls have cost since it was made.
     """
 
-    name: str
-    label: str
-    overlap_sessions: int | None
-    usage: Usage
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def label(self) -> str: ...  # noqa: D102
+    @property
+    def overlap_sessions(self) -> int | None: ...  # noqa: D102
+    @property
+    def usage(self) -> Usage: ...  # noqa: D102
 
     def declines(self, symbol: str) -> str | None:
         """Return why this source is never asked for a symbol (an option at a source of stocks), None where it is."""
@@ -144,9 +148,12 @@ class Provider(Protocol):
 class FundamentalsProvider(Protocol):
     """A source of fundamentals; the terms are those of `Provider`."""
 
-    name: str
-    label: str
-    usage: Usage
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def label(self) -> str: ...  # noqa: D102
+    @property
+    def usage(self) -> Usage: ...  # noqa: D102
 
     def probe(self) -> Answer:
         """Ask for one symbol that must be there."""

@@ -56,7 +56,7 @@ class _FolderOrCommand(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and not args[0].startswith("-") and args[0] != positions.name:
-            args = [folder.name, *args]
+            args = ["DIR", *args]
         return super().parse_args(ctx, args)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from datetime import date, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,8 @@ def _print(view: RiskView, notes: list[str]) -> None:
     from reports.terminal import ASCII, UNICODE, render
 
     # A name may hold letters that the terminal's encoding lacks.
-    sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
     glyphs = UNICODE if console.encoding.lower().startswith("utf") else ASCII
     console.print(render(view, notes, console.width, glyphs), soft_wrap=True)

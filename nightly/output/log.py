@@ -50,7 +50,7 @@ class _EventFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
-            **{name: value for name, value in record.fields.items() if value is not None},
+            **{name: value for name, value in getattr(record, "fields", {}).items() if value is not None},
         }
         return self._write(mask(event, self._secrets))
 

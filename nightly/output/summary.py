@@ -77,7 +77,7 @@ def rerun_command(run: RunRecord) -> str | None:
     if run.status == "failed" and (aside := _set_aside(run)):
         names = [word for name in aside for word in ("--portfolio", name)]
         words = ["python", "run_nightly.py", run.command, *_dates(run.command, run), *names]
-        return shlex.join([*words, "--from-phase", run.errors[0].phase])
+        return shlex.join([*words, "--from-phase", str(run.errors[0].phase)])
     failed = [phase.phase for phase in run.phases if phase.status == "failed"]
     as_asked = run.status == "interrupted" or "1" in failed
     everything = any(problem.phase is None for problem in run.errors)

@@ -9,6 +9,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from warehouse.queries import fetch_one
+
 _NAMED = 10
 
 
@@ -76,8 +78,9 @@ def describe_values(stale: Sequence[Mapping[str, Any]], without_value: Sequence[
 
 def read_tags(conn: psycopg.Connection, portfolio_ids: Sequence[UUID]) -> dict[str, Any]:
     """How many positions have their profile's sector, how many one that a person chose; and the symbols without any."""
-    (profile, manual, untagged) = conn.execute(
-        """
+    (profile, manual, untagged) = fetch_one(
+        conn.execute(
+            """
         select
             count(*) filter (where tags.source = 'profile'),
             count(*) filter (where tags.source = 'manual'),
@@ -86,8 +89,9 @@ def read_tags(conn: psycopg.Connection, portfolio_ids: Sequence[UUID]) -> dict[s
         left join analytics.position_sector_tags as tags on positions.position_id = tags.position_id
         where positions.deleted_at is null and positions.portfolio_id = any(%s)
         """,
-        (list(portfolio_ids),),
-    ).fetchone()
+            (list(portfolio_ids),),
+        )
+    )
     return {"profile": profile, "manual": manual, "untagged": untagged}
 
 

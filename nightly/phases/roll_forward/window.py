@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import dict_row
 
+from warehouse.queries import fetch_one
+
 if TYPE_CHECKING:
     from nightly.context import Context
 
@@ -68,13 +70,15 @@ def read_window(conn: psycopg.Connection, context: Context) -> dict[str, Any]:
         """,
         {"start": context.recompute_from or context.trade_date.min, "end": context.trade_date},
     ).fetchall()
-    (idle, rolled_to) = conn.execute(
-        """
+    (idle, rolled_to) = fetch_one(
+        conn.execute(
+            """
         select count(*), to_char(min(last_session), 'YYYY-MM-DD') from ops.roll_forward_state
         where portfolio_id = any(%s) and portfolio_id not in (select portfolio_id from ops.roll_forward_window)
         """,
-        (context.portfolio_ids,),
-    ).fetchone()
+            (context.portfolio_ids,),
+        )
+    )
     return {
         "causes": causes,
         "rolled": rolled,
