@@ -6,10 +6,14 @@ loaded and computed as well.
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from importlib.util import cache_from_source, find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import psycopg
@@ -47,8 +51,8 @@ _Look = Callable[[psycopg.Connection, "Settings", datetime], Check]
 
 
 def check_environment(conn: psycopg.Connection, settings: Settings, now: datetime) -> list[Check]:
-    """Look at the server, the migrations, the calendar, the sources, the disk and the clock."""
-    return _look(conn, settings, now, (_server, _migrations, _calendar, _providers, _disk, _clock))
+    """Look at the server, the migrations, the calendar, the sources, the disk, the clock and Python's bytecode."""
+    return _look(conn, settings, now, (_server, _migrations, _calendar, _providers, _disk, _clock, _bytecode))
 
 
 def check_contents(conn: psycopg.Connection, settings: Settings, now: datetime) -> list[Check]:
@@ -130,6 +134,22 @@ def _clock(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check
     if latest_run is not None and server_now < latest_run:
         return Check("clock", "broken", f"it says {server_now:%Y-%m-%d %H:%M} UTC, before the last run: set it (NTP)")
     return Check("clock", "ok", f"it is {now:%Y-%m-%d %H:%M} UTC, {new_york_date(now)} in New York")
+
+
+def _bytecode(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
+    """Without bytecode on disk, Python compiles dbt again in every run, which takes some seconds of a small night."""
+    (folder,) = find_spec("dbt").submodule_search_locations
+    if Path(cache_from_source(str(Path(folder, "cli", "main.py")))).exists():
+        return Check("bytecode", "ok", "dbt is compiled")
+    if not sys.dont_write_bytecode and os.access(folder, os.W_OK):
+        return Check("bytecode", "ok", "dbt is compiled by the first run")
+    return Check(
+        "bytecode",
+        "warning",
+        "dbt is compiled again by every run, which costs seconds of it: compile it once with "
+        f"`{sys.executable} -m compileall -q {Path(folder).parent}` (PYTHONDONTWRITEBYTECODE is set, or the folder is "
+        "read-only)",
+    )
 
 
 def _portfolios(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:

@@ -59,6 +59,8 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
             _note(connection, run, context, warnings)
             if request.command == "backfill":
                 progress.tell([plan.headline(connection.do(plan.outline, request, context))])
+            if phases[0].asks_sources and any(phase.runs_dbt for phase in phases):
+                context.dbt.get_ready()
             for _, members in groupby(phases, key=lambda phase: phase.work):
                 _do_phases(connection, run, context, list(members))
             _note(connection, run, context, _maintain(connection, context))

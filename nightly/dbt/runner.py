@@ -3,7 +3,7 @@
 Five things that dbt leaves to its caller are done here:
 - It reports success when it ran nothing: what was expected is compared with what ran.
 - Changed variables make it parse the whole project again: it is parsed once without any, and the parsed manifest handed
-  on, as a copy, because an invocation writes into the one it is given.
+  on, a fresh one to each invocation, which writes into it. It is kept between runs (`parsed_project`).
 - Its parse cache counts as stale when the address of the server changes, as the embedded one's does with each start:
   the parser sees a fixed address.
 - It keeps its adapters, which are bound to a database: they are reset.
@@ -20,8 +20,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from nightly.dbt.parsed_project import keep_parsed, load_parsed, project_key, unpickle
 from nightly.record import one_line
 from nightly.stopwatch import Stopwatch
 from warehouse.errors import UserError
@@ -114,7 +116,7 @@ class Dbt:
 
     Args:
         database: where the models are built.
-        workspace: a folder for dbt's parse cache and compiled SQL, made when missing, with a subfolder for each
+        workspace: a folder for the parsed project and compiled SQL, made when missing, with a subfolder for each
             database. Two processes may share it: dbt reads back the cache alone, and parses in full when it is torn.
         project: the folder of `dbt_project.yml`, `profiles.yml`, models, macros and seeds.
     """
@@ -126,6 +128,8 @@ class Dbt:
         self.target = self._workspace / "target"
         # importing dbt and parsing the project
         self.start_up = Stopwatch()
+        self._preparation: Thread | None = None
+        self._kept: bytes | None = None
 
     def nodes(self, resource_type: str, tag: str | None = None) -> list[DbtNode]:
         """The project's enabled nodes of one type (model, seed, test), with that tag if one is given."""
@@ -205,11 +209,46 @@ class Dbt:
                 return end.code if isinstance(end.code, int) else int(end.code is not None)
         return 0
 
+    def get_ready(self) -> None:
+        """Begin to import dbt and to read the parsed project, in a thread: for a time of waiting for something else."""
+        self._preparation = Thread(target=self._prepare, name="dbt is got ready", daemon=True)
+        self._preparation.start()
+
+    def _prepare(self) -> None:
+        import dbt.adapters.postgres
+        import dbt.cli.main  # noqa: F401
+
+        # Parsing needs the process' environment, which is everybody's: that waits for the first call.
+        self._kept = load_parsed(self._kept_in, self._key)
+
+    def _await_preparation(self) -> None:
+        if self._preparation:
+            self._preparation.join()
+            self._preparation = None
+
+    @property
+    def _kept_in(self) -> Path:
+        return self._workspace / "parsed"
+
+    @cached_property
+    def _key(self) -> str:
+        return project_key(self.project, {**os.environ, **self._database.libpq_environment()})
+
+    @cached_property
+    def _pickled(self) -> bytes:
+        """The parsed project: as the last run left it, if nothing that it depends on has changed; else parsed now."""
+        with self.start_up:
+            self._await_preparation()
+            if kept := self._kept or load_parsed(self._kept_in, self._key):
+                return kept
+            # Parsing asks for the database's name and never connects.
+            with _environment(self._database, self.project, **_NOWHERE):
+                return keep_parsed(self._kept_in, self._key, self._invoke("parse"))
+
     @cached_property
     def _manifest(self) -> Manifest:
-        # Parsing asks for the database's name and never connects.
-        with self.start_up, _environment(self._database, self.project, **_NOWHERE):
-            return self._invoke("parse")
+        """The parsed project to look at; no invocation may have it."""
+        return unpickle(self._pickled)
 
     @cached_property
     def _nodes(self) -> list[DbtNode]:
@@ -240,7 +279,7 @@ class Dbt:
         """Invoke a command on the parsed project and answer for every node that was expected of it."""
         from dbt_common.invocation import get_invocation_id
 
-        manifest = self._manifest.deepcopy()
+        manifest = unpickle(self._pickled)
         # Dates as JSON strings: YAML would read unquoted ones as date objects.
         given = ("--vars", json.dumps(dict(variables))) if variables else ()
         finished = itertools.count(1)

@@ -18,12 +18,13 @@ from warehouse.errors import UserError
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase: its number as people type it, its name, how it is done, and whether it asks the configured sources."""
+    """A phase: its number as people type it, its name, how it is done, and what it works with."""
 
     number: str
     name: str
     work: Callable[[Context, Sequence[str]], Mapping[str, Outcome]]
     asks_sources: bool = False
+    runs_dbt: bool = False
 
 
 # What the command `analytics` runs alone.
@@ -32,9 +33,9 @@ RISK = "3"
 PHASES = (
     Phase("1", "Market Data Collection", market_data.work, asks_sources=True),
     Phase("1.5", "Fundamental Data", fundamentals.work, asks_sources=True),
-    Phase("2", "P&L & Snapshots", roll_forward.work),
-    Phase("2.5", "Position Market Values", roll_forward.work),
-    Phase("2.75", "Sector Tag Restoration", roll_forward.work),
+    Phase("2", "P&L & Snapshots", roll_forward.work, runs_dbt=True),
+    Phase("2.5", "Position Market Values", roll_forward.work, runs_dbt=True),
+    Phase("2.75", "Sector Tag Restoration", roll_forward.work, runs_dbt=True),
     Phase(RISK, "Risk Analytics", risk.work),
 )
 

@@ -1,6 +1,7 @@
 """`check` and `status`, as the operator sees them."""
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -96,13 +97,22 @@ def test_the_fast_check_looks_at_the_environment_alone(on_this_database, monkeyp
     on_this_database.execute("drop table analytics.positions cascade")
     assert cli.main(["check", "--fast"]) == 0
     names = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
-    assert names == ["database:", "migrations:", "calendar:", "providers:", "disk:", "clock:"]
+    assert names == ["database:", "migrations:", "calendar:", "providers:", "disk:", "clock:", "bytecode:"]
     # a clock that went back would choose a session of long ago
     on_this_database.execute("update ops.batch_runs set started_at = now() + interval '1 day'")
     assert cli.main(["check", "--fast"]) == 2
     assert "before the last run: set it (NTP)" in capsys.readouterr().out
     assert cli.main(["run", "--date", "2024-02-15"]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: clock: it says")
+
+
+def test_bytecode_that_cannot_be_kept_is_a_warning_with_the_command(on_this_database, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))  # where there is none
+    assert cli.main(["check", "--fast"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "bytecode:" in line]
+    assert line.split()[0] == "warning"
+    assert "-m compileall -q" in line
 
 
 def test_status_shows_runs_portfolios_and_what_was_refused(on_this_database, capsys):

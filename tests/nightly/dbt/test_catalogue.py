@@ -12,7 +12,9 @@ CONSUMERS = {"api_snapshot", "api_positions", "api_betas", "api_factors", "api_c
 
 @pytest.fixture
 def manifest(night):
-    return Dbt(night.database, night.settings.home / "dbt")._manifest
+    manifest = Dbt(night.database, night.settings.home / "dbt")._manifest
+    manifest.build_parent_and_child_maps()
+    return manifest
 
 
 def test_every_column_of_the_published_tables_is_described(night, manifest):
