@@ -4,7 +4,7 @@
     of the chain has replaced the window now in force, and that window was made from these changes: so a part of the
     chain run by hand can't claim the whole.
 #}
-{% macro finish_roll_forward(chain=["position_values", "portfolio_snapshots"]) -%}
+{% macro finish_roll_forward(chain=["position_values", "daily_returns", "portfolio_snapshots"]) -%}
     {%- set changes = ref("roll_forward_changes") -%}
     {%- set window = ref("roll_forward_window") -%}
     {%- set input_changes = source("ops", "input_changes") -%}

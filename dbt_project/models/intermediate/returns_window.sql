@@ -1,6 +1,9 @@
 {%- set rebuild = must_rebuild(['daily_returns']) -%}
 {{ config(schema='ops', indexes=[{"columns": ["symbol"], "unique": true}]) }}
 
+-- after the roll-forward has read its changes, so that a benchmark's return has taken in what a snapshot answers for
+-- depends_on: {{ ref('roll_forward_window') }}
+
 with input_changes as (
     select * from {{ ref('stg_input_changes') }}
     where
