@@ -56,7 +56,7 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
         )
         progress.started(run)
         try:
-            _note(connection, run, context, warnings)
+            _note(connection, run, context, [*warnings, *context.problems])
             if request.command == "backfill":
                 progress.tell([plan.headline(connection.do(plan.outline, request, context))])
             if phases[0].asks_sources and any(phase.runs_dbt for phase in phases):
