@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -245,6 +246,8 @@ def resolve_portfolios(conn: psycopg.Connection, wanted: Sequence[str]) -> tuple
     if not wanted:
         return tuple(everything)
     by_handle = {str(each.portfolio_id): each for each in everything} | {each.name: each for each in everything}
+    # As names are loaded, however the terminal or a script has written the accents.
+    wanted = [handle if handle in by_handle else normalize("NFC", handle) for handle in wanted]
     unknown = [handle for handle in wanted if handle not in by_handle]
     if unknown:
         there_are = ", ".join(each.name for each in everything)
