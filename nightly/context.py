@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from warehouse.errors import UserError
+from warehouse.portfolio_names import find_portfolios
 from warehouse.queries import fetch_one
 from warehouse.sessions import latest_closed_session, require_session, sessions_between
 
@@ -32,7 +33,7 @@ class Request:
     `run` rolls to `trade_date` whatever is due; `backfill` computes the sessions from `start` on again, to `end`;
     `analytics` computes the risk of `trade_date`, or of `start` to `end`, what is current only with `force`. What is
     left out means: the latest closed session (for `analytics`, the last one that was rolled); what is due; all
-    portfolios; all phases.
+    portfolios; all phases. `demo` says that it is about the demo's database.
     """
 
     command: str
@@ -43,6 +44,7 @@ class Request:
     phases: tuple[str, ...] = ()
     from_phase: str | None = None
     force: bool = False
+    demo: bool = False
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -55,6 +57,7 @@ class Request:
             "phase": list(self.phases),
             "from_phase": self.from_phase,
             "force": self.force,
+            "demo": self.demo,
         }
         return {name: value for name, value in given.items() if value}
 
@@ -242,12 +245,8 @@ def resolve_portfolios(conn: psycopg.Connection, wanted: Sequence[str]) -> tuple
         raise UserError("no portfolio is loaded: load some first with `python run_nightly.py load DIR`")
     if not wanted:
         return tuple(everything)
-    by_handle = {str(each.portfolio_id): each for each in everything} | {each.name: each for each in everything}
-    unknown = [handle for handle in wanted if handle not in by_handle]
-    if unknown:
-        there_are = ", ".join(each.name for each in everything)
-        raise UserError(f"--portfolio {', '.join(unknown)}: no such portfolio; there are: {there_are}")
-    return tuple(sorted({by_handle[handle] for handle in wanted}, key=lambda each: each.name))
+    meant = find_portfolios(wanted, {(each.portfolio_id, each.name): each for each in everything}, "--portfolio ")
+    return tuple(sorted(set(meant), key=lambda each: each.name))
 
 
 def first_session_to_collect(portfolios: Sequence[Portfolio], trade_date: date, recompute_from: date | None) -> date:
