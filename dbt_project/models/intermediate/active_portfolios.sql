@@ -1,4 +1,6 @@
 {{ config(indexes=[{"columns": ["portfolio_id"], "unique": true}]) }}
+-- inputs are read after the changes are noted that a run takes in
+-- depends_on: {{ ref('open_changes') }}
 
 with portfolios as (
     select * from {{ ref('stg_portfolios') }}

@@ -5,8 +5,8 @@ with outstanding as (
 ),
 
 input_changes as (
-    select * from {{ ref('stg_input_changes') }}
-    where rolled_at is null or change_id in (select outstanding.change_id from outstanding)
+    select * from {{ ref('open_changes') }}
+    where is_to_roll
 ),
 
 roll_forward_state as (
@@ -45,6 +45,7 @@ rolled_portfolios as (
     select
         active_portfolios.portfolio_id,
         active_portfolios.inception_session_number,
+        roll_forward_state.last_session,
         calendar_days.last_session_number as last_rolled_session_number
     from active_portfolios
     inner join roll_forward_state on active_portfolios.portfolio_id = roll_forward_state.portfolio_id
@@ -73,7 +74,8 @@ dated_changes as (
     select
         input_changes.*,
         case when input_changes.from_date = '-infinity' then 0 else calendar_days.next_session_number end
-            as from_session_number
+            as from_session_number,
+        calendar_days.last_session_number as from_session_or_before
     from input_changes
     left join calendar_days on input_changes.from_date = calendar_days.calendar_date
 ),
@@ -93,13 +95,15 @@ portfolio_changes as (
     where changes.from_session_number <= rolled_portfolios.last_rolled_session_number
 ),
 
+-- a day that is a session no more, or one now, is rolled from the session at or before it: the rows of a day that is
+-- withdrawn lie after that one
 session_changes as (
     select
         changes.change_id,
         rolled_portfolios.portfolio_id,
-        greatest(changes.from_session_number, rolled_portfolios.inception_session_number) as first_session_number
+        greatest(changes.from_session_or_before, rolled_portfolios.inception_session_number) as first_session_number
     from dated_changes as changes
-    inner join rolled_portfolios on changes.from_session_number <= rolled_portfolios.last_rolled_session_number
+    inner join rolled_portfolios on changes.from_date <= rolled_portfolios.last_session
     where changes.input = 'session'
 ),
 
@@ -219,7 +223,7 @@ final as (
         input_changes.what,
         input_changes.from_date,
         input_changes.through_date,
-        '{{ invocation_id }}' as invocation_id
+        {{ whole_chain('input_changes.invocation_id') }} as invocation_id
     from input_changes
     left join earliest
         on

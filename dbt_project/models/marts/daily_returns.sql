@@ -42,7 +42,7 @@ closes as (
         sessions.session_number,
         market_data.close,
         coalesce(split_growth.growth, 1) as growth,
-        returns_window.first_session
+        returns_window.replace_from
     from returns_window
     inner join market_data
         on
@@ -87,7 +87,7 @@ grown as (
     ) as paid on true
     where
         pairs.previous_close is not null
-        and pairs.session_date >= pairs.first_session
+        and pairs.session_date >= pairs.replace_from
 ),
 
 final as (
