@@ -9,9 +9,20 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from ingest.books.cells import one_of, parse_currency, parse_date, parse_non_negative, parse_positive, parse_text, shown
+from ingest.books.cells import (
+    one_of,
+    parse_currency,
+    parse_date,
+    parse_non_negative,
+    parse_positive,
+    parse_ratio,
+    parse_text,
+    shown,
+)
 from ingest.books.csv_files import Column, CsvFile, Problem, read_csv
 from ingest.books.lots import PORTFOLIO, PositionFile, read_positions
+from ingest.rows import ACTION_TYPES
+from ingest.symbols import canonical_symbol
 
 # The calendar begins in 1990, and starting equity is measured one session before inception.
 EARLIEST_INCEPTION = date(1990, 1, 3)
@@ -49,6 +60,15 @@ TAG_COLUMNS = (
     Column("entry_date", parse_date),
     Column("sector", parse_text),
 )
+ACTION_COLUMNS = (
+    Column("symbol", canonical_symbol),
+    Column("ex_date", parse_date),
+    Column("action_type", one_of(*ACTION_TYPES)),
+    Column("value", parse_ratio, required=False, optional=True),
+    Column("new_symbol", canonical_symbol, required=False, optional=True),
+    Column("cash_per_share", parse_positive, required=False, optional=True),
+    Column("cost_fraction", parse_ratio, required=False, optional=True),
+)
 FILES = (
     "portfolios.csv",
     "positions.csv",
@@ -56,6 +76,7 @@ FILES = (
     "capital_flows.csv",
     "manual_prices.csv",
     "sector_tags.csv",
+    "corporate_actions.csv",
 )
 
 
@@ -69,11 +90,12 @@ class PortfolioFiles:
     flows: CsvFile | None = None
     marks: CsvFile | None = None
     tags: CsvFile | None = None
+    actions: CsvFile | None = None
 
     @property
     def problems(self) -> list[Problem]:
         """Everything found wrong so far, by file and line."""
-        files = (self.portfolios, self.positions.csv, self.closes, self.flows, self.marks, self.tags)
+        files = (self.portfolios, self.positions.csv, self.closes, self.flows, self.marks, self.tags, self.actions)
         return [
             problem for file in files if file for problem in sorted(file.problems, key=lambda problem: problem.line)
         ]
@@ -93,6 +115,7 @@ def read_folder(folder: Path) -> PortfolioFiles:
         flows=read_optional("capital_flows.csv", FLOW_COLUMNS),
         marks=read_optional("manual_prices.csv", MARK_COLUMNS),
         tags=read_optional("sector_tags.csv", TAG_COLUMNS),
+        actions=read_optional("corporate_actions.csv", ACTION_COLUMNS),
     )
 
 

@@ -249,7 +249,7 @@ def _of_one_day(claims: Sequence[Claim], settled: Settled) -> tuple[CorporateAct
 def _matches(
     own: Sequence[CorporateAction], earlier: Sequence[CorporateAction], apart: Callable[[date, date], int]
 ) -> dict[int, int]:
-    """Pair a source's actions with those of earlier sources, each at most once: the same value and the nearest first."""
+    """Pair a source's actions with those of earlier sources, each at most once: same value and nearest first."""
     pairs = sorted(
         (
             not same_value(mine.action_type, mine.value, theirs.value),
@@ -269,12 +269,9 @@ def _matches(
 
 
 def _add_peoples(people: Sequence[Claim], settled: Settled) -> None:
-    added = sorted(
-        (claim for claim in people if claim.decision and claim.decision.kind == ADDED),
-        key=lambda claim: claim.decision.at if claim.decision else datetime.min,
-    )
+    added = [(claim.decision.at, claim) for claim in people if claim.decision and claim.decision.kind == ADDED]
     sums: defaultdict[date, Decimal] = defaultdict(Decimal)
-    for claim in added:
+    for _, claim in sorted(added, key=lambda said: said[0]):
         action = claim.action
         if action.action_type == DIVIDEND:
             sums[action.ex_date] += action.value

@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from ingest.market.decisions import events_not_rolled
 from nightly import prepare
 from nightly.phases.outcome import Outcome
 from nightly.phases.roll_forward import coverage
@@ -144,7 +145,9 @@ def _look(conn: psycopg.Connection, context: Context, number: str) -> Outcome:
     if number == "2":
         window = rolling.read_window(conn, context)
         covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)
-        problems = _ignored_inputs(conn) + coverage.find_problems(covered, context.trade_date)
+        problems = (
+            _ignored_inputs(conn) + _events_not_rolled(conn) + coverage.find_problems(covered, context.trade_date)
+        )
         return Outcome({**window, "coverage": covered}, rolling.describe(**window), problems)
     if number == "2.5":
         values = position_report.read_values(conn, context.portfolio_ids)
@@ -203,6 +206,11 @@ def _rows_written(conn: psycopg.Connection, number: str, invocation_id: str) -> 
         (invocation_id, list(_TOLD[number])),
     )
     return {row.pop("model"): row for row in written.fetchall()}
+
+
+def _events_not_rolled(conn: psycopg.Connection) -> list[Problem]:
+    """Events of held symbols that no model acts on."""
+    return [Problem(symbol, message, "warning", "2") for symbol, message in events_not_rolled(conn)]
 
 
 def _ignored_inputs(conn: psycopg.Connection) -> list[Problem]:
