@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import click
 
+from nightly.command_group import CommandGroup
 from nightly.version import project_version
 from warehouse.errors import UserError
 
@@ -29,7 +30,7 @@ COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(CommandGroup):
     """Commands by name, each imported when it is called; without a command, `run`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

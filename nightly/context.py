@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from warehouse.errors import UserError
+from warehouse.portfolio_names import find_portfolios
 from warehouse.queries import fetch_one
 from warehouse.sessions import latest_closed_session, require_session, sessions_between
 
@@ -244,12 +245,8 @@ def resolve_portfolios(conn: psycopg.Connection, wanted: Sequence[str]) -> tuple
         raise UserError("no portfolio is loaded: load some first with `python run_nightly.py load DIR`")
     if not wanted:
         return tuple(everything)
-    by_handle = {str(each.portfolio_id): each for each in everything} | {each.name: each for each in everything}
-    unknown = [handle for handle in wanted if handle not in by_handle]
-    if unknown:
-        there_are = ", ".join(each.name for each in everything)
-        raise UserError(f"--portfolio {', '.join(unknown)}: no such portfolio; there are: {there_are}")
-    return tuple(sorted({by_handle[handle] for handle in wanted}, key=lambda each: each.name))
+    meant = find_portfolios(wanted, {(each.portfolio_id, each.name): each for each in everything}, "--portfolio ")
+    return tuple(sorted(set(meant), key=lambda each: each.name))
 
 
 def first_session_to_collect(portfolios: Sequence[Portfolio], trade_date: date, recompute_from: date | None) -> date:

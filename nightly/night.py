@@ -42,6 +42,7 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
     today = new_york_date(now)
     with hold_run_lock(database, request.title) as connection:
         warnings = connection.do(prepare.prepare_database, today)
+        warnings += connection.do(prepare.bound_readers, settings)
         warnings += refuse_broken_setup(connection.conn, settings, now, phases)
         context = connection.do(make_context, database, settings, request, now, progress)
         prepare.prepare_seeds(connection.conn, context.dbt, progress)
