@@ -80,7 +80,14 @@ comment on column raw.corporate_action_claims.from_file is
 
 -- What is stored was told by its source.
 insert into raw.corporate_action_claims (source, symbol, ex_date, action_type, value, first_seen_at, last_seen_at)
-select source, symbol, ex_date, action_type, value, loaded_at, loaded_at
+select
+    source,
+    symbol,
+    ex_date,
+    action_type,
+    value,
+    loaded_at as first_seen_at,
+    loaded_at as last_seen_at
 from raw.corporate_actions;
 
 create table ops.action_restatements (
