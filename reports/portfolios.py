@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -25,6 +25,7 @@ class Portfolio:
     portfolio_id: UUID
     name: str
     inception_date: date
+    benchmark: str
     currency: str
     first_session: date | None
     rolled_to: date | None
@@ -84,14 +85,6 @@ def read_portfolios(conn: psycopg.Connection[Any]) -> list[Portfolio]:
     columns = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Portfolio))
     query = sql.SQL("select {} from analytics.portfolios order by name").format(columns)
     return conn.cursor(row_factory=class_row(Portfolio)).execute(query).fetchall()
-
-
-def find(portfolios: Sequence[Portfolio], handle: str) -> Portfolio | None:
-    """The portfolio that an exact name or an id means."""
-    for portfolio in portfolios:
-        if handle == portfolio.name:
-            return portfolio
-    return next((each for each in portfolios if str(each.portfolio_id) == handle.lower()), None)
 
 
 def nearest_sessions(conn: psycopg.Connection[Any], portfolio_id: UUID, day: date) -> tuple[date | None, date | None]:

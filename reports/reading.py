@@ -15,9 +15,10 @@ from psycopg.rows import class_row
 from psycopg.types.numeric import FloatLoader
 
 from reports import view
-from reports.portfolios import Portfolio, find, nearest_sessions, read_portfolios, read_stale_because, reading
+from reports.portfolios import Portfolio, nearest_sessions, read_portfolios, read_stale_because, reading
 from reports.view import RiskView
 from warehouse.errors import UserError
+from warehouse.portfolio_names import find_portfolios
 from warehouse.queries import fetch_one
 
 if TYPE_CHECKING:
@@ -170,9 +171,7 @@ def _find_portfolio(conn: psycopg.Connection[Any], handle: str) -> Portfolio:
     portfolios = read_portfolios(conn)
     if not portfolios:
         raise UserError("no portfolio is loaded: load some first with `python run_nightly.py load DIR`")
-    if portfolio := find(portfolios, handle):
-        return portfolio
-    raise UserError(f"{handle}: no such portfolio; there are: {', '.join(each.name for each in portfolios)}")
+    return find_portfolios([handle], {(each.portfolio_id, each.name): each for each in portfolios})[0]
 
 
 def _find_session(conn: psycopg.Connection[Any], portfolio: Portfolio, day: date | None, demo: bool) -> date:

@@ -14,6 +14,7 @@ final as (
     select
         portfolios.portfolio_id,
         portfolios.starting_equity,
+        portfolios.benchmark,
         calendar_days.next_session_number as inception_session_number
     from portfolios
     inner join calendar_days on portfolios.inception_date = calendar_days.calendar_date

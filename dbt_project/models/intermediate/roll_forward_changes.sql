@@ -44,6 +44,7 @@ sessions as (
 rolled_portfolios as (
     select
         active_portfolios.portfolio_id,
+        active_portfolios.benchmark,
         active_portfolios.inception_session_number,
         roll_forward_state.last_session,
         calendar_days.last_session_number as last_rolled_session_number
@@ -80,7 +81,7 @@ dated_changes as (
     left join calendar_days on input_changes.from_date = calendar_days.calendar_date
 ),
 
--- the portfolio itself, its positions' terms and its flows
+-- the portfolio itself, its positions' terms, its flows and cash items
 portfolio_changes as (
     select
         changes.change_id,
@@ -194,8 +195,34 @@ settlement_changes as (
         )
 ),
 
+-- the benchmark's returns stand beside the portfolio's own from the close before inception on
+benchmark_changes as (
+    select
+        changes.change_id,
+        rolled_portfolios.portfolio_id,
+        greatest(changes.from_session_number, rolled_portfolios.inception_session_number) as first_session_number
+    from dated_changes as changes
+    inner join rolled_portfolios on changes.symbol = rolled_portfolios.benchmark
+    inner join sessions on rolled_portfolios.inception_session_number = sessions.session_number
+    where
+        changes.input in ('price', 'split', 'dividend')
+        and changes.from_session_number <= rolled_portfolios.last_rolled_session_number
+        and coalesce(
+            changes.through_date >= (
+                select max(market_data.price_date)
+                from {{ ref('stg_market_data') }} as market_data
+                where
+                    market_data.symbol = rolled_portfolios.benchmark
+                    and market_data.price_date < sessions.session_date
+            ),
+            true
+        )
+),
+
 concerned as (
     select * from portfolio_changes
+    union all
+    select * from benchmark_changes
     union all
     select * from session_changes
     union all

@@ -31,6 +31,7 @@ reached as (
         portfolios.portfolio_id,
         portfolios.name,
         portfolios.inception_date,
+        portfolios.benchmark,
         portfolios.currency,
         (
             select min(portfolio_snapshots.snapshot_date) from portfolio_snapshots
@@ -66,6 +67,7 @@ final as (
         published.portfolio_id,
         published.name,
         published.inception_date,
+        published.benchmark,
         published.currency,
         published.first_session,
         published.rolled_to,
