@@ -22,6 +22,7 @@ COMMANDS = {
     "status": ("nightly.commands.status", "Show recent runs, or one in full"),
     "show": ("nightly.commands.show", "One portfolio's risk on one page, on the terminal or as HTML"),
     "quarantine": ("nightly.commands.quarantine", "Show market data that was refused, and accept what is right"),
+    "actions": ("nightly.commands.actions", "Splits, dividends and events: who told them; add, dismiss, restore"),
     "load": ("nightly.commands.load", "Load portfolios, positions, closes and flows from CSV files"),
     "db": ("nightly.commands.db", "Start, stop and find the database"),
     "dbt": ("nightly.commands.dbt", "Any dbt command on the database: dbt -- run, dbt -- test, …"),

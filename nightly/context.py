@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,35 @@ class Request:
             "demo": self.demo,
         }
         return {name: value for name, value in given.items() if value}
+
+    @classmethod
+    def from_arguments(cls, command: str, arguments: Mapping[str, Any]) -> Request:
+        """The request that the ledger holds as `arguments`."""
+        days = {name: date.fromisoformat(arguments[name]) for name in ("date", "start", "end") if name in arguments}
+        return cls(
+            command,
+            trade_date=days.get("date"),
+            start=days.get("start"),
+            end=days.get("end"),
+            portfolios=tuple(arguments.get("portfolio", ())),
+            phases=tuple(arguments.get("phase", ())),
+            from_phase=arguments.get("from_phase"),
+            force=arguments.get("force", False),
+            demo=arguments.get("demo", False),
+        )
+
+    def covers(self, other: Request) -> bool:
+        """Whether doing this does the other as well, as far as it can be told from what was typed."""
+        if self.arguments == other.arguments and self.command == other.command:
+            return True
+        return (
+            self.command == other.command == "backfill"
+            and not (self.phases or self.from_phase)
+            and (self.force or not other.force)
+            and (not self.portfolios or (bool(other.portfolios) and set(other.portfolios) <= set(self.portfolios)))
+            and (other.start is None or (self.start is not None and self.start <= other.start))
+            and (self.end is None or (other.end is not None and other.end <= self.end))
+        )
 
     @property
     def title(self) -> str:
