@@ -4,5 +4,6 @@ select
     inception_date,
     starting_equity,
     currency,
+    lot_matching,
     deleted_at
 from {{ source('raw', 'portfolios') }}
