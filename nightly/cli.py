@@ -14,9 +14,9 @@ from warehouse.errors import UserError
 
 # Each command's module and its line in `--help`.
 COMMANDS = {
-    "run": ("nightly.commands.night", "Tonight's run: prices in, P&L rolled forward, risk computed (the default)"),
-    "backfill": ("nightly.commands.night", "Fill a span of sessions, or every session that is due"),
-    "analytics": ("nightly.commands.night", "The risk models alone, for one session or a span"),
+    "run": ("nightly.commands.run", "Tonight's run: prices in, P&L rolled forward, risk computed (the default)"),
+    "backfill": ("nightly.commands.backfill", "Fill a span of sessions, or every session that is due"),
+    "analytics": ("nightly.commands.analytics", "The risk models alone, for one session or a span"),
     "check": ("nightly.commands.check", "Check the setup, then the data (dbt test)"),
     "status": ("nightly.commands.status", "Show recent runs, or one in full"),
     "show": ("nightly.commands.show", "One portfolio's risk on one page, on the terminal or as HTML"),

@@ -32,7 +32,7 @@ class Request:
     `run` rolls to `trade_date` whatever is due; `backfill` computes the sessions from `start` on again, to `end`;
     `analytics` computes the risk of `trade_date`, or of `start` to `end`, what is current only with `force`. What is
     left out means: the latest closed session (for `analytics`, the last one that was rolled); what is due; all
-    portfolios; all phases.
+    portfolios; all phases. `demo` says that it is about the demo's database.
     """
 
     command: str
@@ -43,6 +43,7 @@ class Request:
     phases: tuple[str, ...] = ()
     from_phase: str | None = None
     force: bool = False
+    demo: bool = False
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -55,6 +56,7 @@ class Request:
             "phase": list(self.phases),
             "from_phase": self.from_phase,
             "force": self.force,
+            "demo": self.demo,
         }
         return {name: value for name, value in given.items() if value}
 

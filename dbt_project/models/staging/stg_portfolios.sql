@@ -3,6 +3,7 @@ select
     name,
     inception_date,
     starting_equity,
+    benchmark,
     currency,
     lot_matching,
     deleted_at

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from nightly import prepare
 from nightly.phases.outcome import Outcome
-from nightly.phases.roll_forward import coverage
+from nightly.phases.roll_forward import coverage, opening_cash
 from nightly.phases.roll_forward import positions as position_report
 from nightly.phases.roll_forward import window as rolling
 from nightly.phases.roll_forward.set_aside import find_culprits
@@ -144,7 +144,11 @@ def _look(conn: psycopg.Connection, context: Context, number: str) -> Outcome:
     if number == "2":
         window = rolling.read_window(conn, context)
         covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)
-        problems = _ignored_inputs(conn) + coverage.find_problems(covered, context.trade_date)
+        problems = [
+            *_ignored_inputs(conn),
+            *opening_cash.find_problems(conn),
+            *coverage.find_problems(covered, context.trade_date),
+        ]
         return Outcome({**window, "coverage": covered}, rolling.describe(**window), problems)
     if number == "2.5":
         values = position_report.read_values(conn, context.portfolio_ids)
