@@ -141,16 +141,12 @@ def _option_of(match: re.Match[str], text: str) -> Instrument:
         raise ValueError(f"{shown(text)} has the form of an option, but its strike has more than three decimals")
     root = parts["root"].replace(".", "")
     symbol = f"{root}{expiration:%y%m%d}{parts['kind'][0]}{int(thousandths):08d}"
-    contract = parse_option_symbol(symbol)
-    assert contract is not None
-    return Instrument(symbol, contract)
+    return Instrument(symbol, parse_option_symbol(symbol))
 
 
 def _luhn_of(word: str) -> bool:
     digits = "".join(str(int(letter, 36)) for letter in word)
-    total = sum(
-        sum(divmod(int(digit) * (2 if place % 2 else 1), 10)) for place, digit in enumerate(reversed(digits))
-    )
+    total = sum(sum(divmod(int(digit) * (2 if place % 2 else 1), 10)) for place, digit in enumerate(reversed(digits)))
     return total % 10 == 0
 
 

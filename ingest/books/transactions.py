@@ -221,9 +221,7 @@ def delivers(line: Line) -> bool:
     """Whether the end of an option brings or takes shares: cash-settled ones, and those with an amount, do not."""
     contract = line.instrument.contract if line.instrument else None
     return (
-        contract is not None
-        and line.type in ("ASSIGN", "EXERCISE")
-        and contract.underlying_symbol not in CASH_SETTLED
+        contract is not None and line.type in ("ASSIGN", "EXERCISE") and contract.underlying_symbol not in CASH_SETTLED
     )
 
 
@@ -326,7 +324,7 @@ def _trade(line: Line, csv: CsvFile) -> Line | None:
 
 
 def _transfer(line: Line, csv: CsvFile) -> Line | None:
-    """Shares that come or go in kind. Of those that come, price or amount is what they have cost, and lot since when."""
+    """Shares that come or go in kind: price or amount is what they have cost, lot the day since which they are held."""
     unit_price = line.price
     if unit_price is None and line.amount is not None and line.type == "TRANSFER_IN" and line.quantity:
         unit_price = (abs(line.amount) / (line.quantity * line.multiplier)).quantize(_DECIMALS)

@@ -28,13 +28,14 @@ final as (
         case
             when lot_matches.transaction_type = 'TRANSFER_IN'
                 then coalesce(transactions.lot_date, transactions.trade_date)
-            else transactions.trade_date
+            -- shares of an assignment come when the option ends, however late that is told
+            else least(transactions.trade_date, transactions.expiration_date)
         end as entry_date,
         case when lot_matches.transaction_type = 'TRANSFER_IN' then transactions.trade_date end as joins_on,
         transactions.underlying_symbol,
         transactions.option_type,
         transactions.strike_price,
-        transactions.expiration_date,
+        case when transactions.option_type is not null then transactions.expiration_date end as expiration_date,
         transactions.investment_class
     from lot_matches
     inner join transactions on lot_matches.opening_id = transactions.transaction_id
