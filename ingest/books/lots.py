@@ -103,14 +103,19 @@ def read_positions_of(path: Path, portfolio: str) -> PositionFile:
 def _judge(read: CsvFile) -> PositionFile:
     positions = PositionFile(read)
     first_lines: dict[tuple, int] = {}
+    sides: dict[tuple, bool] = {}
     for row in read.rows:
         problems_before = len(read.problems)
         lot = _read_lot(row, read)
         key = (row.cells["portfolio"], lot.symbol if lot else _readable_symbol(row), row.cells["Entry Date"])
         first = row.line if None in key else first_lines.setdefault(key, row.line)
+        sides.setdefault(key, (row.cells["Quantity"] or 0) < 0)
         if first != row.line:
             what = f"a second lot of {key[1]} entered {key[2]} in {shown(key[0])} (the first is on line {first})"
-            cure = "merge them; a purchase and a short sale of one day are two transactions (load transactions --help)"
+            is_short = (row.cells["Quantity"] or 0) < 0
+            cure = "merge them"
+            if sides.setdefault(key, is_short) != is_short:
+                cure += ", or tell a purchase and a short sale of one day as transactions (load transactions --help)"
             read.report(row.line, "Symbol", f"{what}: {cure}")
         if lot and len(read.problems) == problems_before:
             positions.lots.append(lot)

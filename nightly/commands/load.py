@@ -24,8 +24,9 @@ The files of DIR, with their columns in any order:
 
 \b
   portfolios.csv     name, starting_equity, inception_date, [benchmark],
-                     [currency]
-                     (benchmark: a symbol, SPY by default)
+                     [currency], [lot_matching]
+                     (benchmark: a symbol, SPY by default; lot_matching:
+                     fifo, lifo, hifo, average or named, for transactions)
   positions.csv      portfolio and the position columns below
   closes.csv         portfolio, symbol, entry_date, trade_date,
                      quantity_closed, close_price, [fees]
@@ -37,6 +38,9 @@ The files of DIR, with their columns in any order:
   manual_prices.csv  portfolio, symbol, date, price
                      (marks of PRIVATE holdings)
   sector_tags.csv    portfolio, symbol, entry_date, sector
+  transactions.csv   portfolio, date, type, symbol, quantity, price, amount,
+                     fees, [lot]: in place of positions, closes, flows and
+                     cash items (load transactions --help)
   corporate_actions.csv
                      symbol, ex_date, action_type, value, [new_symbol,
                      cash_per_share, cost_fraction]: what holds whatever the
@@ -63,7 +67,7 @@ stay as they are: so do the positions of a portfolio that positions.csv does not
 changes nothing. With anything wrong in any file nothing is loaded: each problem is listed as
 "file:line: column: what", and the exit status is 2.
 
-A folder that is called positions is loaded with: load ./positions
+A folder that is called as one of the commands is loaded with a path: load ./positions
 """
 
 
@@ -71,7 +75,7 @@ class _FolderOrCommand(click.Group):
     """A group whose first argument is one of its commands or else a folder."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
+        if args and not args[0].startswith("-") and (args[0] == "DIR" or args[0] not in self.commands):
             args = ["DIR", *args]
         return super().parse_args(ctx, args)
 

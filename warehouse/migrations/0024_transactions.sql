@@ -1,5 +1,5 @@
--- What a broker says happened, line by line. The lots, closes, flows and cash items of such a portfolio are derived from
--- it in dbt (lot_matches and what hangs on it); only what a line does to the holdings is settled here, by the loader.
+-- What a broker says happened, line by line. The lots, closes, flows and cash items of such a portfolio are derived
+-- from it in dbt (lot_matches and what hangs on it); the loader settles only what a line does to the holdings.
 create table raw.transactions (
     transaction_id uuid primary key,
     portfolio_id uuid not null references raw.portfolios on delete cascade,
@@ -111,11 +111,13 @@ execute function ops.log_input_changes(
     '''transaction''', 'portfolio_id', 'from_the_start', 'lasting',
     'portfolio_id, lot_matching, ''-infinity''::date as from_the_start'
 );
-create trigger log_joining_update after update on raw.positions
-referencing old table as old_rows new table as new_rows for each statement
-execute function ops.log_input_changes(
-    '''position''', 'portfolio_id, position_id, symbol', 'entry_date', 'lasting',
-    'portfolio_id, position_id, symbol, joins_on, entry_date'
+drop trigger log_position_insert on raw.positions;
+drop trigger log_position_update on raw.positions;
+drop trigger log_position_delete on raw.positions;
+call ops.watch_input(
+    'raw.positions', '''position''', 'portfolio_id, position_id, symbol', 'entry_date', 'lasting',
+    'position_id, portfolio_id, symbol, quantity, entry_price, entry_date, joins_on, underlying_symbol, option_type,'
+    ' strike_price, expiration_date, investment_class, deleted_at'
 );
 
 -- Takes the lines of one portfolio and symbol in their order and says what each does to the lots. Quantities are in one

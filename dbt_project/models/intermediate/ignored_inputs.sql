@@ -71,12 +71,12 @@ unmatched_transactions as (
         'transaction' as input,
         lot_matches.symbol,
         format(
-            '%s of %s finds no lot%s: %s',
+            '%s of %s finds no lot: %s',
             lower(replace(lot_matches.transaction_type, '_', ' ')),
             trim_scale(lot_matches.quantity),
-            case when lot_matches.transaction_type in ('ASSIGN', 'EXERCISE', 'EXPIRE') then ' of the option' else '' end,
             case lot_matches.transaction_type
-                when 'SELL' then 'a sale that opens a short is a SHORT, shares held before the first line are a TRANSFER_IN'
+                when 'SELL'
+                    then 'a sale that opens a short is a SHORT, what was held before the first line a TRANSFER_IN'
                 when 'COVER' then 'a purchase that closes no short is a BUY'
                 else 'is a line before it missing?'
             end

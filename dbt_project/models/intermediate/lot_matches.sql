@@ -45,7 +45,10 @@ in_base_shares as (
         dated.*,
         coalesce(split_growth.growth, 1) as growth,
         round(dated.quantity / coalesce(split_growth.growth, 1), 18) as base_shares,
-        round(dated.unit_price * coalesce(split_growth.growth, 1), 18) as base_price
+        round(dated.unit_price * coalesce(split_growth.growth, 1), 18) as base_price,
+        case when dated.effect = 'open' then coalesce(dated.lot_date, dated.trade_date) else dated.trade_date end
+            as held_since,
+        case when dated.effect <> 'open' then dated.lot_date end as named_date
     from dated
     left join split_growth
         on
@@ -64,13 +67,8 @@ histories as (
         array_agg(side order by session_number, trade_date, sequence) as sides,
         array_agg(base_shares order by session_number, trade_date, sequence) as quantities,
         array_agg(base_price order by session_number, trade_date, sequence) as prices,
-        array_agg(
-            case when effect = 'open' then coalesce(lot_date, trade_date) else trade_date end
-            order by session_number, trade_date, sequence
-        ) as held_since,
-        array_agg(
-            case when effect <> 'open' then lot_date end order by session_number, trade_date, sequence
-        ) as named
+        array_agg(held_since order by session_number, trade_date, sequence) as held_since,
+        array_agg(named_date order by session_number, trade_date, sequence) as named_dates
     from in_base_shares
     group by portfolio_id, symbol, lot_matching
 ),
@@ -83,10 +81,17 @@ matches as (
         matched.base_shares,
         matched.place
     from histories
-    cross join lateral intermediate.match_lots(
-        histories.lot_matching, histories.ids, histories.effects, histories.sides, histories.quantities,
-        histories.prices, histories.held_since, histories.named
-    ) with ordinality as matched (opening_id, closing_id, base_shares, place)
+    cross join
+        lateral intermediate.match_lots(
+            histories.lot_matching,
+            histories.ids,
+            histories.effects,
+            histories.sides,
+            histories.quantities,
+            histories.prices,
+            histories.held_since,
+            histories.named_dates
+        ) with ordinality as matched (opening_id, closing_id, base_shares, place)
 ),
 
 -- a transfer is worth what the session's close says: shares come in and leave at it

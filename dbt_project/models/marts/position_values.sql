@@ -48,6 +48,7 @@ opened as (
         closes.growth,
         closes.previous_growth,
         closes.dividend,
+        paid_dividends.dividend_income as paid_dividend,
         closes.session_number = segments.first_session_number
         and not segments.is_carried_in and not segments.joins_at_close as is_bought,
         closes.session_number = segments.first_session_number
@@ -65,6 +66,10 @@ opened as (
             segments.price_key = closes.price_key
             and closes.session_number between segments.from_session_number and segments.to_session_number
             and closes.session_number between due.first_session_number and due.last_session_number
+    left join paid_dividends
+        on
+            segments.position_id = paid_dividends.position_id
+            and closes.session_number = paid_dividends.session_number
 ),
 
 -- shares of the lot's first day, times the splits since then, are shares of the day
@@ -86,17 +91,13 @@ quantities as (
 
 amounts as (
     select
-        quantities.*,
+        *,
         round(multiplier * quantity * price, 10) as market_value,
         round(multiplier * previous_quantity * case when is_received then price else previous_price end, 10)
             as previous_market_value,
-        coalesce(paid_dividends.dividend_income, round(multiplier * carried_quantity * dividend, 10)) as dividend_income,
+        coalesce(paid_dividend, round(multiplier * carried_quantity * dividend, 10)) as dividend_income,
         case when is_bought then opening_cost_basis else 0 end as bought
     from quantities
-    left join paid_dividends
-        on
-            quantities.position_id = paid_dividends.position_id
-            and quantities.session_number = paid_dividends.session_number
 ),
 
 final as (
