@@ -18,7 +18,6 @@ FOLDER_HELP = """Load portfolios from CSV files.
   load positions FILE     one position file of our own columns
   load broker FILE…       position lists as brokers export them
   load transactions FILE… what happened, as brokers list it
-  load statement FILE     compare a position list with what was rolled
 
 The files of DIR, with their columns in any order:
 

@@ -128,15 +128,15 @@ call ops.watch_input(
 --
 -- fifo: the lot held longest goes first; lifo: the newest; hifo: the one with the highest price; average: all go in
 -- equal parts, which leaves what is left at the average cost; named: the lot of the date that the line names, else fifo.
-create function intermediate.match_lots( -- noqa: LT01
+create function intermediate.match_lots( -- noqa: LT01, LT05
     rule text,
-    ids uuid [],
-    effects text [],
-    sides smallint [],
-    quantities numeric [],
-    prices numeric [],
-    held_since date [],
-    named date []
+    ids uuid[],
+    effects text[],
+    sides smallint[],
+    quantities numeric[],
+    prices numeric[],
+    held_since date[],
+    named date[]
 ) returns table (opening_id uuid, closing_id uuid, base_shares numeric)
 language plpgsql immutable parallel safe as $$
 declare

@@ -101,15 +101,16 @@ transfer_prices as (
         round(last_price.close * coalesce(growth_then.growth, 1) / in_base_shares.growth, 10) as market_price
     from in_base_shares
     inner join sessions on in_base_shares.session_number = sessions.session_number
-    cross join lateral (
-        select
-            market_data.price_date,
-            market_data.close
-        from {{ ref('stg_market_data') }} as market_data
-        where market_data.symbol = in_base_shares.symbol and market_data.price_date <= sessions.session_date
-        order by market_data.price_date desc
-        limit 1
-    ) as last_price
+    cross join
+        lateral (
+            select
+                market_data.price_date,
+                market_data.close
+            from {{ ref('stg_market_data') }} as market_data
+            where market_data.symbol = in_base_shares.symbol and market_data.price_date <= sessions.session_date
+            order by market_data.price_date desc
+            limit 1
+        ) as last_price
     left join sessions as priced on last_price.price_date = priced.session_date
     left join split_growth as growth_then
         on

@@ -44,7 +44,7 @@ def read_activity(paths: Sequence[Path], options: "TransactionOptions") -> tuple
             files.append(TransactionFile(CsvFile(path.name, problems=[Problem(path.name, 1, "file", what)])))
             continue
         if options.layout is None and _is_ours(raw):
-            names = {key_of(cell) for cell in raw.lines[0][1]}
+            names = {key_of(cell) for cell in raw.lines[0][1]} if raw.lines else set()
             files.append(read_transactions(path, None if "portfolio" in names else options.portfolio or ""))
             if "portfolio" not in names and not options.portfolio:
                 files[-1].csv.report(1, "portfolio", "the column is missing: pass --portfolio NAME")
@@ -60,7 +60,7 @@ def read_activity(paths: Sequence[Path], options: "TransactionOptions") -> tuple
 
 def _is_ours(raw: RawFile) -> bool:
     if not raw.lines:
-        return True
+        return not raw.tables
     names = {key_of(cell) for cell in raw.lines[0][1]}
     return names >= _OURS and bool(names & {"portfolio", "quantity", "amount"}) and "action" not in names
 
