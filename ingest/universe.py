@@ -161,6 +161,15 @@ from lots_that_matter
 where is_option
 group by 1, 2
 union all
+-- from the close before inception, like a lot carried in
+select benchmark, 'benchmark', min(inception_date) - 1, %(end)s, null
+from raw.portfolios
+where
+    deleted_at is null
+    and inception_date <= %(end)s
+    and (%(portfolio_ids)s::uuid[] is null or portfolio_id = any(%(portfolio_ids)s))
+group by 1
+union all
 select distinct symbol, 'factor ETF', %(start)s, %(end)s, null::date
 from analytics.factor_definitions
 cross join string_to_table(symbols, ' ') as symbol
@@ -180,9 +189,10 @@ def active_symbols(
 ) -> list[ActiveSymbol]:
     """Return what a run of the sessions `start` to `end` needs, by symbol; private holdings are never among it.
 
-    Holdings, underlyings of options, the benchmark and the factor ETFs are needed from `history_sessions` sessions
-    before `start`, and a lot from shortly before its own first session, if that is earlier; options have a life and no
-    history. `calendar` holds the sessions up to `end`, in order. `portfolio_ids` narrows the lots; None: all.
+    Holdings, underlyings of options, benchmarks and the factor ETFs are needed from `history_sessions` sessions before
+    `start`; a lot from shortly before its own first session and a portfolio's benchmark from before its inception, if
+    that is earlier; options have a life and no history. `calendar` holds the sessions up to `end`, in order.
+    `portfolio_ids` narrows the lots and benchmarks; None: all.
 
     Raises:
         UserError: the seed that names the factor ETFs has not been loaded.

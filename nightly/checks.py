@@ -138,7 +138,8 @@ def _clock(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check
 
 def _bytecode(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
     """Without bytecode on disk, Python compiles dbt again in every run, which takes some seconds of a small night."""
-    (folder,) = find_spec("dbt").submodule_search_locations
+    package = find_spec("dbt")
+    folder = next(iter(package.submodule_search_locations or [])) if package else ""
     if Path(cache_from_source(str(Path(folder, "cli", "main.py")))).exists():
         return Check("bytecode", "ok", "dbt is compiled")
     if not sys.dont_write_bytecode and os.access(folder, os.W_OK):

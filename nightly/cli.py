@@ -9,18 +9,20 @@ from collections.abc import Sequence
 
 import click
 
+from nightly.command_group import CommandGroup
 from nightly.version import project_version
 from warehouse.errors import UserError
 
 # Each command's module and its line in `--help`.
 COMMANDS = {
-    "run": ("nightly.commands.night", "Tonight's run: prices in, P&L rolled forward, risk computed (the default)"),
-    "backfill": ("nightly.commands.night", "Fill a span of sessions, or every session that is due"),
-    "analytics": ("nightly.commands.night", "The risk models alone, for one session or a span"),
+    "run": ("nightly.commands.run", "Tonight's run: prices in, P&L rolled forward, risk computed (the default)"),
+    "backfill": ("nightly.commands.backfill", "Fill a span of sessions, or every session that is due"),
+    "analytics": ("nightly.commands.analytics", "The risk models alone, for one session or a span"),
     "check": ("nightly.commands.check", "Check the setup, then the data (dbt test)"),
     "status": ("nightly.commands.status", "Show recent runs, or one in full"),
     "show": ("nightly.commands.show", "One portfolio's risk on one page, on the terminal or as HTML"),
     "quarantine": ("nightly.commands.quarantine", "Show market data that was refused, and accept what is right"),
+    "actions": ("nightly.commands.actions", "Splits, dividends and events: who told them; add, dismiss, restore"),
     "load": ("nightly.commands.load", "Load portfolios, positions, closes and flows from CSV files"),
     "db": ("nightly.commands.db", "Start, stop and find the database"),
     "dbt": ("nightly.commands.dbt", "Any dbt command on the database: dbt -- run, dbt -- test, …"),
@@ -28,7 +30,7 @@ COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(CommandGroup):
     """Commands by name, each imported when it is called; without a command, `run`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

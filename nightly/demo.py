@@ -12,6 +12,10 @@ import psycopg
 from psycopg.rows import dict_row
 
 from nightly.context import Request, new_york_date
+from nightly.demo_database import DATABASE_NAME as DATABASE_NAME
+from nightly.demo_database import SAMPLE
+from nightly.demo_database import demo_settings as demo_settings
+from nightly.invocation import as_typed
 from nightly.night import run_night
 from nightly.prepare import prepare_database
 from warehouse.locks import run_lock
@@ -24,17 +28,10 @@ if TYPE_CHECKING:
     from warehouse.database import Database
     from warehouse.settings import Settings
 
-DATABASE_NAME = "afterclose_demo"
-SAMPLE = PROJECT_ROOT / "ingest" / "sample"
 LAST_SESSION = date(2016, 7, 1)
 SESSIONS = 20
 _POSITIONS_SHOWN = 5
 _SCENARIOS_SHOWN = 3
-
-
-def demo_settings(settings: Settings) -> Settings:
-    """The settings of the demo: the embedded server whatever DATABASE_URL says, and the sample as the only provider."""
-    return settings.model_copy(update={"database_url": None, "providers": f"files:{SAMPLE.relative_to(PROJECT_ROOT)}"})
 
 
 def load_sample(database: Database, now: datetime) -> list[str]:
@@ -50,7 +47,7 @@ def run_sample(database: Database, settings: Settings, now: datetime, progress: 
     """Backfill the sample's last sessions: the night's own code, on the sample's dates."""
     with database.connect() as conn:
         start = session_before(conn, LAST_SESSION, SESSIONS - 1)
-    return run_night(database, settings, Request("backfill", start=start, end=LAST_SESSION), now, progress)
+    return run_night(database, settings, Request("backfill", start=start, end=LAST_SESSION, demo=True), now, progress)
 
 
 def read_overview(conn: psycopg.Connection) -> list[dict[str, Any]]:
@@ -187,19 +184,17 @@ def read_sectors(conn: psycopg.Connection, portfolio_id: UUID) -> list[dict[str,
 
 
 def next_commands() -> Sequence[tuple[str, str]]:
-    """What to type after the demo, each with what it is for."""
+    """What to type after the demo, each with what it is for: as it can be typed in the shell that the demo ran in."""
+    run = as_typed()
     sample = SAMPLE.relative_to(PROJECT_ROOT)
+    table = "select snapshot_date, equity_balance, daily_pnl from analytics.portfolio_snapshots order by 1 desc limit 5"
     return (
-        ("see one portfolio's risk on one page", 'python run_nightly.py show "Core Growth" --demo'),
-        ("or the same in a browser", 'python run_nightly.py show "Core Growth" --demo --html core_growth.html'),
-        ("load the same portfolios into a database of your own", f"python run_nightly.py load {sample}/portfolios"),
-        (
-            "run their nights there",
-            f"AFTERCLOSE_PROVIDERS=files:{sample} python run_nightly.py backfill --end {LAST_SESSION}",
-        ),
-        ("see what ran, and how far each portfolio is rolled", "python run_nightly.py status"),
-        ("look at a table through dbt", "python run_nightly.py dbt -- show --select portfolio_snapshots"),
-        ("or with SQL, in schema analytics", 'psql "$(python run_nightly.py db url)"'),
+        ("see one portfolio's risk on one page", f'{run} show "Core Growth" --demo'),
+        ("or the same in a browser", f'{run} show "Core Growth" --demo --html core_growth.html'),
+        ("see what ran, and how far each portfolio is rolled", f"{run} status --demo"),
+        ("look into a table, as into any other of schema analytics", f'{run} db psql --demo -c "{table}"'),
+        ("load the same portfolios into a database of your own", f"{run} load {sample}/portfolios"),
+        ("roll them there, as far as these prices reach", f"AFTERCLOSE_PROVIDERS=files:{sample} {run} backfill"),
     )
 
 

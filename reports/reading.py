@@ -18,6 +18,7 @@ from psycopg.types.numeric import FloatLoader
 from reports import view
 from reports.view import RiskView
 from warehouse.errors import UserError
+from warehouse.portfolio_names import find_portfolios
 from warehouse.queries import fetch_one
 
 if TYPE_CHECKING:
@@ -175,13 +176,7 @@ def _find_portfolio(conn: psycopg.Connection[Any], handle: str, demo: bool) -> t
         raise UserError(
             first if demo else "no portfolio is loaded: load some first with `python run_nightly.py load DIR`"
         )
-    by_handle = {str(portfolio_id): (portfolio_id, name) for portfolio_id, name in portfolios}
-    by_handle |= {name: (portfolio_id, name) for portfolio_id, name in portfolios}
-    if handle not in by_handle and handle.lower() in by_handle:
-        handle = handle.lower()
-    if handle not in by_handle:
-        raise UserError(f"{handle}: no such portfolio; there are: {', '.join(name for _, name in portfolios)}")
-    return by_handle[handle]
+    return find_portfolios([handle], {key: key for key in portfolios})[0]
 
 
 def _find_session(conn: psycopg.Connection[Any], portfolio_id: UUID, name: str, day: date | None, demo: bool) -> date:

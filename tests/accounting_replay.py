@@ -57,6 +57,15 @@ class Flow:
 
 
 @dataclass(frozen=True)
+class CashItem:
+    """Interest, a fee, a tax: what the cash earned (`amount` above zero) or cost (below)."""
+
+    date: date
+    amount: Decimal
+    item_type: str = "OTHER"
+
+
+@dataclass(frozen=True)
 class Mark:
     """What a private holding was worth a unit, as somebody noted."""
 
@@ -75,6 +84,8 @@ class Portfolio:
     closes: Sequence[Close] = ()
     flows: Sequence[Flow] = ()
     marks: Sequence[Mark] = ()
+    cash_items: Sequence[CashItem] = ()
+    benchmark: str = "SPY"
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,10 @@ class Action:
 
 @dataclass(frozen=True)
 class Day:
-    """A portfolio at the close of a session, and what the session brought; USD, dividends paid on shorts negative."""
+    """A portfolio at the close of a session, and what the session brought.
+
+    USD, dividends paid on shorts negative; `contributions` is what was paid in, `flow` that less what was taken out.
+    """
 
     session: date
     equity: Decimal
@@ -100,6 +114,8 @@ class Day:
     dividends: Decimal
     fees: Decimal
     flow: Decimal
+    contributions: Decimal
+    cash_income: Decimal
 
 
 class Calendar:
@@ -171,7 +187,7 @@ class _Holding:
 
 
 class _Books:
-    """The cash account and the holdings of one portfolio, and the session's realized P&L, dividends, fees and flow."""
+    """The cash account and the holdings of one portfolio, and what the session brought."""
 
     def __init__(self, portfolio: Portfolio, calendar: Calendar, market: _Market) -> None:
         self.portfolio, self.calendar, self.market = portfolio, calendar, market
@@ -180,7 +196,10 @@ class _Books:
         self.cash = portfolio.starting_equity
         self.marks: dict[str, Decimal] = {}
         self.equity = portfolio.starting_equity
-        self.realized = self.dividends = self.fees = self.flow = ZERO
+        self._forget_session()
+
+    def _forget_session(self) -> None:
+        self.realized = self.dividends = self.fees = self.flow = self.contributions = self.cash_income = ZERO
 
     def carry_in(self, session_before: date) -> None:
         """Take over, at the close before inception, what is held already: the rest of the equity is cash."""
@@ -200,10 +219,11 @@ class _Books:
 
     def pass_session(self, session: date) -> Day:
         """Book everything that happens on a session, in its order, and strike the balance at its close."""
-        self.realized = self.dividends = self.fees = self.flow = ZERO
+        self._forget_session()
         equity_before = self.equity
         self._note_marks(session)
         self._pay_flows(session)
+        self._pay_cash_items(session)
         self._split_shares(session)
         self._pay_dividends(session)
         self._enter(session)
@@ -222,6 +242,8 @@ class _Books:
             dividends=self.dividends,
             fees=self.fees,
             flow=self.flow,
+            contributions=self.contributions,
+            cash_income=self.cash_income,
         )
 
     def _split(self, symbol: str, session: date) -> Decimal:
@@ -245,7 +267,14 @@ class _Books:
         for flow in self.portfolio.flows:
             if self.calendar.on_or_after(flow.date) == session:
                 self.flow += flow.amount
+                self.contributions += max(flow.amount, ZERO)
                 self.cash += flow.amount
+
+    def _pay_cash_items(self, session: date) -> None:
+        for item in self.portfolio.cash_items:
+            if self.calendar.on_or_after(item.date) == session:
+                self.cash_income += item.amount
+                self.cash += item.amount
 
     def _split_shares(self, session: date) -> None:
         for holding in self.holdings:
@@ -327,7 +356,7 @@ def replay(
     """Return every session of a portfolio from its inception to the last of `sessions`.
 
     Args:
-        portfolio: its lots, closes, flows and marks.
+        portfolio: its lots, closes, flows, marks and cash items.
         prices: closes as traded, by symbol and session.
         actions: splits and dividends.
         sessions: every session from as far back as prices matter; one at least before inception.

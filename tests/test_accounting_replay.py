@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.accounting_replay import Action, Close, Day, Flow, Lot, Mark, Portfolio, replay
+from tests.accounting_replay import Action, CashItem, Close, Day, Flow, Lot, Mark, Portfolio, replay
 
 # Two weeks: Friday 2023-12-29 is the session before inception, 1 January a holiday, 6 and 7 January a weekend.
 FRIDAY = date(2023, 12, 29)
@@ -45,14 +45,14 @@ def dividend(amount, ex_date, symbol="A") -> Action:
 
 
 def run(
-    *lots: Lot, prices=None, actions=(), closes=(), flows=(), marks=(), inception=TUE, **closes_of: list
+    *lots: Lot, prices=None, actions=(), closes=(), flows=(), marks=(), cash_items=(), inception=TUE, **closes_of: list
 ) -> list[Day]:
     """Replay lots on closes given by symbol, from the Friday before inception on; None where there was no close."""
     prices = {
         symbol: {session: number(price) for session, price in zip(SESSIONS, series, strict=True) if price is not None}
         for symbol, series in closes_of.items()
     }
-    portfolio = Portfolio(inception, START, lots, closes, flows, marks)
+    portfolio = Portfolio(inception, START, lots, closes, flows, marks, cash_items)
     return replay(portfolio, prices, actions, SESSIONS)
 
 
@@ -307,6 +307,17 @@ def test_flows_are_no_profit():
     assert column(days, "flow") == [500, 0, -150, 0, 0]  # the one before inception is ignored
     assert column(days, "equity") == [10_500, 10_500, 10_350, 10_350, 10_350]
     assert column(days, "daily_pnl") == [0] * 5
+
+
+def test_cash_items_are_profit_and_no_flow():
+    days = run(
+        flows=[Flow(TUE, Decimal(500)), Flow(TUE, Decimal(-100))],
+        cash_items=[CashItem(FRIDAY, Decimal(9)), CashItem(TUE, Decimal(25)), CashItem(THU, Decimal(-40))],
+    )
+    assert column(days, "cash_income") == [25, 0, -40, 0, 0]  # the one before inception is ignored
+    assert column(days, "daily_pnl") == column(days, "cash_income")
+    assert column(days, "contributions") == [500, 0, 0, 0, 0]
+    assert column(days, "equity") == [10_425, 10_425, 10_385, 10_385, 10_385]
 
 
 # Options

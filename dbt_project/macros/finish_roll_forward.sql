@@ -53,3 +53,26 @@
         sector_seeds_fingerprint = excluded.sector_seeds_fingerprint,
         rolled_at = clock_timestamp()
 {%- endmacro %}
+
+{#
+    For the model that finds the changes to take in: the run that noted them, or another word where one of the models in
+    between is not built by this run. Such a run may have read older inputs than those that were noted, and takes in
+    nothing.
+#}
+{% macro whole_chain(noted_by) -%}
+    {%- set left_out = [] -%}
+    {%- set behind = [model.unique_id] -%}
+    {%- if execute and flags.WHICH in ("run", "build") -%}
+        {#- a list that is added to while it is walked: each node is in it once -#}
+        {%- for unique_id in behind -%}
+            {%- set node = graph.nodes.get(unique_id) -%}
+            {%- if node and node.resource_type == "model" and "phase_2" in node.tags -%}
+                {%- if node.config.materialized != "ephemeral" and unique_id not in selected_resources -%}
+                    {%- do left_out.append(unique_id) -%}
+                {%- endif -%}
+                {%- do behind.extend(node.depends_on.nodes | reject("in", behind) | list) -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ "'a part of the chain'" if left_out else noted_by }}
+{%- endmacro %}

@@ -7,7 +7,7 @@
     upsert_changed  the result is the whole table
     replace_window  the result is all there is in a window, also when it is empty; rows outside the window stay. The
                     model's config names the window:
-                        window_model   a model with the columns `window_key`, first_session and last_session
+                        window_model   a model with the columns `window_key`, replace_from and replace_through
                         window_key     portfolio_id or symbol
                         window_date    the model's date column
 
@@ -24,11 +24,11 @@
     {%- set in_window -%}
         exists (
             select from {{ window }} as due
-            where due.{{ key }} = target.{{ key }} and target.{{ day }} between due.first_session and due.last_session
+            where due.{{ key }} = target.{{ key }} and target.{{ day }} between due.replace_from and due.replace_through
         )
         -- as constants, so that the planner sees how small the window is
-        and target.{{ day }} >= (select min(first_session) from {{ window }})
-        and target.{{ day }} <= (select max(last_session) from {{ window }})
+        and target.{{ day }} >= (select min(replace_from) from {{ window }})
+        and target.{{ day }} <= (select max(replace_through) from {{ window }})
     {%- endset -%}
     {{ write_changed(arg_dict, in_window) }}
 {% endmacro %}

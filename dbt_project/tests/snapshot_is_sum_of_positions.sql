@@ -1,4 +1,5 @@
--- A snapshot is the exact sum of the stored positions of its session, and equity is cash plus market value.
+-- A snapshot is the exact sum of the stored positions of its session, and of the cash's income in its P&L; equity is
+-- cash plus market value.
 with totals as (
     select
         portfolio_id,
@@ -17,6 +18,7 @@ select
     coalesce(snapshots.portfolio_id, totals.portfolio_id) as portfolio_id,
     coalesce(snapshots.snapshot_date, totals.snapshot_date) as snapshot_date,
     snapshots.daily_pnl,
+    snapshots.daily_cash_income,
     totals.daily_pnl as daily_pnl_of_positions,
     snapshots.equity_balance,
     snapshots.cash_value,
@@ -27,7 +29,7 @@ full join totals
         snapshots.portfolio_id = totals.portfolio_id
         and snapshots.snapshot_date = totals.snapshot_date
 where
-    snapshots.daily_pnl is distinct from coalesce(totals.daily_pnl, 0)
+    snapshots.daily_pnl is distinct from coalesce(totals.daily_pnl, 0) + snapshots.daily_cash_income
     or snapshots.daily_realized_pnl <> coalesce(totals.daily_realized_pnl, 0)
     or snapshots.daily_dividend_income <> coalesce(totals.daily_dividend_income, 0)
     or snapshots.daily_fees <> coalesce(totals.daily_fees, 0)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from ingest.books.cells import plain, shown
 from ingest.books.csv_files import CsvFile, Row
-from ingest.books.files import PortfolioFiles
+from ingest.books.files import DEFAULT_BENCHMARK, PortfolioFiles
 from ingest.books.lots import Lot
 from ingest.identifiers import natural_id
 from ingest.symbols import canonical_symbol
@@ -31,14 +31,15 @@ class LotReference:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is loaded already: portfolios by name, which of them are deleted, and their lots."""
+    """What is loaded already: portfolios by name, which of them are deleted, their benchmarks, and their lots."""
 
     portfolio_ids: dict[str, UUID]
     deleted: frozenset[str]
+    benchmarks: dict[str, str]
     lots: Sequence[LotReference]
 
 
-NOTHING_KNOWN = Known({}, frozenset(), ())
+NOTHING_KNOWN = Known({}, frozenset(), {}, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Replacement:
 class Book:
     """Rows for the tables of schema `raw`, in the order of the columns that are named here; None without the file."""
 
-    # portfolio_id, name, inception_date, starting_equity, currency, deleted_at
+    # portfolio_id, name, inception_date, starting_equity, benchmark, currency, deleted_at
     portfolios: Replacement
     # position_id, portfolio_id, symbol, position_type, quantity, entry_price, entry_date, exit_price, exit_date,
     # underlying_symbol, option_type, strike_price, expiration_date, investment_class, investment_subtype, deleted_at
@@ -63,6 +64,8 @@ class Book:
     closes: Replacement | None
     # change_id, portfolio_id, change_date, change_type, amount
     flows: Replacement | None
+    # item_id, portfolio_id, item_date, item_type, amount
+    cash_items: Replacement | None
     # position_id, price_date, price
     marks: Replacement | None
     # position_id, sector
@@ -72,8 +75,8 @@ class Book:
 def named_portfolios(files: PortfolioFiles) -> set[str]:
     """Return every portfolio that some file names."""
     named = {row.cells["name"] for row in files.portfolios.rows} | files.positions.portfolios
-    for file in (files.closes, files.flows, files.marks, files.tags):
-        named |= {row.cells["portfolio"] for row in file.rows} if file else set()
+    for file in files.others:
+        named |= {row.cells["portfolio"] for row in file.rows}
     return named - {None}
 
 
@@ -81,9 +84,8 @@ def assemble(files: PortfolioFiles, known: Known) -> Book:
     """Turn the files into table rows. What is wrong goes to the files' problems: with any, the book is of no use."""
     ids = {name: known.portfolio_ids.get(name) or natural_id("portfolio", name) for name in named_portfolios(files)}
     existing = _existing_portfolios(files, known)
-    for file in (files.positions.csv, files.closes, files.flows, files.marks, files.tags):
-        if file:
-            _check_portfolios(file, existing, known, files.portfolios.name)
+    for file in (files.positions.csv, *files.others):
+        _check_portfolios(file, existing, known, files.portfolios.name)
     lots = _Lots(files, known, ids, existing)
 
     def replacement(file: CsvFile, rows: Iterable[tuple]) -> Replacement:
@@ -91,12 +93,16 @@ def assemble(files: PortfolioFiles, known: Known) -> Book:
         return Replacement(file.name, sorted(ids[name] for name in named), list(rows))
 
     return Book(
-        portfolios=Replacement(files.portfolios.name, sorted(ids.values()), list(_portfolios(files.portfolios, ids))),
+        portfolios=Replacement(
+            files.portfolios.name, sorted(ids.values()), list(_portfolios(files.portfolios, ids, known))
+        ),
         positions=replacement(
             files.positions.csv, (_position(lot, lots.id_of(lot), ids[lot.portfolio]) for lot in files.positions.lots)
         ),
         closes=files.closes and replacement(files.closes, _closes(files.closes, lots)),
-        flows=files.flows and replacement(files.flows, _flows(files.flows, ids)),
+        flows=files.flows and replacement(files.flows, _dated_amounts("flow", files.flows, ids)),
+        cash_items=files.cash_items
+        and replacement(files.cash_items, _dated_amounts("cash item", files.cash_items, ids)),
         marks=files.marks and replacement(files.marks, _marks(files.marks, lots)),
         tags=files.tags and replacement(files.tags, _tags(files.tags, lots)),
     )
@@ -183,7 +189,7 @@ def _spellings(written: str) -> list[str]:
         return [written]
 
 
-def _portfolios(file: CsvFile, ids: dict[str, UUID]) -> Iterator[tuple]:
+def _portfolios(file: CsvFile, ids: dict[str, UUID], known: Known) -> Iterator[tuple]:
     for row in file.rows:
         if not row.bad:
             cells = row.cells
@@ -193,6 +199,7 @@ def _portfolios(file: CsvFile, ids: dict[str, UUID]) -> Iterator[tuple]:
                 cells["name"],
                 cells["inception_date"],
                 cells["starting_equity"],
+                cells["benchmark"] or known.benchmarks.get(cells["name"], DEFAULT_BENCHMARK),
                 cells["currency"],
                 None,
             )
@@ -239,15 +246,16 @@ def _closes(file: CsvFile, lots: _Lots) -> Iterator[tuple]:
         yield event_id, lot.position_id, trade_date, sequences[lot.position_id], *amounts
 
 
-def _flows(file: CsvFile, ids: dict[str, UUID]) -> Iterator[tuple]:
+def _dated_amounts(kind: str, file: CsvFile, ids: dict[str, UUID]) -> Iterator[tuple]:
+    """Flows or cash items."""
     occurrences: Counter[tuple] = Counter()
     for row in file.rows:
         if row.bad:
             continue
-        portfolio, change_date, change_type, amount = (row.cells[c] for c in ("portfolio", "date", "type", "amount"))
-        key = (ids[portfolio], change_date, change_type, plain(amount))
+        portfolio, day, what, amount = (row.cells[c] for c in ("portfolio", "date", "type", "amount"))
+        key = (ids[portfolio], day, what, plain(amount))
         occurrences[key] += 1
-        yield natural_id("flow", *key, occurrences[key]), ids[portfolio], change_date, change_type, amount
+        yield natural_id(kind, *key, occurrences[key]), ids[portfolio], day, what, amount
 
 
 def _marks(file: CsvFile, lots: _Lots) -> Iterator[tuple]:

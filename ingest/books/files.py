@@ -9,17 +9,33 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from ingest.books.cells import one_of, parse_currency, parse_date, parse_non_negative, parse_positive, parse_text, shown
+from ingest.books.cells import (
+    one_of,
+    parse_currency,
+    parse_date,
+    parse_non_negative,
+    parse_non_zero,
+    parse_positive,
+    parse_ratio,
+    parse_text,
+    shown,
+)
 from ingest.books.csv_files import Column, CsvFile, Problem, read_csv
 from ingest.books.lots import PORTFOLIO, PositionFile, read_positions
+from ingest.rows import ACTION_TYPES
+from ingest.symbols import canonical_symbol
 
 # The calendar begins in 1990, and starting equity is measured one session before inception.
 EARLIEST_INCEPTION = date(1990, 1, 3)
+
+# What a portfolio is compared with unless its owner says otherwise.
+DEFAULT_BENCHMARK = "SPY"
 
 PORTFOLIO_COLUMNS = (
     Column("name", parse_text),
     Column("starting_equity", parse_non_negative),
     Column("inception_date", parse_date),
+    Column("benchmark", canonical_symbol, required=False, optional=True, default=DEFAULT_BENCHMARK),
     Column("currency", parse_currency, required=False, optional=True, default="USD"),
 )
 CLOSE_COLUMNS = (
@@ -37,6 +53,12 @@ FLOW_COLUMNS = (
     Column("type", one_of("CONTRIBUTION", "WITHDRAWAL")),
     Column("amount", parse_positive),
 )
+CASH_ITEM_COLUMNS = (
+    PORTFOLIO,
+    Column("date", parse_date),
+    Column("type", one_of("INTEREST", "FEE", "TAX", "BORROW", "OTHER")),
+    Column("amount", parse_non_zero),
+)
 MARK_COLUMNS = (
     PORTFOLIO,
     Column("symbol", parse_text),
@@ -49,13 +71,24 @@ TAG_COLUMNS = (
     Column("entry_date", parse_date),
     Column("sector", parse_text),
 )
+ACTION_COLUMNS = (
+    Column("symbol", canonical_symbol),
+    Column("ex_date", parse_date),
+    Column("action_type", one_of(*ACTION_TYPES)),
+    Column("value", parse_ratio, required=False, optional=True),
+    Column("new_symbol", canonical_symbol, required=False, optional=True),
+    Column("cash_per_share", parse_positive, required=False, optional=True),
+    Column("cost_fraction", parse_ratio, required=False, optional=True),
+)
 FILES = (
     "portfolios.csv",
     "positions.csv",
     "closes.csv",
     "capital_flows.csv",
+    "cash_items.csv",
     "manual_prices.csv",
     "sector_tags.csv",
+    "corporate_actions.csv",
 )
 
 
@@ -67,16 +100,21 @@ class PortfolioFiles:
     positions: PositionFile
     closes: CsvFile | None = None
     flows: CsvFile | None = None
+    cash_items: CsvFile | None = None
     marks: CsvFile | None = None
     tags: CsvFile | None = None
+    actions: CsvFile | None = None
+
+    @property
+    def others(self) -> list[CsvFile]:
+        """The optional files about portfolios that were sent."""
+        return [file for file in (self.closes, self.flows, self.cash_items, self.marks, self.tags) if file]
 
     @property
     def problems(self) -> list[Problem]:
         """Everything found wrong so far, by file and line."""
-        files = (self.portfolios, self.positions.csv, self.closes, self.flows, self.marks, self.tags)
-        return [
-            problem for file in files if file for problem in sorted(file.problems, key=lambda problem: problem.line)
-        ]
+        files = (self.portfolios, self.positions.csv, *self.others, *([self.actions] if self.actions else []))
+        return [problem for file in files for problem in sorted(file.problems, key=lambda problem: problem.line)]
 
 
 def read_folder(folder: Path) -> PortfolioFiles:
@@ -91,8 +129,10 @@ def read_folder(folder: Path) -> PortfolioFiles:
         positions=read_positions(folder / "positions.csv"),
         closes=read_optional("closes.csv", CLOSE_COLUMNS),
         flows=read_optional("capital_flows.csv", FLOW_COLUMNS),
+        cash_items=read_optional("cash_items.csv", CASH_ITEM_COLUMNS),
         marks=read_optional("manual_prices.csv", MARK_COLUMNS),
         tags=read_optional("sector_tags.csv", TAG_COLUMNS),
+        actions=read_optional("corporate_actions.csv", ACTION_COLUMNS),
     )
 
 

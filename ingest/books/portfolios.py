@@ -1,8 +1,9 @@
 """Portfolios into schema `raw`: a folder of CSV files, or one position file, as a whole or not at all."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,16 @@ from uuid import UUID
 import psycopg
 
 from ingest.books.book import Book, Known, LotReference, Replacement, assemble, named_portfolios
+from ingest.books.corporate_actions import read_actions
 from ingest.books.csv_files import CsvFile, Problem, Row
 from ingest.books.files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_folder
 from ingest.books.lots import read_positions_of
+from ingest.market.decisions import NOT_ROLLED, Saying, replace_file_actions, user_name
+from ingest.sources.chain import source_order
 from ingest.sources.fetch_state import forget_failures_of_new_lots
 from warehouse.bulk import MergeCounts, merge_rows
 from warehouse.errors import BadInput, UserError
+from warehouse.settings import load_settings
 
 _OF_PORTFOLIOS = "portfolio_id = any(%(portfolio_ids)s)"
 _OF_THEIR_POSITIONS = f"position_id in (select position_id from raw.positions where {_OF_PORTFOLIOS})"
@@ -37,7 +42,7 @@ _TABLES = {
     "portfolios": _Table(
         "raw.portfolios",
         ("portfolio_id",),
-        ("name", "inception_date", "starting_equity", "currency", "deleted_at"),
+        ("name", "inception_date", "starting_equity", "benchmark", "currency", "deleted_at"),
         None,
     ),
     "positions": _Table(
@@ -74,6 +79,12 @@ _TABLES = {
         ("portfolio_id", "change_date", "change_type", "amount"),
         _OF_PORTFOLIOS,
     ),
+    "cash_items": _Table(
+        "raw.cash_items",
+        ("item_id",),
+        ("portfolio_id", "item_date", "item_type", "amount"),
+        _OF_PORTFOLIOS,
+    ),
     "marks": _Table("raw.manual_prices", ("position_id", "price_date"), ("price",), _OF_THEIR_POSITIONS),
     "tags": _Table("raw.manual_sector_tags", ("position_id",), ("sector",), _OF_THEIR_POSITIONS),
 }
@@ -105,8 +116,8 @@ class LoadReport:
         lines = [f"{self.loaded_from}: {outcome}"]
         for kind, counts in self.counts.items():
             lines.append(
-                f"  {kind:<10} {counts.fetched:>7,} read: {counts.inserted:,} inserted, {counts.updated:,} updated,"
-                f" {counts.unchanged:,} unchanged, {counts.deleted:,} deleted"
+                f"  {kind.replace('_', ' '):<10} {counts.fetched:>7,} read: {counts.inserted:,} inserted,"
+                f" {counts.updated:,} updated, {counts.unchanged:,} unchanged, {counts.deleted:,} deleted"
             )
         if any(self.lost.values()):
             lost = ", ".join(f"{count:,} {kind}" for kind, count in self.lost.items() if count)
@@ -160,7 +171,14 @@ def load_positions_file(
     if inception < EARLIEST_INCEPTION:
         what = f"{inception} is too early: pass --inception with {EARLIEST_INCEPTION} or later"
         positions.csv.report(1, "inception", what)
-    row = {"name": portfolio, "starting_equity": equity, "inception_date": inception, "currency": "USD"}
+    row = {
+        "name": portfolio,
+        "starting_equity": equity,
+        "inception_date": inception,
+        # as it is, for a portfolio that is loaded already
+        "benchmark": None,
+        "currency": "USD",
+    }
     portfolios = CsvFile(file.name, [Row(1, row, set())], complete_header=True)
     return _load(conn, PortfolioFiles(portfolios, positions), LoadReport(str(file)))
 
@@ -168,6 +186,7 @@ def load_positions_file(
 def _load(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadReport) -> LoadReport:
     with conn.transaction():
         book = assemble(files, _read_known(conn, files))
+        actions = read_actions(files.actions) if files.actions else []
         if files.problems:
             raise BadInput(_summarised(files.problems))
         for kind, table in _TABLES.items():
@@ -177,7 +196,15 @@ def _load(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadRepo
                 forget_failures_of_new_lots(conn)
             elif replacement:
                 report.counts[kind] = _merge(conn, table, replacement)
-        report.notes += _ignored_flows(conn, book)
+        if actions:
+            saying = Saying(user_name(), datetime.now(UTC), None, source_order(load_settings()))
+            report.counts["actions"] = replace_file_actions(conn, actions, saying).counts
+            report.notes += [
+                f"{action.symbol}: {action.action_type} of {action.ex_date} is stored, and P&L does not act on it yet"
+                for action in actions
+                if action.action_type in NOT_ROLLED
+            ]
+        report.notes += _ignored_amounts(conn, book) + _costs_that_add(files)
     return report
 
 
@@ -221,7 +248,7 @@ def _summarised(problems: Sequence[Problem]) -> list[str]:
 def _read_known(conn: psycopg.Connection[Any], files: PortfolioFiles) -> Known:
     """Read what the files may refer to: the portfolios they name, and lots where they name lots they do not hold."""
     portfolios = conn.execute(
-        "select name, portfolio_id, deleted_at is not null from raw.portfolios where name = any(%s)",
+        "select name, portfolio_id, deleted_at is not null, benchmark from raw.portfolios where name = any(%s)",
         [sorted(named_portfolios(files))],
     ).fetchall()
     pointing = {row.cells["portfolio"] for file in (files.closes, files.marks, files.tags) if file for row in file.rows}
@@ -235,8 +262,9 @@ def _read_known(conn: psycopg.Connection[Any], files: PortfolioFiles) -> Known:
         [sorted(pointing - files.positions.portfolios - {None})],
     ).fetchall()
     return Known(
-        portfolio_ids={name: portfolio_id for name, portfolio_id, _ in portfolios},
-        deleted=frozenset(name for name, _, is_deleted in portfolios if is_deleted),
+        portfolio_ids={name: portfolio_id for name, portfolio_id, *_ in portfolios},
+        deleted=frozenset(name for name, _, is_deleted, _ in portfolios if is_deleted),
+        benchmarks={name: benchmark for name, *_, benchmark in portfolios},
         lots=[LotReference(*lot) for lot in lots],
     )
 
@@ -298,28 +326,46 @@ def _spread_marks(conn: psycopg.Connection[Any]) -> int:
     return added
 
 
-def _ignored_flows(conn: psycopg.Connection[Any], book: Book) -> list[str]:
-    """Say which portfolios have flows before their inception; each date counts as the session on or after it."""
+def _ignored_amounts(conn: psycopg.Connection[Any], book: Book) -> list[str]:
+    """Say which portfolios have flows or cash items before their inception; each date counts as the session on or
+    after it."""
     rows = conn.execute(
         """
-        select portfolios.name, portfolios.inception_date, count(*)
-        from raw.equity_changes as flows
+        select portfolios.name, amounts.kind, portfolios.inception_date, count(*)
+        from (
+            select portfolio_id, 'flow' as kind, change_date as dated from raw.equity_changes
+            union all
+            select portfolio_id, 'cash item', item_date from raw.cash_items
+        ) as amounts
         inner join raw.portfolios using (portfolio_id)
         left join lateral (
-            select min(session_date) as session_date from raw.trading_sessions where session_date >= change_date
-        ) as flow on true
+            select min(session_date) as session_date from raw.trading_sessions where session_date >= amounts.dated
+        ) as counted on true
         left join lateral (
             select min(session_date) as session_date from raw.trading_sessions where session_date >= inception_date
         ) as inception on true
         where
             portfolio_id = any(%s)
-            and coalesce(flow.session_date, change_date) < coalesce(inception.session_date, inception_date)
-        group by portfolios.name, portfolios.inception_date
-        order by portfolios.name
+            and coalesce(counted.session_date, amounts.dated) < coalesce(inception.session_date, inception_date)
+        group by portfolios.name, amounts.kind, portfolios.inception_date
+        order by portfolios.name, amounts.kind desc
         """,
         [book.portfolios.portfolio_ids],
     )
     return [
-        f"{name!r}: {count:,} flow{'s' * (count > 1)} before the inception on {inception} will be ignored"
-        for name, inception, count in rows
+        f"{name!r}: {count:,} {kind}{'s' * (count > 1)} before the inception on {inception} will be ignored"
+        for name, kind, inception, count in rows
+    ]
+
+
+def _costs_that_add(files: PortfolioFiles) -> list[str]:
+    """Say which portfolios have fees, taxes or borrow costs without a minus: as a rule one was forgotten."""
+    adding = Counter(
+        (row.cells["portfolio"], row.cells["type"])
+        for row in (files.cash_items.rows if files.cash_items else ())
+        if row.cells["type"] in ("FEE", "TAX", "BORROW") and row.cells["amount"] > 0
+    )
+    return [
+        f"{name!r}: {count:,} {what} above zero in cash_items.csv will be counted as income: write a cost with a minus"
+        for (name, what), count in sorted(adding.items())
     ]

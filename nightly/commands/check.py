@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from nightly.dbt.results import Finding
-    from nightly.dbt.runner import NodeResult
-
+from ingest.providers.limits import Deadline
+from ingest.sources.chain import left_out, provider_chain
+from ingest.sources.source import make_sources
+from nightly.checks import check_contents, check_environment
+from nightly.commands.options import choose_settings, demo_option, open_chosen
+from nightly.context import new_york_date
+from nightly.dbt.results import Finding, drop_settled, explain
+from nightly.dbt.runner import Dbt, DbtError, NodeResult
+from nightly.prepare import prepare_database
+from warehouse.locks import check_lock
+from warehouse.settings import PROJECT_ROOT
 
 LIVE_SECONDS = 120
 
@@ -21,7 +27,8 @@ _COLOURS = {"ok": "green", "warning": "yellow", "none": "yellow", "broken": "red
 @click.command()
 @click.option("--fast", is_flag=True, help="The environment alone: what every night looks at before it begins.")
 @click.option("--live", is_flag=True, help="Ask each source of market data for one symbol instead, and say what works.")
-def check(fast: bool, live: bool) -> int:
+@demo_option
+def check(fast: bool, live: bool, demo: bool) -> int:
     """Check the setup, then the data (dbt test).
 
     The setup: the database, migrations, the calendar, the sources of market data and their keys, the disk, the clock,
@@ -32,19 +39,10 @@ def check(fast: bool, live: bool) -> int:
     and nobody looked at the data.
     """
     if live:
-        return _check_sources()
-    from nightly.checks import check_contents, check_environment
-    from nightly.context import new_york_date
-    from nightly.dbt.results import drop_settled, explain
-    from nightly.dbt.runner import Dbt, DbtError
-    from nightly.prepare import prepare_database
-    from warehouse.database import open_database
-    from warehouse.locks import check_lock
-    from warehouse.settings import load_settings
-
-    settings = load_settings()
+        return _check_sources(demo)
+    settings = choose_settings(demo)
     now = datetime.now(UTC)
-    with open_database(settings) as database:
+    with open_chosen(settings, demo) as database:
         with database.connect() as conn:
             warnings = prepare_database(conn, new_york_date(now))
             checks = check_environment(conn, settings, now)
@@ -69,15 +67,9 @@ def check(fast: bool, live: bool) -> int:
     return _report(results, findings)
 
 
-def _check_sources() -> int:
+def _check_sources(demo: bool) -> int:
     """Probe each configured source, and print a line for each; returns the exit status."""
-    from ingest.providers.limits import Deadline
-    from ingest.sources.chain import left_out, provider_chain
-    from ingest.sources.source import make_sources
-    from nightly.context import new_york_date
-    from warehouse.settings import PROJECT_ROOT, load_settings
-
-    settings = load_settings()
+    settings = choose_settings(demo)
     today = new_york_date(datetime.now(UTC))
     chain = provider_chain(settings, today=today, deadline=Deadline.after(LIVE_SECONDS), relative_to=PROJECT_ROOT)
     works = True

@@ -1,23 +1,37 @@
-"""`run_nightly.py db …`: the embedded server by hand, and the way to it for other tools."""
+"""`db …`: the embedded server by hand, the way to the database for other tools, and its backups."""
+
+from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
+from nightly.command_group import CommandGroup
+from nightly.commands.options import choose_settings, demo_option, open_chosen
+from warehouse import postgres_tools
+from warehouse.database import Database
 from warehouse.errors import UserError
-from warehouse.settings import Settings, load_settings
+from warehouse.locks import run_lock
+from warehouse.migrate import grant_reader, migrate
+from warehouse.phrases import count
+from warehouse.server import EmbeddedServer
+from warehouse.settings import Settings
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def db() -> None:
-    """Start and stop the embedded PostgreSQL, or print how to reach the database."""
+    """Start and stop the embedded PostgreSQL, reach the database, back it up and restore it."""
 
 
 @db.command()
 def start() -> None:
     """Start the embedded PostgreSQL and leave it running until `db stop`."""
     settings = _embedded_settings()
-    _open_and_leave(settings)
+    with _open(demo=False, leave_running=True):
+        pass
     click.echo(
         f"PostgreSQL {settings.postgres_version} runs in {settings.home}; stop it with: python run_nightly.py db stop"
     )
@@ -26,8 +40,6 @@ def start() -> None:
 @db.command()
 def stop() -> None:
     """Stop the embedded PostgreSQL."""
-    from warehouse.server import EmbeddedServer
-
     settings = _embedded_settings()
     if EmbeddedServer(settings.home, settings.postgres_version).stop():
         click.echo("PostgreSQL is stopped")
@@ -36,33 +48,79 @@ def stop() -> None:
 
 
 @db.command()
-def url() -> None:
+@demo_option
+def url(demo: bool) -> None:
     """Print the database's URL and nothing else; leave the embedded PostgreSQL running until `db stop`."""
-    click.echo(_open_and_leave(load_settings())[0])
+    with _open(demo, leave_running=True) as database:
+        click.echo(database.url)
 
 
 @db.command()
-def env() -> None:
+@demo_option
+def env(demo: bool) -> None:
     """Print `export PG…` lines for dbt, psql or a notebook; leave the embedded PostgreSQL running until `db stop`."""
-    for name, value in _open_and_leave(load_settings())[1].items():
-        click.echo(f"export {name}={shlex.quote(value)}")
+    with _open(demo, leave_running=True) as database:
+        for name, value in database.libpq_environment().items():
+            click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@db.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@demo_option
+def psql(arguments: tuple[str, ...], demo: bool) -> int:
+    """Open psql on the database; ARGUMENTS are psql's own, such as -c "select …". It need not be installed."""
+    with _open(demo) as database:
+        return postgres_tools.psql(database, arguments)
+
+
+@db.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@demo_option
+def dump(file: Path, demo: bool) -> None:
+    """Back the database up into FILE, in one consistent state, also while a run is going.
+
+    FILE is in PostgreSQL's own archive format, and `db restore` reads it. It appears when it is complete, in place of
+    an older one of that name. It holds our schemas and everything in them, results included, and no password.
+    """
+    with _open(demo) as database:
+        postgres_tools.dump(database, file)
+    click.echo(f"{file}: {file.stat().st_size:,} bytes; bring it back with: python run_nightly.py db restore {file}")
+
+
+@db.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--replace", is_flag=True, help="Also where portfolios are loaded: they are replaced by those of FILE.")
+@demo_option
+def restore(file: Path, replace: bool, demo: bool) -> None:
+    """Bring back what `db dump` has written to FILE: all of it, or on any error nothing.
+
+    A database that has portfolios is left alone unless --replace is given.
+    """
+    with _open(demo) as database, database.connect("afterclose restore") as conn, run_lock(conn, f"restore {file}"):
+        if not replace and (loaded := postgres_tools.count_portfolios(conn)):
+            has = f"the database has {count(loaded, 'portfolio')}"
+            raise UserError(f"{has}, which {file} would replace: `db dump` them first, and say --replace")
+        postgres_tools.restore(database, file)
+        migrate(conn)
+        if warning := grant_reader(conn):
+            click.echo(f"warning: {warning}", err=True)
+        restored = postgres_tools.count_portfolios(conn)
+    click.echo(f"{file}: restored, {count(restored, 'portfolio')}")
 
 
 def _embedded_settings() -> Settings:
-    settings = load_settings()
+    settings = choose_settings(demo=False)
     if settings.database_url is not None:
         raise UserError("DATABASE_URL is set: that server is not ours to start or stop; unset it for the embedded one")
     return settings
 
 
-def _open_and_leave(settings: Settings) -> tuple[str, dict[str, str]]:
-    """Return the database's URL and libpq environment, with the schemas in place for whoever goes there."""
-    from warehouse.database import open_database
-    from warehouse.migrate import grant_reader, migrate
-
-    with open_database(settings, leave_running=True) as database:
+@contextmanager
+def _open(demo: bool, *, leave_running: bool = False) -> Iterator[Database]:
+    """Open the database; an embedded one has its schemas in place for whoever goes there."""
+    with open_chosen(choose_settings(demo), demo, leave_running=leave_running) as database:
         if database.embedded:
             with database.connect() as conn:
                 migrate(conn)
                 grant_reader(conn)
-        return database.url, database.libpq_environment()
+        yield database

@@ -7,33 +7,33 @@ from datetime import UTC, datetime
 
 import click
 
+from nightly.commands.options import choose_settings, demo_option, open_chosen
+from nightly.context import new_york_date
+from nightly.dbt.descriptions import write_descriptions
+from nightly.dbt.runner import SEEDING_COMMANDS, TESTING_COMMANDS, WRITING_COMMANDS, Dbt
+from nightly.prepare import check_seeds, prepare_database
+from warehouse.locks import check_lock, run_lock
+
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def dbt(arguments: tuple[str, ...]) -> int:
+@demo_option
+def dbt(arguments: tuple[str, ...], demo: bool) -> int:
     """Any dbt command on the configured database, with dbt's own output and exit status.
 
     \b
     python run_nightly.py dbt -- test
     python run_nightly.py dbt -- run --vars '{start_date: 2022-03-01, end_date: 2022-03-31}'
-    python run_nightly.py dbt -- show --select portfolio_snapshots
+    python run_nightly.py dbt -- show --inline 'select * from analytics.portfolio_snapshots' --limit 5
     python run_nightly.py dbt -- docs generate
 
     The database is started and brought up to date first. Commands that write (run, build, seed) wait for no other run:
     while one is going they are refused. Commands that load seeds look at what is written in them first. What dbt writes
-    (the catalogue, compiled SQL, its log) goes to .afterclose/dbt/<database>/target.
+    (the catalogue, compiled SQL, its log) goes to .afterclose/dbt/<database>/target. On the demo: dbt --demo -- test.
     """
-    from nightly.context import new_york_date
-    from nightly.dbt.descriptions import write_descriptions
-    from nightly.dbt.runner import SEEDING_COMMANDS, TESTING_COMMANDS, WRITING_COMMANDS, Dbt
-    from nightly.prepare import check_seeds, prepare_database
-    from warehouse.database import open_database
-    from warehouse.locks import check_lock, run_lock
-    from warehouse.settings import load_settings
-
-    settings = load_settings()
+    settings = choose_settings(demo)
     now = datetime.now(UTC)
-    with open_database(settings) as database, database.connect() as conn, ExitStack() as held:
+    with open_chosen(settings, demo) as database, database.connect() as conn, ExitStack() as held:
         project = Dbt(database, settings.home / "dbt")
         if SEEDING_COMMANDS.intersection(arguments):
             check_seeds(project)

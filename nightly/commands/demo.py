@@ -6,6 +6,12 @@ from datetime import UTC, datetime
 
 import click
 
+from nightly import demo as steps
+from nightly.commands.options import choose_settings, open_chosen
+from nightly.output import summary
+from nightly.output.progress import show_progress
+from nightly.output.terminal import print_side_by_side
+
 
 @click.command()
 def demo() -> int:
@@ -14,16 +20,9 @@ def demo() -> int:
     It loads three sample portfolios into a database of its own on the embedded server, runs every phase over the last
     20 sessions of the sample, and shows what a person would look at in the morning.
     """
-    from nightly import demo as steps
-    from nightly.output import summary
-    from nightly.output.progress import show_progress
-    from nightly.output.terminal import print_side_by_side
-    from warehouse.database import open_database
-    from warehouse.settings import load_settings
-
-    settings = steps.demo_settings(load_settings())
+    settings = choose_settings(demo=True)
     now = datetime.now(UTC)
-    with open_database(settings, name=steps.DATABASE_NAME) as database:
+    with open_chosen(settings, demo=True) as database:
         click.echo("\n".join(["sample portfolios", *(f"  {line}" for line in steps.load_sample(database, now)), ""]))
         with show_progress(settings) as progress:
             run = steps.run_sample(database, settings, now, progress)

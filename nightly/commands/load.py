@@ -20,15 +20,25 @@ FOLDER_HELP = """Load portfolios from CSV files.
 The files of DIR, with their columns in any order:
 
 \b
-  portfolios.csv     name, starting_equity, inception_date, [currency]
+  portfolios.csv     name, starting_equity, inception_date, [benchmark],
+                     [currency]
+                     (benchmark: a symbol, SPY by default)
   positions.csv      portfolio and the position columns below
   closes.csv         portfolio, symbol, entry_date, trade_date,
                      quantity_closed, close_price, [fees]
   capital_flows.csv  portfolio, date, type, amount
                      (type: CONTRIBUTION or WITHDRAWAL)
+  cash_items.csv     portfolio, date, type, amount
+                     (type: INTEREST, FEE, TAX, BORROW or OTHER; amount as
+                     it moves the cash: a cost is negative)
   manual_prices.csv  portfolio, symbol, date, price
                      (marks of PRIVATE holdings)
   sector_tags.csv    portfolio, symbol, entry_date, sector
+  corporate_actions.csv
+                     symbol, ex_date, action_type, value, [new_symbol,
+                     cash_per_share, cost_fraction]: what holds whatever the
+                     sources say (SPLIT, DIVIDEND, RENAME, MERGER, SPINOFF,
+                     DELISTING)
 
 \b
 The position columns:
@@ -36,6 +46,9 @@ The position columns:
   and, where they apply: Investment Class (PUBLIC, OPTIONS or PRIVATE),
   Investment Subtype, Underlying Symbol, Strike Price, Expiration Date,
   Option Type (CALL or PUT), Exit Date, Exit Price Per Share
+
+The starting equity is all that the portfolio is worth at the close of the session before its inception: cash, and what
+is carried in (lots entered before) at market, not at cost.
 
 A negative quantity is a short. An option is told by its option columns or by a symbol like AAPL250620C00200000; with
 the columns filled, Symbol may be empty. The symbol of a PRIVATE holding is any text. Money may be written $1,234.50 or
@@ -111,7 +124,8 @@ def folder(folder: Path) -> None:
     "--equity",
     required=True,
     type=_Cell("amount", parse_non_negative),
-    help="Its starting equity in USD, as of the close of the session before its inception.",
+    help="All it is worth in USD at the close of the session before its inception: cash, and lots entered before at"
+    " market.",
 )
 @click.option(
     "--inception", type=_Cell("date", parse_date), help="Its first day; the earliest entry date unless given."

@@ -4,42 +4,44 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from ingest.market.quarantine import Rejection
+from ingest.market.quarantine import Rejection, accept_rejected, list_rejected
+from ingest.symbols import canonical_symbol
+from nightly.command_group import CommandGroup
+from nightly.commands.options import choose_settings, demo_option, open_chosen
+from nightly.output.terminal import print_table
+from warehouse.errors import UserError
+from warehouse.locks import run_lock
+from warehouse.migrate import migrate
 
 SHOWN = 50
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=CommandGroup, invoke_without_command=True)
 @click.option("--symbol", metavar="SYMBOL", help="Only rows of this symbol.")
 @click.option("--source", metavar="NAME", help="Only rows from this source: yahoo, fmp, polygon, files.")
 @click.option("--all", "everything", is_flag=True, help=f"All of them; the latest {SHOWN} otherwise.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@demo_option
 @click.pass_context
-def quarantine(ctx: click.Context, symbol: str | None, source: str | None, everything: bool, as_json: bool) -> int:
+def quarantine(
+    ctx: click.Context, symbol: str | None, source: str | None, everything: bool, as_json: bool, demo: bool
+) -> int:
     """Rows that were refused on the way in, the newest first, and why; `quarantine accept ID…` takes some for right.
 
     "stored" is what stands in a row's place now: another source may have filled it. Times are UTC.
     """
+    ctx.obj = demo
     if ctx.invoked_subcommand:
         return 0
-    from ingest.market.quarantine import list_rejected
-    from ingest.symbols import canonical_symbol
-    from warehouse.database import open_database
-    from warehouse.errors import UserError
-    from warehouse.migrate import migrate
-    from warehouse.settings import load_settings
-
     try:
         wanted = canonical_symbol(symbol) if symbol else None
     except ValueError as error:
         raise UserError(f"--symbol: {error}") from None
     limit = None if everything or as_json else SHOWN + 1
-    with open_database(load_settings()) as database, database.connect() as conn:
+    with open_chosen(choose_settings(demo), demo) as database, database.connect() as conn:
         migrate(conn)
         rejected = list_rejected(conn, symbol=wanted, source=source and source.lower(), limit=limit)
     if as_json:
@@ -51,19 +53,19 @@ def quarantine(ctx: click.Context, symbol: str | None, source: str | None, every
 
 @quarantine.command()
 @click.argument("ids", metavar="ID…", type=int, nargs=-1, required=True)
-def accept(ids: tuple[int, ...]) -> int:
+@demo_option
+@click.pass_obj
+def accept(of_group: bool, ids: tuple[int, ...], demo: bool) -> int:
     """Take refused rows for right: they are stored with their source, and not refused again.
 
     The P&L that depends on them is computed again by the next night. A whole history that was put aside is fetched
     again by the next night.
     """
-    from ingest.market.quarantine import accept_rejected
-    from warehouse.database import open_database
-    from warehouse.locks import run_lock
-    from warehouse.migrate import migrate
-    from warehouse.settings import load_settings
-
-    with open_database(load_settings()) as database, database.connect("afterclose quarantine") as conn:
+    demo |= of_group
+    with (
+        open_chosen(choose_settings(demo), demo) as database,
+        database.connect("afterclose quarantine") as conn,
+    ):
         migrate(conn)
         with run_lock(conn, "quarantine accept"):
             click.echo("\n".join(accept_rejected(conn, ids)))
@@ -71,8 +73,6 @@ def accept(ids: tuple[int, ...]) -> int:
 
 
 def _print(rejected: Sequence[Rejection], more: bool) -> None:
-    from nightly.output.terminal import print_table
-
     if not rejected:
         click.echo("nothing was refused")
         return

@@ -7,12 +7,14 @@ import sys
 from datetime import date, datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from reports.view import RiskView
+from nightly.commands.options import choose_settings, demo_option, open_chosen
+from reports.notes import notes
+from reports.reading import read_view
+from reports.view import RiskView
+from warehouse.migrate import migrate
 
 _WIDTH_WITHOUT_TERMINAL = 100
 
@@ -26,7 +28,7 @@ _WIDTH_WITHOUT_TERMINAL = 100
     "--html", "file", metavar="FILE", type=click.Path(path_type=Path), help="Write the page to FILE, with real plots."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the page's data as JSON.")
-@click.option("--demo", is_flag=True, help="Look into the demo's database.")
+@demo_option
 def show(portfolio: str, day: datetime | None, file: Path | None, as_json: bool, demo: bool) -> int:
     """One portfolio's risk on one page: equity, P&L, factors, contributions, stress, sectors, correlation.
 
@@ -35,8 +37,6 @@ def show(portfolio: str, day: datetime | None, file: Path | None, as_json: bool,
 
     Exit status: 0, or 2 when there is no such portfolio or session, or FILE cannot be written.
     """
-    from reports.notes import notes
-
     view = _read(portfolio, day.date() if day else None, demo)
     if file:
         from reports import html as html_page
@@ -52,16 +52,7 @@ def show(portfolio: str, day: datetime | None, file: Path | None, as_json: bool,
 
 
 def _read(portfolio: str, day: date | None, demo: bool) -> RiskView:
-    from nightly import demo as demonstration
-    from reports.reading import read_view
-    from warehouse.database import open_database
-    from warehouse.migrate import migrate
-    from warehouse.settings import load_settings
-
-    settings, name = load_settings(), None
-    if demo:
-        settings, name = demonstration.demo_settings(settings), demonstration.DATABASE_NAME
-    with open_database(settings, name=name) as database, database.connect("afterclose show") as conn:
+    with open_chosen(choose_settings(demo), demo) as database, database.connect("afterclose show") as conn:
         migrate(conn)
         return read_view(conn, portfolio, day, demo=demo)
 

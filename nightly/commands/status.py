@@ -8,29 +8,30 @@ from typing import Any
 
 import click
 
+from nightly import ledger
+from nightly.commands.options import choose_settings, demo_option, open_chosen
+from nightly.context import new_york_date
+from nightly.freshness import GAP_SESSIONS
+from nightly.output import summary
+from nightly.output.terminal import print_table
+from nightly.status import read_status
+from warehouse.errors import UserError
+from warehouse.migrate import migrate
+from warehouse.sessions import refresh_sessions
+
 
 @click.command()
 @click.argument("run_id", metavar="[RUN]", type=int, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def status(run_id: int | None, as_json: bool) -> int:
+@demo_option
+def status(run_id: int | None, as_json: bool, demo: bool) -> int:
     """Recent runs, how far each portfolio and table is, gaps against the calendar, and what was refused or restated on
     the way in; or one RUN in full, with every dbt node that ran for it.
 
     Times are UTC. The exit status says nothing about the runs: 2 when there is no such run.
     """
-    from nightly import ledger
-    from nightly.context import new_york_date
-    from nightly.output import summary
-    from nightly.output.terminal import print_table
-    from nightly.status import read_status
-    from warehouse.database import open_database
-    from warehouse.errors import UserError
-    from warehouse.migrate import migrate
-    from warehouse.sessions import refresh_sessions
-    from warehouse.settings import load_settings
-
     now = datetime.now(UTC)
-    with open_database(load_settings()) as database, database.connect() as conn:
+    with open_chosen(choose_settings(demo), demo) as database, database.connect() as conn:
         migrate(conn)
         refresh_sessions(conn, new_york_date(now))
         if run_id is None:
@@ -51,9 +52,6 @@ def status(run_id: int | None, as_json: bool) -> int:
 
 
 def _print_status(state: dict[str, Any]) -> None:
-    from nightly.freshness import GAP_SESSIONS
-    from nightly.output.terminal import print_table
-
     if not state["runs"]:
         click.echo("no run yet: load portfolios with `python run_nightly.py load DIR`, then `python run_nightly.py`")
     lately = f"Tables (the latest closed session is {state['trade_date']}; missing in the last {GAP_SESSIONS})"

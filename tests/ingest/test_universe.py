@@ -114,7 +114,8 @@ def test_a_symbol_needed_for_several_reasons_is_asked_for_once(conn, book, unive
     book.lot("MTUM", "2020-02-03")
     book.option("SPY210319C00400000", "SPY", "2021-03-19", entry_date="2020-01-02")
     active = universe(history_sessions=5)
-    assert active["SPY"] == ActiveSymbol("SPY", Role.UNDERLYING, session_before(conn, day("2020-01-02"), 10), END)
+    # as the benchmark it is needed from the close before inception
+    assert active["SPY"] == ActiveSymbol("SPY", Role.UNDERLYING, session_before(conn, day("2019-12-31"), 10), END)
     assert active["MTUM"].role == Role.HOLDING
 
 
@@ -153,3 +154,12 @@ def test_closes_are_counted_in_shares_of_the_lots_first_day(conn, book, universe
     book.close(position, "2020-09-16", 250)
     book.conn.execute("update ops.input_changes set rolled_at = now()")
     assert "AAPL" not in universe()
+
+
+def test_a_portfolio_needs_its_benchmark_from_the_close_before_its_inception(conn, book, universe):
+    book.lot("AAPL", "2020-06-01")
+    conn.execute("update raw.portfolios set benchmark = 'QQQ'")
+    first = session_before(conn, day("2019-12-31"), 10)
+    assert universe(history_sessions=5)["QQQ"] == ActiveSymbol("QQQ", Role.BENCHMARK, first, END)
+    conn.execute("update raw.portfolios set deleted_at = now()")
+    assert "QQQ" not in universe()

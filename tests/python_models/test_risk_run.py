@@ -179,7 +179,7 @@ def taken_back(conn: psycopg.Connection[Any]) -> Iterator[None]:
 
 
 def factors_of(rolled: Rolled, day: date) -> pd.DataFrame:
-    """Returns of the factors over 252 sessions; Communication Services began with XLC, in June 2018, or rather later."""
+    """Returns of the factors over 252 sessions; Communication Services is one when XLC has its year."""
     window = rolled.returns.loc[: day.isoformat()].iloc[-252:]
     return pd.DataFrame(
         {
@@ -888,7 +888,9 @@ def test_risk_of_the_book_is_that_of_a_notebook(conn: psycopg.Connection[Any], r
         slope = (book.volatility(weights + step) - book.volatility(weights - step)) / 2e-5
         assert_allclose(contributions[symbol], weights[symbol] * slope, rtol=1e-6, atol=1e-10)
 
-    history = book.returns.apply(lambda column: with_stand_ins(column, book) if column.name in book.betas.index else column)
+    history = book.returns.apply(
+        lambda column: with_stand_ins(column, book) if column.name in book.betas.index else column
+    )
     pnl = (history.loc[:, history.notna().all()] * book.values).dropna(axis=1).sum(axis=1)
     quantile = np.quantile(pnl, 0.05)
     assert_allclose(metrics["var_95_1d"], -quantile, rtol=1e-8)

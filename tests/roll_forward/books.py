@@ -16,7 +16,7 @@ from warehouse.database import Database
 MODELS = ("tag:phase_2", "tag:phase_2_5", "tag:phase_2_75")
 TABLES = ("position_values", "portfolio_snapshots", "positions", "portfolio_sector_exposures", "daily_returns")
 # The figures of a session, in the order in which `Warehouse.figures` and `figures_of` give them.
-FIGURES = ("equity", "cash", "market value", "daily P&L", "realized P&L", "dividends", "fees", "flow")
+FIGURES = ("equity", "cash", "market value", "daily P&L", "realized P&L", "dividends", "fees", "flow", "cash income")
 
 _NAMESPACE = UUID("2f0c3d0e-7a0c-4c7e-9d51-0b8f4c6f2f11")
 
@@ -57,9 +57,16 @@ def load_portfolios(conn: psycopg.Connection[Any], portfolios: Mapping[str, Port
     lots = [(name, lot) for name, portfolio in portfolios.items() for lot in portfolio.lots]
     _copy(
         conn,
-        "portfolios (portfolio_id, name, inception_date, starting_equity, source)",
+        "portfolios (portfolio_id, name, inception_date, starting_equity, benchmark, source)",
         (
-            (portfolio_id(name), name, portfolio.inception_date, portfolio.starting_equity, "test")
+            (
+                portfolio_id(name),
+                name,
+                portfolio.inception_date,
+                portfolio.starting_equity,
+                portfolio.benchmark,
+                "test",
+            )
             for name, portfolio in portfolios.items()
         ),
     )
@@ -106,6 +113,15 @@ def load_portfolios(conn: psycopg.Connection[Any], portfolios: Mapping[str, Port
     )
     _copy(
         conn,
+        "cash_items (item_id, portfolio_id, item_date, item_type, amount, source)",
+        (
+            (uuid4(), portfolio_id(name), item.date, item.item_type, item.amount, "test")
+            for name, portfolio in portfolios.items()
+            for item in portfolio.cash_items
+        ),
+    )
+    _copy(
+        conn,
         "manual_prices (position_id, price_date, price, source)",
         (
             (position_id(name, lot.symbol, lot.entry_date), mark.date, mark.price, "test")
@@ -127,6 +143,7 @@ def figures_of(day: Day) -> tuple[Decimal, ...]:
         day.dividends,
         day.fees,
         day.flow,
+        day.cash_income,
     )
 
 
@@ -179,7 +196,7 @@ class Warehouse:
         for name, session, *row in self.rows(
             """
             select name, snapshot_date, equity_balance, cash_value, net_exposure, daily_pnl, daily_realized_pnl,
-                   daily_dividend_income, daily_fees, daily_capital_flow
+                   daily_dividend_income, daily_fees, daily_capital_flow, daily_cash_income
             from analytics.portfolio_snapshots inner join raw.portfolios using (portfolio_id)
             order by snapshot_date
             """

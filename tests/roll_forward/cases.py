@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from tests.accounting_replay import Action, Close, Flow, Lot, Mark, Portfolio
+from tests.accounting_replay import Action, CashItem, Close, Flow, Lot, Mark, Portfolio
 
 # Two weeks: Friday 2023-12-29 is the session before inception, 1 January a holiday, 6 and 7 January a weekend.
 FRIDAY = date(2023, 12, 29)
@@ -39,6 +39,8 @@ def case(
     closes: Sequence[Close] = (),
     flows: Sequence[Flow] = (),
     marks: Sequence[Mark] = (),
+    cash_items: Sequence[CashItem] = (),
+    benchmark: str = "SPY",
     inception: date = TUE,
     equity: int = 10_000,
     deleted: bool | tuple[str, ...] = (),
@@ -58,7 +60,7 @@ def case(
     }
 
     def declare(test: Test) -> Test:
-        portfolio = Portfolio(inception, Decimal(equity), lots, closes, flows, marks)
+        portfolio = Portfolio(inception, Decimal(equity), lots, closes, flows, marks, cash_items, benchmark)
         CASES[test.__name__] = Case(portfolio, prices, tuple(actions), deleted)
         return test
 
@@ -116,6 +118,11 @@ def dividend(amount: Any, ex_date: date, symbol: str = "A") -> Action:
 def flow(amount: Any, day: date) -> Flow:
     """Capital paid in, or taken out where it is negative."""
     return Flow(day, _number(amount))
+
+
+def cash_item(amount: Any, day: date, item_type: str = "INTEREST") -> CashItem:
+    """What the cash earned, or cost where it is negative."""
+    return CashItem(day, _number(amount), item_type)
 
 
 def own(name: str, symbol: str) -> str:

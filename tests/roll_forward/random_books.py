@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import pairwise
 from random import Random
 
-from tests.accounting_replay import ONE, Action, Calendar, Close, Flow, Lot, Mark, Portfolio
+from tests.accounting_replay import ONE, Action, Calendar, CashItem, Close, Flow, Lot, Mark, Portfolio
 
 # The year ends inside.
 FIRST, LAST = date(2023, 11, 15), date(2024, 2, 16)
@@ -101,8 +101,19 @@ class _Maker:
             if made.investment_class == "PRIVATE"
             for _ in range(self.random.randrange(4))
         }
+        cash_items = [
+            CashItem(self.day(), self.money(1, 500) * sign, item_type)
+            for item_type, sign in (("INTEREST", 1), ("FEE", -1), ("TAX", -1), ("BORROW", -1), ("OTHER", 1))
+            for _ in range(self.random.choice((0, 0, 1, 3)))
+        ]
         return Portfolio(
-            inception, equity, list(lots.values()), closes, flows, [Mark(*key, price) for key, price in marks.items()]
+            inception,
+            equity,
+            list(lots.values()),
+            closes,
+            flows,
+            [Mark(*key, price) for key, price in marks.items()],
+            cash_items,
         )
 
     def make_shares(self, _: str, entry_date: date) -> Lot:

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.accounting_replay import Action, Close, Flow, Lot, Mark, Portfolio
+from tests.accounting_replay import Action, CashItem, Close, Flow, Lot, Mark, Portfolio
 from tests.roll_forward.books import Warehouse, load_market, load_portfolios, portfolio_id, position_id
 from warehouse.sessions import sessions_between
 
@@ -69,6 +69,8 @@ class Change:
     lots: Sequence[Lot] = (shares(),)
     closes: Sequence[Close] = ()
     flows: Sequence[Flow] = ()
+    cash_items: Sequence[CashItem] = ()
+    benchmark: str = "SPY"
     marks: Sequence[Mark] = ()
     actions: Sequence[Action] = ()
     gaps: Callable[[date], bool] = lambda _: False
@@ -161,6 +163,11 @@ def change_portfolio(what: str) -> str:
 WITHDRAWN_ACTION = "delete from raw.corporate_actions where symbol = %(A)s"
 WITHDRAWN_CLOSE = "delete from raw.position_realized_events where position_id = %(lot)s"
 WITHDRAWN_FLOW = "delete from raw.equity_changes where portfolio_id = %(portfolio)s"
+LATE_CASH_ITEM = (
+    "insert into raw.cash_items (item_id, portfolio_id, item_date, item_type, amount, source)"
+    " values (gen_random_uuid(), %(portfolio)s, '2024-01-13', 'FEE', -5, 'late')"
+)
+WITHDRAWN_CASH_ITEM = "delete from raw.cash_items where portfolio_id = %(portfolio)s"
 WITHDRAWN_MARK = "delete from raw.manual_prices where position_id = %(lot)s"
 WITHDRAWN_LOT = "delete from raw.positions where position_id = %(lot)s"
 LATE_LOT = (
@@ -270,6 +277,19 @@ CHANGES = (
     Change("late flow of a holiday", january(16), [late_flow(january(15))]),
     Change("restated flow", january(10), [change_flow("amount = 7")], **PAID_IN),
     Change("withdrawn flow", january(10), [WITHDRAWN_FLOW], **PAID_IN),
+    # Cash items
+    Change("late cash item", january(16), [LATE_CASH_ITEM]),
+    Change(
+        "withdrawn cash item",
+        january(10),
+        [WITHDRAWN_CASH_ITEM],
+        cash_items=[CashItem(january(10), Decimal(5), "INTEREST")],
+    ),
+    # The benchmark
+    Change("restated price of the benchmark", january(9), [restated("B", january(9))], benchmark="B"),
+    Change("dividend of the benchmark", january(10), [late_action("B", january(10), "DIVIDEND")], benchmark="B"),
+    Change("split of the benchmark before inception", None, [late_action("B", december(1), "SPLIT")], benchmark="B"),
+    Change("another benchmark", INCEPTION, [change_portfolio("benchmark = 'A (another benchmark)'")], benchmark="B"),
     # Marks
     Change("late mark", january(10), [late_mark(january(10))], [private()]),
     Change("restated mark", january(10), [change_mark("price = 90")], [private()], **MARKED),
@@ -325,6 +345,8 @@ def warehouse(copies) -> Iterator[Warehouse]:
                         [_mine(change, close) for close in change.closes],
                         change.flows,
                         [_mine(change, mark) for mark in change.marks],
+                        change.cash_items,
+                        change.symbol(change.benchmark),
                     )
                     for change in CHANGES
                 },
@@ -361,6 +383,7 @@ def test_who_is_rolled_again_and_from_when(rolled_again: dict[str, tuple[date, s
         ("restated price", "A (restated price) close of 2024-01-09 restated"),
         ("late split of a weekend", "A (late split of a weekend) split of 2024-01-06 added"),
         ("withdrawn flow", "flow of 2024-01-10 withdrawn"),
+        ("late cash item", "cash item of 2024-01-13 added"),
         ("late sector", "A (late sector) sector added"),
         ("sector that a person chose", "A (sector that a person chose) sector added"),
         ("two restated prices", "A (two restated prices) closes of 2024-01-09 to 2024-01-17 restated"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
+from math import prod
 
 import pytest
 
@@ -98,9 +99,11 @@ def test_the_books_meet_everything(rolled: tuple[Warehouse, World]):
             (select count(*) from analytics.position_values where opening_unrealized_pnl <> 0),
             (select count(*) from analytics.portfolio_snapshots where daily_return is null),
             (select count(*) from analytics.portfolio_snapshots where daily_capital_flow <> 0),
+            (select count(*) from analytics.portfolio_snapshots where daily_cash_income <> 0),
             (select count(*) from analytics.positions where as_of_date is null),
             (select count(*) from intermediate.ignored_inputs where input = 'close'),
             (select count(*) from intermediate.ignored_inputs where input = 'flow'),
+            (select count(*) from intermediate.ignored_inputs where input = 'cash item'),
             (select count(*) from intermediate.lot_closings where kind = 'exit' and base_shares_closed > 0),
             (
                 select count(*) from intermediate.lot_closings
@@ -125,16 +128,23 @@ def test_the_data_checks_pass(rolled: tuple[Warehouse, World]):
     assert failed == {}
 
 
-def _linked(days: Sequence[Day], equity: Decimal) -> Iterator[tuple[date, Decimal | None, Decimal, Decimal, Decimal]]:
-    month = year = whole = Decimal(1)
+def _linked(days: Sequence[Day], equity: Decimal) -> Iterator[tuple[date, *tuple[Decimal | None, ...]]]:
+    month: list[Decimal] = []
+    year: list[Decimal] = []
+    whole: list[Decimal] = []
     before: Day | None = None
     for day in days:
-        base = equity + day.flow
+        base = equity + day.contributions
         earned = day.daily_pnl / base if base > USD else None
         if before and before.session.month != day.session.month:
-            month = Decimal(1)
+            month = []
         if before and before.session.year != day.session.year:
-            year = Decimal(1)
-        month, year, whole = (growth * (1 + (earned or 0)) for growth in (month, year, whole))
-        yield day.session, earned, month - 1, year - 1, whole - 1
+            year = []
+        for period in (month, year, whole):
+            period += [earned] if earned is not None else []
+        yield day.session, earned, _growth(month), _growth(year), _growth(whole)
         equity, before = day.equity, day
+
+
+def _growth(returns: Sequence[Decimal]) -> Decimal | None:
+    return prod(1 + each for each in returns) - 1 if returns else None

@@ -197,6 +197,27 @@ def test_flows(conn):
     ]
 
 
+def test_cash_items(conn):
+    conn.execute(
+        "insert into raw.cash_items (item_id, portfolio_id, item_date, item_type, amount, source) values"
+        " ('00000000-0000-0000-0000-0000000000f1', %(book)s, '2024-02-01', 'INTEREST', 5, 'test')",
+        {"book": PORTFOLIO},
+    )
+    conn.execute("update raw.cash_items set amount = -5, item_type = 'FEE'")
+    conn.execute("update raw.cash_items set source = 'again'")
+    conn.execute("delete from raw.cash_items")
+    assert logged(conn, "portfolio_id::text") == [
+        ("cash item", "new", "2024-02-01", "infinity", PORTFOLIO),
+        ("cash item", "restated", "2024-02-01", "infinity", PORTFOLIO),
+        ("cash item", "withdrawn", "2024-02-01", "infinity", PORTFOLIO),
+    ]
+
+
+def test_a_benchmark_is_a_fact_of_its_portfolio(conn):
+    conn.execute("update raw.portfolios set benchmark = 'QQQ'")
+    assert [row[:2] for row in logged(conn, "portfolio_id::text")] == [("portfolio", "restated")]
+
+
 def test_marks(conn):
     conn.execute(
         "insert into raw.manual_prices (position_id, price_date, price, source)"

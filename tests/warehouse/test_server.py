@@ -17,7 +17,7 @@ import pytest
 from warehouse.database import libpq_url
 from warehouse.errors import UserError
 from warehouse.privileges import Account, server_account
-from warehouse.server import EmbeddedServer, _binaries
+from warehouse.server import EmbeddedServer, find_binaries
 from warehouse.settings import PROJECT_ROOT
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
@@ -291,7 +291,7 @@ class TestAnotherAccount:
 
     def test_its_programs_in_a_closed_folder(self, tmp_path):
         tmp_path.chmod(0o700)
-        program = shutil.copy(_binaries(18) / "pg_config", tmp_path)
+        program = shutil.copy(find_binaries(18) / "pg_config", tmp_path)
         prefix, options = server_account().launcher([tmp_path])
         found = subprocess.run([*prefix, program, "--bindir"], capture_output=True, text=True, check=False, **options)
         assert (found.stdout, found.stderr) == (f"{tmp_path}\n", "")
@@ -299,7 +299,7 @@ class TestAnotherAccount:
     def test_others_of_the_same_account_are_not_let_in(self, server):
         with server.running() as parameters:
             url = libpq_url({**parameters, "dbname": "postgres"})
-            binaries = _binaries(18)
+            binaries = find_binaries(18)
             prefix, options = server_account().launcher([binaries, server.home])
             refused = subprocess.run(
                 [*prefix, binaries / "psql", url], stdin=subprocess.DEVNULL, capture_output=True, text=True, **options

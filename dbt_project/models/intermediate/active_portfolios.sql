@@ -1,4 +1,6 @@
 {{ config(indexes=[{"columns": ["portfolio_id"], "unique": true}]) }}
+-- inputs are read after the changes are noted that a run takes in
+-- depends_on: {{ ref('open_changes') }}
 
 with portfolios as (
     select * from {{ ref('stg_portfolios') }}
@@ -12,6 +14,7 @@ final as (
     select
         portfolios.portfolio_id,
         portfolios.starting_equity,
+        portfolios.benchmark,
         calendar_days.next_session_number as inception_session_number
     from portfolios
     inner join calendar_days on portfolios.inception_date = calendar_days.calendar_date

@@ -10,6 +10,10 @@ equity_changes as (
     select * from {{ ref('stg_equity_changes') }}
 ),
 
+cash_items as (
+    select * from {{ ref('stg_cash_items') }}
+),
+
 active_portfolios as (
     select * from {{ ref('active_portfolios') }}
 ),
@@ -65,10 +69,26 @@ early_flows as (
     where calendar_days.next_session_number < active_portfolios.inception_session_number
 ),
 
+early_cash_items as (
+    select
+        cash_items.item_id as input_id,
+        cash_items.portfolio_id,
+        cash_items.item_date as input_date,
+        'cash item' as input,
+        null::text as symbol,
+        format('%s of %s before inception', lower(cash_items.item_type), trim_scale(cash_items.amount)) as reason
+    from cash_items
+    inner join active_portfolios on cash_items.portfolio_id = active_portfolios.portfolio_id
+    inner join calendar_days on cash_items.item_date = calendar_days.calendar_date
+    where calendar_days.next_session_number < active_portfolios.inception_session_number
+),
+
 final as (
     select * from closes
     union all
     select * from early_flows
+    union all
+    select * from early_cash_items
 )
 
 select * from final

@@ -1,23 +1,45 @@
 {%- set rebuild = must_rebuild(['daily_returns']) -%}
 {{ config(schema='ops', indexes=[{"columns": ["symbol"], "unique": true}]) }}
 
-with input_changes as (
-    select * from {{ ref('stg_input_changes') }}
-    where
-        returns_taken_at is null
-        and input in ('price', 'split', 'dividend')
+with open_changes as (
+    select * from {{ ref('open_changes') }}
+    where is_to_returns
 ),
 
 sessions as (
     select * from {{ ref('sessions') }}
 ),
 
+-- a day that is a session no more, or one now, concerns every symbol that has a price on it or later
+session_changes as (
+    select min(from_date) as from_date
+    from open_changes
+    where input = 'session'
+),
+
+changes as (
+    select
+        symbol,
+        from_date,
+        change_id
+    from open_changes
+    where input in ('price', 'split', 'dividend')
+    union all
+    select
+        market_data.symbol,
+        min(session_changes.from_date),
+        null
+    from session_changes
+    inner join {{ ref('stg_market_data') }} as market_data on session_changes.from_date <= market_data.price_date
+    group by market_data.symbol
+),
+
 changed_symbols as (
     select
         symbol,
-        {% if rebuild -%} date '-infinity' {%- else -%} min(from_date) {%- endif %} as first_session,
-        array_agg(change_id) as change_ids
-    from input_changes
+        {% if rebuild -%} date '-infinity' {%- else -%} min(from_date) {%- endif %} as replace_from,
+        coalesce(array_agg(change_id) filter (where change_id is not null), '{}') as change_ids
+    from changes
     group by symbol
     {%- if rebuild %}
         union all
@@ -28,8 +50,8 @@ changed_symbols as (
         from {{ ref('stg_market_data') }} as market_data
         where
             not exists (
-                select 1 from input_changes
-                where input_changes.symbol = market_data.symbol
+                select 1 from changes
+                where changes.symbol = market_data.symbol
             )
         group by symbol
     {%- endif %}
@@ -38,17 +60,18 @@ changed_symbols as (
 final as (
     select
         changed_symbols.symbol,
-        changed_symbols.first_session,
-        (select max(sessions.session_date) from sessions) as last_session,
+        changed_symbols.replace_from,
+        (select max(sessions.session_date) from sessions) as replace_through,
         coalesce(last_close.price_date, '-infinity') as last_close_before,
         changed_symbols.change_ids
     from changed_symbols
     left join lateral (
         select market_data.price_date
         from {{ ref('stg_market_data') }} as market_data
+        inner join sessions on market_data.price_date = sessions.session_date
         where
             market_data.symbol = changed_symbols.symbol
-            and market_data.price_date < changed_symbols.first_session
+            and market_data.price_date < changed_symbols.replace_from
         order by market_data.price_date desc
         limit 1
     ) as last_close on true

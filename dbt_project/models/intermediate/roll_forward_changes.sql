@@ -5,8 +5,8 @@ with outstanding as (
 ),
 
 input_changes as (
-    select * from {{ ref('stg_input_changes') }}
-    where rolled_at is null or change_id in (select outstanding.change_id from outstanding)
+    select * from {{ ref('open_changes') }}
+    where is_to_roll
 ),
 
 roll_forward_state as (
@@ -44,7 +44,9 @@ sessions as (
 rolled_portfolios as (
     select
         active_portfolios.portfolio_id,
+        active_portfolios.benchmark,
         active_portfolios.inception_session_number,
+        roll_forward_state.last_session,
         calendar_days.last_session_number as last_rolled_session_number
     from active_portfolios
     inner join roll_forward_state on active_portfolios.portfolio_id = roll_forward_state.portfolio_id
@@ -73,12 +75,13 @@ dated_changes as (
     select
         input_changes.*,
         case when input_changes.from_date = '-infinity' then 0 else calendar_days.next_session_number end
-            as from_session_number
+            as from_session_number,
+        calendar_days.last_session_number as from_session_or_before
     from input_changes
     left join calendar_days on input_changes.from_date = calendar_days.calendar_date
 ),
 
--- the portfolio itself, its positions' terms and its flows
+-- the portfolio itself, its positions' terms, its flows and cash items
 portfolio_changes as (
     select
         changes.change_id,
@@ -93,13 +96,15 @@ portfolio_changes as (
     where changes.from_session_number <= rolled_portfolios.last_rolled_session_number
 ),
 
+-- a day that is a session no more, or one now, is rolled from the session at or before it: the rows of a day that is
+-- withdrawn lie after that one
 session_changes as (
     select
         changes.change_id,
         rolled_portfolios.portfolio_id,
-        greatest(changes.from_session_number, rolled_portfolios.inception_session_number) as first_session_number
+        greatest(changes.from_session_or_before, rolled_portfolios.inception_session_number) as first_session_number
     from dated_changes as changes
-    inner join rolled_portfolios on changes.from_session_number <= rolled_portfolios.last_rolled_session_number
+    inner join rolled_portfolios on changes.from_date <= rolled_portfolios.last_session
     where changes.input = 'session'
 ),
 
@@ -190,8 +195,34 @@ settlement_changes as (
         )
 ),
 
+-- the benchmark's returns stand beside the portfolio's own from the close before inception on
+benchmark_changes as (
+    select
+        changes.change_id,
+        rolled_portfolios.portfolio_id,
+        greatest(changes.from_session_number, rolled_portfolios.inception_session_number) as first_session_number
+    from dated_changes as changes
+    inner join rolled_portfolios on changes.symbol = rolled_portfolios.benchmark
+    inner join sessions on rolled_portfolios.inception_session_number = sessions.session_number
+    where
+        changes.input in ('price', 'split', 'dividend')
+        and changes.from_session_number <= rolled_portfolios.last_rolled_session_number
+        and coalesce(
+            changes.through_date >= (
+                select max(market_data.price_date)
+                from {{ ref('stg_market_data') }} as market_data
+                where
+                    market_data.symbol = rolled_portfolios.benchmark
+                    and market_data.price_date < sessions.session_date
+            ),
+            true
+        )
+),
+
 concerned as (
     select * from portfolio_changes
+    union all
+    select * from benchmark_changes
     union all
     select * from session_changes
     union all
@@ -219,7 +250,7 @@ final as (
         input_changes.what,
         input_changes.from_date,
         input_changes.through_date,
-        '{{ invocation_id }}' as invocation_id
+        {{ whole_chain('input_changes.invocation_id') }} as invocation_id
     from input_changes
     left join earliest
         on

@@ -86,6 +86,9 @@ final as (
         windows.portfolio_id,
         first_session.session_date as first_session,
         last_session.session_date as last_session,
+        -- days between the sessions as well: one of them may have been a session once
+        coalesce(session_before.session_date + 1, '-infinity') as replace_from,
+        coalesce(session_after.session_date - 1, 'infinity') as replace_through,
         windows.first_session_number,
         windows.last_session_number,
         windows.is_withdrawn,
@@ -94,6 +97,8 @@ final as (
     from windows
     inner join sessions as first_session on windows.first_session_number = first_session.session_number
     inner join sessions as last_session on windows.last_session_number = last_session.session_number
+    left join sessions as session_before on windows.first_session_number - 1 = session_before.session_number
+    left join sessions as session_after on windows.last_session_number + 1 = session_after.session_number
 )
 
 select * from final

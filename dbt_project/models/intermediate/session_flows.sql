@@ -21,7 +21,9 @@ final as (
                 when 'CONTRIBUTION' then equity_changes.amount else -equity_changes.amount
             end
         )
-            as capital_flow
+            as capital_flow,
+        coalesce(sum(equity_changes.amount) filter (where equity_changes.change_type = 'CONTRIBUTION'), 0)
+            as contributions
     from equity_changes
     inner join active_portfolios on equity_changes.portfolio_id = active_portfolios.portfolio_id
     inner join calendar_days on equity_changes.change_date = calendar_days.calendar_date

@@ -1,4 +1,6 @@
 {{ config(indexes=[{"columns": ["symbol", "from_session_number"], "unique": true}]) }}
+-- inputs are read after the changes are noted that a run takes in
+-- depends_on: {{ ref('open_changes') }}
 
 with corporate_actions as (
     select * from {{ ref('stg_corporate_actions') }}

@@ -42,7 +42,7 @@ closes as (
         sessions.session_number,
         market_data.close,
         coalesce(split_growth.growth, 1) as growth,
-        returns_window.first_session
+        returns_window.replace_from
     from returns_window
     inner join market_data
         on
@@ -87,15 +87,16 @@ grown as (
     ) as paid on true
     where
         pairs.previous_close is not null
-        and pairs.session_date >= pairs.first_session
+        and pairs.session_date >= pairs.replace_from
 ),
 
 final as (
     select
         symbol,
         session_date as value_date,
-        round((value_now + dividends) / previous_close - 1, 18) as total_return,
-        round(value_now / previous_close - 1, 18) as price_return,
+        -- a quotient has as many digits as what is divided: too few of them would hang on splits of long ago
+        round(round(value_now + dividends, 30) / previous_close - 1, 18) as total_return,
+        round(round(value_now, 30) / previous_close - 1, 18) as price_return,
         session_number - previous_session_number as gap_sessions
     from grown
     -- a price that is no price would have a return that no column holds, and break the statement for every symbol

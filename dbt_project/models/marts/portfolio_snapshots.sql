@@ -28,27 +28,47 @@ session_flows as (
     select * from {{ ref('session_flows') }}
 ),
 
+session_cash_items as (
+    select * from {{ ref('session_cash_items') }}
+),
+
+market_data as (
+    select * from {{ ref('stg_market_data') }}
+),
+
+daily_returns as (
+    select * from {{ ref('daily_returns') }}
+),
+
 portfolio_session_totals as (
     select * from {{ ref('portfolio_session_totals') }}
 ),
 
--- where each chain stands before the window: at its last snapshot, or at the starting equity
+-- where each chain stands before the window: at its last snapshot, or at the starting equity. A return is null while no
+-- day has had one; the benchmark's also where it has no close of the session before inception
 chain_starts as (
     select
         due.portfolio_id,
         sessions.session_date - 1 as session_date,
         active_portfolios.starting_equity as equity_balance,
         0::numeric as mtd_pnl,
-        0::numeric as mtd_return,
+        null::numeric as mtd_return,
         0::numeric as ytd_pnl,
-        0::numeric as ytd_return,
+        null::numeric as ytd_return,
         0::numeric as cumulative_pnl,
-        0::numeric as cumulative_return,
+        null::numeric as cumulative_return,
+        case when benchmark_closes.close is not null then 0::numeric end as cumulative_benchmark_return,
         0::numeric as cumulative_realized_pnl,
         0::numeric as cumulative_capital_flow
     from roll_forward_window as due
     inner join active_portfolios on due.portfolio_id = active_portfolios.portfolio_id
     inner join sessions on active_portfolios.inception_session_number = sessions.session_number
+    inner join sessions as sessions_before
+        on active_portfolios.inception_session_number - 1 = sessions_before.session_number
+    left join market_data as benchmark_closes
+        on
+            active_portfolios.benchmark = benchmark_closes.symbol
+            and sessions_before.session_date = benchmark_closes.price_date
     where due.first_session_number <= active_portfolios.inception_session_number
     {% if is_incremental() %}
         union all
@@ -62,6 +82,7 @@ chain_starts as (
             previous_snapshot.ytd_return,
             previous_snapshot.cumulative_pnl,
             previous_snapshot.cumulative_return,
+            previous_snapshot.cumulative_benchmark_return,
             previous_snapshot.cumulative_realized_pnl,
             previous_snapshot.cumulative_capital_flow
         from roll_forward_window as due
@@ -84,11 +105,14 @@ days as (
         coalesce(totals.market_value, 0) as market_value,
         coalesce(totals.long_value, 0) as long_value,
         coalesce(totals.short_value, 0) as short_value,
-        coalesce(totals.daily_pnl, 0) as daily_pnl,
+        coalesce(totals.daily_pnl, 0) + coalesce(cash_items.cash_income, 0) as daily_pnl,
         coalesce(totals.realized_pnl, 0) as daily_realized_pnl,
         coalesce(totals.dividend_income, 0) as daily_dividend_income,
         coalesce(totals.fees, 0) as daily_fees,
         coalesce(flows.capital_flow, 0) as daily_capital_flow,
+        coalesce(flows.contributions, 0) as contributions,
+        coalesce(cash_items.cash_income, 0) as daily_cash_income,
+        daily_returns.total_return as benchmark_return,
         coalesce(totals.num_positions, 0) as num_positions,
         coalesce(totals.num_long_positions, 0) as num_long_positions,
         coalesce(totals.num_short_positions, 0) as num_short_positions,
@@ -113,6 +137,14 @@ days as (
         on
             due.portfolio_id = flows.portfolio_id
             and sessions.session_number = flows.session_number
+    left join session_cash_items as cash_items
+        on
+            due.portfolio_id = cash_items.portfolio_id
+            and sessions.session_number = cash_items.session_number
+    left join daily_returns
+        on
+            active_portfolios.benchmark = daily_returns.symbol
+            and sessions.session_date = daily_returns.value_date
 ),
 
 balances as (
@@ -125,13 +157,19 @@ balances as (
     window chain as (partition by days.portfolio_id order by days.session_date)
 ),
 
+-- contributions work from the start of their day, withdrawals until its end
+bases as (
+    select
+        *,
+        equity_balance - daily_pnl - daily_capital_flow + contributions as base
+    from balances
+),
+
 returns as (
     select
         *,
-        case
-            when equity_balance - daily_pnl > 0 then round(daily_pnl / (equity_balance - daily_pnl), 18)
-        end as daily_return
-    from balances
+        case when base > 0 then round(daily_pnl / base, 18) end as daily_return
+    from bases
 ),
 
 -- the chain's start stands in as one more day, whose P&L and return are those so far, in its own month and year
@@ -145,6 +183,7 @@ links as (
         daily_return as return_in_month,
         daily_return as return_in_year,
         daily_return as period_return,
+        benchmark_return,
         daily_realized_pnl as realized_pnl,
         daily_capital_flow as capital_flow
     from returns
@@ -158,6 +197,7 @@ links as (
         mtd_return,
         ytd_return,
         cumulative_return,
+        cumulative_benchmark_return,
         cumulative_realized_pnl,
         cumulative_capital_flow
     from chain_starts
@@ -168,11 +208,24 @@ chained as (
         portfolio_id,
         session_date,
         sum(pnl_in_month) over in_month as mtd_pnl,
-        intermediate.linked_growth(return_in_month) over in_month - 1 as mtd_return,
+        case
+            when count(return_in_month) over in_month > 0
+                then intermediate.linked_growth(return_in_month) over in_month - 1
+        end as mtd_return,
         sum(pnl_in_year) over in_year as ytd_pnl,
-        intermediate.linked_growth(return_in_year) over in_year - 1 as ytd_return,
+        case
+            when count(return_in_year) over in_year > 0
+                then intermediate.linked_growth(return_in_year) over in_year - 1
+        end as ytd_return,
         sum(pnl) over in_all as cumulative_pnl,
-        intermediate.linked_growth(period_return) over in_all - 1 as cumulative_return,
+        case
+            when count(period_return) over in_all > 0
+                then intermediate.linked_growth(period_return) over in_all - 1
+        end as cumulative_return,
+        case
+            when first_value(benchmark_return) over in_all is not null
+                then intermediate.linked_growth(benchmark_return) over in_all - 1
+        end as cumulative_benchmark_return,
         sum(realized_pnl) over in_all as cumulative_realized_pnl,
         sum(capital_flow) over in_all as cumulative_capital_flow
     from links
@@ -197,7 +250,10 @@ final as (
         returns.daily_dividend_income,
         returns.daily_fees,
         returns.daily_capital_flow,
+        returns.daily_cash_income,
         returns.daily_return,
+        returns.benchmark_return,
+        returns.daily_return - returns.benchmark_return as active_return,
         chained.mtd_pnl,
         chained.mtd_return,
         chained.ytd_pnl,
@@ -206,6 +262,7 @@ final as (
         chained.cumulative_realized_pnl,
         chained.cumulative_capital_flow,
         chained.cumulative_return,
+        chained.cumulative_benchmark_return,
         returns.num_positions::integer as num_positions,
         returns.num_long_positions::integer as num_long_positions,
         returns.num_short_positions::integer as num_short_positions,

@@ -3,6 +3,7 @@ select
     name,
     inception_date,
     starting_equity,
+    benchmark,
     currency,
     deleted_at
 from {{ source('raw', 'portfolios') }}

@@ -11,9 +11,10 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from ingest.market.decisions import events_not_rolled
 from nightly import prepare
 from nightly.phases.outcome import Outcome
-from nightly.phases.roll_forward import coverage
+from nightly.phases.roll_forward import coverage, opening_cash
 from nightly.phases.roll_forward import positions as position_report
 from nightly.phases.roll_forward import window as rolling
 from nightly.phases.roll_forward.set_aside import find_culprits
@@ -144,7 +145,12 @@ def _look(conn: psycopg.Connection, context: Context, number: str) -> Outcome:
     if number == "2":
         window = rolling.read_window(conn, context)
         covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)
-        problems = _ignored_inputs(conn) + coverage.find_problems(covered, context.trade_date)
+        problems = [
+            *_ignored_inputs(conn),
+            *_events_not_rolled(conn),
+            *opening_cash.find_problems(conn),
+            *coverage.find_problems(covered, context.trade_date),
+        ]
         return Outcome({**window, "coverage": covered}, rolling.describe(**window), problems)
     if number == "2.5":
         values = position_report.read_values(conn, context.portfolio_ids)
@@ -203,6 +209,11 @@ def _rows_written(conn: psycopg.Connection, number: str, invocation_id: str) -> 
         (invocation_id, list(_TOLD[number])),
     )
     return {row.pop("model"): row for row in written.fetchall()}
+
+
+def _events_not_rolled(conn: psycopg.Connection) -> list[Problem]:
+    """Events of held symbols that no model acts on."""
+    return [Problem(symbol, message, "warning", "2") for symbol, message in events_not_rolled(conn)]
 
 
 def _ignored_inputs(conn: psycopg.Connection) -> list[Problem]:

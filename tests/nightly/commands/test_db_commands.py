@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+from nightly import cli
 from nightly.commands.db import db
 from warehouse.errors import UserError
 from warehouse.settings import load_settings
@@ -65,3 +66,43 @@ def test_url_and_env_of_a_server_of_ones_own(monkeypatch, database):
     monkeypatch.setenv("DATABASE_URL", database.url)
     assert run("url") == f"{database.url}\n"
     assert f"export PGDATABASE={database.libpq_environment()['PGDATABASE']}\n" in run("env")
+
+
+def test_a_backup_comes_back_as_it_was_and_never_over_portfolios_unasked(night, monkeypatch, tmp_path: Path, capfd):
+    for name, value in night.environment().items():
+        monkeypatch.setenv(name, value)
+    everything = "select md5(string_agg(t::text, ',' order by t::text)) from analytics.position_values as t"
+    before = night.rows(everything)
+    file = tmp_path / "a backup.dump"
+    assert cli.main(["db", "dump", str(file)]) == 0
+    assert file.stat().st_mode & 0o077 == 0
+    night.execute("delete from analytics.position_values; create table analytics.newer (id integer)")
+    assert cli.main(["db", "restore", str(file)]) == 2
+    assert "2 portfolios, which" in capfd.readouterr().err
+    assert cli.main(["db", "restore", "--replace", str(file)]) == 0
+    assert night.rows(everything) == before
+    assert night.rows("select to_regclass('analytics.newer')") == [(None,)]
+    assert night.rows("select has_schema_privilege('afterclose_reader', 'analytics', 'usage')") == [(True,)]
+    assert night.run("run").errors == []
+
+
+def test_a_torn_backup_changes_nothing(night, monkeypatch, tmp_path: Path, capfd):
+    for name, value in night.environment().items():
+        monkeypatch.setenv(name, value)
+    file = tmp_path / "torn.dump"
+    assert cli.main(["db", "dump", str(file)]) == 0
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    assert cli.main(["db", "restore", "--replace", str(file)]) == 2
+    assert "pg_restore failed, and the database is as it was" in capfd.readouterr().err
+    assert night.rows("select count(*) from raw.portfolios") == [(2,)]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["torn.dump"]
+    assert cli.main(["db", "restore", str(tmp_path / "none")]) == 2
+    assert "does not exist" in capfd.readouterr().err
+
+
+def test_psql_is_on_the_database_and_ends_with_its_own_status(night, monkeypatch, capfd):
+    for name, value in night.environment().items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["db", "psql", "-At", "-c", "select count(*) from raw.portfolios"]) == 0
+    assert capfd.readouterr().out == "2\n"
+    assert cli.main(["db", "psql", "-c", "select nothing"]) == 1
