@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-from ingest.books.cells import parse_date, parse_text, shown
+from ingest.books.cells import parse_date, parse_prose, parse_text, shown
 from ingest.books.csv_files import Column, CsvFile, Row, read_csv
 from python_models.definitions import (
     FactorRow,
@@ -124,7 +124,7 @@ _SEEDS: Mapping[str, tuple[Sequence[Column], Callable[[CsvFile], None]]] = {
             Column("symbols", _parse_symbols),
             Column("duration_years", _parse_number, optional=True),
             Column("convexity", _parse_number, optional=True),
-            Column("description", parse_text),
+            Column("description", parse_prose),
         ),
         _check_factors,
     ),
@@ -137,7 +137,7 @@ _SEEDS: Mapping[str, tuple[Sequence[Column], Callable[[CsvFile], None]]] = {
             Column("shock", _parse_number),
             Column("window_start", parse_date, optional=True),
             Column("window_end", parse_date, optional=True),
-            Column("description", parse_text),
+            Column("description", parse_prose),
         ),
         _check_scenarios,
     ),
