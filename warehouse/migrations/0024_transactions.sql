@@ -127,8 +127,8 @@ call ops.watch_input(
 -- a line asks for and does not find (opening_id null).
 --
 -- fifo: the lot held longest goes first; lifo: the newest; hifo: the one with the highest price; average: all go in
--- equal parts, which leaves what is left at the average cost; named: the lot of the date that the line names, else fifo.
-create function intermediate.match_lots( -- noqa: LT01, LT05
+-- equal parts, which leaves the rest at the average cost; named: the lot of the date that the line names, else fifo.
+create function intermediate.match_lots( -- noqa: LT01
     rule text,
     ids uuid[],
     effects text[],

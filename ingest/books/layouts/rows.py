@@ -104,4 +104,6 @@ def account_of(fields: dict[str, str], table: Table, recognised: Recognised) -> 
     ending = f"…{re.sub(r'[^0-9A-Za-z]', '', number)[-4:]}" if number else ""
     # a name may hold the number too: "Individual X12345678"
     name = _DIGITS.sub(lambda word: f"…{word[0][-4:]}" if any(map(str.isdigit, word[0])) else word[0], name)
-    return " ".join(part for part in (name or (recognised.layout.title.split(" (")[0] if number else ""), ending) if part)
+    if number and not name:
+        name = recognised.layout.title.partition(" (")[0]
+    return " ".join(part for part in (name, ending) if part)
