@@ -160,6 +160,7 @@ lives as (
         traded.symbol,
         traded.underlying_symbol,
         traded.is_option,
+        expiry.session_date,
         traded.first_date,
         least(
             case
@@ -171,10 +172,14 @@ lives as (
                     )
                     then (select min(session_date) from raw.trading_sessions where session_date >= traded.last_date)
             end,
-            (select max(session_date) from raw.trading_sessions where session_date <= traded.expiration_date),
+            expiry.session_date,
             %(end)s
         )
     from traded
+    left join lateral (
+        select max(session_date) as session_date from raw.trading_sessions
+        where session_date <= traded.expiration_date
+    ) as expiry on true
 ),
 
 lots_that_matter as (
