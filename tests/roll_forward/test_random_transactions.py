@@ -1,4 +1,4 @@
-"""Random histories of transactions against a bookkeeper who counts cash, under each matching rule and by several roads."""
+"""Random histories of transactions against a bookkeeper who counts cash, by each rule and every road."""
 
 from collections.abc import Iterator
 from datetime import date
