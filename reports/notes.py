@@ -7,11 +7,30 @@ from collections import defaultdict
 from reports import words
 from reports.view import Risk, RiskView
 
+_SURPRISE = 0.05
+_OWN_SHARE = 1 / 3
+_SURPRISES_TOLD = 3
+
 
 def notes(view: RiskView) -> list[str]:
     """Return one sentence for everything that is missing from the page; empty where nothing is."""
     results = _of_results(view, view.risk) if view.risk else [_no_results(view)]
     return [*_of_holdings(view), *results, *_of_sectors(view)]
+
+
+def surprises(view: RiskView) -> list[str]:
+    """Return a sentence for each scenario whose loss comes by correlation far more than by its own shock."""
+    found: list[str] = []
+    for scenario in view.ranked_scenarios():
+        all_of_it, own = view.weight(scenario.correlated_pnl), view.weight(scenario.direct_pnl)
+        if all_of_it is None or own is None or abs(all_of_it) < _SURPRISE or abs(own) > abs(all_of_it) * _OWN_SHARE:
+            continue
+        found.append(
+            f"{scenario.name} {'costs' if all_of_it < 0 else 'earns'} {words.percent(abs(all_of_it))} of equity, and "
+            f"only {words.percent(own, '+')} of that by the shock itself: the rest is how the other factors have "
+            "moved together with the one that is shocked."
+        )
+    return found[:_SURPRISES_TOLD]
 
 
 def _of_holdings(view: RiskView) -> list[str]:

@@ -38,7 +38,7 @@ _SNAPSHOT = "from analytics.portfolio_snapshots where portfolio_id = %(portfolio
 _SESSIONS = """
     from (
         select
-            snapshot_date as session_date, equity_balance, daily_pnl, daily_capital_flow,
+            snapshot_date as session_date, equity_balance, daily_pnl, daily_return, daily_capital_flow,
             (1 + cumulative_return) / (1 + greatest(0, max(cumulative_return) over (order by snapshot_date))) - 1
                 as drawdown
         from analytics.portfolio_snapshots
@@ -62,6 +62,9 @@ _HOLDINGS = """
             coalesce(positions.investment_class, 'PUBLIC') as investment_class,
             min(tags.name) as sector,
             count(*) as lots,
+            sum(held.quantity) as quantity,
+            max(held.price) as price,
+            sum(held.cost_basis) as cost_basis,
             sum(held.market_value) as market_value,
             sum(held.unrealized_pnl) as unrealized_pnl,
             sum(held.daily_pnl) as daily_pnl,

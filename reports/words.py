@@ -42,6 +42,16 @@ def number(value: float | None, sign: str = "", places: int = 2) -> str:
     return NOT_KNOWN if value is None else f"{_no_minus_zero(value, places):{sign}.{places}f}"
 
 
+def quantity(shares: float) -> str:
+    """Shares or contracts, with the fraction that there is."""
+    return f"{_no_minus_zero(shares, 4):,.4f}".rstrip("0").rstrip(".")
+
+
+def price(amount: float) -> str:
+    """A price of one share: cents, or more digits below a dollar."""
+    return f"{amount:,.2f}" if abs(amount) >= 1 else f"{amount:,.4f}"
+
+
 def short_money(amount: float) -> str:
     """Dollars for the ticks of an axis: 1.12M, 250k, 0."""
     for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
