@@ -7,6 +7,11 @@ from typing import NamedTuple
 
 SPLIT = "SPLIT"
 DIVIDEND = "DIVIDEND"
+RENAME = "RENAME"
+MERGER = "MERGER"
+SPINOFF = "SPINOFF"
+DELISTING = "DELISTING"
+ACTION_TYPES = (SPLIT, DIVIDEND, RENAME, MERGER, SPINOFF, DELISTING)
 
 _STORED_PRECISION = Decimal("0.000001")
 
@@ -24,12 +29,21 @@ class PriceBar(NamedTuple):
 
 
 class CorporateAction(NamedTuple):
-    """A split (`value`: new shares per old share) or a dividend (`value`: USD per share, in shares of the ex-date)."""
+    """Something that changes what a share is, from its ex-date on; what `value` means depends on the type.
+
+    SPLIT: new shares per old share. DIVIDEND: USD per share, in shares of the ex-date. RENAME: 1. MERGER: shares of
+    `new_symbol` per old share, 0 for cash alone. SPINOFF: shares of `new_symbol`, the child, per share. DELISTING: USD
+    per share. `cash_per_share` (USD) is a merger's, `cost_fraction` (0 to 1, the child's; None: by the first closes) a
+    spin-off's.
+    """
 
     symbol: str
     ex_date: date
     action_type: str
     value: Decimal
+    new_symbol: str | None = None
+    cash_per_share: Decimal | None = None
+    cost_fraction: Decimal | None = None
 
 
 class Profile(NamedTuple):

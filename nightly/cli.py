@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import click
 
+from nightly.command_group import CommandGroup
 from nightly.version import project_version
 from warehouse.errors import UserError
 
@@ -21,6 +22,7 @@ COMMANDS = {
     "status": ("nightly.commands.status", "Show recent runs, or one in full"),
     "show": ("nightly.commands.show", "One portfolio's risk on one page, on the terminal or as HTML"),
     "quarantine": ("nightly.commands.quarantine", "Show market data that was refused, and accept what is right"),
+    "actions": ("nightly.commands.actions", "Splits, dividends and events: who told them; add, dismiss, restore"),
     "load": ("nightly.commands.load", "Load portfolios, positions, closes and flows from CSV files"),
     "db": ("nightly.commands.db", "Start, stop and find the database"),
     "dbt": ("nightly.commands.dbt", "Any dbt command on the database: dbt -- run, dbt -- test, …"),
@@ -28,7 +30,7 @@ COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(CommandGroup):
     """Commands by name, each imported when it is called; without a command, `run`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from warehouse.errors import UserError
+from warehouse.portfolio_names import find_portfolios
 from warehouse.queries import fetch_one
 from warehouse.sessions import latest_closed_session, require_session, sessions_between
 
@@ -59,6 +60,35 @@ class Request:
             "demo": self.demo,
         }
         return {name: value for name, value in given.items() if value}
+
+    @classmethod
+    def from_arguments(cls, command: str, arguments: Mapping[str, Any]) -> Request:
+        """The request that the ledger holds as `arguments`."""
+        days = {name: date.fromisoformat(arguments[name]) for name in ("date", "start", "end") if name in arguments}
+        return cls(
+            command,
+            trade_date=days.get("date"),
+            start=days.get("start"),
+            end=days.get("end"),
+            portfolios=tuple(arguments.get("portfolio", ())),
+            phases=tuple(arguments.get("phase", ())),
+            from_phase=arguments.get("from_phase"),
+            force=arguments.get("force", False),
+            demo=arguments.get("demo", False),
+        )
+
+    def covers(self, other: Request) -> bool:
+        """Whether doing this does the other as well, as far as it can be told from what was typed."""
+        if self.arguments == other.arguments and self.command == other.command:
+            return True
+        return (
+            self.command == other.command == "backfill"
+            and not (self.phases or self.from_phase)
+            and (self.force or not other.force)
+            and (not self.portfolios or (bool(other.portfolios) and set(other.portfolios) <= set(self.portfolios)))
+            and (other.start is None or (self.start is not None and self.start <= other.start))
+            and (self.end is None or (other.end is not None and other.end <= self.end))
+        )
 
     @property
     def title(self) -> str:
@@ -244,12 +274,8 @@ def resolve_portfolios(conn: psycopg.Connection, wanted: Sequence[str]) -> tuple
         raise UserError("no portfolio is loaded: load some first with `python run_nightly.py load DIR`")
     if not wanted:
         return tuple(everything)
-    by_handle = {str(each.portfolio_id): each for each in everything} | {each.name: each for each in everything}
-    unknown = [handle for handle in wanted if handle not in by_handle]
-    if unknown:
-        there_are = ", ".join(each.name for each in everything)
-        raise UserError(f"--portfolio {', '.join(unknown)}: no such portfolio; there are: {there_are}")
-    return tuple(sorted({by_handle[handle] for handle in wanted}, key=lambda each: each.name))
+    meant = find_portfolios(wanted, {(each.portfolio_id, each.name): each for each in everything}, "--portfolio ")
+    return tuple(sorted(set(meant), key=lambda each: each.name))
 
 
 def first_session_to_collect(portfolios: Sequence[Portfolio], trade_date: date, recompute_from: date | None) -> date:

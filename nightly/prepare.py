@@ -20,11 +20,13 @@ from nightly.record import Problem
 from warehouse.errors import UserError
 from warehouse.migrate import grant_reader, migrate
 from warehouse.queries import fetch_one
+from warehouse.reader_limits import limit_readers
 from warehouse.sessions import refresh_sessions
 
 if TYPE_CHECKING:
     from nightly.dbt.runner import NodeResult
     from nightly.output.progress import Progress
+    from warehouse.settings import Settings
 
 
 def prepare_database(conn: psycopg.Connection, today: date) -> list[Problem]:
@@ -32,6 +34,12 @@ def prepare_database(conn: psycopg.Connection, today: date) -> list[Problem]:
     migrate(conn)
     refresh_sessions(conn, today)
     warning = grant_reader(conn)
+    return [Problem("setup", warning, "warning")] if warning else []
+
+
+def bound_readers(conn: psycopg.Connection, settings: Settings) -> list[Problem]:
+    """See that no reader can hold up a night for ever; returns warnings."""
+    warning = limit_readers(conn, settings)
     return [Problem("setup", warning, "warning")] if warning else []
 
 

@@ -349,8 +349,8 @@ def read_underlyings(conn: psycopg.Connection[Any], wanted: Sequence[tuple[str, 
     )
     underlyings = Underlyings({(symbol, day): (priced, close) for symbol, day, priced, close in closes}, {}, {})
     actions = conn.cursor(row_factory=namedtuple_row).execute(
-        "select symbol, ex_date, action_type, value::float8 from raw.corporate_actions where symbol = any(%s)"
-        " order by symbol, ex_date",
+        "select symbol, ex_date, action_type, value::float8 from raw.corporate_actions"
+        " where symbol = any(%s) and action_type in ('SPLIT', 'DIVIDEND') order by symbol, ex_date",
         (list(set(symbols)),),
     )
     for action in actions:

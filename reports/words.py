@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
+from warehouse.phrases import and_more as and_more
+from warehouse.phrases import count as count
+
 NOT_KNOWN = "n/a"
 _WHOLE_DOLLARS_FROM = 100_000
 
@@ -68,17 +71,6 @@ def long_date(day: date) -> str:
 def flag(name: str | None) -> str:
     """A `quality_flag` in words."""
     return "no returns" if name is None else FLAGS.get(name, name)
-
-
-def count(number_of: int, noun: str) -> str:
-    """One lot, 2 lots."""
-    return f"{number_of:,} {noun}{'' if number_of == 1 else 's'}"
-
-
-def and_more(names: list[str], shown: int = 5) -> str:
-    """The first of some names, and how many more there are."""
-    more = len(names) - shown
-    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
 def typographic(text: str) -> str:

@@ -1,10 +1,12 @@
 """Settings, from the environment and from the file `.env` in the project's root; the environment wins."""
 
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -20,8 +22,12 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from warehouse.errors import UserError
+from warehouse.phrases import did_you_mean
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "AFTERCLOSE_"
+# Read by the tests, and no setting of a run.
+_OF_OTHERS = frozenset({"AFTERCLOSE_CHROMIUM"})
 
 
 def _absolute(folder: Path) -> Path:
@@ -61,6 +67,8 @@ class Settings(BaseSettings):
     risk_free_rate: Annotated[float, Field(ge=-0.1, le=1)] = Field(0.0, alias="AFTERCLOSE_RISK_FREE_RATE")
     dividend_yield: Annotated[float, Field(ge=0, le=1)] | None = Field(None, alias="AFTERCLOSE_DIVIDEND_YIELD")
     pair_sessions: PositiveInt | None = Field(None, alias="AFTERCLOSE_PAIR_SESSIONS")
+    reader_statement_seconds: PositiveInt = Field(300, alias="AFTERCLOSE_READER_STATEMENT_SECONDS")
+    reader_idle_seconds: PositiveInt = Field(60, alias="AFTERCLOSE_READER_IDLE_SECONDS")
     log_format: Literal["logfmt", "json"] = Field("logfmt", alias="AFTERCLOSE_LOG_FORMAT")
     webhook_url: _SecretAddress | None = Field(None, alias="AFTERCLOSE_WEBHOOK_URL")
 
@@ -87,10 +95,28 @@ def load_settings() -> Settings:
     """Read the settings now.
 
     Raises:
-        UserError: a value is wrong; the message names each such variable, and never shows a secret.
+        UserError: a value is wrong, or a name misspelt; the message names each such variable, and never shows a secret.
     """
+    _refuse_misspelt()
     try:
         return Settings()  # pyright: ignore[reportCallIssue] # its fields come from the environment
     except ValidationError as error:
         wrong = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors(include_input=False))
         raise UserError(f"{wrong} (in the environment or {PROJECT_ROOT / '.env'}; see .env.example)") from None
+
+
+def _refuse_misspelt() -> None:
+    """Raise UserError where a name was given that is near a setting's, or has our prefix, and is none."""
+    known = {str(field.alias) for field in Settings.model_fields.values()}
+    file = Settings.model_config.get("env_file")
+    # A file that cannot be read is told by pydantic.
+    in_file = dotenv_values(file) if isinstance(file, Path) and file.is_file() else {}
+    given = {name.upper(): 0.9 for name in os.environ} | {name.upper(): 0.8 for name in in_file}
+    problems: list[str] = []
+    for name in sorted(given.keys() - known - _OF_OTHERS):
+        # Another program's variable may be named nearly like one of ours: it is taken for one that is absent alone.
+        near = did_you_mean(name, known - given.keys() if not name.startswith(PREFIX) else known, given[name])
+        if near or name.startswith(PREFIX):
+            problems.append(f"{name}: there is no such setting{f'; did you mean {near}?' if near else ''}")
+    if problems:
+        raise UserError(f"{'; '.join(problems)} (in the environment or {PROJECT_ROOT / '.env'}; see .env.example)")

@@ -9,7 +9,8 @@ from functools import lru_cache
 # Amounts are numeric(28,10) in the database: ten decimals, and below 10^18. The limit leaves room for sums of them.
 _DECIMALS = 10
 LIMIT = Decimal(10) ** 15
-_SMALLEST = Decimal(1).scaleb(-_DECIMALS)
+# Ratios of shares are numeric(28,18).
+_RATIO_DECIMALS = 18
 _WIDE = Context(prec=50)
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2099, 12, 31)
 
@@ -40,10 +41,11 @@ def plain(number: Decimal) -> str:
     return f"{whole if number == whole else number.normalize():f}"
 
 
-def parse_number(text: str) -> Decimal:
+def parse_number(text: str, decimals: int = _DECIMALS) -> Decimal:
     """Read an amount, price or quantity: `1234.5`, `-$1,234.50`, `($1,234.50)`.
 
-    Raises ValueError for anything else (NaN and infinity too) and for more than 10 decimals or 10^15 and beyond.
+    Raises ValueError for anything else (NaN and infinity too) and for more `decimals` than are stored or 10^15 and
+    beyond.
     """
     if _PLAIN_NUMBER.fullmatch(text):
         return Decimal(text)
@@ -56,8 +58,8 @@ def parse_number(text: str) -> Decimal:
     number = Decimal(match["digits"].replace(",", "") + (match["exponent"] or ""))
     if number >= LIMIT:
         raise ValueError(f"{shown(text)} is too large (it must be below 10^15)")
-    if number != number.quantize(_SMALLEST, context=_WIDE):
-        raise ValueError(f"{shown(text)} has more than {_DECIMALS} decimals")
+    if number != number.quantize(Decimal(1).scaleb(-decimals), context=_WIDE):
+        raise ValueError(f"{shown(text)} has more than {decimals} decimals")
     return -number if "-" in signs or match["opened"] else number
 
 
@@ -66,6 +68,14 @@ def parse_non_zero(text: str) -> Decimal:
     number = parse_number(text)
     if not number:
         raise ValueError("must not be zero")
+    return number
+
+
+def parse_ratio(text: str) -> Decimal:
+    """Read a ratio of shares, zero or more, of up to 18 decimals; the digits stay as they are written."""
+    number = parse_number(text, _RATIO_DECIMALS)
+    if number < 0:
+        raise ValueError(f"must not be negative: {plain(number)}")
     return number
 
 

@@ -16,11 +16,13 @@ from ingest.books.cells import (
     parse_non_negative,
     parse_non_zero,
     parse_positive,
+    parse_ratio,
     parse_text,
     shown,
 )
 from ingest.books.csv_files import Column, CsvFile, Problem, read_csv
 from ingest.books.lots import PORTFOLIO, PositionFile, read_positions
+from ingest.rows import ACTION_TYPES
 from ingest.symbols import canonical_symbol
 
 # The calendar begins in 1990, and starting equity is measured one session before inception.
@@ -69,6 +71,15 @@ TAG_COLUMNS = (
     Column("entry_date", parse_date),
     Column("sector", parse_text),
 )
+ACTION_COLUMNS = (
+    Column("symbol", canonical_symbol),
+    Column("ex_date", parse_date),
+    Column("action_type", one_of(*ACTION_TYPES)),
+    Column("value", parse_ratio, required=False, optional=True),
+    Column("new_symbol", canonical_symbol, required=False, optional=True),
+    Column("cash_per_share", parse_positive, required=False, optional=True),
+    Column("cost_fraction", parse_ratio, required=False, optional=True),
+)
 FILES = (
     "portfolios.csv",
     "positions.csv",
@@ -77,6 +88,7 @@ FILES = (
     "cash_items.csv",
     "manual_prices.csv",
     "sector_tags.csv",
+    "corporate_actions.csv",
 )
 
 
@@ -91,16 +103,17 @@ class PortfolioFiles:
     cash_items: CsvFile | None = None
     marks: CsvFile | None = None
     tags: CsvFile | None = None
+    actions: CsvFile | None = None
 
     @property
     def others(self) -> list[CsvFile]:
-        """The optional files that were sent."""
+        """The optional files about portfolios that were sent."""
         return [file for file in (self.closes, self.flows, self.cash_items, self.marks, self.tags) if file]
 
     @property
     def problems(self) -> list[Problem]:
         """Everything found wrong so far, by file and line."""
-        files = (self.portfolios, self.positions.csv, *self.others)
+        files = (self.portfolios, self.positions.csv, *self.others, *([self.actions] if self.actions else []))
         return [problem for file in files for problem in sorted(file.problems, key=lambda problem: problem.line)]
 
 
@@ -119,6 +132,7 @@ def read_folder(folder: Path) -> PortfolioFiles:
         cash_items=read_optional("cash_items.csv", CASH_ITEM_COLUMNS),
         marks=read_optional("manual_prices.csv", MARK_COLUMNS),
         tags=read_optional("sector_tags.csv", TAG_COLUMNS),
+        actions=read_optional("corporate_actions.csv", ACTION_COLUMNS),
     )
 
 

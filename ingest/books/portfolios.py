@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,16 @@ from uuid import UUID
 import psycopg
 
 from ingest.books.book import Book, Known, LotReference, Replacement, assemble, named_portfolios
+from ingest.books.corporate_actions import read_actions
 from ingest.books.csv_files import CsvFile, Problem, Row
 from ingest.books.files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_folder
 from ingest.books.lots import read_positions_of
+from ingest.market.decisions import NOT_ROLLED, Saying, replace_file_actions, user_name
+from ingest.sources.chain import source_order
 from ingest.sources.fetch_state import forget_failures_of_new_lots
 from warehouse.bulk import MergeCounts, merge_rows
 from warehouse.errors import BadInput, UserError
+from warehouse.settings import load_settings
 
 _OF_PORTFOLIOS = "portfolio_id = any(%(portfolio_ids)s)"
 _OF_THEIR_POSITIONS = f"position_id in (select position_id from raw.positions where {_OF_PORTFOLIOS})"
@@ -182,6 +186,7 @@ def load_positions_file(
 def _load(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadReport) -> LoadReport:
     with conn.transaction():
         book = assemble(files, _read_known(conn, files))
+        actions = read_actions(files.actions) if files.actions else []
         if files.problems:
             raise BadInput(_summarised(files.problems))
         for kind, table in _TABLES.items():
@@ -191,6 +196,14 @@ def _load(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadRepo
                 forget_failures_of_new_lots(conn)
             elif replacement:
                 report.counts[kind] = _merge(conn, table, replacement)
+        if actions:
+            saying = Saying(user_name(), datetime.now(UTC), None, source_order(load_settings()))
+            report.counts["actions"] = replace_file_actions(conn, actions, saying).counts
+            report.notes += [
+                f"{action.symbol}: {action.action_type} of {action.ex_date} is stored, and P&L does not act on it yet"
+                for action in actions
+                if action.action_type in NOT_ROLLED
+            ]
         report.notes += _ignored_amounts(conn, book) + _costs_that_add(files)
     return report
 

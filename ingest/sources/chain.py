@@ -45,6 +45,11 @@ def provider_chain(
     return chain
 
 
+def source_order(settings: Settings) -> list[str]:
+    """Return the names of the sources in the order in which they are believed, with or without their keys."""
+    return list(dict.fromkeys(entry.partition(":")[0].strip().lower() for entry in _entries(settings)))
+
+
 def left_out(settings: Settings) -> list[str]:
     """Return a line for each source that is named and not asked, since it has no key."""
     return [

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import click
 
+from nightly.command_group import CommandGroup
 from nightly.commands.options import choose_settings, demo_option, open_chosen
 from warehouse import postgres_tools
 from warehouse.database import Database
 from warehouse.errors import UserError
 from warehouse.locks import run_lock
 from warehouse.migrate import grant_reader, migrate
+from warehouse.phrases import count
 from warehouse.server import EmbeddedServer
 from warehouse.settings import Settings
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def db() -> None:
     """Start and stop the embedded PostgreSQL, reach the database, back it up and restore it."""
 
@@ -96,14 +98,14 @@ def restore(file: Path, replace: bool, demo: bool) -> None:
     """
     with _open(demo) as database, database.connect("afterclose restore") as conn, run_lock(conn, f"restore {file}"):
         if not replace and (loaded := postgres_tools.count_portfolios(conn)):
-            has = f"the database has {loaded:,} portfolio{'s' * (loaded != 1)}"
+            has = f"the database has {count(loaded, 'portfolio')}"
             raise UserError(f"{has}, which {file} would replace: `db dump` them first, and say --replace")
         postgres_tools.restore(database, file)
         migrate(conn)
         if warning := grant_reader(conn):
             click.echo(f"warning: {warning}", err=True)
         restored = postgres_tools.count_portfolios(conn)
-    click.echo(f"{file}: restored, {restored:,} portfolio{'s' * (restored != 1)}")
+    click.echo(f"{file}: restored, {count(restored, 'portfolio')}")
 
 
 def _embedded_settings() -> Settings:

@@ -34,6 +34,11 @@ The files of DIR, with their columns in any order:
   manual_prices.csv  portfolio, symbol, date, price
                      (marks of PRIVATE holdings)
   sector_tags.csv    portfolio, symbol, entry_date, sector
+  corporate_actions.csv
+                     symbol, ex_date, action_type, value, [new_symbol,
+                     cash_per_share, cost_fraction]: what holds whatever the
+                     sources say (SPLIT, DIVIDEND, RENAME, MERGER, SPINOFF,
+                     DELISTING)
 
 \b
 The position columns:

@@ -9,6 +9,7 @@ import click
 
 from ingest.market.quarantine import Rejection, accept_rejected, list_rejected
 from ingest.symbols import canonical_symbol
+from nightly.command_group import CommandGroup
 from nightly.commands.options import choose_settings, demo_option, open_chosen
 from nightly.output.terminal import print_table
 from warehouse.errors import UserError
@@ -18,7 +19,7 @@ from warehouse.migrate import migrate
 SHOWN = 50
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=CommandGroup, invoke_without_command=True)
 @click.option("--symbol", metavar="SYMBOL", help="Only rows of this symbol.")
 @click.option("--source", metavar="NAME", help="Only rows from this source: yahoo, fmp, polygon, files.")
 @click.option("--all", "everything", is_flag=True, help=f"All of them; the latest {SHOWN} otherwise.")

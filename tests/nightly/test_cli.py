@@ -118,7 +118,10 @@ def test_without_a_command_the_night_is_run(unrolled, monkeypatch: pytest.Monkey
         (["backfill", "--start", "2024-02-02", "--end", "2024-02-01"], "is after the end"),
         (["backfill", "--start", "2024-02-03", "--end", "2024-02-04"], "no session from 2024-02-03 to 2024-02-04"),
         (["status", "99"], "there is no run 99"),
-        (["rnu"], "No such command"),
+        (["rnu"], "No such command 'rnu'. Did you mean run? There are: run, backfill,"),
+        (["db", "dmup"], "No such command 'dmup'. Did you mean dump?"),
+        (["STATUS", "99"], "there is no run 99"),
+        (["run", "--portfolio", "gRowth", "--date", "2024-02-10"], "2024-02-10 is no NYSE session"),
         (["run", "--nope"], "No such option"),
     ],
 )

@@ -65,3 +65,40 @@ def test_the_example_lists_every_setting():
     assert re.findall(r"^#([A-Z_]+)=", example, re.MULTILINE) == [
         field.alias for field in Settings.model_fields.values()
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("AFTERCLOSE_PROVIDER", "; did you mean AFTERCLOSE_PROVIDERS?"),
+        ("DATABSE_URL", "; did you mean DATABASE_URL?"),
+        ("FMP_APIKEY", "; did you mean FMP_API_KEY?"),
+        ("AFTRCLOSE_WEBHOOK_URL", "; did you mean AFTERCLOSE_WEBHOOK_URL?"),
+        ("AFTERCLOSE_COFFEE", ""),
+    ],
+)
+def test_a_misspelt_name_is_refused_and_its_value_never_shown(monkeypatch, tmp_path, written, meant):
+    for name in ("DATABASE_URL", "FMP_API_KEY", "AFTERCLOSE_WEBHOOK_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(written, "s3cret")
+    with pytest.raises(
+        UserError, match=re.escape(f"{written}: there is no such setting{meant} (in the env")
+    ) as refusal:
+        load_settings()
+    monkeypatch.delenv(written)
+    file = tmp_path / ".env"
+    file.write_text(f"export {written}=s3cret\n")
+    monkeypatch.setitem(Settings.model_config, "env_file", file)
+    with pytest.raises(UserError, match=re.escape(f"{written}: there is no such setting{meant}")) as in_file:
+        load_settings()
+    assert "s3cret" not in f"{refusal.value} {in_file.value}"
+
+
+def test_other_programs_variables_are_their_own(monkeypatch, tmp_path):
+    for name in ("DATABASE_URI", "PGDATABASE", "MAPS_API_KEY", "DATABASE_URL_TEST", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("DATABASE_URL", "")
+    file = tmp_path / ".env"
+    file.write_text("COMPOSE_PROJECT_NAME=x\nPGUSER=ann\n")
+    monkeypatch.setitem(Settings.model_config, "env_file", file)
+    assert load_settings().database_url is None

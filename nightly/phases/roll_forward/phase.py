@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from ingest.market.decisions import events_not_rolled
 from nightly import prepare
 from nightly.phases.outcome import Outcome
 from nightly.phases.roll_forward import coverage, opening_cash
@@ -146,6 +147,7 @@ def _look(conn: psycopg.Connection, context: Context, number: str) -> Outcome:
         covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)
         problems = [
             *_ignored_inputs(conn),
+            *_events_not_rolled(conn),
             *opening_cash.find_problems(conn),
             *coverage.find_problems(covered, context.trade_date),
         ]
@@ -207,6 +209,11 @@ def _rows_written(conn: psycopg.Connection, number: str, invocation_id: str) -> 
         (invocation_id, list(_TOLD[number])),
     )
     return {row.pop("model"): row for row in written.fetchall()}
+
+
+def _events_not_rolled(conn: psycopg.Connection) -> list[Problem]:
+    """Events of held symbols that no model acts on."""
+    return [Problem(symbol, message, "warning", "2") for symbol, message in events_not_rolled(conn)]
 
 
 def _ignored_inputs(conn: psycopg.Connection) -> list[Problem]:

@@ -1,0 +1,287 @@
+"""What is believed of the claims about one symbol's splits, dividends and events: pure functions, without a database.
+
+A claim is what one source, or a person, says. The rules, in this order:
+
+1. What a person added holds, and what a person dismissed does not, whatever the sources say.
+2. A claim that the closes speak against (`refused_because`), or that its source has moved to another date, is out.
+3. Rows of one source and day: equal ones are one, different dividends add up, different splits are put aside.
+4. Splits of one ratio within 10 sessions are one split, on the later date (executed, not announced).
+5. Of two sources the earlier in the chain has the date and the value; the other's claim within 5 sessions is the same.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from ingest.rows import ACTION_TYPES, DIVIDEND, SPLIT, CorporateAction
+
+PERSON = "person"
+ADDED, DISMISSED = "added", "dismissed"
+
+# One event told on two dates lies within so many sessions.
+ONE_EVENT_SESSIONS = 10
+_OTHER_SOURCE_SESSIONS = 5
+# What a person says of a dividend reaches less far: some funds pay the same every week.
+_PERSON_DIVIDEND_SESSIONS = 3
+
+_SAME_RATIO = Decimal("0.001")
+_SAME_DIVIDEND, _SAME_DIVIDEND_SHARE = Decimal("0.005"), Decimal("0.005")
+
+
+class Decision(NamedTuple):
+    """A person's word: ADDED or DISMISSED, who said so, when and why; `from_file` where it came with load DIR."""
+
+    kind: str
+    by: str
+    at: datetime
+    because: str | None = None
+    from_file: bool = False
+
+
+class ClaimKey(NamedTuple):
+    """What tells the claims about one symbol apart."""
+
+    source: str
+    ex_date: date
+    action_type: str
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a source or a person (`decision`) says, and what is known against it."""
+
+    source: str
+    action: CorporateAction
+    first_seen_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    moved_to: date | None = None
+    refused_because: str | None = None
+    decision: Decision | None = None
+
+    @property
+    def key(self) -> ClaimKey:
+        """What tells it apart from the others of its symbol."""
+        return ClaimKey(self.source, self.action.ex_date, self.action.action_type, self.action.value)
+
+
+@dataclass
+class Settled:
+    """What is believed of one symbol, by (ex-date, type), with its source; and why the other claims are not."""
+
+    actions: dict[tuple[date, str], tuple[CorporateAction, str]] = field(default_factory=dict)
+    notes: dict[ClaimKey, str] = field(default_factory=dict)
+
+    @property
+    def splits(self) -> list[CorporateAction]:
+        """The splits that are believed, by date."""
+        return [action for (_, kind), (action, _) in sorted(self.actions.items()) if kind == SPLIT]
+
+
+def same_value(action_type: str, one: Decimal, other: Decimal) -> bool:
+    """Whether two values of a type are one, told with different digits: 0.1 %; of dividends half a cent or 0.5 %."""
+    difference = abs(one - other)
+    if action_type == DIVIDEND:
+        return difference <= max(_SAME_DIVIDEND, _SAME_DIVIDEND_SHARE * other)
+    return difference <= _SAME_RATIO * other
+
+
+def settle(claims: Iterable[Claim], order: Sequence[str], calendar: Sequence[date]) -> Settled:
+    """Settle what is believed of the claims about one symbol.
+
+    Args:
+        claims: all there are, of sources and people.
+        order: the names of the sources, the one that is believed first at the front; others come after them.
+        calendar: the trading sessions in order; distances are counted in them.
+    """
+    settled = Settled()
+    apart = _distance(calendar)
+    ranks = {source: rank for rank, source in reversed(list(enumerate(order)))}
+    claims = list(claims)
+    for action_type in ACTION_TYPES:
+        mine = [claim for claim in claims if claim.action.action_type == action_type]
+        people = [claim for claim in mine if claim.decision]
+        told = sorted(
+            (claim for claim in mine if not claim.decision),
+            key=lambda claim: (ranks.get(claim.source, len(ranks)), claim.source, claim.action.ex_date),
+        )
+        standing = []
+        overruled = _overruled(told, people, apart)
+        for claim in told:
+            if claim.key in overruled:
+                settled.notes[claim.key] = overruled[claim.key]
+            elif claim.moved_to:
+                moved = claim.moved_to != claim.action.ex_date
+                settled.notes[claim.key] = f"moved to {claim.moved_to} by its source" if moved else "corrected since"
+            elif claim.refused_because:
+                settled.notes[claim.key] = claim.refused_because
+            else:
+                standing.append(claim)
+        if action_type == SPLIT:
+            _settle_splits(standing, apart, settled)
+        else:
+            _settle_by_source(standing, apart, settled)
+        _add_peoples(people, settled)
+    return settled
+
+
+def _distance(calendar: Sequence[date]) -> Callable[[date, date], int]:
+    return lambda one, other: abs(bisect_left(calendar, one) - bisect_left(calendar, other))
+
+
+def _overruled(
+    told: Sequence[Claim], people: Sequence[Claim], apart: Callable[[date, date], int]
+) -> dict[ClaimKey, str]:
+    """Return the claims that a person's word stands against: of its date, or the same event on a date nearby."""
+    overruled: dict[ClaimKey, str] = {}
+    by_source: defaultdict[str, list[Claim]] = defaultdict(list)
+    for claim in told:
+        by_source[claim.source].append(claim)
+    for word in people:
+        day, kind = word.action.ex_date, word.action.action_type
+        assert word.decision  # noqa: S101 - people's claims have one
+        reach = _PERSON_DIVIDEND_SESSIONS if kind == DIVIDEND else ONE_EVENT_SESSIONS
+        why = f"{word.decision.kind} otherwise" if word.decision.kind == ADDED else "dismissed"
+        because = f": {word.decision.because}" if word.decision.because else ""
+        note = f"{why} by {word.decision.by}{because}"
+        for claims in by_source.values():
+            on_the_day = [claim for claim in claims if claim.action.ex_date == day]
+            nearby = [
+                claim
+                for claim in claims
+                if same_value(kind, claim.action.value, word.action.value) and apart(claim.action.ex_date, day) <= reach
+            ]
+            nearest = sorted(nearby, key=lambda claim: apart(claim.action.ex_date, day))
+            for claim in on_the_day or (nearest if kind == SPLIT else nearest[:1]):
+                overruled[claim.key] = note
+            if kind == SPLIT:
+                overruled |= dict.fromkeys((claim.key for claim in nearby), note)
+    return overruled
+
+
+def _settle_splits(told: Sequence[Claim], apart: Callable[[date, date], int], settled: Settled) -> None:
+    groups: list[list[Claim]] = []
+    for claim in _one_split_a_day(told, settled):
+        for group in groups:
+            if any(
+                same_value(SPLIT, claim.action.value, other.action.value)
+                and apart(claim.action.ex_date, other.action.ex_date) <= ONE_EVENT_SESSIONS
+                for other in group
+            ):
+                group.append(claim)
+                break
+        else:
+            groups.append([claim])
+    believed: list[tuple[Claim, set[str]]] = []
+    for group in groups:
+        # The first of the latest: the earliest in the chain of those that tell this date.
+        chosen = max(group, key=lambda claim: claim.action.ex_date)
+        sources = {claim.source for claim in group}
+        rival = next(
+            (
+                other
+                for other, theirs in believed
+                if not (theirs & sources)
+                and apart(other.action.ex_date, chosen.action.ex_date) <= _OTHER_SOURCE_SESSIONS
+            ),
+            None,
+        )
+        if rival is None:
+            believed.append((chosen, sources))
+            settled.actions[chosen.action.ex_date, SPLIT] = (chosen.action, chosen.source)
+        for claim in group:
+            if claim is not chosen or rival:
+                settled.notes[claim.key] = _same_event(claim, rival or chosen)
+
+
+def _one_split_a_day(told: Sequence[Claim], settled: Settled) -> list[Claim]:
+    """Leave one claim for each source and day; where a source tells different splits of a day, none."""
+    days: defaultdict[tuple[str, date], list[Claim]] = defaultdict(list)
+    for claim in told:
+        days[claim.source, claim.action.ex_date].append(claim)
+    single = []
+    for claims in days.values():
+        first, *others = claims
+        if all(same_value(SPLIT, other.action.value, first.action.value) for other in others):
+            single.append(first)
+            settled.notes |= {other.key: "the same split, told twice" for other in others}
+        else:
+            ratios = " and ".join(sorted(f"{claim.action.value.normalize():f}" for claim in claims))
+            settled.notes |= {claim.key: f"different splits of one day ({ratios}): which one?" for claim in claims}
+    return single
+
+
+def _settle_by_source(told: Sequence[Claim], apart: Callable[[date, date], int], settled: Settled) -> None:
+    """Settle dividends or events, source by source: what a later one tells near an earlier one's is the same."""
+    believed: list[tuple[CorporateAction, Claim]] = []
+    by_source: defaultdict[str, list[Claim]] = defaultdict(list)
+    for claim in told:
+        by_source[claim.source].append(claim)
+    for claims in by_source.values():
+        days: defaultdict[date, list[Claim]] = defaultdict(list)
+        for claim in claims:
+            days[claim.action.ex_date].append(claim)
+        own = [_of_one_day(of_day, settled) for of_day in days.values()]
+        taken = _matches([action for action, _ in own], [action for action, _ in believed], apart)
+        for place, (action, claim) in enumerate(own):
+            if place in taken:
+                rival = believed[taken[place]][1]
+                settled.notes |= {told.key: _same_event(told, rival) for told in days[action.ex_date]}
+            else:
+                settled.actions[action.ex_date, action.action_type] = (action, claim.source)
+        believed += [each for place, each in enumerate(own) if place not in taken]
+
+
+def _of_one_day(claims: Sequence[Claim], settled: Settled) -> tuple[CorporateAction, Claim]:
+    """Return what one source tells of one day: the sum of its dividends, or the event that it told last."""
+    if claims[0].action.action_type == DIVIDEND:
+        total = sum((claim.action.value for claim in claims), Decimal(0))
+        return claims[0].action._replace(value=total), claims[0]
+    last = max(claims, key=lambda claim: (claim.last_seen_at is not None and claim.last_seen_at.timestamp()) or 0)
+    settled.notes |= {claim.key: "told otherwise since" for claim in claims if claim is not last}
+    return last.action, last
+
+
+def _matches(
+    own: Sequence[CorporateAction], earlier: Sequence[CorporateAction], apart: Callable[[date, date], int]
+) -> dict[int, int]:
+    """Pair a source's actions with those of earlier sources, each at most once: same value and nearest first."""
+    pairs = sorted(
+        (
+            not same_value(mine.action_type, mine.value, theirs.value),
+            apart(mine.ex_date, theirs.ex_date),
+            place,
+            other,
+        )
+        for place, mine in enumerate(own)
+        for other, theirs in enumerate(earlier)
+        if apart(mine.ex_date, theirs.ex_date) <= _OTHER_SOURCE_SESSIONS
+    )
+    taken: dict[int, int] = {}
+    for _, _, place, other in pairs:
+        if place not in taken and other not in taken.values():
+            taken[place] = other
+    return taken
+
+
+def _add_peoples(people: Sequence[Claim], settled: Settled) -> None:
+    added = [(claim.decision.at, claim) for claim in people if claim.decision and claim.decision.kind == ADDED]
+    sums: defaultdict[date, Decimal] = defaultdict(Decimal)
+    for _, claim in sorted(added, key=lambda said: said[0]):
+        action = claim.action
+        if action.action_type == DIVIDEND:
+            sums[action.ex_date] += action.value
+            action = action._replace(value=sums[action.ex_date])
+        settled.actions[action.ex_date, action.action_type] = (action, PERSON)
+
+
+def _same_event(claim: Claim, believed: Claim) -> str:
+    same = claim.action.ex_date == believed.action.ex_date and same_value(
+        claim.action.action_type, claim.action.value, believed.action.value
+    )
+    told = "" if same else f" ({believed.action.value.normalize():f} on {believed.action.ex_date})"
+    return f"the same event as {believed.source} tells{told}"

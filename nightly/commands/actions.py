@@ -1,0 +1,218 @@
+"""`actions`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import click
+
+from ingest.books.cells import one_of, parse_date, parse_ratio
+from ingest.market.claims import ActionChanges
+from ingest.market.decisions import (
+    BadAction,
+    Saying,
+    add_actions,
+    check_action_of_person,
+    dismiss_actions,
+    list_actions,
+    restore_actions,
+    user_name,
+)
+from ingest.rows import ACTION_TYPES
+from ingest.sources.chain import source_order
+from ingest.symbols import canonical_symbol
+from nightly.commands.options import choose_settings, demo_option, open_chosen
+from nightly.output.terminal import print_table
+from warehouse.errors import UserError
+from warehouse.locks import run_lock
+from warehouse.migrate import migrate
+
+
+class _Written(click.ParamType):
+    """An argument that is written like a cell of corporate_actions.csv."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self._parse(value.strip()) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+_SYMBOL = _Written("symbol", canonical_symbol)
+_DAY = _Written("date", parse_date)
+_TYPE = _Written("type", one_of(*ACTION_TYPES))
+_NUMBER = _Written("number", parse_ratio)
+
+
+@click.group(no_args_is_help=True)
+@demo_option
+@click.pass_context
+def actions(ctx: click.Context, demo: bool) -> None:
+    """Splits, dividends and other events: what is believed, who told it, and your own word on it.
+
+    A person's word holds against every source, now and in every later fetch, until `restore` takes it back. What
+    depends on it is computed again by the next night.
+
+    \b
+    TYPE is one of
+      SPLIT      VALUE: new shares per old share (4, or 0.1 for 1:10)
+      DIVIDEND   VALUE: USD per share, in shares of the ex-date
+      RENAME     --new-symbol
+      MERGER     --new-symbol with VALUE, its shares per old share;
+                 --cash-per-share, with or without it
+      SPINOFF    VALUE: shares of the child --new-symbol per share;
+                 --cost-fraction that goes with it
+      DELISTING  VALUE: USD per share, 0 for nothing
+    """
+    ctx.obj = demo
+
+
+def _identify(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The arguments that name an action, and who says something of it."""
+    for option in (
+        demo_option,
+        click.option("--by", metavar="NAME", help="Who says so; by default the account's name."),
+        click.option("--because", metavar="TEXT", help="Why; it is kept and shown."),
+    ):
+        command = option(command)
+    return command
+
+
+_symbol = click.argument("symbol", type=_SYMBOL)
+_ex_date = click.argument("ex_date", metavar="EX_DATE", type=_DAY)
+_type = click.argument("action_type", metavar="TYPE", type=_TYPE)
+
+
+@actions.command("list")
+@click.argument("symbol", type=_SYMBOL, required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@demo_option
+@click.pass_obj
+def list_(of_group: bool, symbol: str | None, as_json: bool, demo: bool) -> int:
+    """What each source and person says of SYMBOL, and what is believed of it.
+
+    Without SYMBOL: what people have decided, and splits and events that are not believed as they are told.
+    """
+    demo |= of_group
+    settings = choose_settings(demo)
+    with open_chosen(settings, demo) as database, database.connect("afterclose actions") as conn:
+        migrate(conn)
+        listed = list_actions(conn, symbol, source_order(settings))
+    if as_json:
+        click.echo(json.dumps([row._asdict() for row in listed], indent=2, default=str))
+    elif not listed:
+        of = f" of {symbol}" if symbol else ""
+        click.echo(f"nothing is told{of}" if symbol else "nobody has decided anything, and nothing is in doubt")
+    else:
+        print_table(
+            "Corporate actions",
+            [
+                {
+                    "symbol": row.symbol,
+                    "ex-date": row.ex_date,
+                    "type": row.action_type,
+                    "value": f"{row.value.normalize():f}",
+                    **({"new symbol": row.new_symbol or ""} if any(each.new_symbol for each in listed) else {}),
+                    "source": row.source,
+                    "believed": "yes" if row.believed else "no",
+                    "note": row.note,
+                }
+                for row in listed
+            ],
+        )
+    return 0
+
+
+@actions.command()
+@_symbol
+@_ex_date
+@_type
+@click.argument("value", type=_NUMBER, required=False)
+@click.option("--new-symbol", type=_SYMBOL, help="RENAME, MERGER, SPINOFF: the symbol that shares become, or get.")
+@click.option("--cash-per-share", type=_NUMBER, help="MERGER: USD per old share.")
+@click.option("--cost-fraction", type=_NUMBER, help="SPINOFF: the share of the cost, 0 to 1, that goes with the child.")
+@_identify
+@click.pass_obj
+def add(
+    of_group: bool,
+    symbol: str,
+    ex_date: date,
+    action_type: str,
+    by: str | None,
+    because: str | None,
+    demo: bool,
+    **terms: Any,
+) -> int:
+    """Say that an action holds, whatever the sources say: actions add XYZ 2025-06-10 SPLIT 4."""
+    try:
+        action = check_action_of_person(symbol, ex_date, action_type, **terms)
+    except BadAction as error:
+        raise UserError(f"{error.column}: {error}") from None
+    return _decide(of_group or demo, "add", by, because, lambda conn, saying: add_actions(conn, [action], saying))
+
+
+@actions.command()
+@_symbol
+@_ex_date
+@_type
+@_identify
+@click.pass_obj
+def dismiss(
+    of_group: bool, symbol: str, ex_date: date, action_type: str, by: str | None, because: str | None, demo: bool
+) -> int:
+    """Say that there was no such action on that day, whatever the sources say, now and later."""
+    return _decide(
+        of_group or demo,
+        "dismiss",
+        by,
+        because,
+        lambda conn, saying: dismiss_actions(conn, symbol, ex_date, action_type, saying),
+    )
+
+
+@actions.command()
+@_symbol
+@_ex_date
+@_type
+@_identify
+@click.pass_obj
+def restore(
+    of_group: bool, symbol: str, ex_date: date, action_type: str, by: str | None, because: str | None, demo: bool
+) -> int:
+    """Take back what was added or dismissed: the sources are believed again."""
+    return _decide(
+        of_group or demo,
+        "restore",
+        by,
+        because,
+        lambda conn, saying: restore_actions(conn, symbol, ex_date, action_type, saying),
+    )
+
+
+def _decide(
+    demo: bool,
+    what: str,
+    by: str | None,
+    because: str | None,
+    decide: Callable[[Any, Saying], tuple[list[str], ActionChanges]],
+) -> int:
+    settings = choose_settings(demo)
+    saying = Saying(by or user_name(), datetime.now(UTC), because, source_order(settings))
+    with open_chosen(settings, demo) as database, database.connect("afterclose actions") as conn:
+        migrate(conn)
+        with run_lock(conn, f"actions {what}"):
+            lines, changes = decide(conn, saying)
+    changed = changes.counts.inserted + changes.counts.updated + changes.counts.deleted
+    lines += [str(restated) for restated in changes.restated]
+    lines.append(
+        "the next run computes again what depends on it" if changed else "nothing that is believed has changed"
+    )
+    click.echo("\n".join(lines))
+    return 0
