@@ -1,4 +1,4 @@
-"""Which portfolios there are, how far each is published, and the line that the first page shows of each."""
+"""The line that the first page shows of each portfolio, and the sessions before and after one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.numeric import FloatLoader
+
+from reports.portfolios import Portfolio
+from warehouse.queries import fetch_one
 
 SPARK_SESSIONS = 63
 
@@ -146,44 +149,13 @@ _SPARKS = """
     where place <= %(sessions)s
     order by portfolio_id, snapshot_date
 """
-_BOOK = """
-    select
-        portfolios.portfolio_id,
-        portfolios.name,
-        portfolios.version,
-        portfolios.benchmark,
-        coalesce(portfolios.published_to, portfolios.rolled_to) as latest,
-        portfolios.first_session as first
-    from analytics.portfolios as portfolios
-    where
-        (portfolios.portfolio_id::text = lower(%(handle)s) or portfolios.name = %(handle)s)
-        and (%(allowed)s::uuid [] is null or portfolios.portfolio_id = any(%(allowed)s))
-    order by portfolios.name = %(handle)s
-    limit 1
-"""
 _NEIGHBOURS = """
     select
-        max(snapshot_date) filter (where snapshot_date = %(day)s) as day,
         max(snapshot_date) filter (where snapshot_date < %(day)s) as previous,
         min(snapshot_date) filter (where snapshot_date > %(day)s) as next
     from analytics.portfolio_snapshots
     where portfolio_id = %(portfolio_id)s and snapshot_date <= greatest(%(latest)s, %(day)s)
 """
-
-
-@dataclass(frozen=True)
-class Found:
-    """A portfolio, the session that was asked for if there is such a one, and those around it."""
-
-    portfolio_id: UUID
-    name: str
-    version: str
-    benchmark: str | None
-    first: date | None
-    latest: date | None
-    day: date | None
-    previous: date | None
-    next: date | None
 
 
 def read_lines(conn: psycopg.Connection[Any], allowed: Collection[UUID] | None = None) -> list[Line]:
@@ -197,17 +169,7 @@ def read_lines(conn: psycopg.Connection[Any], allowed: Collection[UUID] | None =
     return [Line(**row, spark=tuple(sparks[row["portfolio_id"]])) for row in cursor.execute(_LINES, given).fetchall()]
 
 
-def find_book(
-    conn: psycopg.Connection[Any], handle: str, day: date | None, allowed: Collection[UUID] | None = None
-) -> Found | None:
-    """Find a portfolio by its id or exact name and a session of it, the latest published one otherwise.
-
-    None where there is no such portfolio among those allowed; a `Found` without a day where there is no such session.
-    """
-    cursor = conn.cursor(row_factory=dict_row)
-    given = {"handle": handle, "allowed": None if allowed is None else list(allowed)}
-    book = cursor.execute(_BOOK, given).fetchone()
-    if book is None:
-        return None
-    around = cursor.execute(_NEIGHBOURS, {**book, "day": day or book["latest"]}).fetchone() or {}
-    return Found(**book, **around)
+def read_neighbours(conn: psycopg.Connection[Any], portfolio: Portfolio, day: date) -> tuple[date | None, date | None]:
+    """The sessions before and after one that is there; none behind the latest published but from beyond it."""
+    given = {"portfolio_id": portfolio.portfolio_id, "day": day, "latest": portfolio.latest}
+    return fetch_one(conn.execute(_NEIGHBOURS, given))

@@ -311,11 +311,8 @@ def _tips(
 
 
 def _legend(drawing: svg.Drawing, lines: Sequence[Line]) -> None:
-    if len(lines) < 2:
-        return
-    share = 0.7 / len(lines)
-    for place, line in enumerate(reversed(lines)):
-        drawing.text(svg.percent(1 - place * share), 11, line.label, f"axis key {line.style}", "end")
+    if len(lines) > 1:
+        drawing.key("100%", 11, [(line.label, line.style) for line in lines])
 
 
 def _name_days(drawing: svg.Drawing, days: Sequence[date], y: float, width: float = 1.0) -> None:

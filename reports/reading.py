@@ -134,40 +134,46 @@ def read_view(conn: psycopg.Connection[Any], handle: str, day: date | None = Non
     """
     with reading(conn):
         portfolio = _find_portfolio(conn, handle)
-        portfolio_id, name = portfolio.portfolio_id, portfolio.name
-        session = _find_session(conn, portfolio, day, demo)
-        parameters = {"portfolio_id": portfolio_id, "day": session}
+        return read_page(conn, portfolio, _find_session(conn, portfolio, day, demo), demo=demo)
 
-        def rows(kind: type[Row], statement: LiteralString, **more: Any) -> list[Row]:
-            cursor = conn.cursor(row_factory=class_row(kind))
-            cursor.adapters.register_loader("numeric", FloatLoader)
-            columns = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(kind))
-            query = sql.SQL("select {} {}").format(columns, sql.SQL(statement))
-            return cursor.execute(query, {**parameters, **more}).fetchall()
 
-        exposures = rows(view.Exposure, _EXPOSURES)
-        holdings = rows(view.Holding, _HOLDINGS)
-        largest = list(dict.fromkeys(holding.market_symbol for holding in holdings))[:SYMBOLS_CORRELATED]
-        risk_from, risk_to = fetch_one(conn.execute(_RISK_SPAN, parameters))
-        return RiskView(
-            portfolio_id=portfolio_id,
-            name=name,
-            snapshot=rows(view.Snapshot, _SNAPSHOT)[0],
-            sessions=rows(view.Session, _SESSIONS, limit=SESSIONS_READ)[::-1],
-            exposures=sorted(exposures, key=lambda exposure: (exposure.model, _place(exposure.factor))),
-            risk=next(iter(rows(view.Risk, _RISK)), None),
-            holdings=holdings,
-            scenarios=rows(view.Scenario, _SCENARIOS),
-            sectors=rows(view.Sector, _SECTORS),
-            correlations=next(iter(rows(view.Correlations, _CORRELATIONS)), None),
-            clusters=rows(view.Cluster, _CLUSTERS),
-            pairs=rows(view.Pair, _PAIRS, symbols=largest),
-            risk_from=risk_from,
-            risk_to=risk_to,
-            rolled_to=portfolio.rolled_to or session,
-            stale_because=read_stale_because(conn, portfolio_id, session),
-            demo=demo,
-        )
+def read_page(
+    conn: psycopg.Connection[Any], portfolio: Portfolio, session: date, *, demo: bool = False
+) -> RiskView:
+    """Read the page of a portfolio on a session that it has, in a transaction of the caller's that sees one moment."""
+    portfolio_id = portfolio.portfolio_id
+    parameters = {"portfolio_id": portfolio_id, "day": session}
+
+    def rows(kind: type[Row], statement: LiteralString, **more: Any) -> list[Row]:
+        cursor = conn.cursor(row_factory=class_row(kind))
+        cursor.adapters.register_loader("numeric", FloatLoader)
+        columns = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(kind))
+        query = sql.SQL("select {} {}").format(columns, sql.SQL(statement))
+        return cursor.execute(query, {**parameters, **more}).fetchall()
+
+    exposures = rows(view.Exposure, _EXPOSURES)
+    holdings = rows(view.Holding, _HOLDINGS)
+    largest = list(dict.fromkeys(holding.market_symbol for holding in holdings))[:SYMBOLS_CORRELATED]
+    risk_from, risk_to = fetch_one(conn.execute(_RISK_SPAN, parameters))
+    return RiskView(
+        portfolio_id=portfolio_id,
+        name=portfolio.name,
+        snapshot=rows(view.Snapshot, _SNAPSHOT)[0],
+        sessions=rows(view.Session, _SESSIONS, limit=SESSIONS_READ)[::-1],
+        exposures=sorted(exposures, key=lambda exposure: (exposure.model, _place(exposure.factor))),
+        risk=next(iter(rows(view.Risk, _RISK)), None),
+        holdings=holdings,
+        scenarios=rows(view.Scenario, _SCENARIOS),
+        sectors=rows(view.Sector, _SECTORS),
+        correlations=next(iter(rows(view.Correlations, _CORRELATIONS)), None),
+        clusters=rows(view.Cluster, _CLUSTERS),
+        pairs=rows(view.Pair, _PAIRS, symbols=largest),
+        risk_from=risk_from,
+        risk_to=risk_to,
+        rolled_to=portfolio.rolled_to or session,
+        stale_because=read_stale_because(conn, portfolio_id, session),
+        demo=demo,
+    )
 
 
 def _find_portfolio(conn: psycopg.Connection[Any], handle: str) -> Portfolio:

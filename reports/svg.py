@@ -37,6 +37,11 @@ class Drawing:
         place = f'x="{_at(x)}" y="{_at(y)}" text-anchor="{anchor}"'
         self._parts.append(f'<text class="{style}" {place}{turn}>{escape(content)}</text>')
 
+    def key(self, x: Length, y: Length, names: Sequence[tuple[str, str]]) -> None:
+        """What the lines are, each in its colour, ending at `x`."""
+        spans = '<tspan>   </tspan>'.join(f'<tspan class="key {style}">{escape(name)}</tspan>' for name, style in names)
+        self._parts.append(f'<text class="axis keys" x="{_at(x)}" y="{_at(y)}" text-anchor="end">{spans}</text>')
+
     def path(self, data: str, style: str, *, opacity: float = 1) -> None:
         """A path by its data, which is ours and never a user's."""
         faint = "" if opacity == 1 else f' fill-opacity="{opacity:.2f}"'

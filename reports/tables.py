@@ -18,13 +18,15 @@ Row = TypeVar("Row")
 class Column(Generic[Row]):
     """One column: `value` of a row is what it sorts by, `show` makes a text (or markup) of it.
 
-    `signed` colours gains and losses, `left` is for words, `wide` leaves it out on a phone.
+    `cell` makes its markup of the whole row instead. `signed` colours gains and losses, `left` is for words, `wide`
+    leaves it out on a phone.
     """
 
     key: str
     head: str
     value: Callable[[Row], Any]
     show: Callable[[Any], str] = str
+    cell: Callable[[Row], Markup] | None = None
     signed: bool = False
     left: bool = False
     wide: bool = False
@@ -107,7 +109,9 @@ def table(
     for place, row in enumerate(rows):
         parts.append("<tr>")
         for number, (column, style_of_column) in enumerate(zip(columns, classes, strict=True)):
-            parts.append(_cell(column, column.value(row), style_of_column, names_row=number == 0))
+            markup = column.cell(row) if column.cell else None
+            value = None if column.cell else column.value(row)
+            parts.append(_cell(column, value, style_of_column, names_row=number == 0, markup=markup))
             if plot and plot[0] == column.key and place == 0:
                 parts.append(f'<td class="plot-cell" rowspan="{len(rows)}">{plot[1]}</td>')
         parts.append("</tr>")
@@ -126,7 +130,7 @@ def table(
 
 def _head(column: Column[Any], order: Order | None) -> str:
     style = _classes(column)
-    if order is None or not column.head:
+    if order is None or not column.key:
         return f'<th scope="col" class="{style}">{escape(column.head)}</th>'
     sorting = ""
     if order.column == column.key:
@@ -135,8 +139,10 @@ def _head(column: Column[Any], order: Order | None) -> str:
     return f'<th scope="col" class="{style}"{sorting}>{link}</th>'
 
 
-def _cell(column: Column[Any], value: Any, style: str, names_row: bool) -> str:
-    if value is None:
+def _cell(column: Column[Any], value: Any, style: str, names_row: bool, markup: Markup | None = None) -> str:
+    if markup is not None:
+        shown = markup
+    elif value is None:
         shown = f'<span class="none">{words.NOT_KNOWN}</span>'
     else:
         text = column.show(value)

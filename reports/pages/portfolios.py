@@ -39,18 +39,19 @@ def render_portfolios(lines: Sequence[Line], shell: Shell, sort: str = "name") -
 
 def _columns(dollars: Dollars) -> list[Column[Line]]:
     return [
-        Column("name", "Portfolio", lambda line: line.name, lambda name: name, left=True),
+        Column("name", "Portfolio", lambda line: line.name, cell=_name, left=True),
         Column("equity", "Equity, USD", lambda line: line.equity, dollars.money),
         Column("day", "Day, USD", lambda line: line.daily_pnl, dollars.signed, signed=True),
         Column("day_return", "Day", lambda line: line.daily_return, percents(2, "+"), signed=True),
         Column("month", "Month", lambda line: line.mtd_return, percents(2, "+"), signed=True),
         Column("year", "Year", lambda line: line.ytd_return, percents(2, "+"), signed=True),
+        Column("", "Three months", lambda line: None, cell=_spark),
         Column("gross", "Gross", lambda line: line.gross, percents(0)),
         Column("net", "Net", lambda line: line.net, percents(0)),
         Column("beta", "Beta", lambda line: line.beta, signed_number),
         Column("vol", "Volatility", lambda line: line.ex_ante_vol, percents()),
         Column("var", "VaR 95 %, USD", lambda line: line.var_95_1d, dollars.money),
-        Column("worst", "Worst stress", lambda line: line.weight(line.worst_pnl), percents(1, "+")),
+        Column("worst", "Worst stress", lambda line: line.weight(line.worst_pnl), cell=_worst),
     ]
 
 
@@ -60,14 +61,17 @@ def _total(lines: Sequence[Line]) -> dict[str, float | str | None]:
     return {"name": words.count(len(lines), "portfolio"), "equity": equity, "day": daily}
 
 
-def shown_name(line: Line) -> Markup:
-    """The name as a link, and what somebody should know below it."""
+def _name(line: Line) -> Markup:
     flags = Markup().join(Markup('<span class="flag">{}</span>').format(flag) for flag in line.flags)
     return Markup('<a href="/portfolios/{}" dir="auto">{}</a><small>{}</small>').format(
         line.portfolio_id, line.name, flags
     )
 
 
-def spark(line: Line) -> Markup:
-    """The equity of the last sessions as a line."""
+def _worst(line: Line) -> Markup:
+    share = words.typographic(words.percent(line.weight(line.worst_pnl), "+"))
+    return Markup('{}<small>{}</small>').format(share, line.worst_scenario or "")
+
+
+def _spark(line: Line) -> Markup:
     return charts.sparkline(f"Equity of {line.name}", line.spark) if len(line.spark) > 1 else Markup()
