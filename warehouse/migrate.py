@@ -10,6 +10,7 @@ from psycopg import sql
 
 from warehouse.errors import UserError
 from warehouse.locks import LOCK_SPACE, MIGRATION_LOCK
+from warehouse.public_rights import confine_public
 from warehouse.queries import fetch_one
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -69,6 +70,7 @@ def grant_reader(conn: psycopg.Connection[Any]) -> str | None:
             "schema analytics has been dropped, with the tables that migrations made in it: restore it from a dump, or "
             "set up a new database (docs/runbook.md, Restoring from raw)"
         )
+    confine_public(conn)
     if fetch_one(conn.execute(_READER_IS_READY, {"reader": READER}))[0]:
         return None
     reader = sql.Identifier(READER)
