@@ -143,9 +143,7 @@ def bars(title: str, description: str, rows: Sequence[Bar], *, neutral: bool = F
 
     `neutral` is one colour for all, where negative is not bad.
     """
-    drawing = svg.Drawing(
-        f'<svg class="bars" width="100%" height="100%" {svg.described(title, description)}'
-    )
+    drawing = svg.Drawing(f'<svg class="bars" width="100%" height="100%" {svg.described(title, description)}')
     known = [value for row in rows for value in (row.value, row.thin) if value is not None]
     scale = Scale(min([*known, 0.0]), max([*known, 0.0]), 0.01, 0.99)
     zero = scale(0.0) if known and scale.low < scale.high else 0.5
@@ -178,7 +176,9 @@ def split(title: str, description: str, share: float) -> Markup:
 
 def sparkline(title: str, values: Sequence[float]) -> Markup:
     """A line without axes, beside its numbers; its colour says whether it ends higher than it began."""
-    drawing = svg.picture(110, 26, title, f"from {words.short_money(values[0])} to {words.short_money(values[-1])}", "spark")
+    drawing = svg.picture(
+        110, 26, title, f"from {words.short_money(values[0])} to {words.short_money(values[-1])}", "spark"
+    )
     across, up = Scale(0, max(len(values) - 1, 1), 1, 109), Scale(min(values), max(values), 24, 2)
     style = "stroke gain" if values[-1] >= values[0] else "stroke loss"
     drawing.path(svg.polyline([(across(place), up(value)) for place, value in enumerate(values)]), style)
@@ -261,9 +261,7 @@ def in_cluster_order(view: RiskView) -> list[str]:
     return sorted(by_value, key=lambda symbol: (number.get(symbol, len(view.clusters) + 1), place[symbol]))
 
 
-def _point(
-    value: float | None, place: int, across: Scale, up: Scale, top: float
-) -> tuple[float, float] | None:
+def _point(value: float | None, place: int, across: Scale, up: Scale, top: float) -> tuple[float, float] | None:
     return None if value is None else (across(place), up(value) - top)
 
 
@@ -297,7 +295,8 @@ def _tips(
     last = len(days) - 1
     for place in [*range(last % stretch, last, stretch), last]:
         told = "; ".join(
-            f"{line.label} {words.NOT_KNOWN if (value := line.values[place]) is None else show(value)}" for line in lines
+            f"{line.label} {words.NOT_KNOWN if (value := line.values[place]) is None else show(value)}"
+            for line in lines
         )
         start, end = (max(place - stretch / 2, 0) / last, min(place + stretch / 2, last) / last)
         drawing.rect(

@@ -83,9 +83,7 @@ class Rolling:
     sharpe: list[float | None]
 
 
-def read_performance(
-    conn: psycopg.Connection[Any], portfolio_id: UUID, day: date, period: str = "YTD"
-) -> Performance:
+def read_performance(conn: psycopg.Connection[Any], portfolio_id: UUID, day: date, period: str = "YTD") -> Performance:
     """Read what has been computed for a session; `period` (MTD, YTD or SI) is of the contributions."""
     first = {"MTD": day.replace(day=1), "YTD": day.replace(month=1, day=1)}.get(period, date(1900, 1, 1))
     given = {"portfolio_id": portfolio_id, "day": day, "period": period, "first": first}

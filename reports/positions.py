@@ -130,7 +130,9 @@ def _netted(lots: Sequence[Lot]) -> Lot:
         industry=first.industry,
         investment_class=first.investment_class,
         entry_date=min(lot.entry_date for lot in held),
-        closed_on=None if any(lot.closed_on is None for lot in lots) else max(lot.closed_on or date.min for lot in lots),
+        closed_on=None
+        if any(lot.closed_on is None for lot in lots)
+        else max(lot.closed_on or date.min for lot in lots),
         quantity=sum(lot.quantity for lot in held),
         entry_price=None,
         price=first.price,

@@ -1,7 +1,4 @@
-"""What the page reads: one portfolio and session from `analytics`, in a fixed number of statements.
-
-Only the names of portfolios come from elsewhere: they are inputs, in `raw`.
-"""
+"""What the page reads: one portfolio and session from `analytics`, in a fixed number of statements."""
 
 from __future__ import annotations
 
@@ -139,9 +136,7 @@ def read_view(conn: psycopg.Connection[Any], handle: str, day: date | None = Non
         return read_page(conn, portfolio, _find_session(conn, portfolio, day, demo), demo=demo)
 
 
-def read_page(
-    conn: psycopg.Connection[Any], portfolio: Portfolio, session: date, *, demo: bool = False
-) -> RiskView:
+def read_page(conn: psycopg.Connection[Any], portfolio: Portfolio, session: date, *, demo: bool = False) -> RiskView:
     """Read the page of a portfolio on a session that it has, in a transaction of the caller's that sees one moment."""
     portfolio_id = portfolio.portfolio_id
     parameters = {"portfolio_id": portfolio_id, "day": session}

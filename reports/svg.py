@@ -39,7 +39,7 @@ class Drawing:
 
     def key(self, x: Length, y: Length, names: Sequence[tuple[str, str]]) -> None:
         """What the lines are, each in its colour, ending at `x`."""
-        spans = '<tspan>   </tspan>'.join(f'<tspan class="key {style}">{escape(name)}</tspan>' for name, style in names)
+        spans = "<tspan>   </tspan>".join(f'<tspan class="key {style}">{escape(name)}</tspan>' for name, style in names)
         self._parts.append(f'<text class="axis keys" x="{_at(x)}" y="{_at(y)}" text-anchor="end">{spans}</text>')
 
     def path(self, data: str, style: str, *, opacity: float = 1) -> None:

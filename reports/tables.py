@@ -130,6 +130,8 @@ def table(
 
 def _head(column: Column[Any], order: Order | None) -> str:
     style = _classes(column)
+    if not column.head:
+        return f'<td class="{style}"></td>'
     if order is None or not column.key:
         return f'<th scope="col" class="{style}">{escape(column.head)}</th>'
     sorting = ""

@@ -46,7 +46,6 @@ class Book:
     previous: date | None
     next: date | None
     benchmark: str | None = None
-    version: str = ""
 
     def path(self, section: str = "") -> str:
         """The address of one of its pages, without a query."""

@@ -195,8 +195,9 @@ def stress(view: RiskView, dollars: Dollars, every: bool = False) -> Figure | No
             Bar(
                 scenario.name,
                 scenario.correlated_pnl,
-                f"correlated {dollars.signed(scenario.correlated_pnl)} USD, direct {dollars.signed(scenario.direct_pnl)} "
-                f"USD. {scenario.reason or scenario.description or scenario.category}",
+                f"correlated {dollars.signed(scenario.correlated_pnl)} USD, "
+                f"direct {dollars.signed(scenario.direct_pnl)} USD. "
+                f"{scenario.reason or scenario.description or scenario.category}",
                 thin=scenario.direct_pnl,
             )
             for scenario in shown

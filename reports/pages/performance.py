@@ -50,11 +50,9 @@ _FIGURES: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
 )
 
 
-def render_performance(
-    history: History, performance: Performance, shell: Shell, period: str = "SI", scale: float = 0.0
-) -> str:
+def render_performance(history: History, performance: Performance, shell: Shell, period: str = "SI") -> str:
     """The page as HTML; `period` is what the charts over time show."""
-    dollars = Dollars(scale)
+    dollars = Dollars(history.equity[-1])
     benchmark = (shell.book.benchmark if shell.book else None) or "Benchmark"
     shown = history.since(first_day(period, history.days[-1], history.days[0]))
     best, worst = extremes(history)
@@ -182,9 +180,7 @@ def _rolling(history: History, shown: int, benchmark: str) -> list[Figure]:
             include=include,
         )
         columns: list[Column[int]] = [Column("day", "Session", lambda place: days[place], left=True)]
-        columns += [
-            Column(line.label, line.label, lambda place, line=line: line.values[place], show) for line in lines
-        ]
+        columns += [Column(line.label, line.label, lambda place, line=line: line.values[place], show) for line in lines]
         made.append(Figure(drawing or Markup(), table(columns, told(days), label=name)))
     return made
 
@@ -277,5 +273,3 @@ def _contributions(performance: Performance, dollars: Dollars) -> Markup | None:
         Column("contribution", "Of the return", lambda row: row["contribution"], percents(2, "+"), signed=True),
     ]
     return table(columns, performance.contributions, label="Contribution of each symbol to the return")
-
-

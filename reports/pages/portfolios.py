@@ -70,7 +70,7 @@ def _name(line: Line) -> Markup:
 
 def _worst(line: Line) -> Markup:
     share = words.typographic(words.percent(line.weight(line.worst_pnl), "+"))
-    return Markup('{}<small>{}</small>').format(share, line.worst_scenario or "")
+    return Markup("{}<small>{}</small>").format(share, line.worst_scenario or "")
 
 
 def _spark(line: Line) -> Markup:

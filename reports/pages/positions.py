@@ -37,9 +37,7 @@ class Choice:
         return {**book.at(), **{name: value for name, value in given.items() if value != usual[name]}}
 
 
-def render_positions(
-    lots: Sequence[Lot], equity: float, shell: Shell, choice: Choice, periods: Sequence[str]
-) -> str:
+def render_positions(lots: Sequence[Lot], equity: float, shell: Shell, choice: Choice, periods: Sequence[str]) -> str:
     """The page as HTML; `equity` is what weights are of, and `periods` those to choose from."""
     book = shell.book
     assert book is not None  # noqa: S101  a page of one portfolio
@@ -68,7 +66,6 @@ def render_positions(
             total=_total(rows, equity),
             style="names",
         ),
-        keep={name: value for name, value in {**choice.query(book), "sort": choice.sort}.items()},
         plain=f"{book.path('positions')}?{urlencode(book.at())}" if book.at() else book.path("positions"),
     )
 
@@ -109,7 +106,7 @@ def _columns(dollars: Dollars, equity: float, choice: Choice) -> list[Column[Lot
 
 def _total(rows: Sequence[Lot], equity: float) -> dict[str, object]:
     total = {
-        "symbol": Markup(words.count(len(rows), "row")),
+        "symbol": words.count(len(rows), "row"),
         "value": sum(row.market_value for row in rows),
         "day": sum(row.daily_pnl for row in rows),
         "period": sum(row.period_pnl for row in rows),

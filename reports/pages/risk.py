@@ -92,7 +92,8 @@ def _value_at_risk(history: RiskHistory, dollars: Dollars) -> Figure | None:
 def _exposures(history: RiskHistory) -> list[Figure]:
     """Exposures over time, a few factors to a chart, those that were largest first."""
     by_size = sorted(
-        history.exposures, key=lambda factor: -max((abs(value or 0.0) for value in history.exposures[factor]), default=0)
+        history.exposures,
+        key=lambda factor: -max((abs(value or 0.0) for value in history.exposures[factor]), default=0),
     )
     made: list[Figure] = []
     for start in range(0, len(by_size), _FACTORS_TOGETHER):
@@ -136,7 +137,9 @@ def _backtest(row: dict[str, Any] | None):
         return None
     columns: list[Column[Any]] = [
         Column("name", "", lambda line: line[1], left=True),
-        Column("value", "", lambda line: None if row.get(line[0]) is None else line[2](row[line[0]]), lambda text: text),
+        Column(
+            "value", "", lambda line: None if row.get(line[0]) is None else line[2](row[line[0]]), lambda text: text
+        ),
         Column("should", "Should be", lambda line: line[3], left=True),
     ]
     return table(columns, [line for line in _BACKTEST if line[0] in row], label="How the forecasts came out")

@@ -18,7 +18,12 @@ OTHERS = "nonlinear"
 
 
 def render_stress(
-    view: RiskView, impacts: Sequence[Impact], notes: Sequence[str], shell: Shell, sort: str = "correlated", kind: str = ""
+    view: RiskView,
+    impacts: Sequence[Impact],
+    notes: Sequence[str],
+    shell: Shell,
+    sort: str = "correlated",
+    kind: str = "",
 ) -> str:
     """The page as HTML, scenarios of one kind or all, sorted by a column."""
     book = shell.book
