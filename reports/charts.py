@@ -21,6 +21,8 @@ _UNITS = 1000
 _POINTS = 600
 _TIPS = 260
 _NAMES_OF_DAYS = 6
+_NAMED_BY_DAY_UP_TO = 70
+_ROOM_FOR_A_NAME = 0.14
 _NUMBERS_UP_TO = 14
 _COLOUR_STEPS = 10
 
@@ -316,24 +318,49 @@ def _legend(drawing: svg.Drawing, lines: Sequence[Line]) -> None:
 
 def _name_days(drawing: svg.Drawing, days: Sequence[date], y: float, width: float = 1.0) -> None:
     """Name months or years where they begin, as many as a phone has room for; a single month by its first day."""
-    by_year = (days[-1] - days[0]).days > 365 * 3
+    span = (days[-1] - days[0]).days
+    by_year = span > 365 * 3
+    if span < _NAMED_BY_DAY_UP_TO:
+        _name_places(
+            drawing,
+            [(place, f"{days[place].day} {days[place]:%b}") for place in _spread(len(days))],
+            y,
+            width,
+            len(days),
+        )
+        return
     starts = [
         place
         for place, (before, day) in enumerate(pairwise(days), 1)
         if before.year != day.year or (not by_year and before.month != day.month)
     ] or [0]
     kept = starts[:: -(-len(starts) // _NAMES_OF_DAYS)]
-    named = -1.0
+    names: list[tuple[int, str]] = []
     for place in kept:
-        x = place / max(len(days) - 1, 1) * width
-        if x - named < 0.14:
+        with_year = not names or days[place].month == 1
+        names.append(
+            (place, f"{days[place]:%Y}" if by_year else f"{days[place]:%b %Y}" if with_year else f"{days[place]:%b}")
+        )
+    _name_places(drawing, names, y, width, len(days))
+
+
+def _name_places(drawing: svg.Drawing, names: Sequence[tuple[int, str]], y: float, width: float, places: int) -> None:
+    """Write names below places, leaving out those that would touch the one before."""
+    named = -1.0
+    for place, name in names:
+        x = place / max(places - 1, 1) * width
+        if x - named < _ROOM_FOR_A_NAME:
             continue
-        first, named = named < 0, x
-        new_year = days[place].month == 1 and not by_year
-        name = f"{days[place]:%Y}" if by_year else f"{days[place]:%b %Y}" if first or new_year else f"{days[place]:%b}"
+        named = x
         anchor = "start" if x < 0.08 else "end" if x > 0.92 else "middle"
         drawing.text(svg.percent(x), y, name, "tick", anchor)
         drawing.line(svg.percent(x), y - 16, svg.percent(x), y - 12, "tick-mark")
+
+
+def _spread(length: int) -> list[int]:
+    """Up to five places, equally far apart, the first and the last among them."""
+    number = min(length, _NAMES_OF_DAYS - 1)
+    return [round(step * (length - 1) / max(number - 1, 1)) for step in range(number)]
 
 
 def _side(value: float) -> str:

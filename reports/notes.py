@@ -38,12 +38,17 @@ def surprises(view: RiskView) -> list[str]:
         all_of_it, own = view.weight(scenario.correlated_pnl), view.weight(scenario.direct_pnl)
         if all_of_it is None or own is None or abs(all_of_it) < _SURPRISE or abs(own) > abs(all_of_it) * _OWN_SHARE:
             continue
+        against = (own > 0) != (all_of_it > 0) and round(own, 3) != 0
         found.append(
-            f"{scenario.name} {'costs' if all_of_it < 0 else 'earns'} {words.percent(abs(all_of_it))} of equity, and "
-            f"only {words.percent(own, '+')} of that by the shock itself: the rest is how the other factors have "
-            "moved together with the one that is shocked."
+            f"{scenario.name} {_costs(all_of_it)} of equity, {'though' if against else 'and'} the shock itself "
+            f"{'' if against else 'only '}{_costs(own)}: the other factors have moved together with the one that is "
+            "shocked, and do so in this scenario."
         )
     return found[:_SURPRISES_TOLD]
+
+
+def _costs(share: float) -> str:
+    return f"{'costs' if share < 0 else 'earns'} {words.percent(abs(share))}"
 
 
 def _of_holdings(view: RiskView) -> list[str]:

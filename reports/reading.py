@@ -106,6 +106,11 @@ _SECTORS = """
     where portfolio_id = %(portfolio_id)s and value_date = %(day)s
     order by weight desc nulls last, market_value desc, sector
 """
+# The set in force is the latest at or before the session, else the earliest.
+_WEIGHTS_OF = """
+    select coalesce(max(effective_date) filter (where effective_date <= %(day)s), min(effective_date))
+    from analytics.benchmark_sector_weights
+"""
 _CORRELATIONS = f"from analytics.correlation_calculations {_OF_PORTFOLIO}"
 _CLUSTERS = f"""
     from (select * from analytics.correlation_clusters {_OF_PORTFOLIO}) as clusters
@@ -169,6 +174,7 @@ def read_page(conn: psycopg.Connection[Any], portfolio: Portfolio, session: date
         risk_to=risk_to,
         rolled_to=portfolio.rolled_to or session,
         stale_because=read_stale_because(conn, portfolio_id, session),
+        weights_of=fetch_one(conn.execute(_WEIGHTS_OF, parameters))[0],
         demo=demo,
     )
 

@@ -210,6 +210,7 @@ class RiskView:
     risk_to: date | None
     rolled_to: date
     stale_because: str | None = None
+    weights_of: date | None = None
     demo: bool = False
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from markupsafe import Markup
@@ -34,7 +34,7 @@ def render_status(batch: Batch, shell: Shell, *, demo: bool = False) -> str:
         messages=last["messages"] if last else [],
         told=sum(last[kind] for kind in ("errors", "warnings")) if last else 0,
         runs=_runs(runs) if runs else None,
-        tables=_tables(batch),
+        tables=_tables(batch, _due(batch, demo)),
         missed=_missed(status["missed"]),
         quarantine=_quarantine(status["quarantine"]),
         decisions=_decisions(status["decisions"]),
@@ -110,16 +110,20 @@ def _phases(run: Mapping[str, Any]) -> Markup | None:
     return table(columns, run["phases"], label="Phases of the last run")
 
 
-def _tables(batch: Batch) -> Markup:
-    trade_date = batch.trade_date
+def _due(batch: Batch, demo: bool) -> date | None:
+    """The session that tables should have come to: of the demo's, which ends in the past, its last run's."""
+    runs = batch.status["runs"]
+    if demo and runs and runs[0]["trade_date"]:
+        return date.fromisoformat(runs[0]["trade_date"])
+    return batch.trade_date
 
+
+def _tables(batch: Batch, due: date | None) -> Markup:
     def state(each: Freshness) -> Markup:
         if each.good_to is None:
             return Markup('<span class="flag bad">not for every portfolio</span>') if each.portfolios else Markup()
-        if trade_date and each.good_to < trade_date:
-            return Markup('<span class="flag">{} behind</span>').format(
-                words.count((trade_date - each.good_to).days, "day")
-            )
+        if due and each.good_to < due:
+            return Markup('<span class="flag">{} behind</span>').format(words.count((due - each.good_to).days, "day"))
         return Markup('<span class="flag good">up to date</span>')
 
     columns: list[Column[Freshness]] = [
@@ -129,8 +133,7 @@ def _tables(batch: Batch) -> Markup:
         Column(
             "behind",
             "Portfolios behind the others",
-            lambda each: each.behind,
-            lambda number: str(number),
+            lambda each: "" if each.behind is None else str(each.behind),
         ),
     ]
     return table(columns, batch.tables, label="How far each table is")
