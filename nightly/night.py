@@ -77,7 +77,7 @@ class _Job:
         )
         progress.started(run)
         try:
-            _note(connection, run, context, problems)
+            _note(connection, run, context, [*problems, *context.problems])
             if request.command == "backfill":
                 progress.tell([plan.headline(connection.do(plan.outline, request, context))])
             if phases[0].asks_sources and any(phase.runs_dbt for phase in phases):
