@@ -7,11 +7,12 @@ create table ops.current_run (
     since timestamptz not null default clock_timestamp()
 );
 comment on table ops.current_run is
-'The run that may write: the last one that took the run lock. Its token changes only while nobody holds the writers'' lock';
+'The run that may write: the last one that took the run lock. Its token changes while nobody else holds the lock of'
+' writers';
 
--- Each connection that writes for a run holds the writers' lock (warehouse/locks.py), shared, for as long as it may write:
--- for its own life (lasting), or for a transaction. A new run takes over while it holds that lock alone. So all who hold
--- it at any moment belong to one run.
+-- Each connection that writes for a run holds the lock of writers (warehouse/locks.py), shared, for as long as it may
+-- write: for its own life (lasting), or for a transaction. A new run takes over while it holds that lock alone. So all
+-- who hold it at any moment belong to one run.
 create function ops.join_run(expected bigint, lasting boolean) returns void language plpgsql as $$
 declare
     taken_by text;
