@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 from warehouse.phrases import and_more as and_more
 from warehouse.phrases import count as count
 
 NOT_KNOWN = "n/a"
+_MINUS = re.compile(r"(?<![\w-])-(?=[\d.])")
 _WHOLE_DOLLARS_FROM = 100_000
 
 MODELS = {
@@ -74,8 +76,8 @@ def flag(name: str | None) -> str:
 
 
 def typographic(text: str) -> str:
-    """A number with a real minus sign, for print."""
-    return text.replace("-", "−")
+    """A text whose numbers have a real minus sign, for print; dates and ranges keep their hyphens."""
+    return _MINUS.sub("−", text) if "-" in text else text
 
 
 def _no_minus_zero(value: float, places: int) -> float:
