@@ -1,4 +1,4 @@
-"""What pages are made of, on histories and books made by hand: charts, tables, calendars, rolling figures, positions."""
+"""What pages are made of, on histories and books made by hand: charts, tables, rolling figures, positions."""
 
 import re
 from dataclasses import replace
