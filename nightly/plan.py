@@ -11,7 +11,7 @@ from nightly import prepare
 from nightly.context import Context, Request, make_context, new_york_date
 from nightly.dbt.runner import DbtError
 from nightly.phases import RISK, choose_phases
-from nightly.phases.roll_forward import window as rolling
+from nightly.phases.roll_forward import window
 from warehouse.errors import UserError
 from warehouse.locks import run_lock
 from warehouse.sessions import sessions_between
@@ -41,7 +41,7 @@ def make_plan(
             **outline(conn, request, context),
             "problems": [problem.message for problem in context.problems],
             "phases": [phase.number for phase in phases],
-            **rolling.read_window(conn, context),
+            **window.read_window(conn, context),
         }
 
 
@@ -69,7 +69,7 @@ def render(plan: dict[str, Any]) -> str:
     """A plan as text: what is asked for, and a paragraph for each phase that does something of its own."""
     paragraphs = {
         "1": [f"prices of {_sessions(plan['prices'])} are collected; what the sources restate comes on top of this:"],
-        "2": rolling.describe(plan["causes"], plan["rolled"], plan["idle"]),
+        "2": window.describe(plan["causes"], plan["rolled"], plan["idle"]),
         RISK: [f"risk of {_sessions(plan['risk'])} is computed"],
     }
     lines = [
@@ -85,7 +85,7 @@ def render(plan: dict[str, Any]) -> str:
 def _build_window(conn: psycopg.Connection, context: Context) -> None:
     current = {view.name for view in context.dbt.nodes("model", "views")}
     current.difference_update(prepare.views_to_build(conn, context.dbt))
-    select = [name for name in context.dbt.models_behind(rolling.WINDOW_MODEL) if name not in current]
+    select = [name for name in context.dbt.models_behind(window.WINDOW_MODEL) if name not in current]
     try:
         variables = context.dbt_variables | {"tables_fit": prepare.tables_fit(conn, context.dbt)}
         results = context.dbt.run(select, variables, context.progress.step).results

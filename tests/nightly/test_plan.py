@@ -11,7 +11,7 @@ from nightly.context import Request
 from nightly.night import run_night
 from nightly.output.log import open_log
 from nightly.output.progress import LogProgress, Progress
-from nightly.phases.roll_forward import window as rolling
+from nightly.phases.roll_forward import window
 from tests.nightly.small_nights import ROLLED_TO, TONIGHT
 
 CORRECTED = (
@@ -121,12 +121,12 @@ def test_a_long_list_is_cut_and_says_what_it_leaves_out():
         {"cause": f"S{n} split of 2024-01-02 added", "portfolios": 2, "portfolio": "P", "first_session": "2024-01-02"}
         for n in range(15)
     ]
-    window = {"sessions": 2, "sessions_before": 0, "sessions_after": 0, "is_withdrawn": False, "reason": ""}
+    one = {"sessions": 2, "sessions_before": 0, "sessions_after": 0, "is_withdrawn": False, "reason": ""}
     rolled = [
-        {**window, "portfolio": f"P{n}", "first_session": f"2024-01-{n // 4 + 2:02}", "last_session": "2024-01-31"}
+        {**one, "portfolio": f"P{n}", "first_session": f"2024-01-{n // 4 + 2:02}", "last_session": "2024-01-31"}
         for n in range(60)
     ]
-    lines = rolling.describe(causes, rolled, {"portfolios": 1, "rolled_to": "2024-01-31"})
+    lines = window.describe(causes, rolled, {"portfolios": 1, "rolled_to": "2024-01-31"})
     assert lines[0] == "S0 split of 2024-01-02 added: 2 portfolios from 2024-01-02"
     assert lines[12:14] == [
         "and 3 more causes, the earliest from 2024-01-02",
