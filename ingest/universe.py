@@ -35,12 +35,16 @@ _STRENGTH = {role: place for place, role in enumerate(Role)}
 
 @dataclass(frozen=True, slots=True)
 class ActiveSymbol:
-    """A symbol and the sessions, first and last included, whose prices a run needs."""
+    """A symbol and the sessions, first and last included, whose prices a run needs.
+
+    `expires` is the session that settles an option: a price of it is welcome, and none is no miss.
+    """
 
     symbol: str
     role: Role
     first: date
     last: date
+    expires: date | None = None
 
 
 # A lot needs prices from the close before it (a carried-in one joins at the close before inception) to its exit, its
@@ -60,13 +64,18 @@ with lots as (
         case
             when lot.entry_date < portfolio.inception_date then portfolio.inception_date - 1 else lot.entry_date
         end as first_date,
+        expiry.session_date as expires,
         least(
             (select min(session_date) from raw.trading_sessions where session_date >= lot.exit_date),
-            (select max(session_date) from raw.trading_sessions where session_date <= lot.expiration_date),
+            expiry.session_date,
             %(end)s
         ) as last_date
     from raw.positions as lot
     inner join raw.portfolios as portfolio using (portfolio_id)
+    left join lateral (
+        select max(session_date) as session_date from raw.trading_sessions
+        where session_date <= lot.expiration_date
+    ) as expiry on true
     where
         lot.deleted_at is null
         and portfolio.deleted_at is null
@@ -106,6 +115,7 @@ lives as (
         lots.symbol,
         lots.underlying_symbol,
         lots.is_option,
+        lots.expires,
         lots.first_date,
         least(
             lots.last_date,
@@ -137,17 +147,22 @@ lots_that_matter as (
         )
 )
 
-select symbol, case when is_option then 'option' else 'holding' end as role, min(first_date), max(last_date)
+select
+    symbol,
+    case when is_option then 'option' else 'holding' end as role,
+    min(first_date),
+    max(last_date),
+    max(expires) filter (where is_option)
 from lots_that_matter
 group by 1, 2
 union all
-select underlying_symbol, 'underlying', min(first_date), max(last_date)
+select underlying_symbol, 'underlying', min(first_date), max(last_date), null
 from lots_that_matter
 where is_option
 group by 1, 2
 union all
 -- from the close before inception, like a lot carried in
-select benchmark, 'benchmark', min(inception_date) - 1, %(end)s
+select benchmark, 'benchmark', min(inception_date) - 1, %(end)s, null
 from raw.portfolios
 where
     deleted_at is null
@@ -155,7 +170,7 @@ where
     and (%(portfolio_ids)s::uuid[] is null or portfolio_id = any(%(portfolio_ids)s))
 group by 1
 union all
-select distinct symbol, 'factor ETF', %(start)s, %(end)s
+select distinct symbol, 'factor ETF', %(start)s, %(end)s, null::date
 from analytics.factor_definitions
 cross join string_to_table(symbols, ' ') as symbol
 where symbol <> ''
@@ -188,17 +203,19 @@ def active_symbols(
         raise UserError(
             "analytics.factor_definitions is not there: load the seeds with `python run_nightly.py dbt -- seed`"
         ) from error
-    rows.append((BENCHMARK, Role.BENCHMARK, start, end))
+    rows.append((BENCHMARK, Role.BENCHMARK, start, end, None))
     history_start = calendar[max(0, bisect_left(calendar, start) - history_sessions)]
     active = []
     for symbol, reasons in groupby(sorted(rows, key=itemgetter(0)), key=itemgetter(0)):
         lives = []
-        for _, role, first_date, last_date in reasons:
+        expires: date | None = None
+        for _, role, first_date, last_date, settled in reasons:
+            expires = expires or settled
             # Back to the session at or before the date, and some more.
             first = calendar[max(0, bisect_right(calendar, first_date) - 1 - _SESSIONS_BEFORE_A_LOT)]
             if role != Role.OPTION and last_date >= start:
                 first = min(first, history_start)
             lives.append((last_date, -_STRENGTH[Role(role)], Role(role), first))
         last, _, role, _ = max(lives)
-        active.append(ActiveSymbol(symbol, role, min(first for *_, first in lives), last))
+        active.append(ActiveSymbol(symbol, role, min(first for *_, first in lives), last, expires))
     return active

@@ -93,7 +93,9 @@ _HOLDINGS = """
 _SCENARIOS = f"""
     from (select * from analytics.stress_test_results {_OF_PORTFOLIO}) as results
     inner join (
-        select scenario_id, min(name) as name, min(category) as category, min(description) as description
+        select
+            scenario_id, min(name) as name, min(category) as category,
+            (array_agg(description order by factor <> 'Market', factor))[1] as description
         from analytics.stress_test_scenarios
         group by scenario_id
     ) as scenarios using (scenario_id)
