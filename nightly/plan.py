@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,16 @@ from nightly.dbt.runner import DbtError
 from nightly.phases import RISK, choose_phases
 from nightly.phases.roll_forward import window
 from warehouse.errors import UserError
-from warehouse.locks import run_lock
+from warehouse.locks import let_writers_in, run_lock
 from warehouse.phrases import and_more, count
 from warehouse.sessions import sessions_between
-
-_CAUSES = 3
 
 if TYPE_CHECKING:
     from nightly.output.progress import Progress
     from warehouse.database import Database
     from warehouse.settings import Settings
+
+_CAUSES = 3
 
 
 def make_plan(
@@ -36,6 +37,7 @@ def make_plan(
     phases = choose_phases(request.phases, request.from_phase)
     with database.connect("afterclose plan") as conn, run_lock(conn, f"{request.title} --dry-run"):
         prepare.prepare_database(conn, new_york_date(now))
+        database = replace(database, run_token=let_writers_in(conn, request.title))
         context = make_context(conn, database, settings, request, now, progress)
         prepare.prepare_seeds(conn, context.dbt, progress)
         progress.say("finding out what is due")

@@ -12,6 +12,7 @@ from warehouse.errors import UserError
 from warehouse.locks import LOCK_SPACE, MIGRATION_LOCK
 from warehouse.public_rights import confine_public
 from warehouse.queries import fetch_one
+from warehouse.session_settings import refuse_unfit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 READER = "afterclose_reader"
@@ -30,8 +31,10 @@ def migrate(conn: psycopg.Connection[Any], folder: Path = MIGRATIONS) -> list[st
     """Apply the migrations of `folder` that this database does not have yet; returns their names.
 
     Raises:
-        UserError: a file was edited after it landed, the database is ahead of the code, or we may not change it.
+        UserError: a file was edited after it landed, the database is ahead of the code or unfit, or we may not change
+            it.
     """
+    refuse_unfit(conn)
     files = {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("[0-9]*.sql"))}
     if not _missing(conn, files):
         return []
