@@ -198,7 +198,7 @@ class EmbeddedServer:
             self._stop()
             if transient:
                 self._transient.touch()
-            self._start(socket_folder and Path(socket_folder))
+            self._start(Path(socket_folder) if socket_folder else None)
         if not transient:
             self._transient.unlink(missing_ok=True)
 
