@@ -16,6 +16,8 @@ from ingest.books.corporate_actions import read_actions
 from ingest.books.csv_files import CsvFile, Problem, Row
 from ingest.books.files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_folder
 from ingest.books.lots import read_positions_of
+from ingest.books.smells import smells_of_lots, smells_of_transactions
+from ingest.books.transaction_store import merge_transactions, misplaced, set_lot_matching
 from ingest.market.decisions import NOT_ROLLED, Saying, replace_file_actions, user_name
 from ingest.sources.chain import source_order
 from ingest.sources.fetch_state import forget_failures_of_new_lots
@@ -64,6 +66,7 @@ _TABLES = {
             "investment_class",
             "investment_subtype",
             "deleted_at",
+            "joins_on",
         ),
         _OF_PORTFOLIOS,
     ),
@@ -88,6 +91,7 @@ _TABLES = {
     "marks": _Table("raw.manual_prices", ("position_id", "price_date"), ("price",), _OF_THEIR_POSITIONS),
     "tags": _Table("raw.manual_sector_tags", ("position_id",), ("sector",), _OF_THEIR_POSITIONS),
 }
+_NO_ENTRY_DATE = ("Entry Date", "the column is missing")
 _HANGING_ON_POSITIONS = ("closes", "marks", "tags")
 
 
@@ -127,7 +131,7 @@ class LoadReport:
         return lines + [f"  {note}" for note in self.notes]
 
 
-def load_folder(conn: psycopg.Connection[Any], folder: Path) -> LoadReport:
+def load_folder(conn: psycopg.Connection[Any], folder: Path, *, strict: bool = False) -> LoadReport:
     """Load a folder of portfolio files, in one transaction.
 
     Each file replaces its kind of row for the portfolios that it names; other portfolios, and the kinds whose file is
@@ -140,7 +144,7 @@ def load_folder(conn: psycopg.Connection[Any], folder: Path) -> LoadReport:
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}: give the one that holds {FILES[0]} and {FILES[1]}")
     files = read_folder(folder)
-    report = _load(conn, files, LoadReport(str(folder)))
+    report = load_files(conn, files, LoadReport(str(folder)), strict=strict)
     others = sorted(path.name for path in folder.glob("*.csv") if path.name not in FILES)
     if others:
         report.notes.append(f"not read: {', '.join(others)} (the files of a portfolio folder are {', '.join(FILES)})")
@@ -148,7 +152,13 @@ def load_folder(conn: psycopg.Connection[Any], folder: Path) -> LoadReport:
 
 
 def load_positions_file(
-    conn: psycopg.Connection[Any], file: Path, portfolio: str, equity: Decimal, inception: date | None = None
+    conn: psycopg.Connection[Any],
+    file: Path,
+    portfolio: str,
+    equity: Decimal,
+    inception: date | None = None,
+    *,
+    strict: bool = False,
 ) -> LoadReport:
     """Load one brokerage-style position file as the positions of `portfolio`, in one transaction.
 
@@ -158,6 +168,7 @@ def load_positions_file(
         portfolio: its name; it is made, or its equity and inception are set, and its positions are replaced.
         equity: its starting equity in USD, as measured at the close of the session before inception.
         inception: its first day; the earliest entry date in the file unless given.
+        strict: refuse what is odd, and otherwise only warned of.
 
     Raises:
         BadInput: with every problem of the file; nothing was loaded.
@@ -180,22 +191,39 @@ def load_positions_file(
         "currency": "USD",
     }
     portfolios = CsvFile(file.name, [Row(1, row, set())], complete_header=True)
-    return _load(conn, PortfolioFiles(portfolios, positions), LoadReport(str(file)))
+    _say_where_dates_are_missing(positions.csv)
+    return load_files(conn, PortfolioFiles(portfolios, positions), LoadReport(str(file)), strict=strict)
 
 
-def _load(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadReport) -> LoadReport:
+def _say_where_dates_are_missing(csv: CsvFile) -> None:
+    """A list without entry dates is a statement: say how it is loaded, in place of asking for the column."""
+    lacking = [problem for problem in csv.problems if (problem.column, problem.what) == _NO_ENTRY_DATE]
+    for problem in lacking:
+        what = "no column says when the positions were entered: load the list as a statement of its day"
+        csv.problems[csv.problems.index(problem)] = Problem(
+            csv.name, problem.line, "Entry Date", f"{what} (load broker {csv.name} --as-of DATE)"
+        )
+
+
+def load_files(
+    conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadReport, *, strict: bool = False
+) -> LoadReport:
+    """Load files that were read, in one transaction or inside the one that is open.
+
+    Raises BadInput with every problem, where `strict` also with what is odd and otherwise only warned of.
+    """
     with conn.transaction():
         book = assemble(files, _read_known(conn, files))
         actions = read_actions(files.actions) if files.actions else []
         if files.problems:
-            raise BadInput(_summarised(files.problems))
+            raise BadInput(summarised(files.problems))
         for kind, table in _TABLES.items():
             replacement: Replacement | None = getattr(book, kind)
             if kind == "positions":
                 _merge_positions(conn, table, book, report)
-                forget_failures_of_new_lots(conn)
             elif replacement:
                 report.counts[kind] = _merge(conn, table, replacement)
+        _load_transactions(conn, files, book, report)
         if actions:
             saying = Saying(user_name(), datetime.now(UTC), None, source_order(load_settings()))
             report.counts["actions"] = replace_file_actions(conn, actions, saying).counts
@@ -205,7 +233,31 @@ def _load(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadRepo
                 if action.action_type in NOT_ROLLED
             ]
         report.notes += _ignored_amounts(conn, book) + _costs_that_add(files)
+        report.notes += [note for file in (files.portfolios, files.positions.csv, *files.others) for note in file.notes]
+        warnings = smells_of_lots(conn, files, book.portfolio_ids)
+        if files.transactions:
+            warnings += smells_of_transactions(conn, [files.transactions], book.portfolio_ids)
+        forget_failures_of_new_lots(conn)
+        if warnings and strict:
+            raise BadInput(summarised(warnings))
+        report.notes += [f"warning: {warning}" for warning in warnings]
     return report
+
+
+def _load_transactions(conn: psycopg.Connection[Any], files: PortfolioFiles, book: Book, report: LoadReport) -> None:
+    """Load the folder's transactions, and refuse a portfolio that is kept by them and by lots."""
+    rules = {
+        row.cells["name"]: row.cells["lot_matching"].lower()
+        for row in files.portfolios.rows
+        if row.cells.get("lot_matching")
+    }
+    set_lot_matching(conn, {book.portfolio_ids[name]: rule for name, rule in rules.items()})
+    told = [files.transactions] if files.transactions else []
+    if told:
+        report.counts["transactions"] = merge_transactions(conn, told, book.portfolio_ids, keep=False)
+    problems = misplaced(conn, book.portfolio_ids.values(), told)
+    if problems:
+        raise BadInput(summarised(problems))
 
 
 def _merge_positions(conn: psycopg.Connection[Any], table: _Table, book: Book, report: LoadReport) -> None:
@@ -239,7 +291,8 @@ def _merge(conn: psycopg.Connection[Any], table: _Table, replacement: Replacemen
     )
 
 
-def _summarised(problems: Sequence[Problem]) -> list[str]:
+def summarised(problems: Sequence[Problem]) -> list[str]:
+    """Return the problems for a person, and that nothing was loaded."""
     files = {problem.file for problem in problems}
     counted = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {', '.join(sorted(files))}"
     return [*map(str, problems), f"nothing was loaded: {counted}"]
