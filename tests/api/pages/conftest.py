@@ -4,7 +4,7 @@ import csv
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.request import urlopen
@@ -62,6 +62,14 @@ def books(server: dict[str, str], sample: Database, sample_settings: Settings, s
     run = demo.run_sample(database, sample_settings, datetime.now(UTC), Progress())
     assert not run.errors, run.problems
     return database
+
+
+@pytest.fixture(scope="session")
+def path_of(books: Database) -> Callable[..., str]:
+    """The address of a portfolio's page, by its name."""
+    with books.connect() as conn:
+        ids = dict(conn.execute("select name, portfolio_id from raw.portfolios").fetchall())
+    return lambda name, section="": f"/portfolios/{ids[name]}" + (f"/{section}" if section else "")
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,8 @@ It is Debian's or your own Chromium: AFTERCLOSE_CHROMIUM names it, or it is on t
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -62,18 +61,16 @@ class Visitor:
         return self.page
 
 
-def address(name: str, section: str = "") -> str:
-    return f"/portfolios/{quote(name, safe='')}" + (f"/{section}" if section else "")
+PathOf = Callable[..., str]
 
 
-ORDINARY = ["/", "/status", "/login", *(address(CORE, section) for section in SECTIONS)]
-UNUSUAL = [
-    address(HOSTILE),
-    address(RIGHT_TO_LEFT),
-    address(LARGE, "positions") + "?by=lot",
-    *(address(name) for name in (CASH, PRIVATE, OWING, NEW)),
-]
-EVERYTHING = [address(name, section) for name in BOOKS for section in SECTIONS]
+def ordinary(path_of: PathOf) -> list[str]:
+    return ["/", "/status", "/login", *(path_of(CORE, section) for section in SECTIONS)]
+
+
+def unusual(path_of: PathOf) -> list[str]:
+    overviews = [path_of(name) for name in (HOSTILE, RIGHT_TO_LEFT, CASH, PRIVATE, OWING, NEW)]
+    return [*overviews, path_of(LARGE, "positions") + "?by=lot"]
 
 
 def look_at(browser: Browser, site: str, paths: list[str], folder: Path) -> None:
@@ -109,21 +106,22 @@ def faults(browser: Browser, site: str, paths: list[str]) -> list[str]:
     return found
 
 
-def test_nothing_sticks_out_and_the_console_is_silent(browser: Browser, site: str, tmp_path: Path):
-    look_at(browser, site, ORDINARY + UNUSUAL, tmp_path)
+def test_nothing_sticks_out_and_the_console_is_silent(browser: Browser, site: str, path_of: PathOf, tmp_path: Path):
+    look_at(browser, site, ordinary(path_of) + unusual(path_of), tmp_path)
 
 
-def test_no_accessibility_fault_in_light_or_dark(browser: Browser, site: str):
-    assert faults(browser, site, [*ORDINARY, address(HOSTILE), address(OWING)]) == []
+def test_no_accessibility_fault_in_light_or_dark(browser: Browser, site: str, path_of: PathOf):
+    assert faults(browser, site, [*ordinary(path_of), path_of(HOSTILE), path_of(OWING)]) == []
 
 
 @pytest.mark.slow
-def test_the_same_of_every_page_of_every_book(browser: Browser, site: str, tmp_path: Path):
-    look_at(browser, site, EVERYTHING, tmp_path)
-    assert faults(browser, site, EVERYTHING) == []
+def test_the_same_of_every_page_of_every_book(browser: Browser, site: str, path_of: PathOf, tmp_path: Path):
+    everything = [path_of(name, section) for name in BOOKS for section in SECTIONS]
+    look_at(browser, site, everything, tmp_path)
+    assert faults(browser, site, everything) == []
 
 
-def test_hostile_and_right_to_left_names_are_only_names(browser: Browser, site: str):
+def test_hostile_and_right_to_left_names_are_only_names(browser: Browser, site: str, path_of: PathOf):
     context = browser.new_context()
     visitor = Visitor(context, site)
     page = visitor.open("/")
@@ -139,7 +137,7 @@ def test_hostile_and_right_to_left_names_are_only_names(browser: Browser, site: 
     context.close()
 
 
-def test_by_keyboard_alone(browser: Browser, site: str):
+def test_by_keyboard_alone(browser: Browser, site: str, path_of: PathOf):
     """From the first page to the positions, sorted, and along a chart."""
     context = browser.new_context()
     visitor = Visitor(context, site)
@@ -171,7 +169,7 @@ def test_by_keyboard_alone(browser: Browser, site: str):
     assert page.locator("#tip").inner_text().startswith("2016-06-30")
     page.keyboard.press("Escape")
     assert page.locator("#tip").is_hidden()
-    visitor.open(address(CORE, "positions"))
+    visitor.open(path_of(CORE, "positions"))
     tab_to("Symbol")
     page.keyboard.press("Enter")
     page.wait_for_url("**sort=symbol*")
@@ -181,10 +179,10 @@ def test_by_keyboard_alone(browser: Browser, site: str):
     context.close()
 
 
-def test_values_at_the_pointer_and_filters_without_a_reload(browser: Browser, site: str):
+def test_values_at_the_pointer_and_filters_without_a_reload(browser: Browser, site: str, path_of: PathOf):
     context = browser.new_context(viewport={"width": 1440, "height": 1200})
     visitor = Visitor(context, site)
-    page = visitor.open(address(CORE))
+    page = visitor.open(path_of(CORE))
     page.locator("svg.bars").first.hover(position={"x": 5, "y": 5})
     assert page.locator("#tip").inner_text().startswith("Market: beta")
     heat = page.locator("svg.heat")
@@ -194,7 +192,7 @@ def test_values_at_the_pointer_and_filters_without_a_reload(browser: Browser, si
     unit = box["width"] / 520
     page.mouse.move(box["x"] + (84 + 60) * unit, box["y"] + (84 + 20) * unit)
     assert page.locator("#tip").inner_text() == "AAPL and UNH: 0.48"
-    page = visitor.open(address(CORE, "positions"))
+    page = visitor.open(path_of(CORE, "positions"))
     page.evaluate("window.untouched = true")
     page.get_by_label("Symbol, company or industry").fill("apple")
     page.keyboard.press("Enter")
@@ -205,27 +203,27 @@ def test_values_at_the_pointer_and_filters_without_a_reload(browser: Browser, si
     context.close()
 
 
-def test_without_javascript(browser: Browser, site: str):
+def test_without_javascript(browser: Browser, site: str, path_of: PathOf):
     context = browser.new_context(java_script_enabled=False)
     visitor = Visitor(context, site)
-    page = visitor.open(address(CORE, "positions"))
+    page = visitor.open(path_of(CORE, "positions"))
     page.get_by_label("Symbol, company or industry").fill("apple")
     page.get_by_role("button", name="Show").click()
     assert page.locator("tbody tr").count() == 1
     page.get_by_role("link", name="Day, USD").click()
     assert page.locator("th[aria-sort=descending]").inner_text().startswith("Day")
-    page = visitor.open(address(CORE))
-    page.get_by_label("Session").fill("2016-06-24")
+    page = visitor.open(path_of(CORE))
+    page.get_by_label("Session", exact=True).fill("2016-06-24")
     page.get_by_role("button", name="Go").click()
     assert page.get_by_text("Friday 24 June 2016").is_visible()
     assert page.locator("svg .hit title").count() > 100, "values are there for whoever points at a mark"
     context.close()
 
 
-def test_on_paper(browser: Browser, site: str):
+def test_on_paper(browser: Browser, site: str, path_of: PathOf):
     context = browser.new_context()
-    page = Visitor(context, site).open(address(CORE))
-    for path, most in ((address(CORE), 6), (address(CORE, "performance"), 5), (address(LARGE, "positions"), 4)):
+    page = Visitor(context, site).open(path_of(CORE))
+    for path, most in ((path_of(CORE), 6), (path_of(CORE, "performance"), 5), (path_of(LARGE, "positions"), 4)):
         page.goto(site + path)
         paper = page.pdf(format="A4", print_background=True)
         assert paper.startswith(b"%PDF")

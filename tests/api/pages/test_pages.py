@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from html import unescape
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -73,9 +74,9 @@ def test_a_page_says_the_numbers_of_show(pages: TestClient, books: Database):
 
 
 @pytest.mark.parametrize("name", BOOKS)
-def test_every_page_of_every_book_is_whole(pages: TestClient, name: str):
+def test_every_page_of_every_book_is_whole(pages: TestClient, path_of: Callable[..., str], name: str):
     for section in SECTIONS:
-        answer = pages.get(address(name, section))
+        answer = pages.get(path_of(name, section))
         assert answer.status_code == 200, (section, answer.text[:500])
         assert answer.text.rstrip().endswith("</html>")
         assert "<script>alert" not in answer.text and "nan" not in answer.text.lower().split()
@@ -125,9 +126,9 @@ def test_signing_in_and_out_and_whose_portfolios_are_seen(own_sample: Database, 
         all_of_them = add_token(conn, "operator", None, None)
         one = add_token(conn, "owner", [portfolios["Core Growth"]], None)
     client = serve(own_sample)
-    client.headers |= HTML
+    client.headers.update(HTML)
     asked = client.get(address("Core Growth"), follow_redirects=False)
-    assert asked.status_code == 303 and asked.headers["location"].startswith("/login?next=%2Fportfolios")
+    assert asked.status_code == 303 and asked.headers["location"].startswith("/login?next=/portfolios/")
     assert 'type="password"' in client.get("/login").text
     assert client.post("/login", data={"token": "ac_wrong"}).status_code == 403
     assert client.post("/login", data={"token": one}, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
@@ -182,7 +183,7 @@ def test_the_state_of_the_batch(own_sample: Database, serve: Serve):
 
 def test_before_any_night_the_pages_say_what_to_do(unrolled, serve: Serve):
     client = serve(unrolled.database)
-    client.headers |= HTML
+    client.headers.update(HTML)
     for path in ("/", "/portfolios/x", "/status"):
         answer = client.get(path)
         assert answer.headers["content-type"].startswith("text/html"), path
