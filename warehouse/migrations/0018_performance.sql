@@ -1,4 +1,4 @@
--- Performance and attribution of portfolios, as of each session with risk results: python_models writes them after these.
+-- Performance and attribution of portfolios as of each session with risk results, written after these by python_models.
 create table analytics.portfolio_performance (
     calculation_date date not null,
     portfolio_id uuid not null,
