@@ -45,7 +45,9 @@ def make_book(database: Database, positions: int, folder: Path) -> None:
     rows: list[tuple[Any, ...]] = []
     for place in range(positions):
         symbol = SYMBOLS[place] if place < len(SYMBOLS) else f"Holding {place} LP"
-        rows.append((NAME, symbol, 10 + place, 50, date(2016, 6, 6), "PUBLIC" if place < len(SYMBOLS) else "PRIVATE"))
+        # the public ones are the largest: the matrix of correlations is of these
+        kind, quantity = ("PUBLIC", 1_000 - place) if place < len(SYMBOLS) else ("PRIVATE", 1)
+        rows.append((NAME, symbol, quantity, 50, date(2016, 6, 6), kind))
     tables = {
         "portfolios": [("name", "starting_equity", "inception_date"), (NAME, 2_000_000, "2015-01-02")],
         "positions": [

@@ -22,7 +22,8 @@ _POINTS = 600
 _TIPS = 260
 _NAMES_OF_DAYS = 6
 _NAMED_BY_DAY_UP_TO = 70
-_ROOM_FOR_A_NAME = 0.14
+# of a plot on a phone
+_ROOM_FOR_A_LETTER = 0.022
 _NUMBERS_UP_TO = 14
 _COLOUR_STEPS = 10
 
@@ -99,9 +100,10 @@ def time_chart(
             edge = [*solid, (solid[-1][0], base), (solid[0][0], base)]
             paths.append((f"area {line.style}", svg.polyline(edge) + "Z"))
         paths.append((f"stroke {line.style}", svg.polyline(points)))
-    drawing.stretch(top, bottom - top, _UNITS, paths)
+    # behind the lines: a label never hides a value
     for rung in rungs:
-        drawing.text(0, up(rung) - 3, words.typographic((tick or show)(rung)), "tick halo")
+        drawing.text(0, up(rung) - 3, words.typographic((tick or show)(rung)), "tick")
+    drawing.stretch(top, bottom - top, _UNITS, paths)
     _name_days(drawing, days, bottom + 16)
     _tips(drawing, days, lines, show, top, bottom)
     return drawing.markup()
@@ -125,14 +127,13 @@ def columns_chart(
     drawing.text(0, 11, unit, "axis")
     for rung in rungs:
         drawing.line(0, up(rung), "100%", up(rung), "zero" if rung == 0 else "grid")
+        drawing.text(0, up(rung) - 3, words.typographic(words.short_money(rung)), "tick")
     step = 1 / max(len(values), 20)
     for place, value in enumerate(values):
         high, low = sorted((up(value), up(0)))
         drawing.rect(
             svg.percent((place + 0.12) * step), high, svg.percent(step * 0.76), max(low - high, 0.6), _side(value)
         )
-    for rung in rungs:
-        drawing.text(0, up(rung) - 3, words.typographic(words.short_money(rung)), "tick halo")
     for place, (day, value) in enumerate(zip(days, values, strict=True)):
         tip = words.typographic(f"{day}: {show(value)}")
         drawing.rect(svg.percent(place * step), top, svg.percent(step), bottom - top, "hit", tip=tip)
@@ -346,12 +347,12 @@ def _name_days(drawing: svg.Drawing, days: Sequence[date], y: float, width: floa
 
 def _name_places(drawing: svg.Drawing, names: Sequence[tuple[int, str]], y: float, width: float, places: int) -> None:
     """Write names below places, leaving out those that would touch the one before."""
-    named = -1.0
+    free = 0.0
     for place, name in names:
         x = place / max(places - 1, 1) * width
-        if x - named < _ROOM_FOR_A_NAME:
+        if x < free:
             continue
-        named = x
+        free = x + _ROOM_FOR_A_LETTER * (len(name) + 1)
         anchor = "start" if x < 0.08 else "end" if x > 0.92 else "middle"
         drawing.text(svg.percent(x), y, name, "tick", anchor)
         drawing.line(svg.percent(x), y - 16, svg.percent(x), y - 12, "tick-mark")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reports import charts, words
 from reports.charts import Bar, Line
@@ -278,18 +278,29 @@ def correlations(view: RiskView) -> Figure | None:
         return None
     symbols = charts.in_cluster_order(view)
     drawing = charts.heatmap(symbols, view.pairs, view.clusters, view.correlations.window_days)
-    known = charts.correlations_of(view.pairs)
-    columns: list[Column[str]] = [Column("symbol", "", lambda symbol: symbol, left=True)]
-    for other in symbols:
-        columns.append(
-            Column(
-                other,
-                other,
-                lambda symbol, other=other: 1.0 if symbol == other else known.get((symbol, other)),
-                lambda value: f"{value:.2f}",
-            )
+    return Figure(drawing, _matrix(symbols, charts.correlations_of(view.pairs)))
+
+
+def _matrix(symbols: Sequence[str], known: Mapping[tuple[str, str], float]) -> Markup:
+    """The table of a matrix: as many cells as all else on the page together, so each costs as little as it can."""
+    names = [str(escape(symbol)) for symbol in symbols]
+    heads = "".join(f'<th scope="col">{name}</th>' for name in names)
+    rows = [
+        f'<tr><th scope="row" class="left">{name}</th>'
+        + "".join(
+            "<td>1.00</td>"
+            if symbol == other
+            else f"<td>{words.NOT_KNOWN if (value := known.get((symbol, other))) is None else f'{value:.2f}'}</td>"
+            for other in symbols
         )
-    return Figure(drawing, table(columns, symbols, label="Correlation of every two symbols", style="matrix"))
+        + "</tr>"
+        for symbol, name in zip(symbols, names, strict=True)
+    ]
+    body = "".join(rows).replace("<td>-", "<td>−")
+    table_of = f"<thead><tr><td></td>{heads}</tr></thead><tbody>{body}</tbody>"
+    return Markup(  # noqa: S704  the names have been escaped
+        f'<table class="matrix" aria-label="Correlation of every two symbols">{table_of}</table>'
+    )
 
 
 def holdings(view: RiskView, shown: Sequence[Holding], dollars: Dollars) -> Markup:

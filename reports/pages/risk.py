@@ -102,10 +102,15 @@ def _exposures(history: RiskHistory) -> list[Figure]:
             Line(factor, history.exposures[factor], style) for factor, style in zip(together, _STYLES, strict=False)
         ]
         title = "Exposure to " + ", ".join(together)
-        figure = _over_time(title, "Beta", history, lines, figures.signed_number, 200, (0.0,))
+        figure = _over_time(title, "Beta", history, lines, _beta, 200, (0.0,))
         if figure:
             made.append(figure)
     return made
+
+
+def _beta(value: float) -> str:
+    """A beta with three figures, however small: those of some factors are hundredths."""
+    return f"{value:+.3g}" if value else "0"
 
 
 def _over_time(
