@@ -156,10 +156,11 @@ def confirm(conn: psycopg.Connection[Any], scopes: Sequence[Scope]) -> None:
 
 
 def withdraw(conn: psycopg.Connection[Any], scopes: Sequence[Scope]) -> None:
-    """Remove all results of these scopes."""
+    """Remove all results of these scopes, and how their forecasts came out."""
     if scopes:
         with conn.transaction():
             _delete(conn, scopes)
+            _delete_of_portfolios(conn, "analytics", "risk_backtest", scopes)
 
 
 def prune_pairs(conn: psycopg.Connection[Any], before: date) -> int:
@@ -176,13 +177,17 @@ def _delete(conn: psycopg.Connection[Any], scopes: Iterable[Scope]) -> None:
                 [days],
             )
         conn.execute("delete from ops.risk_state where portfolio_id is null and calculation_date = any(%s)", [days])
+    for schema, table in (*(("analytics", table) for table in PORTFOLIO_TABLES), ("ops", "risk_state")):
+        _delete_of_portfolios(conn, schema, table, scopes)
+
+
+def _delete_of_portfolios(conn: psycopg.Connection[Any], schema: str, table: str, scopes: Iterable[Scope]) -> None:
     of_portfolios = [scope for scope in scopes if scope[1] is not None]
     if of_portfolios:
-        for schema, table in (*(("analytics", table) for table in PORTFOLIO_TABLES), ("ops", "risk_state")):
-            conn.execute(
-                sql.SQL(
-                    "delete from {} as target using unnest(%s::date[], %s::uuid[]) as scope (day, portfolio_id)"
-                    " where target.calculation_date = scope.day and target.portfolio_id = scope.portfolio_id"
-                ).format(sql.Identifier(schema, table)),
-                [list(column) for column in zip(*of_portfolios, strict=True)],
-            )
+        conn.execute(
+            sql.SQL(
+                "delete from {} as target using unnest(%s::date[], %s::uuid[]) as scope (day, portfolio_id)"
+                " where target.calculation_date = scope.day and target.portfolio_id = scope.portfolio_id"
+            ).format(sql.Identifier(schema, table)),
+            [list(column) for column in zip(*of_portfolios, strict=True)],
+        )

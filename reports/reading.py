@@ -49,6 +49,7 @@ _SESSIONS = """
     limit %(limit)s
 """
 _EXPOSURES = f"from analytics.portfolio_factor_exposures {_OF_PORTFOLIO}"
+_BACKTEST = f"from analytics.risk_backtest {_OF_PORTFOLIO}"
 _RISK = f"from analytics.portfolio_risk_metrics {_OF_PORTFOLIO}"
 _RISK_SPAN = """
     select min(calculation_date), max(calculation_date)
@@ -155,6 +156,7 @@ def read_view(conn: psycopg.Connection[Any], handle: str, day: date | None = Non
             sessions=rows(view.Session, _SESSIONS, limit=SESSIONS_READ)[::-1],
             exposures=sorted(exposures, key=lambda exposure: (exposure.model, _place(exposure.factor))),
             risk=next(iter(rows(view.Risk, _RISK)), None),
+            backtest=next(iter(rows(view.Backtest, _BACKTEST)), None),
             holdings=holdings,
             scenarios=rows(view.Scenario, _SCENARIOS),
             sectors=rows(view.Sector, _SECTORS),
