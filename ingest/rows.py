@@ -127,7 +127,7 @@ def as_price(value: Decimal) -> Decimal:
 def combine_actions(actions: Iterable[CorporateAction]) -> list[CorporateAction]:
     """Make one action of those of one symbol, ex-date and type: dividends are summed, splits multiplied."""
     combined: dict[tuple[str, date, str], Decimal] = {}
-    for symbol, ex_date, action_type, value in actions:
+    for symbol, ex_date, action_type, value, *_ in actions:
         key = (symbol, ex_date, action_type)
         if key not in combined:
             combined[key] = value

@@ -108,6 +108,36 @@ closed_lots as (
         )
 ),
 
+-- what a broker's lines trade, from the first of them to the one that leaves nothing
+traded as (
+    select
+        line.portfolio_id,
+        line.symbol,
+        line.underlying_symbol,
+        line.investment_class = 'OPTIONS' as is_option,
+        min(line.trade_date) as first_date,
+        max(line.trade_date) as last_date,
+        max(line.expiration_date) filter (where line.option_type is not null) as expiration_date,
+        sum(line.side * line.quantity / until_then.growth) as left_over
+    from raw.transactions as line
+    inner join raw.portfolios as portfolio using (portfolio_id)
+    cross join lateral (
+        select intermediate.product_of_ratios(split.value) as growth
+        from raw.corporate_actions as split
+        where
+            line.investment_class <> 'OPTIONS'
+            and split.symbol = line.symbol
+            and split.action_type = 'SPLIT'
+            and split.ex_date <= line.trade_date
+    ) as until_then
+    where
+        line.effect not in ('cash', 'none')
+        and portfolio.deleted_at is null
+        and (%(portfolio_ids)s::uuid[] is null or line.portfolio_id = any(%(portfolio_ids)s))
+        and line.trade_date <= %(end)s
+    group by line.portfolio_id, line.symbol, line.underlying_symbol, is_option
+),
+
 lives as (
     select
         lots.position_id,
@@ -123,6 +153,33 @@ lives as (
         ) as last_date
     from lots
     left join closed_lots using (position_id)
+    union all
+    select
+        null,
+        traded.portfolio_id,
+        traded.symbol,
+        traded.underlying_symbol,
+        traded.is_option,
+        expiry.session_date,
+        traded.first_date,
+        least(
+            case
+                when
+                    abs(traded.left_over) < 0.000001
+                    and exists (
+                        select from raw.market_data_cache as bar
+                        where bar.symbol = traded.symbol and bar.price_date >= traded.last_date
+                    )
+                    then (select min(session_date) from raw.trading_sessions where session_date >= traded.last_date)
+            end,
+            expiry.session_date,
+            %(end)s
+        )
+    from traded
+    left join lateral (
+        select max(session_date) as session_date from raw.trading_sessions
+        where session_date <= traded.expiration_date
+    ) as expiry on true
 ),
 
 lots_that_matter as (
@@ -141,7 +198,7 @@ lots_that_matter as (
                     change.rolled_at is null
                     and (
                         change.position_id = lives.position_id
-                        or (change.input = 'portfolio' and change.portfolio_id = lives.portfolio_id)
+                        or (change.input in ('portfolio', 'transaction') and change.portfolio_id = lives.portfolio_id)
                     )
             )
         )

@@ -188,7 +188,8 @@ def read_sector_seeds(conn: psycopg.Connection[Any]) -> list[str]:
 def read_symbols(conn: psycopg.Connection[Any]) -> list[str]:
     """Everything that portfolios hold or ever held and that has a market price: options' underlyings included."""
     rows = conn.execute(
-        "select distinct coalesce(underlying_symbol, symbol) from raw.positions where investment_class <> 'PRIVATE'"
+        "select distinct coalesce(underlying_symbol, symbol) from raw.position_terms"
+        " where investment_class <> 'PRIVATE'"
     )
     return [symbol for (symbol,) in rows]
 
@@ -305,7 +306,7 @@ def read_holdings(
             lives.first_session,
             sector_tags.name
         from analytics.position_values as held
-        inner join raw.positions on held.position_id = positions.position_id
+        inner join raw.position_terms as positions on held.position_id = positions.position_id
         left join analytics.position_sector_tags as tagged on held.position_id = tagged.position_id
         left join analytics.sector_tags on tagged.sector_tag_id = sector_tags.sector_tag_id
         left join lives on held.position_id = lives.position_id

@@ -30,7 +30,7 @@ def measure(conn: psycopg.Connection, trade_date: date, portfolio_ids: Sequence[
                 sum(abs(position_values.market_value)) as value,
                 bool_or(position_values.is_stale) as is_stale
             from analytics.position_values
-            inner join raw.positions on position_values.position_id = positions.position_id
+            inner join raw.position_terms as positions on position_values.position_id = positions.position_id
             where
                 position_values.value_date = %s
                 and position_values.portfolio_id = any(%s)

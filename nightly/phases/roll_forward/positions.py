@@ -85,7 +85,7 @@ def read_tags(conn: psycopg.Connection, portfolio_ids: Sequence[UUID]) -> dict[s
             count(*) filter (where tags.source = 'profile'),
             count(*) filter (where tags.source = 'manual'),
             coalesce(array_agg(distinct positions.symbol) filter (where tags.source is null), '{}')
-        from raw.positions as positions
+        from analytics.positions as positions
         left join analytics.position_sector_tags as tags on positions.position_id = tags.position_id
         where positions.deleted_at is null and positions.portfolio_id = any(%s)
         """,
