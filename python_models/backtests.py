@@ -36,9 +36,9 @@ forecast as (
     select
         metrics.portfolio_id,
         metrics.calculation_date,
-        metrics.ex_ante_vol,
-        metrics.var_95_1d,
-        metrics.scaled_var_95_1d
+        metrics.ex_ante_vol::float8,
+        metrics.var_95_1d::float8,
+        metrics.scaled_var_95_1d::float8
     from analytics.portfolio_risk_metrics as metrics
     inner join wanted using (portfolio_id)
     where metrics.calculation_date between %(start)s and %(end)s
@@ -85,12 +85,15 @@ def update_backtests(
     with conn.transaction():
         conn.execute("create temporary table backtested (like analytics.risk_backtest)")
         for portfolios, outcomes in _read_outcomes(conn, portfolio_ids, sessions, places):
+            tables = []
             for place in wanted:
                 computed = np.flatnonzero(outcomes.is_computed[place])
                 if len(computed):
                     chosen = [portfolios[column] for column in computed]
-                    columns = backtest_columns(sessions[place], chosen, outcomes.up_to(place, computed))
-                    copy_columns(conn, "pg_temp.backtested", list(columns), [(list(columns.values()), len(chosen))])
+                    tables.append(backtest_columns(sessions[place], chosen, outcomes.up_to(place, computed)))
+            if tables:
+                rows = [(list(table.values()), len(table["portfolio_id"])) for table in tables]
+                copy_columns(conn, "pg_temp.backtested", list(tables[0]), rows)
         written = _replace(conn, days, portfolio_ids)
         conn.execute("drop table backtested")
     return written

@@ -208,8 +208,10 @@ class _Page:
         backtest = self._view.backtest
         if backtest is None or backtest.share_right is None:
             return []
-        bias = words.number(backtest.bias_statistic)
-        return [("VaR held on", words.percent(backtest.share_right), f"of {backtest.observations}, bias {bias}")]
+        return [
+            ("VaR held on", words.percent(backtest.share_right), f"of {words.count(backtest.observations, 'day')}"),
+            ("bias statistic", words.number(backtest.bias_statistic), "1 is right"),
+        ]
 
     def exposures(self, width: int) -> Block:
         joint = self._view.exposures_of("ridge")

@@ -123,7 +123,8 @@ def test_the_terminal_page_says_what_the_tables_hold(growth: RiskView):
         "VaR 95 %, 1 day 1,234 1.19% of equity",
         "exp. shortfall 2,345",
         "VaR, not scaled 1,111 1.08% of equity",
-        "VaR held on 95.2% of 250, bias 1.06",
+        "VaR held on 95.2% of 250 days",
+        "bias statistic 1.06 1 is right",
         "max drawdown -6.2% since inception",
         "beta of returns 1.12 to the market",
         "+1.25 +125,000",
@@ -151,7 +152,7 @@ def test_a_book_that_owes_or_holds_nothing_is_told_once(growth: RiskView):
     page = " ".join(page_of(owing).split())
     assert "Equity is not positive: no weights, betas and volatilities of it; what is in dollars stands." in page
     assert "Volatilities rest on" not in page and "No exposure to" not in page
-    assert "VaR 95 %, 1 day 1,234.00 exp. shortfall 2,345.00 max drawdown" in page, (
+    assert "VaR 95 %, 1 day 1,234.00 exp. shortfall 2,345.00 VaR, not scaled 1,111.00 VaR held on" in page, (
         "a small book shows cents, and no share of equity"
     )
     nothing = replace(growth, holdings=[], clusters=[], pairs=[])
