@@ -127,12 +127,12 @@ def as_price(value: Decimal) -> Decimal:
 def combine_actions(actions: Iterable[CorporateAction]) -> list[CorporateAction]:
     """Make one action of those of one symbol, ex-date and type: dividends are summed, splits multiplied."""
     combined: dict[tuple[str, date, str], Decimal] = {}
-    for symbol, ex_date, action_type, value, *_ in actions:
-        key = (symbol, ex_date, action_type)
+    for action in actions:
+        key = (action.symbol, action.ex_date, action.action_type)
         if key not in combined:
-            combined[key] = value
-        elif action_type == SPLIT:
-            combined[key] *= value
+            combined[key] = action.value
+        elif action.action_type == SPLIT:
+            combined[key] *= action.value
         else:
-            combined[key] += value
+            combined[key] += action.value
     return [CorporateAction(*key, value) for key, value in combined.items()]

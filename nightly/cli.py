@@ -21,6 +21,7 @@ COMMANDS = {
     "check": ("nightly.commands.check", "Check the setup, then the data (dbt test)"),
     "status": ("nightly.commands.status", "Show recent runs, or one in full"),
     "show": ("nightly.commands.show", "One portfolio's risk on one page, on the terminal or as HTML"),
+    "serve": ("nightly.commands.serve", "The read API and the pages, over HTTP"),
     "quarantine": ("nightly.commands.quarantine", "Show market data that was refused, and accept what is right"),
     "actions": ("nightly.commands.actions", "Splits, dividends and events: who told them; add, dismiss, restore"),
     "load": ("nightly.commands.load", "Load portfolios, positions, closes and flows from CSV files"),
@@ -99,13 +100,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         import psycopg
 
-        if not isinstance(error, psycopg.OperationalError):
+        from warehouse.database_errors import explain
+
+        if not isinstance(error, psycopg.Error) or (said := explain(error)) is None:
             raise
-        click.echo(f"error: the database went away ({_masked(error)}): see to it and repeat", err=True)
+        click.echo(f"error: {_masked(said)}", err=True)
         return 1
 
 
-def _masked(error: Exception) -> str:
+def _masked(error: object) -> str:
     """The message of an error without a secret in it."""
     from warehouse.secrets import mask
     from warehouse.settings import load_settings

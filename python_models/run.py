@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -15,6 +15,7 @@ from python_models.compute import compute
 from python_models.definitions import Definitions, StressScenario
 from python_models.fingerprints import fingerprint, method_fingerprint
 from python_models.inputs import Asked, blocks, read_inputs, sessions_of
+from python_models.performance.run import compute_performance
 from python_models.read import read_definitions, read_scenarios, read_sector_seeds, read_withdrawn
 from python_models.report import RiskReport
 from warehouse.queries import fetch_one
@@ -22,6 +23,20 @@ from warehouse.sessions import session_before
 
 # Written in one transaction, once there are so many.
 _ROWS_AT_ONCE = 1_000_000
+
+# As if P&L and returns had taken in every change, which a run does before its risk.
+_TAKE_IN = """
+update ops.input_changes
+set rolled_at = coalesce(rolled_at, clock_timestamp()), returns_taken_at = coalesce(returns_taken_at, clock_timestamp())
+where rolled_at is null or returns_taken_at is null
+"""
+
+
+class Healing(NamedTuple):
+    """The sessions to look at beside those asked for, each with its causes, and those left for later runs."""
+
+    causes: dict[date, list[str]]
+    left: dict[date, list[str]]
 
 
 def compute_risk(
@@ -64,20 +79,18 @@ def compute_risk(
         write.withdraw(conn, read_withdrawn(conn))
         definitions = read_definitions(conn)
         scenarios = read_scenarios(conn, definitions)
-        staleness.mark_stale(conn, _foundations(conn, definitions, scenarios, terms), definitions.etfs)
-        stale = staleness.find_stale(conn, start, end, portfolio_ids=portfolio_ids, longest_gap=heal)
-        healed = sorted(stale)[max(len(stale) - heal, 0) :]
+        healing = _find_healing(conn, start, end, definitions, scenarios, terms, heal=heal, portfolio_ids=portfolio_ids)
         pairs_from = _first_session_with_pairs(conn, end, pair_sessions)
         asked = Asked(start, end, portfolio_ids, force, pairs_from, terms)
-        inputs = read_inputs(conn, asked, definitions, scenarios, healed)
+        inputs = read_inputs(conn, asked, definitions, scenarios, list(healing.causes))
         report = RiskReport(
             start,
             end,
             factors=tuple(definitions.candidates),
             sectors=definitions.sectors,
             sessions=sum(start <= day <= end for day in inputs.days),
-            causes={day: stale[day] for day in healed},
-            left=[day for day in stale if day not in healed],
+            causes=healing.causes,
+            left=healing.left,
         )
         done = 0
         with write.Writer(conn) as writer:
@@ -100,9 +113,50 @@ def compute_risk(
         report.rows.update(writer.written)
         judged = {*report.computed, *report.healed, *find_missing(conn, inputs.days, portfolio_ids)}
         report.rows["risk_backtest"] = update_backtests(conn, sorted(judged), portfolio_ids)
+        report.rows.update(compute_performance(conn, definitions, terms.rate))
         if pair_sessions:
             report.pruned_pairs = write.prune_pairs(conn, pairs_from)
         return report
+
+
+def plan_healing(
+    conn: psycopg.Connection[Any],
+    start: date,
+    end: date,
+    terms: OptionTerms,
+    *,
+    heal: int,
+    portfolio_ids: Sequence[UUID] | None = None,
+) -> Healing:
+    """What a run would heal once it has rolled P&L forward: found in a transaction that is taken back.
+
+    Raises:
+        UserError: the seeds do not define factors or scenarios that can be used.
+    """
+    with conn.transaction(force_rollback=True):
+        conn.execute(_TAKE_IN)
+        definitions = read_definitions(conn)
+        scenarios = read_scenarios(conn, definitions)
+        return _find_healing(conn, start, end, definitions, scenarios, terms, heal=heal, portfolio_ids=portfolio_ids)
+
+
+def _find_healing(
+    conn: psycopg.Connection[Any],
+    start: date,
+    end: date,
+    definitions: Definitions,
+    scenarios: Sequence[StressScenario],
+    terms: OptionTerms,
+    *,
+    heal: int,
+    portfolio_ids: Sequence[UUID] | None = None,
+) -> Healing:
+    """Mark what is stale, and choose at most `heal` sessions outside of `start` to `end`, the latest of them."""
+    staleness.mark_stale(conn, _foundations(conn, definitions, scenarios, terms), definitions.etfs)
+    stale = staleness.find_stale(conn, start, end, portfolio_ids=portfolio_ids, longest_gap=heal)
+    healed = sorted(stale)[max(len(stale) - heal, 0) :]
+    left = {day: causes for day, causes in stale.items() if day not in healed}
+    return Healing({day: stale[day] for day in healed}, left)
 
 
 def _foundations(

@@ -11,9 +11,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from nightly.record import Problem
+from warehouse.phrases import and_more
 
 REQUIRED_SHARE = 0.9
-_SYMBOLS_NAMED = 10
 
 
 def measure(conn: psycopg.Connection, trade_date: date, portfolio_ids: Sequence[UUID]) -> dict[str, Any] | None:
@@ -57,14 +57,13 @@ def find_problems(measured: Mapping[str, Any] | None, trade_date: date) -> list[
         return []
     share = measured["fresh_share"]
     named = [f"{row['symbol']} ({_since(row['price_date'])}, {row['share']:.1%})" for row in measured["stale"]]
-    more = [f"and {len(named) - _SYMBOLS_NAMED} more"] if len(named) > _SYMBOLS_NAMED else []
     low = share < REQUIRED_SHARE
     return [
         Problem(
             "coverage",
             f"prices of {trade_date} cover {share:.1%} of the book by value"
             + (f", {REQUIRED_SHARE:.0%} are required" if low else "")
-            + f"; valued at older prices: {', '.join(named[:_SYMBOLS_NAMED] + more)}",
+            + f"; valued at older prices: {and_more(named)}",
             "error" if low else "warning",
         )
     ]
