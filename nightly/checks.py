@@ -103,6 +103,8 @@ def _calendar(conn: psycopg.Connection, settings: Settings, now: datetime) -> Ch
 
 
 def _providers(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
+    from ingest.providers.base import Outcome
+    from ingest.providers.files import FilesProvider
     from ingest.providers.limits import Deadline
     from ingest.sources.chain import left_out, provider_chain
 
@@ -110,6 +112,14 @@ def _providers(conn: psycopg.Connection, settings: Settings, now: datetime) -> C
         chain = provider_chain(settings, today=new_york_date(now), deadline=Deadline.after(0), relative_to=PROJECT_ROOT)
     except UserError as error:
         return Check("providers", "broken", one_line(error))
+    files = [provider for provider in chain if isinstance(provider, FilesProvider)]
+    if len(files) == len(chain) and not any(provider.has_prices for provider in files):
+        labels = ", ".join(provider.label for provider in files)
+        return Check("providers", "broken", f"{labels}: there is no prices.csv, and nobody else is asked for prices")
+    probed = {provider.label: provider.probe() for provider in files}
+    unsound = [f"{label}: {answer.detail}" for label, answer in probed.items() if answer.outcome != Outcome.OK]
+    if unsound:
+        return Check("providers", "warning", "; ".join(unsound))
     return Check("providers", "ok", "; ".join([", then ".join(each.label for each in chain), *left_out(settings)]))
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import psycopg
 
+from nightly.record import Problem
 from warehouse.errors import UserError
+from warehouse.phrases import count
 from warehouse.portfolio_names import find_portfolios
 from warehouse.queries import fetch_one
-from warehouse.sessions import latest_closed_session, require_session, sessions_between
+from warehouse.sessions import latest_closed_session, require_session, session_before, sessions_between
+from warehouse.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from ingest.providers.limits import Deadline
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from warehouse.settings import Settings
 
 NEW_YORK = ZoneInfo("America/New_York")
+# A night goes on without prices of so many sessions: the next one may have them.
+LATE_SESSIONS = 5
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,35 @@ class Request:
         }
         return {name: value for name, value in given.items() if value}
 
+    @classmethod
+    def from_arguments(cls, command: str, arguments: Mapping[str, Any]) -> Request:
+        """The request that the ledger holds as `arguments`."""
+        days = {name: date.fromisoformat(arguments[name]) for name in ("date", "start", "end") if name in arguments}
+        return cls(
+            command,
+            trade_date=days.get("date"),
+            start=days.get("start"),
+            end=days.get("end"),
+            portfolios=tuple(arguments.get("portfolio", ())),
+            phases=tuple(arguments.get("phase", ())),
+            from_phase=arguments.get("from_phase"),
+            force=arguments.get("force", False),
+            demo=arguments.get("demo", False),
+        )
+
+    def covers(self, other: Request) -> bool:
+        """Whether doing this does the other as well, as far as it can be told from what was typed."""
+        if self.arguments == other.arguments and self.command == other.command:
+            return True
+        return (
+            self.command == other.command == "backfill"
+            and not (self.phases or self.from_phase)
+            and (self.force or not other.force)
+            and (not self.portfolios or (bool(other.portfolios) and set(other.portfolios) <= set(self.portfolios)))
+            and (other.start is None or (self.start is not None and self.start <= other.start))
+            and (self.end is None or (other.end is not None and other.end <= self.end))
+        )
+
     @property
     def title(self) -> str:
         """The command with its dates, as others are told who holds the lock."""
@@ -96,6 +130,7 @@ class Context:
         heal_risk: how many other sessions whose risk results are stale or missing it may compute beside them.
         force_risk: risk results are computed again though nothing that they rest on has changed.
         portfolios: those the run is about; `narrowed` says that they were named, and others left out.
+        problems: what is to be told of the request itself.
     """
 
     database: Database
@@ -113,6 +148,7 @@ class Context:
     force_risk: bool
     portfolios: tuple[Portfolio, ...]
     narrowed: bool
+    problems: tuple[Problem, ...] = ()
 
     @property
     def portfolio_ids(self) -> list[UUID]:
@@ -147,7 +183,8 @@ def make_context(
     from ingest.providers.limits import Deadline
     from nightly.dbt.runner import Dbt
 
-    trade_date, recompute_from = resolve_window(conn, request, now)
+    latest, problems = find_latest(conn, settings, request, now)
+    trade_date, recompute_from = resolve_window(conn, request, now, latest)
     portfolios = resolve_portfolios(conn, request.portfolios)
     if recompute_from and (begun := [each.first_session for each in portfolios if each.first_session]):
         # Before the first portfolio there is nothing to compute, and no price is needed for it.
@@ -169,24 +206,58 @@ def make_context(
         force_risk=request.force,
         portfolios=portfolios,
         narrowed=bool(request.portfolios),
+        problems=tuple(problems),
     )
 
 
-def resolve_window(conn: psycopg.Connection, request: Request, now: datetime) -> tuple[date, date | None]:
+def find_latest(
+    conn: psycopg.Connection, settings: Settings, request: Request, now: datetime
+) -> tuple[date, list[Problem]]:
+    """The session that a request goes to where it names none, and what to tell of it.
+
+    It is the latest closed session; where all sources are files that end before it, the last session that they reach.
+    There a backfill is done, with a warning. A night is not: it was to roll to the latest session. It goes on to that
+    one where the files are a few sessions behind, as when one was not delivered in time, and coverage tells.
+    """
+    latest = latest_closed_session(conn, now)
+    if request.command == "analytics" or request.trade_date or request.end:
+        return latest, []
+    from ingest.sources.reach import reach_of_files
+
+    reach = reach_of_files(conn, settings, today=new_york_date(now), relative_to=PROJECT_ROOT)
+    if reach is None or reach.last_day >= latest:
+        return latest, []
+    behind = len(sessions_between(conn, reach.last_day + timedelta(days=1), latest))
+    if not behind or (request.command == "run" and behind <= LATE_SESSIONS):
+        return latest, []
+    end = session_before(conn, reach.last_day, 0)
+    ends = f"the prices of {reach.sources} end on {reach.last_day}, {count(behind, 'session')} before {latest}"
+    if request.command == "run":
+        message = f"{ends}: rolled as far as they reach, and not to tonight: bring newer ones, or name another source"
+        return end, [Problem("coverage", message)]
+    message = f"{ends}: rolled as far as they reach; --end rolls further, at old prices"
+    return end, [Problem("coverage", message, "warning")]
+
+
+def resolve_window(
+    conn: psycopg.Connection, request: Request, now: datetime, default: date | None = None
+) -> tuple[date, date | None]:
     """The trade date of a request, and the first session to compute again where one is given.
 
     Analytics has one always: its only session, where no start is given. `--date` must be a session; the ends of a
-    window may be any days, and are moved inwards to sessions. Raises UserError for a day without a session, a session
+    window may be any days, and are moved inwards to sessions. `default` is where it ends if it names no end, instead of
+    the latest closed session. Raises UserError for a day without a session, a session
     that has not closed yet, or an empty window; and for analytics, where no portfolio has been rolled, or not so far.
     """
     latest = latest_closed_session(conn, now)
     if request.command == "analytics":
         latest = _last_rolled_session(conn)
+    end_of_all = default if default and request.command != "analytics" else latest
     if request.command != "backfill" and not request.start:
-        trade_date = require_session(conn, request.trade_date) if request.trade_date else latest
+        trade_date = require_session(conn, request.trade_date) if request.trade_date else end_of_all
         _refuse_later("--date", trade_date, latest, request)
         return trade_date, trade_date if request.command == "analytics" else None
-    end = request.end or latest
+    end = request.end or end_of_all
     _refuse_later("--end", end, latest, request)
     sessions = sessions_between(conn, request.start or date.min, end)
     if request.start and request.start > end:

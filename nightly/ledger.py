@@ -25,21 +25,27 @@ if TYPE_CHECKING:
     from nightly.dbt.runner import NodeResult
 
 
-def mark_interrupted_runs(conn: psycopg.Connection) -> list[Problem]:
-    """Mark as interrupted what the ledger still calls running; returns a warning for each.
+def dead_runs(conn: psycopg.Connection) -> list[RunRecord]:
+    """The runs that the ledger still calls running, oldest first; for the holder of the run lock only.
 
-    For the holder of the run lock only: nobody else can be running then, so whoever wrote those rows has died.
+    Nobody else can be running then, so whoever wrote those rows has died.
     """
+    ids = conn.execute("select run_id from ops.batch_runs where status = 'running' order by run_id").fetchall()
+    return [record for (run_id,) in ids if (record := read_run(conn, run_id))]
+
+
+def mark_interrupted(conn: psycopg.Connection, runs: Sequence[RunRecord]) -> None:
+    """Enter that these runs and their phases were interrupted."""
+    ids = [run.run_id for run in runs]
     with conn.transaction():
-        conn.execute("update ops.batch_phases set status = 'interrupted' where status = 'running'")
-        died = conn.execute(
-            "update ops.batch_runs set status = 'interrupted', finished_at = clock_timestamp() where status = 'running'"
-            " returning run_id, command, started_at"
-        ).fetchall()
-    return [
-        Problem(f"run {run_id}", f"{command} of {started:%Y-%m-%d %H:%M} UTC died: its work is picked up", "warning")
-        for run_id, command, started in sorted(died)
-    ]
+        conn.execute(
+            "update ops.batch_phases set status = 'interrupted' where status = 'running' and run_id = any(%s)", (ids,)
+        )
+        conn.execute(
+            "update ops.batch_runs set status = 'interrupted', finished_at = clock_timestamp()"
+            " where status = 'running' and run_id = any(%s)",
+            (ids,),
+        )
 
 
 def start_run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -38,15 +38,34 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
     Raises UserError (and Busy) before anything was started, for a wrong request or setup. Once started, whatever
     happens is in the record: a phase that fails, and an interruption, which is entered and then raised again.
     """
-    phases = choose_phases((RISK,) if request.command == "analytics" else request.phases, request.from_phase)
-    today = new_york_date(now)
+    choose_phases(request.phases, request.from_phase)
     with hold_run_lock(database, request.title) as connection:
-        warnings = connection.do(prepare.prepare_database, today)
+        job = _Job(connection, database, settings, now, progress)
+        warnings = connection.do(prepare.prepare_database, new_york_date(now))
         warnings += connection.do(prepare.bound_readers, settings)
-        warnings += refuse_broken_setup(connection.conn, settings, now, phases)
-        context = connection.do(make_context, database, settings, request, now, progress)
+        return job.perform(request, warnings, take_up=True)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the runs under one lock have in common."""
+
+    connection: RunConnection
+    database: Database
+    settings: Settings
+    now: datetime
+    progress: Progress
+
+    def perform(self, request: Request, warnings: Sequence[Problem] = (), *, take_up: bool = False) -> RunRecord:
+        """Do what was asked; with `take_up`, first what runs that died had been asked for."""
+        connection, settings, progress = self.connection, self.settings, self.progress
+        phases = choose_phases((RISK,) if request.command == "analytics" else request.phases, request.from_phase)
+        problems = [*warnings, *refuse_broken_setup(connection.conn, settings, self.now, phases)]
+        context = connection.do(make_context, self.database, settings, request, self.now, progress)
         prepare.prepare_seeds(connection.conn, context.dbt, progress)
-        warnings += connection.do(ledger.mark_interrupted_runs)
+        if take_up and (taken_up := self._take_up(request)):
+            problems += taken_up
+            context = connection.do(make_context, self.database, settings, request, self.now, progress)
         run = connection.do(
             ledger.start_run,
             command=request.command,
@@ -57,7 +76,7 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
         )
         progress.started(run)
         try:
-            _note(connection, run, context, warnings)
+            _note(connection, run, context, [*problems, *context.problems])
             if request.command == "backfill":
                 progress.tell([plan.headline(connection.do(plan.outline, request, context))])
             if phases[0].asks_sources and any(phase.runs_dbt for phase in phases):
@@ -66,7 +85,7 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
                 _do_phases(connection, run, context, list(members))
             _note(connection, run, context, _maintain(connection, context))
         except BaseException:
-            # Ctrl-C, SIGTERM, or the server gone for good: then the next run finds this one and marks it.
+            # Ctrl-C, SIGTERM, or the server gone for good: then the next run finds this one and takes it up.
             with suppress(psycopg.Error):
                 ledger.finish_run(connection.conn, run, "interrupted")
             progress.finished(run)
@@ -74,6 +93,34 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
         connection.do(ledger.finish_run, run, "failed" if run.errors else "succeeded")
         progress.finished(run)
         return run
+
+    def _take_up(self, request: Request) -> list[Problem]:
+        """Do again what runs that died had been asked for, and tell of each.
+
+        What an ordinary run had to do is due for this one. A backfill or analytics was asked for a span of its own, and
+        is done again as it was asked for, unless this request covers it.
+        """
+        dead = self.connection.do(ledger.dead_runs)
+        problems = []
+        for run in dead:
+            scope, died = f"run {run.run_id}", f"{run.command} of {run.started_at:%Y-%m-%d %H:%M} UTC died"
+            asked = Request.from_arguments(run.command, run.arguments)
+            if run.command == "run" or request.covers(asked):
+                problems.append(Problem(scope, f"{died}: its work is picked up", "warning"))
+                continue
+            try:
+                again = self.perform(asked)
+            except UserError as error:
+                problems.append(Problem(scope, f"{died}, and can't be done again: {one_line(error)}"))
+                continue
+            done = f"{died}: it was done again as run {again.run_id}"
+            if again.status == "succeeded":
+                problems.append(Problem(scope, done, "warning"))
+            else:
+                see = f"`python run_nightly.py status {again.run_id}` says what to repeat"
+                problems.append(Problem(scope, f"{done}, which failed: {see}"))
+        self.connection.do(ledger.mark_interrupted, dead)
+        return problems
 
 
 def _maintain(connection: RunConnection, context: Context) -> list[Problem]:

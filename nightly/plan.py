@@ -39,6 +39,7 @@ def make_plan(
         _build_window(conn, context)
         return {
             **outline(conn, request, context),
+            "problems": [problem.message for problem in context.problems],
             "phases": [phase.number for phase in phases],
             **rolling.read_window(conn, context),
         }
@@ -77,7 +78,8 @@ def render(plan: dict[str, Any]) -> str:
         if phase in plan["phases"]
         for number, line in enumerate(paragraph)
     ]
-    return "\n".join([headline(plan), *lines, "dry run: nothing was done"])
+    told = [f"  {problem}" for problem in plan["problems"]]
+    return "\n".join([headline(plan), *told, *lines, "dry run: nothing was done"])
 
 
 def _build_window(conn: psycopg.Connection, context: Context) -> None:

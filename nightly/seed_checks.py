@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-from ingest.books.cells import parse_date, parse_text, plain, shown
+from ingest.books.cells import parse_date, parse_prose, parse_text, plain, shown
 from ingest.books.csv_files import Column, CsvFile, Row, read_csv
 from python_models.statistics.factors import FACTORS, INTEREST_RATE, MARKET
 from python_models.statistics.stress import LARGEST_RATE_CHANGE
@@ -212,7 +212,7 @@ _SEEDS: Mapping[str, tuple[Sequence[Column], Callable[[CsvFile], None]]] = {
             Column("symbols", partial(_matching, _SYMBOLS, "VTV VLUE, tickers with one space between them")),
             Column("duration_years", _parse_number, optional=True),
             Column("convexity", _parse_number, optional=True),
-            Column("description", parse_text),
+            Column("description", parse_prose),
         ),
         _check_factors,
     ),
@@ -225,7 +225,7 @@ _SEEDS: Mapping[str, tuple[Sequence[Column], Callable[[CsvFile], None]]] = {
             Column("shock", _parse_number),
             Column("window_start", parse_date, optional=True),
             Column("window_end", parse_date, optional=True),
-            Column("description", parse_text),
+            Column("description", parse_prose),
         ),
         _check_scenarios,
     ),

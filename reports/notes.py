@@ -11,7 +11,20 @@ from reports.view import Risk, RiskView
 def notes(view: RiskView) -> list[str]:
     """Return one sentence for everything that is missing from the page; empty where nothing is."""
     results = _of_results(view, view.risk) if view.risk else [_no_results(view)]
-    return [*_of_holdings(view), *results, *_of_sectors(view)]
+    return [*_of_freshness(view), *_of_holdings(view), *results, *_of_sectors(view)]
+
+
+def _of_freshness(view: RiskView) -> list[str]:
+    """That the page is of an earlier session than P&L has reached, or its risk of other inputs than there are now."""
+    found: list[str] = []
+    if view.risk and view.day == view.risk_to and view.day < view.rolled_to:
+        found.append(
+            f"P&L is rolled to {view.rolled_to}, risk to {view.risk_to}: this is the last session with both."
+            f" `--date {view.rolled_to}` shows the P&L alone."
+        )
+    if view.risk and view.stale_because:
+        found.append(f"Risk rests on inputs that have changed since: {view.stale_because}. The next run renews it.")
+    return found
 
 
 def _of_holdings(view: RiskView) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import fields
 from datetime import date
 from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
-from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -16,6 +15,7 @@ from psycopg.rows import class_row
 from psycopg.types.numeric import FloatLoader
 
 from reports import view
+from reports.portfolios import Portfolio, nearest_sessions, read_portfolios, read_stale_because, reading
 from reports.view import RiskView
 from warehouse.errors import UserError
 from warehouse.portfolio_names import find_portfolios
@@ -125,14 +125,14 @@ _PAIRS = """
 
 
 def read_view(conn: psycopg.Connection[Any], handle: str, day: date | None = None, *, demo: bool = False) -> RiskView:
-    """Read the page of the portfolio that a name or id means, on a session or the last one rolled.
+    """Read the page of the portfolio that a name or id means, on a session or the latest one published.
 
     All statements see the tables as of one moment. Raises UserError where there is no such portfolio or snapshot.
     """
-    with conn.transaction():
-        conn.execute("set transaction isolation level repeatable read, read only")
-        portfolio_id, name = _find_portfolio(conn, handle, demo)
-        session = _find_session(conn, portfolio_id, name, day, demo)
+    with reading(conn):
+        portfolio = _find_portfolio(conn, handle)
+        portfolio_id, name = portfolio.portfolio_id, portfolio.name
+        session = _find_session(conn, portfolio, day, demo)
         parameters = {"portfolio_id": portfolio_id, "day": session}
 
         def rows(kind: type[Row], statement: LiteralString, **more: Any) -> list[Row]:
@@ -161,45 +161,30 @@ def read_view(conn: psycopg.Connection[Any], handle: str, day: date | None = Non
             pairs=rows(view.Pair, _PAIRS, symbols=largest),
             risk_from=risk_from,
             risk_to=risk_to,
+            rolled_to=portfolio.rolled_to or session,
+            stale_because=read_stale_because(conn, portfolio_id, session),
             demo=demo,
         )
 
 
-def _find_portfolio(conn: psycopg.Connection[Any], handle: str, demo: bool) -> tuple[UUID, str]:
-    portfolios = conn.execute(
-        "select portfolio_id, name from raw.portfolios where deleted_at is null order by name"
-    ).fetchall()
+def _find_portfolio(conn: psycopg.Connection[Any], handle: str) -> Portfolio:
+    portfolios = read_portfolios(conn)
     if not portfolios:
-        first = "the demo has not been run: `python run_nightly.py demo`"
-        raise UserError(
-            first if demo else "no portfolio is loaded: load some first with `python run_nightly.py load DIR`"
-        )
-    return find_portfolios([handle], {key: key for key in portfolios})[0]
+        raise UserError("no portfolio is loaded: load some first with `python run_nightly.py load DIR`")
+    return find_portfolios([handle], {(each.portfolio_id, each.name): each for each in portfolios})[0]
 
 
-def _find_session(conn: psycopg.Connection[Any], portfolio_id: UUID, name: str, day: date | None, demo: bool) -> date:
-    (is_built,) = fetch_one(conn.execute("select to_regclass('analytics.portfolio_snapshots') is not null"))
-    before = after = None
-    if is_built:
-        before, after = fetch_one(
-            conn.execute(
-                """
-            select
-                max(snapshot_date) filter (where snapshot_date <= coalesce(%(day)s::date, 'infinity')),
-                min(snapshot_date) filter (where snapshot_date > %(day)s::date)
-            from analytics.portfolio_snapshots
-            where portfolio_id = %(portfolio_id)s
-            """,
-                {"day": day, "portfolio_id": portfolio_id},
-            )
-        )
-    if before is None and (after is None or day is None):
+def _find_session(conn: psycopg.Connection[Any], portfolio: Portfolio, day: date | None, demo: bool) -> date:
+    if portfolio.latest is None:
         command = "demo" if demo else "backfill"
-        raise UserError(f"{name} has no snapshot yet: `python run_nightly.py {command}` rolls it forward")
-    if before is None or day not in (None, before):
+        raise UserError(f"{portfolio.name} has no snapshot yet: `python run_nightly.py {command}` rolls it forward")
+    if day is None:
+        return portfolio.latest
+    before, after = nearest_sessions(conn, portfolio.portfolio_id, day)
+    if day != before:
         nearest = " and ".join(str(each) for each in (before, after) if each)
-        raise UserError(f"--date {day}: {name} has no snapshot of that day; nearest: {nearest}")
-    return before
+        raise UserError(f"--date {day}: {portfolio.name} has no snapshot of that day; nearest: {nearest}")
+    return day
 
 
 def _place(factor: str) -> tuple[int, str]:

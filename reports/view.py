@@ -181,7 +181,8 @@ class RiskView:
 
     `sessions` are the last ones, oldest first; `holdings` the largest first; `scenarios` the worst first; `exposures`
     by model, in the order of `reading.FACTORS`; `pairs` are of the largest symbols alone. `risk_from` and `risk_to`
-    span the sessions with risk results of this portfolio. `demo` says that it comes from the demo's database.
+    span the sessions with risk results of this portfolio, and `rolled_to` is the last with P&L. `stale_because` says
+    what changed under the risk results since they were computed. `demo` says that it comes from the demo's database.
     """
 
     portfolio_id: UUID
@@ -198,6 +199,8 @@ class RiskView:
     pairs: list[Pair]
     risk_from: date | None
     risk_to: date | None
+    rolled_to: date
+    stale_because: str | None = None
     demo: bool = False
 
     @property

@@ -10,6 +10,7 @@ from psycopg import sql
 
 from warehouse.errors import UserError
 from warehouse.locks import LOCK_SPACE, MIGRATION_LOCK
+from warehouse.public_rights import confine_public
 from warehouse.queries import fetch_one
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -69,6 +70,7 @@ def grant_reader(conn: psycopg.Connection[Any]) -> str | None:
             "schema analytics has been dropped, with the tables that migrations made in it: restore it from a dump, or "
             "set up a new database (docs/runbook.md, Restoring from raw)"
         )
+    confine_public(conn)
     if fetch_one(conn.execute(_READER_IS_READY, {"reader": READER}))[0]:
         return None
     reader = sql.Identifier(READER)
@@ -81,6 +83,7 @@ def grant_reader(conn: psycopg.Connection[Any]) -> str | None:
                 "grant usage on schema analytics to {}",
                 "grant select on all tables in schema analytics to {}",
                 "alter default privileges in schema analytics grant select on tables to {}",
+                "grant execute on function analytics.api_token(bytea), analytics.api_tokens_version() to {}",
             ):
                 conn.execute(sql.SQL(statement).format(reader))
     except psycopg.errors.InsufficientPrivilege as error:
@@ -95,6 +98,7 @@ select exists (
     where
         rolname = %(reader)s
         and has_schema_privilege(reader.oid, 'analytics', 'usage')
+        and has_function_privilege(reader.oid, 'analytics.api_token(bytea)', 'execute')
         and not exists (
             select
             from pg_class

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
+from unicodedata import normalize
 from uuid import UUID
 
 from warehouse.errors import UserError
@@ -39,4 +40,6 @@ def find_portfolios(handles: Sequence[str], portfolios: Mapping[tuple[UUID, str]
 
 def _matches(handle: str, portfolios: Mapping[tuple[UUID, str], T]) -> list[tuple[UUID, str]]:
     exact = [key for key in portfolios if str(key[0]) == handle.lower() or key[1] == handle]
-    return exact or [key for key in portfolios if key[1].casefold() == handle.strip().casefold()]
+    # Accents composed, as names are loaded.
+    loose = normalize("NFC", handle.strip()).casefold()
+    return exact or [key for key in portfolios if key[1].casefold() == loose]

@@ -32,7 +32,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from warehouse.errors import UserError
-from warehouse.privileges import server_account
+from warehouse.privileges import Account, idle_account, is_given_up, server_account
 
 BINARIES = {16: "pginstall", 18: "pginstall18"}
 # By code point, the same on every machine: the C library's locales are not, and not every machine has C.UTF-8.
@@ -90,6 +90,7 @@ class EmbeddedServer:
         """
         self._prepare_home()
         with self._flock("lock", fcntl.LOCK_EX):
+            self._settle_owner()
             self._ensure_started(transient=not leave_running)
             user = self._open("users")
             fcntl.flock(user, fcntl.LOCK_SH)
@@ -105,6 +106,7 @@ class EmbeddedServer:
         """Stop the server, or leave that to the last process that uses it; True when nothing runs any more."""
         self._prepare_home()
         with self._flock("lock", fcntl.LOCK_EX):
+            self._settle_owner()
             if self._is_locked("users"):
                 self._transient.touch()
                 return False
@@ -137,19 +139,46 @@ class EmbeddedServer:
     def _transient(self) -> Path:
         return self.home / "server" / "transient"
 
+    @property
+    def _account(self) -> Account:
+        return server_account(self._folder)
+
     def _prepare_home(self) -> None:
-        account = server_account()
+        folder = self.home / "server"
         try:
-            if self._folder.exists() and (owner := self._folder.stat().st_uid) != account.uid:
-                raise UserError(
-                    f"{self._folder} belongs to {_user_name(owner)}, and PostgreSQL would run as {account.name}: run "
-                    "as the user who made it, or set AFTERCLOSE_HOME to a folder of your own"
-                )
-            (self.home / "server").mkdir(parents=True, exist_ok=True)
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            account.own(self._folder)
+            # Closed to others: whoever can open a file there can lock it.
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if (owner := folder.stat().st_uid) == os.geteuid():
+                folder.chmod(0o700)
         except OSError as error:
             raise UserError(f"cannot use {self.home} ({error}): set AFTERCLOSE_HOME to a folder of your own") from None
+        if owner != os.geteuid():
+            raise UserError(
+                f"{folder} belongs to {_user_name(owner)}: run as {_user_name(owner)}, or set AFTERCLOSE_HOME to a "
+                "folder of your own"
+            )
+
+    def _settle_owner(self) -> None:
+        """Have the server's folder, owned by the account that the server runs as; for the holder of the lock."""
+        account = self._account
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            owner = self._folder.stat().st_uid
+        except OSError as error:
+            raise UserError(f"cannot use {self.home} ({error}): set AFTERCLOSE_HOME to a folder of your own") from None
+        if owner == account.uid:
+            return
+        if not is_given_up(owner):
+            raise UserError(
+                f"{self._folder} belongs to {_user_name(owner)}, and PostgreSQL would run as {account.name}: run as "
+                "the user who made it, or set AFTERCLOSE_HOME to a folder of your own"
+            )
+        if self._is_locked("alive"):
+            raise UserError(
+                f"PostgreSQL in {self._folder} runs as {_user_name(owner)}, as an older version started it: end the "
+                "commands that use it, or `db stop` it with that version, and repeat"
+            )
+        account.own(self._folder)
 
     def _ensure_started(self, *, transient: bool) -> None:
         self._ensure_cluster()
@@ -193,19 +222,26 @@ class EmbeddedServer:
             shutil.rmtree(leftover, ignore_errors=True)
         # A name of its own: the initdb of a process that was killed may still be at work on another.
         unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=self._folder))
-        server_account().own(unfinished)
+        account = self._account
+        maker = idle_account() if account.dropped else account
+        maker.own(unfinished)
         # The superuser is named as we are, and `peer` lets nobody else in.
         options = ["-U", _user_name(os.geteuid()), "--auth-local=peer", "--auth-host=reject", "--encoding=UTF8"]
         if self.extra_settings.get("fsync") == "off":
             options.append("--no-sync")
-        made = self._run("initdb", "-D", unfinished.name, *options, *LOCALE[self.version])
+        self._folder.chmod(0o711)  # for the maker to enter
+        try:
+            made = self._run("initdb", "-D", unfinished.name, *options, *LOCALE[self.version], account=maker)
+        finally:
+            self._folder.chmod(0o700)
         if made.returncode:
             raise UserError(f"cannot make a PostgreSQL cluster in {self._data}: {_reason(made.stdout)}")
+        account.own(unfinished)
         unfinished.rename(self._data)
 
     def _start(self) -> None:
         socket_folder = Path(tempfile.mkdtemp(prefix="afterclose-", dir=_socket_base()))
-        server_account().own(socket_folder)
+        self._account.own(socket_folder)
         log_size = self._log.stat().st_size if self._log.exists() else 0
         settings = {
             **SERVER_SETTINGS,
@@ -259,10 +295,13 @@ class EmbeddedServer:
         while self._is_locked("alive") and time.monotonic() < deadline:
             time.sleep(0.02)
 
-    def _run(self, tool: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, tool: str, *arguments: str, account: Account | None = None, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
         """Run one of PostgreSQL's own tools in the server's folder, as the server's account, in a bare environment."""
+        account = account or self._account
         binaries = find_binaries(self.version)
-        prefix, account = server_account().launcher([binaries, self.home, _socket_base()])
+        prefix, identity = account.launcher([binaries, self.home, _socket_base()])
         try:
             return subprocess.run(
                 [*prefix, str(binaries / tool), *arguments],
@@ -273,12 +312,12 @@ class EmbeddedServer:
                 stderr=subprocess.STDOUT,
                 text=True,
                 check=False,
-                **account,
+                **identity,
                 **options,
             )
         except OSError as error:
             raise UserError(
-                f"cannot run {binaries / tool} as {server_account().name} ({error.strerror}): "
+                f"cannot run {binaries / tool} as {account.name} ({error.strerror}): "
                 "run as an ordinary user, or set DATABASE_URL"
             ) from None
 

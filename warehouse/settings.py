@@ -67,8 +67,8 @@ class Settings(BaseSettings):
     risk_free_rate: Annotated[float, Field(ge=-0.1, le=1)] = Field(0.0, alias="AFTERCLOSE_RISK_FREE_RATE")
     dividend_yield: Annotated[float, Field(ge=0, le=1)] | None = Field(None, alias="AFTERCLOSE_DIVIDEND_YIELD")
     pair_sessions: PositiveInt | None = Field(None, alias="AFTERCLOSE_PAIR_SESSIONS")
-    reader_idle_seconds: PositiveInt = Field(60, alias="AFTERCLOSE_READER_IDLE_SECONDS")
     reader_statement_seconds: PositiveInt = Field(300, alias="AFTERCLOSE_READER_STATEMENT_SECONDS")
+    reader_idle_seconds: PositiveInt = Field(60, alias="AFTERCLOSE_READER_IDLE_SECONDS")
     log_format: Literal["logfmt", "json"] = Field("logfmt", alias="AFTERCLOSE_LOG_FORMAT")
     webhook_url: _SecretAddress | None = Field(None, alias="AFTERCLOSE_WEBHOOK_URL")
 

@@ -1,6 +1,7 @@
 """Cells of the CSV files that people write: text to value, or a ValueError that says what is wrong with the text."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import date
 from decimal import Context, Decimal
@@ -28,6 +29,14 @@ _NUMBER = re.compile(
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# What nobody sees, or what turns the direction of writing: with it two names look the same. Unicode's default ignorable
+# characters, and the Braille blank.
+_INVISIBLE = re.compile(
+    r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_SPACE = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+LONGEST_TEXT, LONGEST_PROSE = 200, 2_000
 
 
 def shown(text: str) -> str:
@@ -109,11 +118,31 @@ def parse_date(text: str) -> date:
     return day
 
 
-def parse_text(text: str) -> str:
-    """Take text as written; no line breaks or other control characters."""
+def parse_text(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Read a name in the one spelling that it has, so that two that look the same are the same.
+
+    Letters and their accents are composed (Unicode's NFC), and every kind of space is a space. Raises ValueError for
+    line breaks and other control characters, for characters that nobody sees or that turn the direction of writing, and
+    for more than `longest` characters.
+    """
+    if text.isascii() and text.isprintable() and len(text) <= longest:
+        return text
     if _CONTROL.search(text):
         raise ValueError(f"{shown(text)} holds a line break or another control character")
+    if invisible := _INVISIBLE.search(text):
+        code = f"U+{ord(invisible[0]):04X}"
+        raise ValueError(
+            f"{shown(text)} holds an invisible character ({code}, the {invisible.start() + 1}th): remove it"
+        )
+    text = _SPACE.sub(" ", unicodedata.normalize("NFC", text))
+    if len(text) > longest:
+        raise ValueError(f"{shown(text)} is longer than {longest} characters: shorten it")
     return text
+
+
+def parse_prose(text: str) -> str:
+    """Read a description: text that may be a paragraph."""
+    return parse_text(text, LONGEST_PROSE)
 
 
 def one_of(*choices: str) -> Callable[[str], str]:

@@ -12,6 +12,8 @@ from pathlib import Path
 from ingest.rows import RejectedRow
 from ingest.symbols import canonical_symbol
 
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
 
 class BadFile(Exception):  # noqa: N818 - it is a finding about a file, told in the summary, not a fault of the program
     """A file that cannot be used at all; the message is one line that begins with the file's name."""
@@ -73,6 +75,19 @@ class CsvTable:
                 cells.append("")
                 yield reader.line_num, symbol, pick(cells)
 
+    def cells_of(self, column: str) -> set[str]:
+        """Return what stands in a column, each text once, of all symbols; nothing where it is absent."""
+        path = self.path()
+        if path is None:
+            return set()
+        with _lines(path) as lines:
+            reader = csv.reader(lines)
+            header = self._header(path, next(reader, []))
+            if column not in header:
+                return set()
+            place = header.index(column)
+            return {cells[place] for cells in reader if len(cells) > place}
+
     def reject(self, line: int, symbol: str, day: date | None, reason: str, cells: Sequence[str]) -> None:
         """Put a row aside, with the reason and where it stands."""
         payload: dict[str, object] = {"at": f"{self.path()}:{line}", "cells": [without_nul(cell) for cell in cells]}
@@ -83,6 +98,11 @@ class CsvTable:
     def _header(self, path: Path, cells: list[str]) -> list[str]:
         header = [without_nul(cell).strip().lower() for cell in cells]
         missing = [column for column in ("symbol", *self.required) if column not in header]
+        if len(header) == 1 and (separator := next((each for each in _SEPARATORS if each in header[0]), None)):
+            raise BadFile(
+                f"{path.name}: its columns are separated by {_SEPARATORS[separator]}: save it as CSV with commas "
+                "between columns and points before decimals"
+            )
         if missing:
             there = ", ".join(filter(None, header))[:100] or "nothing"
             raise BadFile(f"{path.name}: no column {' and no column '.join(missing)} (it has: {there})")

@@ -9,21 +9,27 @@ Columns come in any order and others are ignored, as are other files; an absent 
 each file once, row by row, and keeps the rows asked for: the folder may be much larger than the book.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 from pathlib import Path
 
 from ingest.market.ratios import read_split_ratio
 from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Usage, Want
 from ingest.providers.csv_table import BadFile, CsvTable, without_nul
 from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile, as_price
+from warehouse.phrases import and_more
 
 _PRICE_COLUMNS = ("date", "open", "high", "low", "close", "volume")
 _ACTION_COLUMNS = ("ex_date", "action_type", "value")
 _PROFILE_COLUMNS = ("name", "sector", "industry", "quote_type", "currency")
 _LARGEST_VOLUME = 10**15
+_ROWS_TRIED = 5
+_DECIMAL_COMMA = re.compile(r"-?[\d.]*,\d+")
 
 
 class FilesProvider:
@@ -41,9 +47,40 @@ class FilesProvider:
         """Nothing: a file may hold any symbol."""
         return None
 
+    @property
+    def has_prices(self) -> bool:
+        """Whether there is a file of prices."""
+        return any((self.folder / f"prices{suffix}").is_file() for suffix in (".csv", ".csv.gz"))
+
     def probe(self) -> Answer:
-        """Nothing to try: what is in the folder is read when it is asked for."""
+        """Look at what the folder holds: the files' columns, and whether the first prices can be read."""
+        tables = [self._prices(), self._table("actions", _ACTION_COLUMNS, _ACTION_COLUMNS, "corporate_actions")]
+        tables.append(self._table("profiles", _PROFILE_COLUMNS, (), "company_profiles"))
+        try:
+            if not any(table.path() for table in tables):
+                there = sorted(file.name for file in self.folder.iterdir() if file.is_file())
+                has = f"it has {and_more(there, 5)}" if there else "it has no files"
+                return Answer(Outcome.BAD_DATA, f"there is no prices.csv, actions.csv or profiles.csv; {has}")
+            for table in tables:
+                first = list(islice(table.rows_of(_Everything()), _ROWS_TRIED))
+                if table is tables[0] and first and all(_unreadable_price(cells) for _, _, cells in first):
+                    line, _, cells = first[0]
+                    return Answer(Outcome.BAD_DATA, f"prices.csv:{line}: {_unreadable_price(cells)}")
+        except (BadFile, OSError) as problem:
+            return Answer(Outcome.BAD_DATA, str(problem))
         return Answer(Outcome.OK)
+
+    def last_day(self) -> date | None:
+        """The last day that the file of prices has, of any symbol; None where it has none or can't be read."""
+        read = _Dates()
+        days: list[date] = []
+        try:
+            for text in self._prices().cells_of("date"):
+                with suppress(ValueError):
+                    days.append(read[text])
+        except BadFile:
+            return None
+        return max(days, default=None)
 
     def fetch_prices(self, wants: Sequence[Want]) -> PriceReply:
         """Read the bars and actions within each symbol's range.
@@ -52,7 +89,7 @@ class FilesProvider:
         be taken for gains and losses.
         """
         wanted = {want.symbol: want for want in wants}
-        prices = self._table("prices", _PRICE_COLUMNS, ("date", "close"), "market_data_cache")
+        prices = self._prices()
         actions = self._table("actions", _ACTION_COLUMNS, _ACTION_COLUMNS, "corporate_actions")
         try:
             bars, seen = _read_bars(prices, wanted)
@@ -96,6 +133,9 @@ class FilesProvider:
         for symbol in contradicted:
             del profiles[symbol]
         return ProfileReply(list(profiles.values()), table.rejected)
+
+    def _prices(self) -> CsvTable:
+        return self._table("prices", _PRICE_COLUMNS, ("date", "close"), "market_data_cache")
 
     def _table(self, stem: str, columns: Sequence[str], required: Sequence[str], relation: str) -> CsvTable:
         return CsvTable(self.folder, stem, columns, required, relation, self.name)
@@ -161,7 +201,8 @@ def _number(text: str) -> Decimal:
     try:
         return Decimal(text)
     except InvalidOperation:
-        raise ValueError(f"{text!r} is not a number") from None
+        advice = ": write decimals with a point" if _DECIMAL_COMMA.fullmatch(text.strip()) else ""
+        raise ValueError(f"{text!r} is not a number{advice}") from None
 
 
 def _whole(text: str) -> int:
@@ -172,6 +213,13 @@ def _whole(text: str) -> int:
     if not abs(number) <= _LARGEST_VOLUME:
         raise ValueError(f"{text!r} is not a volume")
     return int(number)
+
+
+class _Everything(frozenset[str]):
+    """Every symbol."""
+
+    def __contains__(self, symbol: object) -> bool:
+        return True
 
 
 class _Prices(dict[str, Decimal]):

@@ -7,14 +7,19 @@ import sys
 from datetime import date, datetime
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import click
+import psycopg
 
 from nightly.commands.options import choose_settings, demo_option, open_chosen
 from reports.notes import notes
+from reports.portfolios import NothingRolled
 from reports.reading import read_view
 from reports.view import RiskView
+from warehouse.errors import UserError
 from warehouse.migrate import migrate
+from warehouse.queries import fetch_one
 
 _WIDTH_WITHOUT_TERMINAL = 100
 
@@ -22,7 +27,11 @@ _WIDTH_WITHOUT_TERMINAL = 100
 @click.command()
 @click.argument("portfolio")
 @click.option(
-    "--date", "day", type=click.DateTime(["%Y-%m-%d"]), metavar="D", help="The session; the last one rolled otherwise."
+    "--date",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="D",
+    help="The session; otherwise the latest whose P&L and risk both stand.",
 )
 @click.option(
     "--html", "file", metavar="FILE", type=click.Path(path_type=Path), help="Write the page to FILE, with real plots."
@@ -54,7 +63,19 @@ def show(portfolio: str, day: datetime | None, file: Path | None, as_json: bool,
 def _read(portfolio: str, day: date | None, demo: bool) -> RiskView:
     with open_chosen(choose_settings(demo), demo) as database, database.connect("afterclose show") as conn:
         migrate(conn)
-        return read_view(conn, portfolio, day, demo=demo)
+        try:
+            return read_view(conn, portfolio, day, demo=demo)
+        except NothingRolled:
+            raise UserError(_why_nothing_is_rolled(conn, portfolio, demo)) from None
+
+
+def _why_nothing_is_rolled(conn: psycopg.Connection[Any], portfolio: str, demo: bool) -> str:
+    """What to do before there is anything to show: the inputs say whether anything is loaded, as readers cannot."""
+    if demo:
+        return "the demo has not been run: `python run_nightly.py demo`"
+    if fetch_one(conn.execute("select exists (select from raw.portfolios where deleted_at is null)"))[0]:
+        return f"{portfolio} has no snapshot yet: `python run_nightly.py backfill` rolls it forward"
+    return "no portfolio is loaded: load some first with `python run_nightly.py load DIR`"
 
 
 def _print(view: RiskView, notes: list[str]) -> None:

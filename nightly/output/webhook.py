@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from nightly.record import one_line
@@ -9,22 +10,35 @@ from nightly.record import one_line
 if TYPE_CHECKING:
     from warehouse.settings import Settings
 
-TIMEOUT_SECONDS = 10
+# For all of it: name, connection, headers. A timeout of httpx begins anew with each byte that comes.
+DEADLINE_SECONDS = 10
 
 
-def notify(settings: Settings, summary: dict[str, Any]) -> str | None:
+def notify(settings: Settings, summary: dict[str, Any], deadline_seconds: float = DEADLINE_SECONDS) -> str | None:
     """POST a summary to AFTERCLOSE_WEBHOOK_URL, if it is set; returns what went wrong in one line, without the address.
 
-    It never raises: a night does not fail because nobody could be told.
+    It never raises: a night does not fail because nobody could be told. Of the answer the status alone is read.
     """
     if settings.webhook_url is None:
         return None
+    answers: list[str | None] = []
+    post = Thread(
+        target=lambda: answers.append(_post(settings.webhook_url.get_secret_value(), summary, deadline_seconds)),
+        name="the webhook is told",
+        daemon=True,  # given up after the deadline, it ends with the process
+    )
+    post.start()
+    post.join(deadline_seconds)
+    (problem,) = answers or [f"no answer within {deadline_seconds:g} s"]
+    return problem and f"the webhook was not told: {problem}; look at AFTERCLOSE_WEBHOOK_URL"
+
+
+def _post(url: str, summary: dict[str, Any], timeout_seconds: float) -> str | None:
+    """What went wrong, in words; None where the hook has taken it."""
     import httpx
 
     try:
-        reply = httpx.post(settings.webhook_url.get_secret_value(), json=summary, timeout=TIMEOUT_SECONDS)
+        with httpx.stream("POST", url, json=summary, timeout=timeout_seconds) as reply:
+            return None if reply.is_success else f"it answered {reply.status_code}"
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        return f"the webhook was not told: {one_line(type(error).__name__)}; look at AFTERCLOSE_WEBHOOK_URL"
-    if reply.is_success:
-        return None
-    return f"the webhook was not told: it answered {reply.status_code}; look at AFTERCLOSE_WEBHOOK_URL"
+        return one_line(type(error).__name__)

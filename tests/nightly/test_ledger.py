@@ -48,14 +48,14 @@ def test_what_died_is_marked_interrupted_and_named(conn: psycopg.Connection):
     ledger.start_phase(conn, died.run_id, PhaseRecord("1", "Market Data Collection"))
     before = ledger.read_run(conn, died.run_id)
     assert (before.status, before.phases[0].status) == ("interrupted", "interrupted")
-    (warning,) = ledger.mark_interrupted_runs(conn)
-    assert warning.severity == "warning"
-    assert warning.scope == f"run {died.run_id}"
+    dead = ledger.dead_runs(conn)
+    assert [run.run_id for run in dead] == [died.run_id]
+    ledger.mark_interrupted(conn, dead)
     assert ledger.read_run(conn, ended.run_id).status == "succeeded"
     found = ledger.read_run(conn, died.run_id)
     assert (found.status, found.phases[0].status) == ("interrupted", "interrupted")
     assert found.finished_at is not None
-    assert ledger.mark_interrupted_runs(conn) == []
+    assert ledger.dead_runs(conn) == []
 
 
 def test_an_interrupted_run_leaves_no_phase_running(conn: psycopg.Connection):

@@ -353,3 +353,31 @@ def test_the_statements_do_not_grow_with_the_book(shown: tuple[Night, RiskView],
         of_growth = len(counted)
         read_view(conn, "Income")
         assert len(counted) - of_growth == of_growth < 20
+
+
+def test_the_page_stays_with_the_last_session_that_is_whole(here: Night, capsys: pytest.CaptureFixture[str]):
+    with here.database.connect() as conn:
+        conn.execute(
+            "insert into analytics.portfolio_snapshots select portfolio_id, '2024-02-15', "
+            + ", ".join(
+                name
+                for (name,) in conn.execute(
+                    "select column_name::text from information_schema.columns"
+                    " where table_schema = 'analytics' and table_name = 'portfolio_snapshots' order by ordinal_position"
+                )
+                if name not in ("portfolio_id", "snapshot_date")
+            )
+            + " from analytics.portfolio_snapshots join analytics.portfolios using (portfolio_id)"
+            " where name = 'Growth' and snapshot_date = '2024-02-14'"
+        )
+        conn.execute("update ops.risk_state set stale_because = 'AAA close of 2024-02-13 restated'")
+    try:
+        assert cli.main(["show", "Growth"]) == 0
+        page = " ".join(capsys.readouterr().out.split())
+    finally:
+        with here.database.connect() as conn:
+            conn.execute("delete from analytics.portfolio_snapshots where snapshot_date = '2024-02-15'")
+            conn.execute("update ops.risk_state set stale_because = null")
+    assert "Wednesday 14 February 2024" in page
+    assert "P&L is rolled to 2024-02-15, risk to 2024-02-14" in page
+    assert "Risk rests on inputs that have changed since: AAA close of 2024-02-13 restated." in page

@@ -6,6 +6,12 @@ from warehouse.migrate import READER, grant_reader
 from warehouse.reader_limits import limit_readers
 from warehouse.settings import load_settings
 
+HERE = """
+    from pg_db_role_setting
+    where setdatabase = (select oid from pg_database where datname = current_database())
+    order by setrole::regrole::text
+"""
+
 
 def test_who_logs_in_as_a_reader_is_bounded_and_the_owner_is_not(conn: psycopg.Connection):
     grant_reader(conn)
@@ -13,13 +19,11 @@ def test_who_logs_in_as_a_reader_is_bounded_and_the_owner_is_not(conn: psycopg.C
     try:
         settings = load_settings().model_copy(update={"reader_idle_seconds": 7, "reader_statement_seconds": 90})
         assert limit_readers(conn, settings) is None
-        before = conn.execute("select xmin from pg_db_role_setting order by xmin::text").fetchall()
+        before = conn.execute(f"select xmin {HERE}").fetchall()
         assert limit_readers(conn, settings) is None
-        assert conn.execute("select xmin from pg_db_role_setting order by xmin::text").fetchall() == before
+        assert conn.execute(f"select xmin {HERE}").fetchall() == before
         limits = ["idle_in_transaction_session_timeout=7s", "statement_timeout=90s"]
-        assert conn.execute(
-            "select setrole::regrole::text, setconfig from pg_db_role_setting order by 1"
-        ).fetchall() == [
+        assert conn.execute(f"select setrole::regrole::text, setconfig {HERE}").fetchall() == [
             (READER, limits),
             ("limited_analyst", limits),
         ]

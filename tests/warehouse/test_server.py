@@ -2,12 +2,14 @@
 
 import os
 import pwd
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -79,12 +81,30 @@ def postmaster(server: EmbeddedServer) -> int:
     return int((server.home / "postgres" / "data" / "postmaster.pid").read_text().split("\n")[0])
 
 
+def succeeds_as(uid: int, attempt: Callable[[], object]) -> bool:
+    """Whether another user, without any of our rights, can do it: tried in a process of theirs."""
+    if child := os.fork():
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert status in (0, 1)
+        return status == 0
+    try:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        attempt()
+        os._exit(0)
+    except PermissionError:
+        os._exit(1)
+    finally:
+        os._exit(2)
+
+
 def test_runs_inside_the_block_and_leaves_nothing_behind(server):
     with server.running() as parameters:
         assert answers(parameters)
         socket_folder = Path(parameters["host"])
         assert socket_folder.stat().st_mode & 0o777 == 0o700
-        assert socket_folder.stat().st_uid == server_account().uid
+        assert socket_folder.stat().st_uid == server_account(server.home / "postgres").uid
         with psycopg.connect(libpq_url({**parameters, "dbname": "postgres"})) as conn:
             assert conn.execute("show listen_addresses").fetchone() == ("",)
             assert conn.execute("show timezone").fetchone() == ("UTC",)
@@ -200,10 +220,10 @@ def test_a_stale_pid_that_belongs_to_another_process_by_now(server):
     with server.running():
         pid_file = server.home / "postgres" / "data" / "postmaster.pid"
         lines = pid_file.read_text().splitlines()
-    prefix, options = server_account().launcher([server.home])
+    prefix, options = server_account(server.home / "postgres").launcher([server.home])
     with subprocess.Popen([*prefix, "sleep", "60"], **options) as bystander:
         pid_file.write_text("\n".join([str(bystander.pid), *lines[1:]]) + "\n")
-        server_account().own(pid_file)
+        server_account(server.home / "postgres").own(pid_file)
         with server.running() as parameters:
             assert answers(parameters)
         assert bystander.poll() is None
@@ -265,7 +285,7 @@ class TestAnotherAccount:
             assert process.first_line == "ready daemon\n"
             assert (own_home / "postgres" / "data" / "postmaster.pid").stat().st_uid == daemon.uid
         assert not (own_home / "postgres" / "data" / "postmaster.pid").exists()
-        with pytest.raises(UserError, match="belongs to daemon, and PostgreSQL would run as nobody"):
+        with pytest.raises(UserError, match="belongs to daemon: run as daemon, or set AFTERCLOSE_HOME"):
             EmbeddedServer(own_home).running().__enter__()
 
     def test_an_ordinary_user_in_the_home_of_root(self, short_folder, daemon, careless):
@@ -274,10 +294,10 @@ class TestAnotherAccount:
             pass
         prefix, options = daemon.launcher(CLIENT_NEEDS)
         with client(roots.home, prefix, stderr=subprocess.STDOUT, **options) as process:
-            assert "belongs to nobody, and PostgreSQL would run as daemon" in process.first_line
+            assert "belongs to root: run as root, or set AFTERCLOSE_HOME" in process.first_line
 
     def test_a_folder_that_everybody_may_enter_lends_no_capability(self, short_folder):
-        prefix, options = server_account().launcher([short_folder])
+        prefix, options = server_account(short_folder / "none").launcher([short_folder])
         capabilities = subprocess.run(
             [*prefix, "grep", "CapEff", "/proc/self/status"], capture_output=True, text=True, check=True, **options
         )
@@ -286,13 +306,13 @@ class TestAnotherAccount:
     def test_a_closed_folder_without_the_tool_that_lends_the_capability(self, tmp_path, monkeypatch):
         tmp_path.chmod(0o700)
         monkeypatch.setenv("PATH", "/nowhere")
-        with pytest.raises(UserError, match=r"nobody, who may not enter .*install util-linux"):
+        with pytest.raises(UserError, match=r"root runs PostgreSQL as \S+, who may not enter .*install util-linux"):
             EmbeddedServer(tmp_path).running().__enter__()
 
     def test_its_programs_in_a_closed_folder(self, tmp_path):
         tmp_path.chmod(0o700)
         program = shutil.copy(find_binaries(18) / "pg_config", tmp_path)
-        prefix, options = server_account().launcher([tmp_path])
+        prefix, options = server_account(tmp_path).launcher([tmp_path])
         found = subprocess.run([*prefix, program, "--bindir"], capture_output=True, text=True, check=False, **options)
         assert (found.stdout, found.stderr) == (f"{tmp_path}\n", "")
 
@@ -300,11 +320,68 @@ class TestAnotherAccount:
         with server.running() as parameters:
             url = libpq_url({**parameters, "dbname": "postgres"})
             binaries = find_binaries(18)
-            prefix, options = server_account().launcher([binaries, server.home])
+            prefix, options = server_account(server.home / "postgres").launcher([binaries, server.home])
             refused = subprocess.run(
                 [*prefix, binaries / "psql", url], stdin=subprocess.DEVNULL, capture_output=True, text=True, **options
             )
         assert 'Peer authentication failed for user "root"' in refused.stderr
+
+    def test_each_home_has_a_user_id_that_nothing_else_has(self, server, short_folder, careless):
+        other = EmbeddedServer(short_folder / "sixteen", 16, careless)
+        with server.running(), other.running():
+            owners = {(each.home / "postgres").stat().st_uid for each in (server, other)}
+            assert len(owners) == 2
+            for owner in owners:
+                with pytest.raises(KeyError):
+                    pwd.getpwuid(owner)
+            for each in (server, other):
+                status = Path(f"/proc/{postmaster(each)}/status").read_text()
+                owner = str((each.home / "postgres").stat().st_uid)
+                assert re.search(r"^Uid:\t(.*)$", status, re.M)[1].split() == [owner] * 4
+
+    @pytest.mark.parametrize("stranger", [65534, 1, 1_900_000_000])
+    def test_a_stranger_gets_nothing(self, short_folder, careless, stranger):
+        """Not through files, the socket, locks or signals, although everybody may enter the folder of the home."""
+        server = EmbeddedServer(short_folder / "sixteen", 16, careless)
+        with server.running() as parameters:
+            data, postmaster_id = server.home / "postgres" / "data", postmaster(server)
+            assert succeeds_as(stranger, lambda: (server.home / "postgres").stat())
+            attempts = {
+                "read the data": lambda: (data / "pg_hba.conf").read_text(),
+                "change who is let in": lambda: (data / "pg_hba.conf").open("a"),
+                "plant a file": lambda: (data / "postgresql.auto.conf").open("w"),
+                "read the log": lambda: (server.home / "postgres" / "server.log").read_text(),
+                "hold the lock": lambda: (server.home / "server" / "lock").open(),
+                "connect": lambda: socket.socket(socket.AF_UNIX).connect(f"{parameters['host']}/.s.PGSQL.5432"),
+                "stop the server": lambda: os.kill(postmaster_id, signal.SIGTERM),
+                "see its files": lambda: list(Path(f"/proc/{postmaster_id}/fd").iterdir()),
+            }
+            for what, attempt in attempts.items():
+                assert not succeeds_as(stranger, attempt), what
+            assert answers(parameters)
+
+    @pytest.mark.parametrize("owner", ["nobody", "root"])
+    def test_a_folder_of_an_older_version_or_a_copy_is_taken_over(self, tmp_path, careless, owner):
+        server = EmbeddedServer(tmp_path / "home", 18, careless)
+        with server.running() as parameters, psycopg.connect(**parameters, dbname="postgres") as conn:
+            conn.execute("create table kept as select 1")
+        folder, entry = server.home / "postgres", pwd.getpwnam(owner)
+        Account(entry.pw_name, entry.pw_uid, entry.pw_gid, dropped=True).own(folder)
+        with server.running() as parameters, psycopg.connect(**parameters, dbname="postgres") as conn:
+            assert conn.execute("table kept").fetchall() == [(1,)]
+        assert folder.stat().st_uid not in (0, entry.pw_uid)
+
+    def test_a_planted_name_of_another_file_is_not_given_away(self, tmp_path, careless):
+        server = EmbeddedServer(tmp_path / "home", 18, careless)
+        with server.running():
+            pass
+        folder, secret, nobody = server.home / "postgres", tmp_path / "secret", pwd.getpwnam("nobody")
+        Account("nobody", nobody.pw_uid, nobody.pw_gid, dropped=True).own(folder)
+        secret.touch()
+        os.link(secret, folder / "planted")
+        with pytest.raises(UserError, match="planted has a second name elsewhere"):
+            server.running().__enter__()
+        assert secret.stat().st_uid == 0
 
     def test_root_in_a_container_without_the_capability_to_search(self, server):
         kept = "chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,setfcap"

@@ -3,5 +3,7 @@ select
     name,
     sector,
     industry,
+    country,
+    currency,
     quote_type
 from {{ source('raw', 'company_profiles') }}

@@ -8,5 +8,6 @@ select
     through_date,
     what,
     rolled_at,
-    returns_taken_at
+    returns_taken_at,
+    risk_taken_at
 from {{ source('ops', 'input_changes') }}

@@ -11,6 +11,7 @@ from ingest.books.cells import (
     parse_non_zero,
     parse_number,
     parse_positive,
+    parse_prose,
     parse_text,
     plain,
 )
@@ -144,6 +145,35 @@ def test_no_date(text, reason):
 )
 def test_text_is_only_text(text):
     assert parse_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Cafe\u0301", "Caf\u00e9"),
+        ("Caf\u00e9", "Caf\u00e9"),
+        ("Growth\u00a0Fund", "Growth Fund"),
+        ("\u540d\u524d\u3000\U0001f600", "\u540d\u524d \U0001f600"),
+        ("\u212b", "\u00c5"),  # the sign of the unit is the letter
+    ],
+)
+def test_names_that_look_the_same_are_the_same(text, read):
+    assert parse_text(text) == read
+
+
+@pytest.mark.parametrize(
+    "invisible", ["\u200b", "\u200d", "\u202e", "\u2066", "\ufeff", "\u00ad", "\u3164", "\ufe0f", "\U000e0041"]
+)
+def test_a_character_that_nobody_sees_is_refused_and_named(invisible):
+    with pytest.raises(ValueError, match=rf"invisible character \(U\+{ord(invisible):04X}, the 4th\): remove it"):
+        parse_text(f"Gro{invisible}wth")
+
+
+def test_text_has_a_length():
+    assert parse_text("S" * 200) == "S" * 200
+    with pytest.raises(ValueError, match=r"'S{57}\.\.\.' is longer than 200 characters"):
+        parse_text("S" * 5000)
+    assert parse_prose("S" * 2000) == "S" * 2000
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "a\tb", "a\x1fb", "a\u2028b", "\x7f"])

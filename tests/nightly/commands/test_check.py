@@ -185,3 +185,18 @@ def test_each_source_is_tried_once(keys, yahoo, fmp, massive, monkeypatch, capsy
     assert failed.startswith("  failed    fmp: refused (the key is not valid")
     assert "a-wrong-key" not in failed
     assert left_out == "  none      polygon: no key, left out (set POLYGON_API_KEY)"
+
+
+def test_a_folder_without_prices_is_a_broken_setup_unless_another_source_has_them(night, monkeypatch, tmp_path, capsys):
+    for name, value in night.environment().items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "profiles.csv").write_text("symbol,name\nAAA,Aaa Inc\n")
+    monkeypatch.setenv("AFTERCLOSE_PROVIDERS", f"files:{tmp_path}")
+    assert cli.main(["check", "--fast"]) == 2
+    assert "there is no prices.csv, and nobody else is asked for prices" in capsys.readouterr().out
+    assert cli.main(["run"]) == 2
+    monkeypatch.setenv("AFTERCLOSE_PROVIDERS", f"files:{tmp_path},yahoo")
+    assert cli.main(["check", "--fast"]) == 0
+    (tmp_path / "prices.csv").write_text("symbol;date;close\n")
+    assert cli.main(["check", "--fast"]) == 0
+    assert "prices.csv: its columns are separated by semicolons" in capsys.readouterr().out

@@ -1,0 +1,35 @@
+{{ config(materialized='view', tags=['views']) }}
+
+with relation_versions as (
+    select * from {{ ref('stg_relation_versions') }}
+    -- the tokens of the API are no data
+    where relation <> 'ops.api_tokens'
+),
+
+-- while risk has not looked at them, they make its results stale
+waiting as (
+    select concat_ws(' ', 'changes', min(change_id), max(change_id)) as version
+    from {{ ref('stg_input_changes') }}
+    where risk_taken_at is null
+),
+
+versions as (
+    select
+        concat_ws(' ', relation, version) as version,
+        changed_at
+    from relation_versions
+    union all
+    select
+        version,
+        null
+    from waiting
+),
+
+final as (
+    select
+        md5(string_agg(version, ',' order by version)) as version,
+        max(changed_at) as changed_at
+    from versions
+)
+
+select * from final

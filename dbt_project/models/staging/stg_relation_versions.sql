@@ -1,0 +1,5 @@
+select
+    relation,
+    version,
+    changed_at
+from {{ source('ops', 'relation_versions') }}
