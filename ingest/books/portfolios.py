@@ -14,6 +14,7 @@ import psycopg
 from ingest.books.book import Book, Known, LotReference, Replacement, assemble, named_portfolios
 from ingest.books.corporate_actions import read_actions
 from ingest.books.csv_files import CsvFile, Problem, Row
+from ingest.books.entry_prices import find_odd_entries
 from ingest.books.files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_folder
 from ingest.books.lots import read_positions_of
 from ingest.market.decisions import NOT_ROLLED, Saying, replace_file_actions, user_name
@@ -63,6 +64,7 @@ _TABLES = {
             "expiration_date",
             "investment_class",
             "investment_subtype",
+            "shares_as_of",
             "deleted_at",
         ),
         _OF_PORTFOLIOS,
@@ -148,7 +150,12 @@ def load_folder(conn: psycopg.Connection[Any], folder: Path) -> LoadReport:
 
 
 def load_positions_file(
-    conn: psycopg.Connection[Any], file: Path, portfolio: str, equity: Decimal, inception: date | None = None
+    conn: psycopg.Connection[Any],
+    file: Path,
+    portfolio: str,
+    equity: Decimal,
+    inception: date | None = None,
+    shares_as_of: date | None = None,
 ) -> LoadReport:
     """Load one brokerage-style position file as the positions of `portfolio`, in one transaction.
 
@@ -158,6 +165,7 @@ def load_positions_file(
         portfolio: its name; it is made, or its equity and inception are set, and its positions are replaced.
         equity: its starting equity in USD, as measured at the close of the session before inception.
         inception: its first day; the earliest entry date in the file unless given.
+        shares_as_of: the day in whose shares the file is stated; unless given, each lot's own first day.
 
     Raises:
         BadInput: with every problem of the file; nothing was loaded.
@@ -166,8 +174,12 @@ def load_positions_file(
     entries = [lot.entry_date for lot in positions.lots]
     if not entries and not positions.csv.problems:
         positions.csv.report(1, "file", "holds no position")
+    report = LoadReport(str(file))
     if inception is None:
         inception = min(entries, default=EARLIEST_INCEPTION)
+        report.notes.append(
+            f"inception: {inception}, the earliest entry date in the file (--inception DATE sets another)"
+        )
     if inception < EARLIEST_INCEPTION:
         what = f"{inception} is too early: pass --inception with {EARLIEST_INCEPTION} or later"
         positions.csv.report(1, "inception", what)
@@ -178,9 +190,10 @@ def load_positions_file(
         # as it is, for a portfolio that is loaded already
         "benchmark": None,
         "currency": "USD",
+        "shares_as_of": shares_as_of,
     }
     portfolios = CsvFile(file.name, [Row(1, row, set())], complete_header=True)
-    return _load(conn, PortfolioFiles(portfolios, positions), LoadReport(str(file)))
+    return _load(conn, PortfolioFiles(portfolios, positions), report)
 
 
 def _load(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadReport) -> LoadReport:
@@ -205,6 +218,7 @@ def _load(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadRepo
                 if action.action_type in NOT_ROLLED
             ]
         report.notes += _ignored_amounts(conn, book) + _costs_that_add(files)
+        report.notes += [str(found) for found in find_odd_entries(conn, book.positions.portfolio_ids)]
     return report
 
 

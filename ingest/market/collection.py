@@ -16,6 +16,7 @@ from ingest.market.report import MarketDataReport, MissedSymbol
 from ingest.market.store import (
     read_accepted,
     read_bars,
+    read_dismissed,
     read_history,
     use_up,
     write_bars,
@@ -121,7 +122,8 @@ def _collect_group(
         source.name: read_states(conn, source.name, PRICES, names) for source in sources if source.is_live
     }
     collected = ask_chain(states, sources, known)
-    report.rejected += collected.rejected
+    dismissed = read_dismissed(conn, names)
+    report.rejected += [row for row in collected.rejected if row[:5] not in dismissed]
     report.problems += collected.problems
     report.refetched |= collected.refetched
     report.postponed += collected.postponed

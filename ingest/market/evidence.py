@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import NamedTuple
 
 from ingest.market.as_traded import later_splits
@@ -192,7 +193,7 @@ class _Closes:
         first, last = min(places) - ONE_EVENT_SESSIONS, max(places) + ONE_EVENT_SESSIONS
         found = [
             after
-            for before, after in zip(self.days, self.days[1:], strict=False)
+            for before, after in pairwise(self.days)
             if first <= bisect_left(self._calendar, after) <= last
             and abs((self.closes[after] / self.closes[before] * ratio).ln()) <= near
         ]
@@ -271,12 +272,12 @@ def _stray_jump(reading: Reading, closes: _Closes, known: Mapping[date, KnownClo
     grown = {day: close * factor(day) for day, close in closes.closes.items()}
     on = {day for event, day in reading.dates.items()}
     splits = sorted((day, event.ratio) for event, day in reading.dates.items() if event.shares)
-    for before, after in zip(closes.days, closes.days[1:], strict=False):
+    for before, after in pairwise(closes.days):
         move = grown[after] / grown[before]
         for day, ratio in splits:
             if before < day <= after:
                 move *= ratio
-        if before in known and after in known or abs(move.ln()) < _STRIKING - _NEAR:
+        if (before in known and after in known) or abs(move.ln()) < _STRIKING - _NEAR:
             continue
         for event in striking:
             if min(abs((move * event.ratio).ln()), abs((move / event.ratio).ln())) <= _NEAR and after not in on:

@@ -14,6 +14,7 @@ from ingest.sources.fetch_state import Covered, FetchState
 # A whole history costs as much as a new symbol; a source in trouble might ask for all of them at once.
 MOST_REFETCHES = 50
 
+
 @dataclass
 class Knowledge:
     """What is known when the sources are asked for some symbols.

@@ -88,9 +88,7 @@ def _returned(
             yield place, rejected_history(state, sources[place].name, put_aside, reason)
 
 
-def _implausible(
-    symbols: Mapping[str, SymbolPrices], sources: Sequence[Source]
-) -> Iterator[tuple[int, RejectedRow]]:
+def _implausible(symbols: Mapping[str, SymbolPrices], sources: Sequence[Source]) -> Iterator[tuple[int, RejectedRow]]:
     for source in sources:
         for state in symbols.values():
             for bar, reason in state.implausible(source.place):
@@ -115,7 +113,8 @@ def _choose_what_to_ask(turn: Turn) -> None:
             source.tally.resting += 1
         else:
             asked[symbol] = days
-    if asked and not source.is_up:
+    # A folder's files say themselves what is wrong with them, each by its name.
+    if asked and source.is_live and not source.is_up:
         left_alone = Answer(
             Outcome.NOT_ASKED, f"it did not answer for a symbol that must be there: {source.standing()}"
         )

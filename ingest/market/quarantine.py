@@ -1,13 +1,13 @@
 """The quarantine: rows that were refused on the way in, and a person's word that one of them is right."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 import psycopg
 
-from ingest.market.decisions import Saying, add_actions
+from ingest.market.decisions import Saying, add_actions, user_name
 from ingest.market.row_checks import check_action
 from ingest.market.store import (
     Restatement,
@@ -17,7 +17,9 @@ from ingest.market.store import (
 )
 from ingest.providers.base import Want
 from ingest.rows import CorporateAction, PriceBar
+from ingest.sources.chain import source_order
 from warehouse.errors import UserError
+from warehouse.settings import load_settings
 
 BARS, ACTIONS = "market_data_cache", "corporate_actions"
 ACCEPTED = "accepted by a person"
@@ -40,8 +42,12 @@ class Rejection(NamedTuple):
 
 
 def list_rejected(
-    conn: psycopg.Connection[Any], *, symbol: str | None = None, source: str | None = None, limit: int | None = None,
-    dismissed: bool = False
+    conn: psycopg.Connection[Any],
+    *,
+    symbol: str | None = None,
+    source: str | None = None,
+    limit: int | None = None,
+    dismissed: bool = False,
 ) -> list[Rejection]:
     """Return what was refused, the newest first, with what a person has `dismissed` or without; times are UTC."""
     rows = conn.execute(
@@ -93,7 +99,8 @@ def dismiss_rejected(conn: psycopg.Connection[Any], ids: Sequence[int]) -> list[
     if missing := [str(number) for number in dict.fromkeys(ids) if number not in known]:
         raise UserError(f"{', '.join(missing)}: there is no such row; `python run_nightly.py quarantine` lists them")
     conn.execute(
-        "update ops.rejected_rows set dismissed_at = now(), accepted_at = null where rejection_id = any(%s)", [list(ids)]
+        "update ops.rejected_rows set dismissed_at = now(), accepted_at = null where rejection_id = any(%s)",
+        [list(ids)],
     )
     return [
         f"{number}: {symbol}{f' {day}' if day else ''}: dismissed, not told again ({reason})"
@@ -101,7 +108,7 @@ def dismiss_rejected(conn: psycopg.Connection[Any], ids: Sequence[int]) -> list[
     ]
 
 
-def accept_rejected(conn: psycopg.Connection[Any], ids: Sequence[int], saying: Saying) -> list[str]:
+def accept_rejected(conn: psycopg.Connection[Any], ids: Sequence[int]) -> list[str]:
     """Take refused rows for right, all of them or none, and return a line for each that says what was done.
 
     A bar is stored with its source, and what it replaces goes to `ops.price_restatements`; the same values are not
@@ -147,11 +154,15 @@ def accept_rejected(conn: psycopg.Connection[Any], ids: Sequence[int], saying: S
     problems += _no_sessions(conn, {day for _, day in days})
     if problems:
         raise UserError("; ".join(problems))
+    saying = Saying(user_name(), datetime.now(UTC), ACCEPTED, source_order(load_settings()))
     with conn.transaction():
         _store_bars(conn, bars, saying.at)
         if actions:
             add_actions(conn, actions, saying)
-        conn.execute("update ops.rejected_rows set accepted_at = now(), dismissed_at = null where rejection_id = any(%s)", [list(ids)])
+        conn.execute(
+            "update ops.rejected_rows set accepted_at = now(), dismissed_at = null where rejection_id = any(%s)",
+            [list(ids)],
+        )
     return done
 
 

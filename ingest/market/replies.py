@@ -52,7 +52,7 @@ def take_in(turn: Turn, reply: PriceReply) -> None:
             turn.refused.append(turn.refuse_action(action, reason))
         else:
             told[action.symbol].append(action)
-    for symbol in turn.asked:
+    for symbol in turn.spans:
         if reply.answers[symbol].outcome == Outcome.OK or bars[symbol] or told[symbol]:
             _take_symbol(turn, symbol, bars[symbol], told[symbol], reply.restated.get(symbol))
         if symbol in reply.first_traded:
@@ -163,9 +163,7 @@ def _as_traded(bar: PriceBar, readings: Sequence[tuple[Restating | None, Reading
     return bar
 
 
-def _action_as_traded(
-    action: CorporateAction, readings: Sequence[tuple[Restating | None, Reading]]
-) -> CorporateAction:
+def _action_as_traded(action: CorporateAction, readings: Sequence[tuple[Restating | None, Reading]]) -> CorporateAction:
     for span, reading in readings:
         if span is None or span.first <= action.ex_date <= span.last:
             return as_traded_action(action, reading.factor()(action.ex_date))

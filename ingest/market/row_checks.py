@@ -194,20 +194,23 @@ def stray_runs(
     backwards, a run belongs to the history where it joins the measure's scale again, or where it is long enough for a
     true move: three sessions, and not an error of units among few. Every other run is put aside, wherever it lies.
 
-    Only what is offered is: nothing is found where all days offered lie after what is stored, since a night's new closes
-    are judged one by one.
+    Nothing is found where all days offered lie after what is stored: a night's new closes are judged one by one.
     """
     offered = set().union(*offers)
     if not offered or (stored_closes and min(offered) > min(stored_closes)):
         return set(), set()
-    closes = {day: next(bars[day].close for bars in offers if day in bars) for day in offered} | dict(stored_closes)
-    days = sorted(closes)
+    days = sorted(offered | stored_closes.keys())
     growth = later_splits(splits)
-    # In shares of the last day all closes stand on one scale.
-    level = {day: closes[day] / growth(day) for day in days}
-    runs: list[list[date]] = [[days[0]]]
-    for before, day in zip(days, days[1:], strict=False):
-        if implausible_move(level[day], level[before]):
+    level: dict[date, Decimal] = {}  # in shares of the last day all closes stand on one scale
+    runs: list[list[date]] = []
+    for day in days:
+        closes = [bars[day].close for bars in offers if day in bars]
+        levels = [close / growth(day) for close in ([stored_closes[day]] if day in stored_closes else closes)]
+        before = level[runs[-1][-1]] if runs else levels[0]
+        going_on = [each for each in levels if implausible_move(each, before) is None]
+        level[day] = (going_on or levels)[0]
+        witnessed = len(closes) > 1 and agree(closes[1], closes[0], _AGREEMENT)
+        if not runs or not (going_on or witnessed):
             runs.append([])
         runs[-1].append(day)
     if len(runs) == 1:

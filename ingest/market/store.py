@@ -119,6 +119,17 @@ def read_accepted(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> list
     return [AcceptedRow(*row) for row in conn.execute(query, [list(symbols)])]
 
 
+def read_dismissed(
+    conn: psycopg.Connection[Any], symbols: Sequence[str]
+) -> set[tuple[str, str, str, date | None, str]]:
+    """Return (source, relation, symbol, date, reason) of the refused rows that a person does not want to be told of."""
+    query = (
+        "select source, relation, symbol, row_date, reason from ops.rejected_rows"
+        " where symbol = any(%s) and dismissed_at is not null"
+    )
+    return {(row[0], row[1], row[2], row[3], row[4]) for row in conn.execute(query, [list(symbols)])}
+
+
 def use_up(conn: psycopg.Connection[Any], rows: Sequence[AcceptedRow]) -> None:
     """Forget that these were accepted: they held for one fetch of a whole history, which is done."""
     conn.execute(

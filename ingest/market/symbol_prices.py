@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 from ingest.market.as_traded import later_splits
 from ingest.market.restated import ROUGHLY, Judgement, StoredClose, judge, split_ratio
@@ -265,7 +266,7 @@ class SymbolPrices:
             return None
         priced = sorted(self.chosen.keys() | self.stored.keys())
         returned, reason = None, ""
-        for before, after in zip(priced, priced[1:], strict=False):
+        for before, after in pairwise(priced):
             if after not in self.stored and self._apart(before, after) > SILENT_SESSIONS:
                 returned = after
                 reason = (
@@ -349,13 +350,15 @@ class SymbolPrices:
         dividends = {day: action.value for (day, kind), (action, _) in self.settled.actions.items() if kind == DIVIDEND}
         days = sorted(closes)
         found = []
-        for before, day in zip(days, days[1:], strict=False):
+        for before, day in pairwise(days):
             if day in self.stored or day not in self.chosen:
                 continue
             move = (closes[day] + dividends.get(day, 0)) / growth(day) / (closes[before] / growth(before))
             if Decimal("0.75") < move < Decimal("1.4"):
                 continue
-            if ratio := split_ratio(move, ROUGHLY, smallest=_SMALLEST_JUMP):
+            ratio = split_ratio(move, ROUGHLY, smallest=_SMALLEST_JUMP)
+            # Nobody merges three shares into two: what rises so has risen.
+            if ratio and not (move > 1 and "/" in ratio):
                 found.append((day, ratio))
         return found
 

@@ -87,9 +87,7 @@ def rejected_bar(bar: PriceBar, source: str, reason: str) -> RejectedRow:
     return RejectedRow(source, "market_data_cache", bar.symbol, bar.price_date, reason, json_ready(bar._asdict()))
 
 
-def rejected_history(
-    state: SymbolPrices, source: str, closes: Mapping[date, Decimal], reason: str
-) -> RejectedRow:
+def rejected_history(state: SymbolPrices, source: str, closes: Mapping[date, Decimal], reason: str) -> RejectedRow:
     """Return the row that stands for many closes: the last of them, each beside the stored one."""
     by_day: dict[str, object] = {
         day.isoformat(): {"shown": str(close), "stored": str(state.stored[day].close) if day in state.stored else None}

@@ -130,7 +130,13 @@ def folder(folder: Path) -> None:
 @click.option(
     "--inception", type=_Cell("date", parse_date), help="Its first day; the earliest entry date unless given."
 )
-def positions(file: Path, portfolio: str, equity: Any, inception: date | None) -> None:
+@click.option(
+    "--shares-as-of",
+    type=_Cell("date", parse_date),
+    help="The day in whose shares FILE is stated, such as that on which a broker's list was downloaded; unless given,"
+    " each lot's entry date, or the inception for lots entered before.",
+)
+def positions(file: Path, portfolio: str, equity: Any, inception: date | None, shares_as_of: date | None) -> None:
     """Load FILE as the positions of one portfolio, which is made if it is new.
 
     FILE has the position columns that `load --help` lists. The positions that the portfolio had and that are not in
@@ -139,7 +145,7 @@ def positions(file: Path, portfolio: str, equity: Any, inception: date | None) -
     from ingest.books.portfolios import load_positions_file
 
     with _database(f"load positions {file.name}") as conn:
-        click.echo("\n".join(load_positions_file(conn, file, portfolio, equity, inception).lines()))
+        click.echo("\n".join(load_positions_file(conn, file, portfolio, equity, inception, shares_as_of).lines()))
 
 
 @contextmanager

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import click
 
-from ingest.market.decisions import Saying, user_name
 from ingest.market.quarantine import Rejection, accept_rejected, dismiss_rejected, list_rejected
-from ingest.sources.chain import source_order
 from ingest.symbols import canonical_symbol
 from nightly.command_group import CommandGroup
 from nightly.commands.options import choose_settings, demo_option, open_chosen
@@ -25,7 +22,9 @@ SHOWN = 50
 @click.group(cls=CommandGroup, invoke_without_command=True)
 @click.option("--symbol", metavar="SYMBOL", help="Only rows of this symbol.")
 @click.option("--source", metavar="NAME", help="Only rows from this source: yahoo, fmp, polygon, files.")
-@click.option("--all", "everything", is_flag=True, help=f"All of them, dismissed ones too; the latest {SHOWN} otherwise.")
+@click.option(
+    "--all", "everything", is_flag=True, help=f"All of them, dismissed ones too; the latest {SHOWN} otherwise."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 @demo_option
 @click.pass_context
@@ -69,12 +68,10 @@ def accept(of_group: bool, ids: tuple[int, ...], demo: bool) -> int:
     again by the next night.
     """
     demo |= of_group
-    settings = choose_settings(demo)
-    with open_chosen(settings, demo) as database, database.connect("afterclose quarantine") as conn:
+    with open_chosen(choose_settings(demo), demo) as database, database.connect("afterclose quarantine") as conn:
         migrate(conn)
         with run_lock(conn, "quarantine accept"):
-            saying = Saying(user_name(), datetime.now(UTC), "accepted from the quarantine", source_order(settings))
-            click.echo("\n".join(accept_rejected(conn, ids, saying)))
+            click.echo("\n".join(accept_rejected(conn, ids)))
     return 0
 
 
