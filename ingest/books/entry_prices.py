@@ -57,7 +57,7 @@ priced as (
     cross join lateral (
         select
             array_agg(split.ex_date order by split.ex_date) as dates,
-            array_agg(split.value order by split.ex_date) as ratios
+            array_agg(split.value::numeric order by split.ex_date) as ratios
         from raw.corporate_actions as split
         where
             split.symbol = lots.symbol

@@ -80,23 +80,27 @@ def find_problems(measured: Mapping[str, Any] | None, trade_date: date) -> list[
     named = [f"{row['symbol']} ({_since(row['price_date'])}, {row['share']:.1%})" for row in measured["stale"]]
     more = [f"and {len(named) - _SYMBOLS_NAMED} more"] if len(named) > _SYMBOLS_NAMED else []
     low = share < REQUIRED_SHARE
+    short = {name: of_one for name, of_one in measured["portfolios"].items() if of_one < REQUIRED_SHARE}
+    of_books = ", ".join(f"{name} {of_one:.1%}" for name, of_one in short.items())
     problems = [
         Problem(
             "coverage",
             f"prices of {trade_date} cover {share:.1%} of the book by value"
             + (f", {REQUIRED_SHARE:.0%} are required" if low else "")
-            + f"; valued at older prices: {', '.join(named[:_SYMBOLS_NAMED] + more)}",
+            + f"; valued at older prices: {', '.join(named[:_SYMBOLS_NAMED] + more)}"
+            + (f"; by portfolio: {of_books}" if low and len(measured["portfolios"]) > 1 else ""),
             "error" if low else "warning",
         )
     ]
-    problems += [
-        Problem(
-            f"coverage of {name}",
-            f"prices of {trade_date} cover {of_one:.1%} of this portfolio by value, {REQUIRED_SHARE:.0%} are required",
-        )
-        for name, of_one in measured["portfolios"].items()
-        if of_one < REQUIRED_SHARE
-    ]
+    if not low:  # else the one error names them
+        problems += [
+            Problem(
+                f"coverage of {name}",
+                f"prices of {trade_date} cover {of_one:.1%} of this portfolio by value, {REQUIRED_SHARE:.0%} are"
+                " required",
+            )
+            for name, of_one in short.items()
+        ]
     return problems
 
 

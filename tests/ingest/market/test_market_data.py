@@ -255,7 +255,7 @@ def test_rows_that_cannot_be_true_go_to_the_quarantine_once(conn, book, collect,
     warnings = dict(report.warnings())
     assert warnings["files"].startswith("5 rows refused (AAPL 2021-03-05: close: 'oops' is not a number, and 4 more)")
     assert warnings["AAPL"] == (
-        "no price of 2021-03-05, the last is of 2021-03-03: refused, close: 'oops' is not a number"
+        "no price of 2021-03-05, the last is of 2021-03-04: refused, close: 'oops' is not a number"
     )
 
     again = collect(provider)
