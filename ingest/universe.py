@@ -35,12 +35,16 @@ _STRENGTH = {role: place for place, role in enumerate(Role)}
 
 @dataclass(frozen=True, slots=True)
 class ActiveSymbol:
-    """A symbol and the sessions, first and last included, whose prices a run needs."""
+    """A symbol and the sessions, first and last included, whose prices a run needs.
+
+    `expires` is the session that settles an option: a price of it is welcome, and none is no miss.
+    """
 
     symbol: str
     role: Role
     first: date
     last: date
+    expires: date | None = None
 
 
 # A lot needs prices from the close before it (a carried-in one joins at the close before inception) to its exit, its
@@ -61,13 +65,18 @@ with lots as (
         case
             when lot.entry_date < portfolio.inception_date then portfolio.inception_date - 1 else lot.entry_date
         end as first_date,
+        expiry.session_date as expires,
         least(
             (select min(session_date) from raw.trading_sessions where session_date >= lot.exit_date),
-            (select max(session_date) from raw.trading_sessions where session_date <= lot.expiration_date),
+            expiry.session_date,
             %(end)s
         ) as last_date
     from raw.positions as lot
     inner join raw.portfolios as portfolio using (portfolio_id)
+    left join lateral (
+        select max(session_date) as session_date from raw.trading_sessions
+        where session_date <= lot.expiration_date
+    ) as expiry on true
     where
         lot.deleted_at is null
         and portfolio.deleted_at is null
@@ -100,6 +109,36 @@ closed_lots as (
         )
 ),
 
+-- what a broker's lines trade, from the first of them to the one that leaves nothing
+traded as (
+    select
+        line.portfolio_id,
+        line.symbol,
+        line.underlying_symbol,
+        line.investment_class = 'OPTIONS' as is_option,
+        min(line.trade_date) as first_date,
+        max(line.trade_date) as last_date,
+        max(line.expiration_date) filter (where line.option_type is not null) as expiration_date,
+        sum(line.side * line.quantity / until_then.growth) as left_over
+    from raw.transactions as line
+    inner join raw.portfolios as portfolio using (portfolio_id)
+    cross join lateral (
+        select intermediate.product_of_ratios(split.value) as growth
+        from raw.corporate_actions as split
+        where
+            line.investment_class <> 'OPTIONS'
+            and split.symbol = line.symbol
+            and split.action_type = 'SPLIT'
+            and split.ex_date <= line.trade_date
+    ) as until_then
+    where
+        line.effect not in ('cash', 'none')
+        and portfolio.deleted_at is null
+        and (%(portfolio_ids)s::uuid[] is null or line.portfolio_id = any(%(portfolio_ids)s))
+        and line.trade_date <= %(end)s
+    group by line.portfolio_id, line.symbol, line.underlying_symbol, is_option
+),
+
 lives as (
     select
         lots.position_id,
@@ -107,6 +146,7 @@ lives as (
         lots.symbol,
         lots.underlying_symbol,
         lots.is_option,
+        lots.expires,
         lots.first_date,
         least(
             lots.last_date,
@@ -114,6 +154,33 @@ lives as (
         ) as last_date
     from lots
     left join closed_lots using (position_id)
+    union all
+    select
+        null,
+        traded.portfolio_id,
+        traded.symbol,
+        traded.underlying_symbol,
+        traded.is_option,
+        expiry.session_date,
+        traded.first_date,
+        least(
+            case
+                when
+                    abs(traded.left_over) < 0.000001
+                    and exists (
+                        select from raw.market_data_cache as bar
+                        where bar.symbol = traded.symbol and bar.price_date >= traded.last_date
+                    )
+                    then (select min(session_date) from raw.trading_sessions where session_date >= traded.last_date)
+            end,
+            expiry.session_date,
+            %(end)s
+        )
+    from traded
+    left join lateral (
+        select max(session_date) as session_date from raw.trading_sessions
+        where session_date <= traded.expiration_date
+    ) as expiry on true
 ),
 
 lots_that_matter as (
@@ -132,23 +199,28 @@ lots_that_matter as (
                     change.rolled_at is null
                     and (
                         change.position_id = lives.position_id
-                        or (change.input = 'portfolio' and change.portfolio_id = lives.portfolio_id)
+                        or (change.input in ('portfolio', 'transaction') and change.portfolio_id = lives.portfolio_id)
                     )
             )
         )
 )
 
-select symbol, case when is_option then 'option' else 'holding' end as role, min(first_date), max(last_date)
+select
+    symbol,
+    case when is_option then 'option' else 'holding' end as role,
+    min(first_date),
+    max(last_date),
+    max(expires) filter (where is_option)
 from lots_that_matter
 group by 1, 2
 union all
-select underlying_symbol, 'underlying', min(first_date), max(last_date)
+select underlying_symbol, 'underlying', min(first_date), max(last_date), null
 from lots_that_matter
 where is_option
 group by 1, 2
 union all
 -- from the close before inception, like a lot carried in
-select benchmark, 'benchmark', min(inception_date) - 1, %(end)s
+select benchmark, 'benchmark', min(inception_date) - 1, %(end)s, null
 from raw.portfolios
 where
     deleted_at is null
@@ -156,7 +228,7 @@ where
     and (%(portfolio_ids)s::uuid[] is null or portfolio_id = any(%(portfolio_ids)s))
 group by 1
 union all
-select distinct symbol, 'factor ETF', %(start)s, %(end)s
+select distinct symbol, 'factor ETF', %(start)s, %(end)s, null::date
 from analytics.factor_definitions
 cross join string_to_table(symbols, ' ') as symbol
 where symbol <> ''
@@ -189,17 +261,19 @@ def active_symbols(
         raise UserError(
             "analytics.factor_definitions is not there: load the seeds with `python run_nightly.py dbt -- seed`"
         ) from error
-    rows.append((BENCHMARK, Role.BENCHMARK, start, end))
+    rows.append((BENCHMARK, Role.BENCHMARK, start, end, None))
     history_start = calendar[max(0, bisect_left(calendar, start) - history_sessions)]
     active = []
     for symbol, reasons in groupby(sorted(rows, key=itemgetter(0)), key=itemgetter(0)):
         lives = []
-        for _, role, first_date, last_date in reasons:
+        expires: date | None = None
+        for _, role, first_date, last_date, settled in reasons:
+            expires = expires or settled
             # Back to the session at or before the date, and some more.
             first = calendar[max(0, bisect_right(calendar, first_date) - 1 - _SESSIONS_BEFORE_A_LOT)]
             if role != Role.OPTION and last_date >= start:
                 first = min(first, history_start)
             lives.append((last_date, -_STRENGTH[Role(role)], Role(role), first))
         last, _, role, _ = max(lives)
-        active.append(ActiveSymbol(symbol, role, min(first for *_, first in lives), last))
+        active.append(ActiveSymbol(symbol, role, min(first for *_, first in lives), last, expires))
     return active

@@ -99,13 +99,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         import psycopg
 
-        if not isinstance(error, psycopg.OperationalError):
+        from warehouse.database_errors import explain
+
+        if not isinstance(error, psycopg.Error) or (said := explain(error)) is None:
             raise
-        click.echo(f"error: the database went away ({_masked(error)}): see to it and repeat", err=True)
+        click.echo(f"error: {_masked(said)}", err=True)
         return 1
 
 
-def _masked(error: Exception) -> str:
+def _masked(error: object) -> str:
     """The message of an error without a secret in it."""
     from warehouse.secrets import mask
     from warehouse.settings import load_settings

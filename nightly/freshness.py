@@ -94,9 +94,13 @@ def read_freshness(conn: psycopg.Connection, trade_date: date) -> list[dict[str,
     """One record a table, plain JSON values: the last session it is good to, and which sessions it lacks.
 
     A table by portfolio is good to the session that every portfolio has reached, and lacks a session when any of them
-    does. Looked at are the last 63 sessions to `trade_date`; a table that has not been built yet is left out.
+    does. Looked at are, for all tables alike, the 63 sessions to the last one that any portfolio is rolled to, or to
+    `trade_date` where that is earlier: what is not rolled yet is due, and missing nowhere. A table that is not there is
+    left out.
     """
-    window = {"first": session_before(conn, trade_date, GAP_SESSIONS - 1), "last": trade_date}
+    (rolled_to,) = fetch_one(conn.execute("select max(last_session) from ops.roll_forward_state"))
+    last = min(trade_date, rolled_to) if rolled_to else trade_date
+    window = {"first": session_before(conn, last, GAP_SESSIONS - 1), "last": last}
     records = []
     for table in _TABLES:
         if conn.execute("select to_regclass(%s)", [table.name]).fetchone() == (None,):

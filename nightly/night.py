@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -36,13 +36,14 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
     """One run, backfill or analytics on a database, from its preparation to its last entry in the ledger.
 
     Raises UserError (and Busy) before anything was started, for a wrong request or setup. Once started, whatever
-    happens is in the record: a phase that fails, and an interruption, which is entered and then raised again.
+    happens is in the record: a phase that fails, the loss of the database, and an interruption, which is entered and
+    then raised again.
     """
     choose_phases(request.phases, request.from_phase)
     with hold_run_lock(database, request.title) as connection:
-        job = _Job(connection, database, settings, now, progress)
         warnings = connection.do(prepare.prepare_database, new_york_date(now))
         warnings += connection.do(prepare.bound_readers, settings)
+        job = _Job(connection, connection.let_writers_in(), settings, now, progress)
         return job.perform(request, warnings, take_up=True)
 
 
@@ -84,13 +85,17 @@ class _Job:
             for _, members in groupby(phases, key=lambda phase: phase.work):
                 _do_phases(connection, run, context, list(members))
             _note(connection, run, context, _maintain(connection, context))
+            connection.do(ledger.finish_run, run, "failed" if run.errors else "succeeded")
+        except (UserError, psycopg.OperationalError) as error:
+            # The server is gone for good, or another run has taken over: what was done is told all the same.
+            _lose(run, one_line(error))
+            progress.problem(run.errors[-1])
         except BaseException:
-            # Ctrl-C, SIGTERM, or the server gone for good: then the next run finds this one and takes it up.
+            # Ctrl-C, SIGTERM: the next run finds this one and takes it up where the ledger can't be told any more.
             with suppress(psycopg.Error):
                 ledger.finish_run(connection.conn, run, "interrupted")
             progress.finished(run)
             raise
-        connection.do(ledger.finish_run, run, "failed" if run.errors else "succeeded")
         progress.finished(run)
         return run
 
@@ -121,6 +126,16 @@ class _Job:
                 problems.append(Problem(scope, f"{done}, which failed: {see}"))
         self.connection.do(ledger.mark_interrupted, dead)
         return problems
+
+
+def _lose(run: RunRecord, reason: str) -> None:
+    """End the record of a run whose ledger can't be written any more; there it stays running, until the next run."""
+    for phase in run.phases:
+        if phase.status == "running":
+            phase.status = "interrupted"
+    run.problems.append(Problem("database", f"the rest was not done, and the ledger not told: {reason}"))
+    run.status = "failed"
+    run.finished_at = datetime.now(UTC)
 
 
 def _maintain(connection: RunConnection, context: Context) -> list[Problem]:

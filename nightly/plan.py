@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,18 @@ from nightly import prepare
 from nightly.context import Context, Request, make_context, new_york_date
 from nightly.dbt.runner import DbtError
 from nightly.phases import RISK, choose_phases
-from nightly.phases.roll_forward import window as rolling
+from nightly.phases.roll_forward import window
 from warehouse.errors import UserError
-from warehouse.locks import run_lock
+from warehouse.locks import let_writers_in, run_lock
+from warehouse.phrases import and_more, count
 from warehouse.sessions import sessions_between
 
 if TYPE_CHECKING:
     from nightly.output.progress import Progress
     from warehouse.database import Database
     from warehouse.settings import Settings
+
+_CAUSES = 3
 
 
 def make_plan(
@@ -33,6 +37,7 @@ def make_plan(
     phases = choose_phases(request.phases, request.from_phase)
     with database.connect("afterclose plan") as conn, run_lock(conn, f"{request.title} --dry-run"):
         prepare.prepare_database(conn, new_york_date(now))
+        database = replace(database, run_token=let_writers_in(conn, request.title))
         context = make_context(conn, database, settings, request, now, progress)
         prepare.prepare_seeds(conn, context.dbt, progress)
         progress.say("finding out what is due")
@@ -41,7 +46,8 @@ def make_plan(
             **outline(conn, request, context),
             "problems": [problem.message for problem in context.problems],
             "phases": [phase.number for phase in phases],
-            **rolling.read_window(conn, context),
+            **window.read_window(conn, context),
+            "risk_healed": _plan_healing(conn, context) if any(phase.number == RISK for phase in phases) else None,
         }
 
 
@@ -69,8 +75,8 @@ def render(plan: dict[str, Any]) -> str:
     """A plan as text: what is asked for, and a paragraph for each phase that does something of its own."""
     paragraphs = {
         "1": [f"prices of {_sessions(plan['prices'])} are collected; what the sources restate comes on top of this:"],
-        "2": rolling.describe(plan["causes"], plan["rolled"], plan["idle"]),
-        RISK: [f"risk of {_sessions(plan['risk'])} is computed"],
+        "2": window.describe(plan["causes"], plan["rolled"], plan["idle"]),
+        RISK: _describe_risk(plan),
     }
     lines = [
         f"  {'' if number else phase:<5} {line}"
@@ -82,10 +88,47 @@ def render(plan: dict[str, Any]) -> str:
     return "\n".join([headline(plan), *told, *lines, "dry run: nothing was done"])
 
 
+def _plan_healing(conn: psycopg.Connection, context: Context) -> dict[str, Any]:
+    from python_models.books import OptionTerms
+    from python_models.run import plan_healing
+
+    healing = plan_healing(
+        conn,
+        context.risk_from,
+        context.trade_date,
+        OptionTerms(context.settings.risk_free_rate, context.settings.dividend_yield),
+        heal=context.heal_risk,
+        portfolio_ids=context.portfolio_ids if context.narrowed else None,
+    )
+    days = sorted(healing.causes)
+    causes = {cause for each in healing.causes.values() for cause in each}
+    # A portfolio's cause may be another's and more.
+    causes = sorted(each for each in causes if not any(other != each and other.startswith(each) for other in causes))
+    return {
+        "sessions": len(days),
+        "start": days[0].isoformat() if days else None,
+        "end": days[-1].isoformat() if days else None,
+        "causes": causes,
+        "left": len(healing.left),
+    }
+
+
+def _describe_risk(plan: dict[str, Any]) -> list[str]:
+    lines = [f"risk of {_sessions(plan['risk'])} is computed"]
+    healed = plan["risk_healed"]
+    if healed and healed["sessions"]:
+        why = and_more(healed["causes"], _CAUSES) or "they were missed"
+        which = "the session" if healed["sessions"] == 1 else "at most"
+        lines.append(f"and {which} {_sessions(healed)} again, where it comes out differently: {why}")
+    if healed and healed["left"]:
+        lines.append(f"{count(healed['left'], 'session')} more are left for the next runs")
+    return lines
+
+
 def _build_window(conn: psycopg.Connection, context: Context) -> None:
     current = {view.name for view in context.dbt.nodes("model", "views")}
     current.difference_update(prepare.views_to_build(conn, context.dbt))
-    select = [name for name in context.dbt.models_behind(rolling.WINDOW_MODEL) if name not in current]
+    select = [name for name in context.dbt.models_behind(window.WINDOW_MODEL) if name not in current]
     try:
         variables = context.dbt_variables | {"tables_fit": prepare.tables_fit(conn, context.dbt)}
         results = context.dbt.run(select, variables, context.progress.step).results

@@ -1,4 +1,4 @@
-"""What dbt's seeds that people edit must hold, looked at before they are loaded."""
+"""The seeds that people edit, looked at before they are loaded: how cells are written; the rules are those of risk."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-from ingest.books.cells import parse_date, parse_prose, parse_text, plain, shown
+from ingest.books.cells import parse_date, parse_prose, parse_text, shown
 from ingest.books.csv_files import Column, CsvFile, Row, read_csv
-from python_models.statistics.factors import FACTORS, INTEREST_RATE, MARKET
-from python_models.statistics.stress import LARGEST_RATE_CHANGE
+from python_models.definitions import (
+    FactorRow,
+    Fault,
+    ShockRow,
+    WeightRow,
+    factor_faults,
+    scenario_faults,
+    weight_faults,
+)
 from warehouse.errors import BadInput
-
-REPLAY = "replay"
-CATEGORIES = ("market", "rates", "rotation", "combination", REPLAY)
-# What the market may do alone: the steps that results of different books and nights are compared at.
-MARKET_ALONE = tuple(map(Decimal, ("-0.35", "-0.25", "-0.20", "-0.10", "-0.05", "0.05", "0.10", "0.25")))
 
 # As dbt and PostgreSQL read them: no thousands commas, no signs of money, neither NaN nor infinity.
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
@@ -64,120 +66,38 @@ def _check_layout(path: Path, read: CsvFile, columns: Sequence[Column]) -> None:
 
 
 def _check_scenarios(read: CsvFile) -> None:
-    scenarios: dict[str, list[Row]] = {}
-    for row in read.rows:
-        if "scenario_id" not in row.bad:
-            scenarios.setdefault(row.cells["scenario_id"], []).append(row)
-    for rows in scenarios.values():
-        _check_what_repeats(read, rows)
-        _report_doubles(read, rows, "factor", "is shocked twice in this scenario")
-        for row in rows:
-            _check_shock(read, row)
-        # What a scenario does as a whole can only be judged when every shock of it could be read.
-        if not any(row.bad & {"category", "factor", "shock"} for row in rows):
-            _check_combination(read, rows)
-    _report_doubles(read, [rows[0] for rows in scenarios.values()], "name", "is the name of another scenario too")
-
-
-def _check_what_repeats(read: CsvFile, rows: Sequence[Row]) -> None:
-    """The cells that each line of a scenario repeats are the same on all of them."""
-    first = rows[0]
-    for row in rows[1:]:
-        for column in ("name", "category", "window_start", "window_end", "description"):
-            if column not in row.bad | first.bad and row.cells[column] != first.cells[column]:
-                read.report(row.line, column, f"is not what line {first.line} says of the same scenario")
-
-
-def _check_shock(read: CsvFile, row: Row) -> None:
-    if row.bad & {"category", "factor", "shock"}:
-        return
-    factor, shock = row.cells["factor"], row.cells["shock"]
-    if factor == INTEREST_RATE and row.cells["category"] != REPLAY:
-        if abs(shock) > LARGEST_RATE_CHANGE:
-            limit = f"{LARGEST_RATE_CHANGE:g}"
-            read.report(row.line, "shock", f"{plain(shock)} basis points is beyond -{limit} to {limit}")
-        elif 0 < abs(shock) < 1:
-            read.report(row.line, "shock", f"{plain(shock)} is less than a basis point: 100 is one percent")
-    elif abs(shock) > 1:
-        read.report(row.line, "shock", f"{plain(shock)} is beyond -1 to 1: it is a fraction, -0.2 is -20 %")
-    if not shock:
-        read.report(row.line, "shock", "must not be zero: leave the line out")
-
-
-def _check_combination(read: CsvFile, rows: Sequence[Row]) -> None:
-    first = rows[0]
-    by_factor: Mapping[str, Row] = {row.cells["factor"]: row for row in rows}
-    if first.cells["category"] == REPLAY:
-        _check_replay(read, first, by_factor)
-        return
-    for column in ("window_start", "window_end"):
-        if first.cells[column] is not None:
-            read.report(first.line, column, "is for replays only: leave it empty")
-    value, growth = by_factor.get("Value"), by_factor.get("Growth")
-    if value and growth:
-        if value.cells["shock"] * growth.cells["shock"] >= 0:
-            message = f"Value and Growth must be shocked in opposite directions (see line {value.line})"
-            read.report(growth.line, "shock", message)
-    elif alone := value or growth:
-        other = "Growth" if value else "Value"
-        what = f"{alone.cells['factor']} must not be shocked without {other}, in the opposite direction"
-        read.report(alone.line, "factor", what)
-    if set(by_factor) == {MARKET} and first.cells["shock"] not in MARKET_ALONE:
-        allowed = ", ".join(f"{shock:+}" for shock in MARKET_ALONE)
-        read.report(first.line, "shock", f"{plain(first.cells['shock'])} of the market alone is not one of {allowed}")
-
-
-def _check_replay(read: CsvFile, first: Row, by_factor: Mapping[str, Row]) -> None:
-    start, end = first.cells["window_start"], first.cells["window_end"]
-    for column in ("window_start", "window_end"):
-        if first.cells[column] is None and column not in first.bad:
-            read.report(first.line, column, "is empty: a replay needs its window")
-    if start and end and start >= end:
-        read.report(first.line, "window_end", f"{end} is not after the start, {start}")
-    if missing := [factor for factor in FACTORS if factor not in by_factor]:
-        read.report(first.line, "factor", f"a replay shocks all eight factors; missing: {', '.join(missing)}")
+    whole = [row for row in read.rows if not row.bad]
+    columns = ("scenario_id", "category", "factor", "shock", "window_start", "window_end", "name")
+    rows = [ShockRow(*(row.cells[column] for column in columns)) for row in whole]
+    incomplete = {row.cells["scenario_id"] for row in read.rows if row.bad}
+    _report(read, whole, scenario_faults(rows, incomplete=incomplete))
 
 
 def _check_factors(read: CsvFile) -> None:
-    _report_doubles(read, read.rows, "factor", "stands twice")
-    named = {row.cells["factor"] for row in read.rows}
-    missing = [factor for factor in FACTORS if factor not in named]
-    if missing and not any("factor" in row.bad for row in read.rows):
-        read.report(_last_line(read), "factor", f"not every factor is there; missing: {', '.join(missing)}")
-    for row in read.rows:
-        for column in ("duration_years", "convexity"):
-            amount = row.cells[column]
-            if column in row.bad:
-                continue
-            if row.cells["factor"] == INTEREST_RATE and (amount is None or amount <= 0):
-                read.report(row.line, column, f"{INTEREST_RATE} needs one, above zero")
-            elif row.cells["factor"] not in (INTEREST_RATE, None) and amount is not None:
-                read.report(row.line, column, f"is for {INTEREST_RATE} only: leave it empty")
+    whole = [row for row in read.rows if not row.bad]
+    columns = ("factor", "kind", "symbols", "duration_years", "convexity")
+    rows = [FactorRow(*(row.cells[column] for column in columns)) for row in whole]
+    faults = factor_faults(rows)
+    if len(whole) < len(read.rows):
+        # what could not be read may be the one that is missing
+        faults = [fault for fault in faults if "missing" not in fault.what]
+    _report(read, whole, faults)
 
 
 def _check_weights(read: CsvFile) -> None:
-    _report_doubles(read, read.rows, "sector", "stands twice")
-    for row in read.rows:
-        if "weight" not in row.bad and not 0 <= row.cells["weight"] <= 1:
-            read.report(row.line, "weight", f"{plain(row.cells['weight'])} is not a share, 0 to 1")
-    if not any("weight" in row.bad for row in read.rows):
-        total = sum((row.cells["weight"] for row in read.rows), Decimal(0))
-        if total != 1:
-            read.report(_last_line(read), "weight", f"the weights add up to {plain(total)}, not to 1")
+    whole = [row for row in read.rows if not row.bad]
+    rows = [WeightRow(row.cells["effective_date"], row.cells["sector"], row.cells["weight"]) for row in whole]
+    faults = weight_faults(rows)
+    if len(whole) < len(read.rows):
+        faults = [fault for fault in faults if "add up" not in fault.what]
+    _report(read, whole, faults)
 
 
-def _report_doubles(read: CsvFile, rows: Iterable[Row], column: str, what: str) -> None:
-    seen: dict[str, int] = {}
-    for row in rows:
-        if column not in row.bad:
-            cell = row.cells[column]
-            if cell in seen:
-                read.report(row.line, column, f"{cell} {what} (see line {seen[cell]})")
-            seen.setdefault(cell, row.line)
-
-
-def _last_line(read: CsvFile) -> int:
-    return read.rows[-1].line if read.rows else 1
+def _report(read: CsvFile, rows: Sequence[Row], faults: Iterable[Fault]) -> None:
+    """Say where in the file the faults are; `rows` are those that the faults have the places of."""
+    for fault in faults:
+        see = "" if fault.see is None else f" (see line {rows[fault.see].line})"
+        read.report(rows[fault.place].line, fault.column, fault.what + see)
 
 
 def _parse_number(text: str) -> Decimal:
@@ -186,30 +106,22 @@ def _parse_number(text: str) -> Decimal:
     return Decimal(text)
 
 
-def _parse_factor(text: str) -> str:
-    if text not in FACTORS:
-        raise ValueError(f"{shown(text)} is no factor; there are: {', '.join(FACTORS)}")
-    return text
-
-
-def _parse_category(text: str) -> str:
-    if text not in CATEGORIES:
-        raise ValueError(f"{shown(text)} is not one of {', '.join(CATEGORIES)}")
-    return text
-
-
 def _matching(pattern: re.Pattern[str], example: str, text: str) -> str:
     if not pattern.fullmatch(text):
         raise ValueError(f"{shown(text)} must be written like {example}")
     return text
 
 
-_FACTOR = Column("factor", _parse_factor)
+def _parse_symbols(text: str) -> tuple[str, ...]:
+    return tuple(_matching(_SYMBOLS, "VTV VLUE, tickers with one space between them", text).split())
+
+
 _SEEDS: Mapping[str, tuple[Sequence[Column], Callable[[CsvFile], None]]] = {
     "factor_definitions": (
         (
-            _FACTOR,
-            Column("symbols", partial(_matching, _SYMBOLS, "VTV VLUE, tickers with one space between them")),
+            Column("factor", parse_text),
+            Column("kind", parse_text),
+            Column("symbols", _parse_symbols),
             Column("duration_years", _parse_number, optional=True),
             Column("convexity", _parse_number, optional=True),
             Column("description", parse_prose),
@@ -220,8 +132,8 @@ _SEEDS: Mapping[str, tuple[Sequence[Column], Callable[[CsvFile], None]]] = {
         (
             Column("scenario_id", partial(_matching, _NAME, "market_down_20")),
             Column("name", parse_text),
-            Column("category", _parse_category),
-            _FACTOR,
+            Column("category", parse_text),
+            Column("factor", parse_text),
             Column("shock", _parse_number),
             Column("window_start", parse_date, optional=True),
             Column("window_end", parse_date, optional=True),
@@ -231,6 +143,7 @@ _SEEDS: Mapping[str, tuple[Sequence[Column], Callable[[CsvFile], None]]] = {
     ),
     "benchmark_sector_weights": (
         (
+            Column("effective_date", parse_date),
             Column("sector", parse_text),
             Column("weight", _parse_number),
             Column("color", partial(_matching, _COLOUR, "#2F6DB5")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -11,7 +11,8 @@ from psycopg.rows import dict_row
 from nightly import ledger
 from nightly.freshness import read_freshness
 from nightly.output import summary
-from warehouse.sessions import latest_closed_session
+from warehouse.queries import fetch_one
+from warehouse.sessions import latest_closed_session, sessions_between
 
 RUNS_SHOWN = 10
 
@@ -19,10 +20,13 @@ RUNS_SHOWN = 10
 def read_status(conn: psycopg.Connection, now: datetime, runs: int = RUNS_SHOWN) -> dict[str, Any]:
     """The state of the batch, plain JSON values.
 
-    `trade_date`, the latest closed session; `runs`, latest first; `portfolios`; `tables`, how far each is and what it
+    `trade_date`, the latest closed session; `rolled_to`, the last one that any portfolio is rolled to, and `due`, how
+    many sessions lie between them; `runs`, latest first; `portfolios`; `tables`, how far each is and what it
     lacks; `quarantine`; `restatements`.
     """
     trade_date = latest_closed_session(conn, now)
+    (rolled_to,) = fetch_one(conn.execute("select max(last_session) from ops.roll_forward_state"))
+    due = len(sessions_between(conn, rolled_to + timedelta(days=1), trade_date)) if rolled_to else None
     cursor = conn.cursor(row_factory=dict_row)
     portfolios = cursor.execute(
         """
@@ -63,6 +67,8 @@ def read_status(conn: psycopg.Connection, now: datetime, runs: int = RUNS_SHOWN)
     ).fetchall()
     return {
         "trade_date": trade_date.isoformat(),
+        "rolled_to": rolled_to and rolled_to.isoformat(),
+        "due": due,
         "runs": [_run_line(run) for run in ledger.recent_runs(conn, runs)],
         "portfolios": portfolios,
         "tables": read_freshness(conn, trade_date),

@@ -1,7 +1,7 @@
 """What a pass rests on: read once for all sessions, then cut into one session after the other, with fingerprints."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -12,9 +12,10 @@ import psycopg
 from scipy.sparse import csr_array
 
 from python_models import read
+from python_models.books import OptionTerms, underlying_facts
+from python_models.definitions import Definitions, StressScenario
 from python_models.fingerprints import fingerprint
-from python_models.portfolio_results import OptionTerms
-from python_models.read import Definitions, Panel, Position, Snapshots, StressScenario, Underlyings
+from python_models.read import Panel, Position, Snapshots, Underlyings
 from python_models.statistics.betas import BETA_WINDOW
 from python_models.statistics.conventions import Booleans, Floats
 from python_models.statistics.portfolio_risk import drawdowns
@@ -28,6 +29,18 @@ _SESSIONS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a pass is asked for: see `run.compute_risk`; pairs are wanted from the session `pairs_from` on."""
+
+    start: date
+    end: date
+    portfolio_ids: Sequence[UUID] | None = None
+    force: bool = False
+    pairs_from: date = date.min
+    terms: OptionTerms = field(default_factory=OptionTerms)
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What is read once for the whole pass.
 
@@ -35,6 +48,7 @@ class Inputs:
     `etfs`. `states` tell what the stored results rest on, (inputs, method).
     """
 
+    asked: Asked
     definitions: Definitions
     scenarios: Sequence[StressScenario]
     etfs: tuple[str, ...]
@@ -76,17 +90,20 @@ class Block:
 class Session:
     """One session, as of its close: its positions, and its symbols (what is held then, and the factors' ETFs).
 
-    `returns` (n_sessions, n_symbols) end with the session. `held_together` (n_symbols, n_symbols) marks the pairs that
-    some portfolio holds. `rests_on` has the fingerprints of what the results rest on: by portfolio, None for symbols.
+    `returns` (n_sessions, n_symbols) are of `sessions` and end with the session. `held_together` (n_symbols, n_symbols)
+    marks the pairs that some portfolio holds. `underlyings` are of the options. `rests_on` has the fingerprints of what
+    the results rest on: by portfolio, None for symbols.
     """
 
     day: date
     symbols: tuple[str, ...]
+    sessions: Sequence[date]
     returns: Floats
     volatility: VolatilityHistory
     positions: Sequence[Position]
     held_together: Booleans
-    rests_on: dict[UUID | None, str]
+    underlyings: Underlyings
+    rests_on: Mapping[UUID | None, str]
 
     @property
     def held(self) -> set[str]:
@@ -96,14 +113,13 @@ class Session:
 
 def read_inputs(
     conn: psycopg.Connection[Any],
+    asked: Asked,
     definitions: Definitions,
     scenarios: Sequence[StressScenario],
-    start: date,
-    end: date,
     further: Sequence[date] = (),
 ) -> Inputs:
-    """Read what the sessions from `start` to `end`, and further ones, need, but for the holdings."""
-    snapshots = read.read_snapshots(conn, start, end, further)
+    """Read what the sessions asked for, and further ones, need, but for the holdings."""
+    snapshots = read.read_snapshots(conn, asked.start, asked.end, further)
     days = sorted(snapshots.equity)
     sessions, windows = [], []
     if days:
@@ -111,6 +127,7 @@ def read_inputs(
         windows = [each for each in scenarios if each.scenario.is_replay and each.end <= days[-1]]
     etfs, replayed = _read_replays(conn, definitions, windows)
     return Inputs(
+        asked=asked,
         definitions=definitions,
         scenarios=scenarios,
         etfs=etfs,
@@ -132,10 +149,8 @@ def blocks(conn: psycopg.Connection[Any], inputs: Inputs) -> Iterator[Block]:
         yield Block(days, holdings, read.read_underlyings(conn, sorted(wanted)))
 
 
-def sessions_of(
-    inputs: Inputs, block: Block, portfolio_ids: Sequence[UUID] | None, terms: OptionTerms
-) -> Iterator[Session]:
-    """The sessions of a block in order; `portfolio_ids` (None: all) are those whose fingerprints are wanted."""
+def sessions_of(inputs: Inputs, block: Block) -> Iterator[Session]:
+    """The sessions of a block in order."""
     panel = inputs.panel
     begin = max(panel.rows[block.days[0]] - VOLATILITY_LOOKBACK + 1, 0)
     returns = panel.returns[begin : panel.rows[block.days[-1]] + 1]
@@ -152,17 +167,17 @@ def sessions_of(
         session = Session(
             day=day,
             symbols=symbols,
+            sessions=panel.sessions[begin:][window],
             returns=returns[window][:, columns],
             volatility=VolatilityHistory(
                 *(getattr(rolling, each.name)[window][:, columns] for each in fields(VolatilityHistory))
             ),
             positions=positions,
             held_together=_held_together(positions, symbols, list(equity)),
+            underlyings=block.underlyings,
             rests_on={},
         )
-        wanted = list(equity) if portfolio_ids is None else sorted(set(equity).intersection(portfolio_ids))
-        session.rests_on.update(_fingerprints(inputs, session, block.underlyings, wanted, terms))
-        yield session
+        yield replace(session, rests_on=_fingerprints(inputs, session))
 
 
 def _read_replays(
@@ -202,11 +217,11 @@ def _held_together(positions: Sequence[Position], symbols: Sequence[str], portfo
     return (holding.T @ holding).toarray() > 0
 
 
-def _fingerprints(
-    inputs: Inputs, session: Session, underlyings: Underlyings, portfolios: Sequence[UUID], terms: OptionTerms
-) -> dict[UUID | None, str]:
+def _fingerprints(inputs: Inputs, session: Session) -> dict[UUID | None, str]:
     """What results rest on: those of symbols on all returns, a portfolio's on its own symbols' and the factors'."""
-    day = session.day
+    day, asked = session.day, inputs.asked.portfolio_ids
+    equity = inputs.snapshots.equity[day]
+    portfolios = list(equity) if asked is None else sorted(set(equity).intersection(asked))
     digests = dict(zip(session.symbols, map(fingerprint, np.ascontiguousarray(session.returns.T)), strict=True))
     factors = fingerprint(day, inputs.definitions, [digests.get(etf) for etf in inputs.etfs])
     replays = [inputs.replayed.get(each.scenario.scenario_id) for each in inputs.scenarios_known(day)]
@@ -222,23 +237,15 @@ def _fingerprints(
         None: fingerprint(factors, list(digests.items()), np.packbits(session.held_together))
     }
     for column, (portfolio, own) in enumerate(positions.items()):
-        options = [_underlying_facts(position, underlyings, day) for position in own if position.is_option]
+        options = [underlying_facts(each, session.underlyings, day) for each in own if each.is_option]
         rests_on[portfolio] = fingerprint(
             factors,
             scenarios,
-            inputs.snapshots.equity[day][portfolio],
+            equity[portfolio],
             own,
             [digests.get(position.symbol) for position in own],
-            (terms, options) if options else None,
+            (inputs.asked.terms, options) if options else None,
             own_returns[:, column],
             float(drawdown[column]),
         )
     return rests_on
-
-
-def _underlying_facts(option: Position, underlyings: Underlyings, day: date) -> tuple[float, float, float]:
-    return (
-        underlyings.spot(option.symbol, day),
-        underlyings.spot(option.symbol, option.price_date or day),
-        underlyings.dividend_yield(option.symbol, day),
-    )

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,9 +16,18 @@ import numpy as np
 import psycopg
 from psycopg.rows import namedtuple_row
 
+from python_models.definitions import (
+    Definitions,
+    FactorRow,
+    Fault,
+    ShockRow,
+    StressScenario,
+    define_factors,
+    define_scenarios,
+    factor_faults,
+    scenario_faults,
+)
 from python_models.statistics.conventions import Floats
-from python_models.statistics.factors import FACTORS, INTEREST_RATE
-from python_models.statistics.stress import Scenario
 from warehouse.errors import UserError
 from warehouse.sessions import sessions_between
 
@@ -44,32 +54,6 @@ class Panel:
     def columns(self) -> dict[str, int]:
         """Each symbol's column."""
         return {symbol: column for column, symbol in enumerate(self.symbols)}
-
-
-@dataclass(frozen=True)
-class Definitions:
-    """The factors' ETFs in order of preference, and how the interest-rate ETF answers to yields."""
-
-    candidates: Mapping[str, tuple[str, ...]]
-    duration: float
-    convexity: float
-
-    @property
-    def etfs(self) -> list[str]:
-        """Every ETF that may stand for a factor."""
-        return sorted({symbol for symbols in self.candidates.values() for symbol in symbols})
-
-
-@dataclass(frozen=True)
-class StressScenario:
-    """A scenario as the seed has it; a replay's window runs from the close of `start` to the close of `end`.
-
-    The shocks of a replay are the constants that serve where stored prices do not reach.
-    """
-
-    scenario: Scenario
-    start: date | None = None
-    end: date | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +88,7 @@ class Position(NamedTuple):
 
     `symbol` is what it counts as in the panel: its own, an option's underlying's, None when private. `units` are signed
     shares controlled (contracts × multiplier for options), `price` dollars per share as of `price_date` (None: never
-    priced), `market_value` dollars.
+    priced), `market_value` dollars. An option's `strike` is in shares of `share_date`, its lot's first session.
     """
 
     portfolio_id: UUID
@@ -118,6 +102,7 @@ class Position(NamedTuple):
     is_call: bool
     strike: float | None
     expiration: date | None
+    share_date: date | None
     sector: str | None
 
 
@@ -129,12 +114,12 @@ class Underlyings:
     splits: Mapping[str, list[tuple[date, float]]] = field(default_factory=dict)
     dividends: Mapping[str, list[tuple[date, float]]] = field(default_factory=dict)
 
-    def spot(self, symbol: str, day: date) -> float:
-        """Last close at or before the day, in shares of the day, dollars; NaN without one."""
+    def spot(self, symbol: str, day: date, base: date) -> float:
+        """Last close at or before the day, in dollars per share of another day, the base; NaN without a close."""
         if (symbol, day) not in self.closes:
             return float("nan")
         price_date, close = self.closes[symbol, day]
-        return close / self._growth(symbol, price_date, day)
+        return close * self._growth(symbol, base, price_date) / self._growth(symbol, price_date, base)
 
     def dividend_yield(self, symbol: str, day: date) -> float:
         """Dividends with an ex-date in the 365 days up to the day, in shares of the day, over the spot price."""
@@ -143,7 +128,7 @@ class Underlyings:
             for ex_date, amount in self.dividends.get(symbol, [])
             if day - _DIVIDENDS_OF < ex_date <= day
         )
-        return paid / self.spot(symbol, day)
+        return paid / self.spot(symbol, day, day)
 
     def _growth(self, symbol: str, after: date, through: date) -> float:
         """What one share has become by splits after one day up to another."""
@@ -152,48 +137,43 @@ class Underlyings:
 
 
 def read_definitions(conn: psycopg.Connection[Any]) -> Definitions:
-    """Read the seed `factor_definitions`; raises UserError for a factor that the models do not know, or none at all."""
-    rows = conn.execute(
-        "select factor, symbols, duration_years, convexity from analytics.factor_definitions"
-    ).fetchall()
-    candidates = {factor: tuple(symbols.split()) for factor, symbols, _, _ in rows}
-    if unknown := sorted(set(candidates) - set(FACTORS)):
-        raise UserError(
-            f"factor_definitions.csv names unknown factors {', '.join(unknown)}; there are: {', '.join(FACTORS)}"
+    """Read the seed `factor_definitions`; raises UserError with everything that is wrong in it."""
+    rows = [
+        FactorRow(factor, kind, tuple(symbols.split()), *amounts)
+        for factor, kind, symbols, *amounts in conn.execute(
+            "select factor, kind, symbols, duration_years, convexity from analytics.factor_definitions order by factor"
         )
-    duration, convexity = next(
-        (row[2:] for row in rows if row[0] == INTEREST_RATE and None not in row[2:]), (float("nan"), float("nan"))
-    )
-    ordered = {factor: candidates[factor] for factor in FACTORS if factor in candidates}
-    return Definitions(ordered, duration, convexity)
+    ]
+    _refuse("factor_definitions.csv", [row.factor for row in rows], factor_faults(rows))
+    return define_factors(rows)
 
 
-def read_scenarios(conn: psycopg.Connection[Any]) -> list[StressScenario]:
+def read_scenarios(conn: psycopg.Connection[Any], definitions: Definitions) -> list[StressScenario]:
     """Read the seed `stress_test_scenarios`, in the order of their ids; raises UserError naming all that are unfit."""
-    rows = conn.execute(
-        """
-        select
-            scenario_id,
-            array_agg(factor order by factor),
-            array_agg(shock::float8 order by factor),
-            min(window_start),
-            max(window_end)
-        from analytics.stress_test_scenarios
-        group by scenario_id
-        order by scenario_id collate "C"
-        """
-    ).fetchall()
-    scenarios, problems = [], []
-    for scenario_id, factors, values, start, end in rows:
-        shocks = dict(zip(factors, values, strict=True))
-        is_replay = end is not None
-        rate_change = None if is_replay else shocks.pop(INTEREST_RATE, None)
-        scenario = Scenario(scenario_id, shocks, rate_change, is_replay)
-        problems += [f"stress_test_scenarios.csv: {scenario_id}: {problem}" for problem in scenario.problems()]
-        scenarios.append(StressScenario(scenario, start, end))
-    if problems:
-        raise UserError("\n".join(problems))
-    return scenarios
+    rows = [
+        ShockRow(scenario_id, category, factor, Decimal(repr(shock)), start, end, name)
+        for scenario_id, category, factor, shock, start, end, name in conn.execute(
+            """
+            select scenario_id, category, factor, shock, window_start, window_end, name
+            from analytics.stress_test_scenarios
+            order by scenario_id collate "C", factor collate "C"
+            """
+        )
+    ]
+    _refuse(
+        "stress_test_scenarios.csv",
+        [row.scenario_id for row in rows],
+        scenario_faults(rows, factors=tuple(definitions.candidates)),
+    )
+    return define_scenarios(rows)
+
+
+def _refuse(seed: str, names: Sequence[str], faults: Sequence[Fault]) -> None:
+    if faults:
+        raise UserError(
+            "\n".join(f"{seed}: {names[fault.place]}: {fault.column}: {fault.what}" for fault in faults)
+            + f"\ncorrect dbt_project/seeds/{seed} and run again"
+        )
 
 
 def read_sector_seeds(conn: psycopg.Connection[Any]) -> list[str]:
@@ -208,7 +188,8 @@ def read_sector_seeds(conn: psycopg.Connection[Any]) -> list[str]:
 def read_symbols(conn: psycopg.Connection[Any]) -> list[str]:
     """Everything that portfolios hold or ever held and that has a market price: options' underlyings included."""
     rows = conn.execute(
-        "select distinct coalesce(underlying_symbol, symbol) from raw.positions where investment_class <> 'PRIVATE'"
+        "select distinct coalesce(underlying_symbol, symbol) from raw.position_terms"
+        " where investment_class <> 'PRIVATE'"
     )
     return [symbol for (symbol,) in rows]
 
@@ -295,6 +276,18 @@ def read_holdings(
     holdings: dict[date, list[Position]] = {day: [] for day in days}
     rows = conn.cursor(binary=True).execute(
         """
+        -- a strike is in shares of the first session of its lot
+        with lives as (
+            select options.position_id, first_row.value_date as first_session
+            from raw.positions as options
+            cross join lateral (
+                select value_date from analytics.position_values
+                where position_values.position_id = options.position_id
+                order by value_date
+                limit 1
+            ) as first_row
+            where options.investment_class = 'OPTIONS' and options.portfolio_id = any(%s)
+        )
         select
             held.value_date,
             held.portfolio_id,
@@ -310,11 +303,13 @@ def read_holdings(
             coalesce(positions.option_type = 'CALL', false),
             positions.strike_price::float8,
             positions.expiration_date,
+            lives.first_session,
             sector_tags.name
         from analytics.position_values as held
-        inner join raw.positions on held.position_id = positions.position_id
+        inner join raw.position_terms as positions on held.position_id = positions.position_id
         left join analytics.position_sector_tags as tagged on held.position_id = tagged.position_id
         left join analytics.sector_tags on tagged.sector_tag_id = sector_tags.sector_tag_id
+        left join lives on held.position_id = lives.position_id
         where
             held.portfolio_id = any(%s)
             and held.value_date between %s and %s
@@ -322,7 +317,7 @@ def read_holdings(
             and held.quantity <> 0
         order by held.value_date, held.portfolio_id, held.position_id
         """,
-        (list(portfolios), min(days), max(days), list(days)),
+        (list(portfolios), list(portfolios), min(days), max(days), list(days)),
     )
     for day, *position in rows:
         holdings[day].append(Position(*position))

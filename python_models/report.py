@@ -1,14 +1,15 @@
 """What one pass over the risk models did: counts for the ledger, lines for the summary, warnings with their scope."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from python_models.statistics.conventions import Flags, Integers, has_numbers
-from python_models.statistics.factors import ETF_MINIMUM
+from python_models.statistics.factors import ETF_ENOUGH, ETF_MINIMUM
 from python_models.statistics.portfolio_risk import EQUITY_NOT_POSITIVE
-from python_models.symbol_results import SymbolStatistics
+from python_models.statistics.symbols import SymbolStatistics
 
 _NAMED = 8  # of many symbols or portfolios a line names these
 
@@ -19,19 +20,57 @@ _WHY = {
 }
 
 
+@dataclass(frozen=True)
+class SessionNotes:
+    """What was found on one session: `unchanged` counts results that were left alone, the rest is of what was computed.
+
+    `equity` has the portfolios that were, by name, `without_beta` the held symbols by model and reason, with their
+    observations. `symbols` is None where nothing was due.
+    """
+
+    day: date
+    unchanged: int = 0
+    symbols: int | None = None
+    etfs: Mapping[str, str] = field(default_factory=dict)
+    without_beta: Mapping[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    equity: Mapping[str, float] = field(default_factory=dict)
+
+
+def note_symbols(statistics: SymbolStatistics, held: set[str]) -> SessionNotes:
+    """Note what the symbols of a session have and lack."""
+    models = {
+        "market": statistics.market,
+        "interest_rate": statistics.interest_rate,
+        **{f"spread {name}": fit for name, fit in statistics.spreads.items()},
+        "ridge": statistics.ridge,
+    }
+    return SessionNotes(
+        statistics.day,
+        symbols=len(statistics.symbols),
+        etfs=dict(statistics.chosen),
+        without_beta={
+            model: _by_reason(statistics.symbols, held, fit.quality_flag, fit.observations)
+            for model, fit in models.items()
+        },
+    )
+
+
 @dataclass
 class RiskReport:
     """What was done for the sessions `start` to `end`.
 
-    `sessions` have a snapshot of some portfolio, `computed` are those of them where something was due; `healed` are the
-    other sessions where something was, of those with `causes` to look (none where they had been missed), and `left`
-    those that were not looked at. `unchanged_results` counts portfolios × sessions (and symbols as one more) that were
-    left alone. `without_beta` has the held symbols by model and reason, with their observations, `etfs` the ETF of each
-    factor and `missing_factors` those without any, all as of the last session of `computed`.
+    `factors` are those defined, `sectors` those of them that need a year of returns. `sessions` have a snapshot of some
+    portfolio, `computed` are those of them where something was due; `healed` are the other sessions where something
+    was, of those with `causes` to look (none where they had been missed), and `left` those that were not looked at.
+    `unchanged_results` counts portfolios × sessions (and symbols as one more) that were left alone. `without_beta` has
+    the held symbols by model and reason, with their observations, `etfs` the ETF of each factor and `missing_factors`
+    those without any, all as of the last session of `computed`.
     """
 
     start: date
     end: date
+    factors: tuple[str, ...] = ()
+    sectors: tuple[str, ...] = ()
     sessions: int = 0
     unchanged_results: int = 0
     computed: list[date] = field(default_factory=list)
@@ -48,35 +87,24 @@ class RiskReport:
     without_beta: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     without_equity: dict[str, list[date]] = field(default_factory=dict)
 
-    def note_symbols(self, statistics: SymbolStatistics, held: set[str], factors: list[str]) -> None:
-        """Take in the symbols of a session that is computed; sessions come in order."""
-        if statistics.day in self.causes:
-            self.healed.append(statistics.day)
+    def take(self, notes: SessionNotes) -> None:
+        """Take in a session; sessions come in order."""
+        self.unchanged_results += notes.unchanged
+        if notes.symbols is None:
             return
-        self.computed.append(statistics.day)
-        self.symbols = len(statistics.symbols)
-        self.etfs = dict(statistics.chosen)
-        self.missing_factors = [factor for factor in factors if factor not in statistics.chosen]
-        models = {
-            "market": statistics.market,
-            "interest_rate": statistics.interest_rate,
-            **{f"spread {name}": fit for name, fit in statistics.spreads.items()},
-            "ridge": statistics.ridge,
-        }
-        self.without_beta = {
-            model: _by_reason(statistics.symbols, held, fit.quality_flag, fit.observations)
-            for model, fit in models.items()
-        }
-
-    def note_portfolios(self, equity: dict[str, float], day: date) -> None:
-        """Take in the portfolios of a session that are computed, by name."""
-        self.portfolio_results += len(equity)
-        if day in self.causes:
+        self.portfolio_results += len(notes.equity)
+        if notes.day in self.causes:
+            self.healed.append(notes.day)
             return
-        self.portfolios |= set(equity)
-        for name, balance in equity.items():
+        self.computed.append(notes.day)
+        self.symbols = notes.symbols
+        self.etfs = dict(notes.etfs)
+        self.missing_factors = [factor for factor in self.factors if factor not in notes.etfs]
+        self.without_beta = dict(notes.without_beta)
+        self.portfolios |= set(notes.equity)
+        for name, balance in notes.equity.items():
             if not balance > 0:
-                self.without_equity.setdefault(name, []).append(day)
+                self.without_equity.setdefault(name, []).append(notes.day)
 
     def counts(self) -> dict[str, Any]:
         """Everything in plain JSON values."""
@@ -116,6 +144,8 @@ class RiskReport:
             lines.append(f"{self.pruned_pairs:,} pairs of earlier sessions pruned (AFTERCLOSE_PAIR_SESSIONS)")
         if self.etfs:
             lines.append("factors: " + ", ".join(f"{factor} {etf}" for factor, etf in self.etfs.items()))
+        if absent := [factor for factor in self.missing_factors if factor in self.sectors]:
+            lines.append(f"no factors yet, below {ETF_ENOUGH} returns of their ETF: {', '.join(absent)}")
         return lines
 
     def _lines_of_healing(self) -> list[str]:
@@ -139,6 +169,7 @@ class RiskReport:
         found = [
             (f"factor {factor}", f"no ETF of it has {ETF_MINIMUM} returns up to {day}: nothing is exposed to it")
             for factor in self.missing_factors
+            if factor not in self.sectors
         ]
         for (reason, symbols), models in self._models_by_lack().items():
             named = [f"{symbol} ({count})" for symbol, count in symbols[:_NAMED]]

@@ -67,7 +67,7 @@ moved as (
 holders as (
     select changes.change_id, positions.portfolio_id, min(positions.entry_date) as since
     from changes
-    inner join raw.positions
+    inner join raw.position_terms as positions
         on
             changes.symbol in (positions.symbol, positions.underlying_symbol)
             and positions.investment_class <> 'PRIVATE'
@@ -86,7 +86,7 @@ reached as (
     from moved where not is_etf and change_id in (select change_id from holders)
     union all
     select change_id, cause, 'symbols', null, from_date, 'infinity' from changes
-    where input in ('portfolio', 'position', 'close', 'session')
+    where input in ('portfolio', 'position', 'close', 'transaction', 'session')
     union all
     -- all portfolios are exposed to factors; a replay goes with what happened in its window
     select change_id, cause, 'portfolios', null, from_date, last_date from moved where is_etf

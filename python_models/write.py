@@ -53,21 +53,25 @@ class Block:
         return next((len(values) for values in self.columns.values() if is_column(values)), 1)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Results:
     """What is to be written: rows, and for each scope that they replace what they rest on, (inputs, method).
 
     Scopes that are `unchanged` were looked at, and keep the results that they have.
     """
 
-    blocks: list[Block] = field(default_factory=list)
-    scopes: dict[Scope, tuple[str, str]] = field(default_factory=dict)
-    unchanged: list[Scope] = field(default_factory=list)
+    blocks: Sequence[Block] = ()
+    scopes: Mapping[Scope, tuple[str, str]] = field(default_factory=dict)
+    unchanged: Sequence[Scope] = ()
 
     @property
     def n_rows(self) -> int:
         """How many rows there are of all tables."""
         return sum(block.n_rows for block in self.blocks)
+
+    def with_more(self, more: "Results") -> "Results":
+        """These results and others."""
+        return Results([*self.blocks, *more.blocks], {**self.scopes, **more.scopes}, [*self.unchanged, *more.unchanged])
 
 
 class Writer:

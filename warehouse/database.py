@@ -3,7 +3,7 @@
 import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -12,12 +12,15 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from warehouse.errors import UserError
+from warehouse.locks import join_run
 from warehouse.server import EmbeddedServer
+from warehouse.session_settings import VARIABLES, settle
 from warehouse.settings import Settings
 
 DEFAULT_NAME = "afterclose"
 OLDEST_VERSION = 16
-CONNECT_SECONDS = 15
+# For the network: how long to wait for a connection, and how soon a dead one is noticed. The address may say otherwise.
+_PATIENCE = {"connect_timeout": 15, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 @dataclass(frozen=True)
@@ -25,42 +28,71 @@ class Database:
     """One database: `url` is its libpq URL, with the password if there is one (and so is not shown).
 
     `server` is the embedded one where this process uses it: asked for its last words when it cannot be reached.
+    `run_token` is that of the run which the connections write for, where they do.
     """
 
     url: str = field(repr=False)
     embedded: bool
     server: EmbeddedServer | None = None
+    run_token: int | None = None
+    # What its connections have had to be set to, as found by those made so far.
+    _settled: dict[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
 
     def connect(self, application_name: str = "afterclose", **options: Any) -> psycopg.Connection[Any]:
         """Connect, with autocommit on: `with conn.transaction()` is then a transaction and not a savepoint.
 
         Raises:
             UserError: the server cannot be reached, or does not let us in.
+            TakenOver: it would write for a run that another has taken over from.
         """
         parameters = conninfo_to_dict(self.url)
-        patience = parameters.get("connect_timeout", CONNECT_SECONDS)
-        defaults: dict[str, Any] = {"autocommit": True, "connect_timeout": patience}
+        defaults: dict[str, Any] = {"autocommit": True} | {
+            name: parameters.get(name, value) for name, value in _PATIENCE.items()
+        }
         try:
             conn = psycopg.connect(self.url, application_name=application_name, **{**defaults, **options})
         except psycopg.OperationalError as error:
             if self.server and (last_words := self.server.last_words()):
                 raise UserError(f"PostgreSQL has stopped: {last_words}: put that right and run it again") from None
             raise UserError(_refusal(error, parameters)) from None
-        # Told after connecting, since connection poolers refuse them on the way in.
-        conn.execute("select set_config('timezone', 'UTC', false)")
-        with suppress(psycopg.errors.InvalidParameterValue):  # a server on Windows cannot
-            conn.execute("select set_config('client_connection_check_interval', '2s', false)")
+        try:
+            # Told after connecting, since connection poolers refuse them on the way in.
+            self._settled.update(settle(conn))
+            with suppress(psycopg.errors.InvalidParameterValue):  # a server on Windows cannot
+                conn.execute("select set_config('client_connection_check_interval', '2s', false)")
+            if self.run_token is not None:
+                join_run(conn, self.run_token)
+        except BaseException:
+            conn.close()
+            raise
         return conn
 
+    def revive(self) -> None:
+        """Start the embedded server again, where it is ours and has died; it is where it was.
+
+        Raises:
+            UserError: it does not start.
+        """
+        if self.server:
+            self.server.revive()
+
     def libpq_environment(self) -> dict[str, str]:
-        """Return the PG… variables that bring any libpq client (dbt, psql) here; always the five that dbt asks for."""
+        """Return the PG… variables that bring any libpq client (dbt, psql) here; always the five that dbt asks for.
+
+        What our own connections had to be set to, theirs are set to as well.
+        """
         parameters = {"password": "", **conninfo_to_dict(self.url)}
         variables = {option.keyword.decode(): option.envvar for option in psycopg.pq.Conninfo.get_defaults()}
-        return {
+        environment = {
             variable.decode(): str(parameters[keyword])
             for keyword, variable in variables.items()
             if variable and keyword in parameters
         }
+        settled = {name: value for name, value in sorted(self._settled.items()) if name not in VARIABLES}
+        options = [f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in settled.items()]
+        if options:
+            environment["PGOPTIONS"] = " ".join([*options, *filter(None, [environment.get("PGOPTIONS")])])
+        return environment | {VARIABLES[name]: value for name, value in self._settled.items() if name in VARIABLES}
 
 
 @contextmanager
@@ -115,7 +147,8 @@ def _checked(given: str) -> Database:
             "DATABASE_URL cannot be read: write postgresql://user:password@host:5432/database, with special characters "
             "in the password percent-encoded (@ as %40, / as %2F)"
         )
-    with Database(given, embedded=False).connect() as conn:
+    found_there = Database(given, embedded=False)
+    with found_there.connect() as conn:
         if conn.info.server_version < OLDEST_VERSION * 10_000:
             version = conn.info.parameter_status("server_version")
             raise UserError(
@@ -123,7 +156,7 @@ def _checked(given: str) -> Database:
                 "unset DATABASE_URL to use the embedded server"
             )
         found = {"host": conn.info.host, "port": conn.info.port, "user": conn.info.user, "dbname": conn.info.dbname}
-    return Database(libpq_url({**found, **parameters}), embedded=False)
+    return replace(found_there, url=libpq_url({**found, **parameters}))
 
 
 def _refusal(error: psycopg.OperationalError, parameters: Mapping[str, Any]) -> str:

@@ -17,3 +17,7 @@ class BadInput(UserError):  # noqa: N818
 
 class Busy(UserError):  # noqa: N818
     """Another run holds the lock of this database."""
+
+
+class TakenOver(UserError):  # noqa: N818
+    """This run has lost its lock, and another has begun since: it must not write any more."""

@@ -12,6 +12,7 @@ from warehouse.errors import UserError
 from warehouse.locks import LOCK_SPACE, MIGRATION_LOCK
 from warehouse.public_rights import confine_public
 from warehouse.queries import fetch_one
+from warehouse.session_settings import refuse_unfit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 READER = "afterclose_reader"
@@ -30,8 +31,10 @@ def migrate(conn: psycopg.Connection[Any], folder: Path = MIGRATIONS) -> list[st
     """Apply the migrations of `folder` that this database does not have yet; returns their names.
 
     Raises:
-        UserError: a file was edited after it landed, the database is ahead of the code, or we may not change it.
+        UserError: a file was edited after it landed, the database is ahead of the code or unfit, or we may not change
+            it.
     """
+    refuse_unfit(conn)
     files = {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("[0-9]*.sql"))}
     if not _missing(conn, files):
         return []
@@ -84,6 +87,7 @@ def grant_reader(conn: psycopg.Connection[Any]) -> str | None:
                 "grant select on all tables in schema analytics to {}",
                 "alter default privileges in schema analytics grant select on tables to {}",
                 "grant execute on function analytics.api_token(bytea), analytics.api_tokens_version() to {}",
+                "grant execute on function analytics.batch_status(integer) to {}",
             ):
                 conn.execute(sql.SQL(statement).format(reader))
     except psycopg.errors.InsufficientPrivilege as error:
@@ -99,6 +103,7 @@ select exists (
         rolname = %(reader)s
         and has_schema_privilege(reader.oid, 'analytics', 'usage')
         and has_function_privilege(reader.oid, 'analytics.api_token(bytea)', 'execute')
+        and has_function_privilege(reader.oid, 'analytics.batch_status(integer)', 'execute')
         and not exists (
             select
             from pg_class

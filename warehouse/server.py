@@ -102,6 +102,15 @@ class EmbeddedServer:
                 if self._transient.exists() and not self._is_locked("users"):
                     self._stop()
 
+    def revive(self) -> None:
+        """Start the server again if it has died, for somebody inside of `running`; it answers where it did.
+
+        Raises:
+            UserError: it cannot be started.
+        """
+        with self._flock("lock", fcntl.LOCK_EX):
+            self._ensure_started(transient=self._transient.exists())
+
     def stop(self) -> bool:
         """Stop the server, or leave that to the last process that uses it; True when nothing runs any more."""
         self._prepare_home()
@@ -183,11 +192,13 @@ class EmbeddedServer:
     def _ensure_started(self, *, transient: bool) -> None:
         self._ensure_cluster()
         if not self._accepts_connections():
+            # Others who use it know it by its socket.
+            socket_folder = self._parameters().get("host") if self._is_locked("users") else None
             # It may hang, or have lost its socket, or its postmaster was killed and others still finish.
             self._stop()
             if transient:
                 self._transient.touch()
-            self._start()
+            self._start(Path(socket_folder) if socket_folder else None)
         if not transient:
             self._transient.unlink(missing_ok=True)
 
@@ -239,8 +250,11 @@ class EmbeddedServer:
         account.own(unfinished)
         unfinished.rename(self._data)
 
-    def _start(self) -> None:
-        socket_folder = Path(tempfile.mkdtemp(prefix="afterclose-", dir=_socket_base()))
+    def _start(self, socket_folder: Path | None = None) -> None:
+        if socket_folder:
+            socket_folder.mkdir(mode=0o700)
+        else:
+            socket_folder = Path(tempfile.mkdtemp(prefix="afterclose-", dir=_socket_base()))
         self._account.own(socket_folder)
         log_size = self._log.stat().st_size if self._log.exists() else 0
         settings = {

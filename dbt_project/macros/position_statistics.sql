@@ -37,6 +37,7 @@ select * from final
     {{ return([
         "beta",
         "raw_beta",
+        "forecast_beta",
         "alpha",
         "r_squared",
         "std_error",

@@ -1,3 +1,6 @@
-select sum(weight) as total_weight
+select
+    effective_date,
+    sum(weight) as total_weight
 from {{ ref('benchmark_sector_weights') }}
+group by effective_date
 having sum(weight) <> 1

@@ -55,11 +55,13 @@ class Replacement:
 class Book:
     """Rows for the tables of schema `raw`, in the order of the columns that are named here; None without the file."""
 
+    # by name, of every portfolio that some file names
+    portfolio_ids: dict[str, UUID]
     # portfolio_id, name, inception_date, starting_equity, benchmark, currency, deleted_at
     portfolios: Replacement
     # position_id, portfolio_id, symbol, position_type, quantity, entry_price, entry_date, exit_price, exit_date,
     # underlying_symbol, option_type, strike_price, expiration_date, investment_class, investment_subtype,
-    # shares_as_of, deleted_at
+    # shares_as_of, deleted_at, joins_on
     positions: Replacement
     # event_id, position_id, trade_date, sequence, quantity_closed, close_price, fees
     closes: Replacement | None
@@ -95,6 +97,7 @@ def assemble(files: PortfolioFiles, known: Known) -> Book:
         return Replacement(file.name, sorted(ids[name] for name in named), list(rows))
 
     return Book(
+        portfolio_ids=ids,
         portfolios=Replacement(
             files.portfolios.name, sorted(ids.values()), list(_portfolios(files.portfolios, ids, known))
         ),
@@ -231,6 +234,7 @@ def _position(lot: Lot, position_id: UUID, portfolio_id: UUID, shares_as_of: dat
         lot.investment_subtype,
         shares_as_of,
         None,
+        lot.joins_on,
     )
 
 

@@ -22,6 +22,7 @@ from ingest.books.cells import (
 )
 from ingest.books.csv_files import Column, CsvFile, Problem, read_csv
 from ingest.books.lots import PORTFOLIO, PositionFile, read_positions
+from ingest.books.transactions import LOT_MATCHING, TransactionFile, read_transactions
 from ingest.rows import ACTION_TYPES
 from ingest.symbols import canonical_symbol
 
@@ -38,6 +39,7 @@ PORTFOLIO_COLUMNS = (
     Column("benchmark", canonical_symbol, required=False, optional=True, default=DEFAULT_BENCHMARK),
     Column("currency", parse_currency, required=False, optional=True, default="USD"),
     Column("shares_as_of", parse_date, required=False, optional=True),
+    Column("lot_matching", one_of(*map(str.upper, LOT_MATCHING)), required=False, optional=True),
 )
 CLOSE_COLUMNS = (
     PORTFOLIO,
@@ -89,6 +91,7 @@ FILES = (
     "cash_items.csv",
     "manual_prices.csv",
     "sector_tags.csv",
+    "transactions.csv",
     "corporate_actions.csv",
 )
 
@@ -104,12 +107,14 @@ class PortfolioFiles:
     cash_items: CsvFile | None = None
     marks: CsvFile | None = None
     tags: CsvFile | None = None
+    transactions: TransactionFile | None = None
     actions: CsvFile | None = None
 
     @property
     def others(self) -> list[CsvFile]:
         """The optional files about portfolios that were sent."""
-        return [file for file in (self.closes, self.flows, self.cash_items, self.marks, self.tags) if file]
+        files = (self.closes, self.flows, self.cash_items, self.marks, self.tags)
+        return [*filter(None, files), *([self.transactions.csv] if self.transactions else [])]
 
     @property
     def problems(self) -> list[Problem]:
@@ -125,14 +130,20 @@ def read_folder(folder: Path) -> PortfolioFiles:
         path = folder / name
         return read_csv(path, name, columns) if path.exists() else None
 
+    told = folder / "transactions.csv"
+    transactions = read_transactions(told) if told.exists() else None
     return PortfolioFiles(
         portfolios=_read_portfolios(folder / "portfolios.csv"),
-        positions=read_positions(folder / "positions.csv"),
+        # a portfolio that is kept by transactions has no lots of its own
+        positions=PositionFile(CsvFile("positions.csv", complete_header=True))
+        if transactions and not (folder / "positions.csv").exists()
+        else read_positions(folder / "positions.csv"),
         closes=read_optional("closes.csv", CLOSE_COLUMNS),
         flows=read_optional("capital_flows.csv", FLOW_COLUMNS),
         cash_items=read_optional("cash_items.csv", CASH_ITEM_COLUMNS),
         marks=read_optional("manual_prices.csv", MARK_COLUMNS),
         tags=read_optional("sector_tags.csv", TAG_COLUMNS),
+        transactions=transactions,
         actions=read_optional("corporate_actions.csv", ACTION_COLUMNS),
     )
 

@@ -18,6 +18,7 @@ from ingest.books.cells import (
     shown,
 )
 from ingest.books.csv_files import Column, CsvFile, Row, read_csv
+from ingest.books.instruments import read_instrument
 from ingest.symbols import OptionContract, canonical_symbol, format_option_symbol, option_root, parse_option_symbol
 
 CONTRACT_SIZE = 100
@@ -57,6 +58,8 @@ class Lot:
     contract: OptionContract | None
     investment_class: str
     investment_subtype: str | None
+    # the day at whose close a lot of a statement joins; None for any other
+    joins_on: date | None = None
 
     @property
     def position_type(self) -> str:
@@ -100,14 +103,20 @@ def read_positions_of(path: Path, portfolio: str) -> PositionFile:
 def _judge(read: CsvFile) -> PositionFile:
     positions = PositionFile(read)
     first_lines: dict[tuple, int] = {}
+    sides: dict[tuple, bool] = {}
     for row in read.rows:
         problems_before = len(read.problems)
         lot = _read_lot(row, read)
         key = (row.cells["portfolio"], lot.symbol if lot else _readable_symbol(row), row.cells["Entry Date"])
         first = row.line if None in key else first_lines.setdefault(key, row.line)
+        sides.setdefault(key, (row.cells["Quantity"] or 0) < 0)
         if first != row.line:
-            what = f"a second lot of {key[1]} entered {key[2]} in {shown(key[0])}"
-            read.report(row.line, "Symbol", f"{what} (the first is on line {first}): merge them")
+            what = f"a second lot of {key[1]} entered {key[2]} in {shown(key[0])} (the first is on line {first})"
+            is_short = (row.cells["Quantity"] or 0) < 0
+            cure = "merge them"
+            if sides.setdefault(key, is_short) != is_short:
+                cure += ", or tell a purchase and a short sale of one day as transactions (load transactions --help)"
+            read.report(row.line, "Symbol", f"{what}: {cure}")
         if lot and len(read.problems) == problems_before:
             positions.lots.append(lot)
         else:
@@ -121,7 +130,7 @@ def _readable_symbol(row: Row) -> str | None:
     if not written or row.cells["Investment Class"] == "PRIVATE":
         return written
     try:
-        return canonical_symbol(written)
+        return read_instrument(written).symbol
     except ValueError:
         return None
 
@@ -183,7 +192,7 @@ def _listed_symbol(row: Row, read: CsvFile) -> tuple[str | None, OptionContract 
     """Read a listed symbol and, where the symbol or the option columns describe an option, its contract."""
     cells = row.cells
     try:
-        symbol = canonical_symbol(cells["Symbol"]) if cells["Symbol"] else None
+        symbol = read_instrument(cells["Symbol"]).symbol if cells["Symbol"] else None
     except ValueError as error:
         read.report(row.line, "Symbol", str(error))
         return None, None

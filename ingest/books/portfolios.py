@@ -17,6 +17,8 @@ from ingest.books.csv_files import CsvFile, Problem, Row
 from ingest.books.entry_prices import find_odd_entries
 from ingest.books.files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_folder
 from ingest.books.lots import read_positions_of
+from ingest.books.smells import smells_of_transactions
+from ingest.books.transaction_store import merge_transactions, misplaced, set_lot_matching
 from ingest.market.decisions import NOT_ROLLED, Saying, replace_file_actions, user_name
 from ingest.sources.chain import source_order
 from ingest.sources.fetch_state import forget_failures_of_new_lots
@@ -66,6 +68,7 @@ _TABLES = {
             "investment_subtype",
             "shares_as_of",
             "deleted_at",
+            "joins_on",
         ),
         _OF_PORTFOLIOS,
     ),
@@ -142,7 +145,7 @@ def load_folder(conn: psycopg.Connection[Any], folder: Path) -> LoadReport:
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}: give the one that holds {FILES[0]} and {FILES[1]}")
     files = read_folder(folder)
-    report = _load(conn, files, LoadReport(str(folder)))
+    report = load_files(conn, files, LoadReport(str(folder)))
     others = sorted(path.name for path in folder.glob("*.csv") if path.name not in FILES)
     if others:
         report.notes.append(f"not read: {', '.join(others)} (the files of a portfolio folder are {', '.join(FILES)})")
@@ -193,15 +196,16 @@ def load_positions_file(
         "shares_as_of": shares_as_of,
     }
     portfolios = CsvFile(file.name, [Row(1, row, set())], complete_header=True)
-    return _load(conn, PortfolioFiles(portfolios, positions), report)
+    return load_files(conn, PortfolioFiles(portfolios, positions), report)
 
 
-def _load(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadReport) -> LoadReport:
+def load_files(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadReport) -> LoadReport:
+    """Load files that were read, in one transaction or inside the one that is open; raises BadInput with problems."""
     with conn.transaction():
         book = assemble(files, _read_known(conn, files))
         actions = read_actions(files.actions) if files.actions else []
         if files.problems:
-            raise BadInput(_summarised(files.problems))
+            raise BadInput(summarised(files.problems))
         for kind, table in _TABLES.items():
             replacement: Replacement | None = getattr(book, kind)
             if kind == "positions":
@@ -209,6 +213,7 @@ def _load(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadRepo
                 forget_failures_of_new_lots(conn)
             elif replacement:
                 report.counts[kind] = _merge(conn, table, replacement)
+        _load_transactions(conn, files, book, report)
         if actions:
             saying = Saying(user_name(), datetime.now(UTC), None, source_order(load_settings()))
             report.counts["actions"] = replace_file_actions(conn, actions, saying).counts
@@ -220,6 +225,24 @@ def _load(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadRepo
         report.notes += _ignored_amounts(conn, book) + _costs_that_add(files)
         report.notes += [str(found) for found in find_odd_entries(conn, book.positions.portfolio_ids)]
     return report
+
+
+def _load_transactions(conn: psycopg.Connection[Any], files: PortfolioFiles, book: Book, report: LoadReport) -> None:
+    """Load the folder's transactions, and refuse a portfolio that is kept by them and by lots."""
+    rules = {
+        row.cells["name"]: row.cells["lot_matching"].lower()
+        for row in files.portfolios.rows
+        if row.cells.get("lot_matching")
+    }
+    set_lot_matching(conn, {book.portfolio_ids[name]: rule for name, rule in rules.items()})
+    told = [files.transactions] if files.transactions else []
+    if told:
+        report.counts["transactions"] = merge_transactions(conn, told, book.portfolio_ids, keep=False)
+        forget_failures_of_new_lots(conn)
+        report.notes += [f"warning: {warning}" for warning in smells_of_transactions(conn, told, book.portfolio_ids)]
+    problems = misplaced(conn, book.portfolio_ids.values(), told)
+    if problems:
+        raise BadInput(summarised(problems))
 
 
 def _merge_positions(conn: psycopg.Connection[Any], table: _Table, book: Book, report: LoadReport) -> None:
@@ -253,7 +276,8 @@ def _merge(conn: psycopg.Connection[Any], table: _Table, replacement: Replacemen
     )
 
 
-def _summarised(problems: Sequence[Problem]) -> list[str]:
+def summarised(problems: Sequence[Problem]) -> list[str]:
+    """Return the problems for a person, and that nothing was loaded."""
     files = {problem.file for problem in problems}
     counted = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {', '.join(sorted(files))}"
     return [*map(str, problems), f"nothing was loaded: {counted}"]

@@ -177,7 +177,9 @@ def _report_coverage(state: SymbolPrices, report: MarketDataReport, refused: str
     """Add what is missing of one symbol in the run's sessions: the last one, and those after its first price."""
     active = state.active
     priced = state.chosen.keys() | state.stored.keys()
-    if active.last == report.end:
+    # what is settled today has no need of a price
+    is_settled = active.expires == report.end and report.end not in priced
+    if active.last == report.end and not is_settled:
         report.wanted_at_end += active.role in _BOOK
         if report.end not in priced:
             reasons = [
@@ -191,7 +193,8 @@ def _report_coverage(state: SymbolPrices, report: MarketDataReport, refused: str
             report.untraded += [active.symbol] if active.role != Role.OPTION else []
     listed_from = min(priced, default=report.end)
     holes = sum(
-        max(report.start, listed_from) <= session < report.end and session not in priced for session in state.sessions
+        max(report.start, listed_from) <= session < report.end and session not in priced and session != active.expires
+        for session in state.sessions
     )
     if holes and active.role in _BOOK:
         report.holes[active.symbol] += holes

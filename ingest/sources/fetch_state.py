@@ -128,7 +128,7 @@ def forget_failures_of_new_lots(conn: psycopg.Connection[Any]) -> None:
     Whoever loads a lot anew expects a price: what a source did not have before tells nothing of tonight.
     """
     conn.execute(
-        "delete from ops.fetch_state as state using raw.positions as lot"
+        "delete from ops.fetch_state as state using raw.position_terms as lot"
         " where lot.loaded_at = now() and lot.deleted_at is null"
         " and state.symbol in (lot.symbol, lot.underlying_symbol)"
         " and (state.next_attempt_at is not null or state.gaps_due_at is not null)"

@@ -16,6 +16,7 @@ from nightly.dbt.results import Finding, drop_settled, explain
 from nightly.dbt.runner import Dbt, DbtError, NodeResult
 from nightly.prepare import prepare_database
 from warehouse.locks import check_lock
+from warehouse.phrases import count
 from warehouse.settings import PROJECT_ROOT
 
 LIVE_SECONDS = 120
@@ -89,7 +90,7 @@ def _report(results: list[NodeResult], findings: list[Finding]) -> int:
         _print("failed" if finding.failed else "warning", finding.name, finding.what)
         if finding.rows:
             such_as = f", such as {finding.example}" if finding.example else ""
-            click.echo(f"{_INDENT}{finding.rows:,} row{'s' if finding.rows > 1 else ''}{such_as}")
+            click.echo(f"{_INDENT}{count(finding.rows, 'row')}{such_as}")
             click.echo(f"{_INDENT}see them: {finding.where}")
     failed = sum(finding.failed for finding in findings)
     passed = len(results) - len(findings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
@@ -12,7 +13,7 @@ from nightly.context import new_york_date
 from nightly.dbt.descriptions import write_descriptions
 from nightly.dbt.runner import SEEDING_COMMANDS, TESTING_COMMANDS, WRITING_COMMANDS, Dbt
 from nightly.prepare import check_seeds, prepare_database
-from warehouse.locks import check_lock, run_lock
+from warehouse.locks import check_lock, let_writers_in, run_lock
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -34,15 +35,17 @@ def dbt(arguments: tuple[str, ...], demo: bool) -> int:
     settings = choose_settings(demo)
     now = datetime.now(UTC)
     with open_chosen(settings, demo) as database, database.connect() as conn, ExitStack() as held:
-        project = Dbt(database, settings.home / "dbt")
+        project, holder = Dbt(database, settings.home / "dbt"), f"dbt {' '.join(arguments)}"
         if SEEDING_COMMANDS.intersection(arguments):
             check_seeds(project)
         if WRITING_COMMANDS.intersection(arguments):
-            held.enter_context(run_lock(conn, f"dbt {' '.join(arguments)}"))
+            held.enter_context(run_lock(conn, holder))
         if TESTING_COMMANDS.intersection(arguments):
             held.enter_context(check_lock(conn))
         for warning in prepare_database(conn, new_york_date(now)):
             click.echo(f"warning: {warning.message}", err=True)
+        if WRITING_COMMANDS.intersection(arguments):
+            project = Dbt(replace(database, run_token=let_writers_in(conn, holder)), settings.home / "dbt")
         status = project.command(arguments)
         if WRITING_COMMANDS.intersection(arguments):
             write_descriptions(conn, project.descriptions())

@@ -15,14 +15,17 @@ FOLDER_HELP = """Load portfolios from CSV files.
 
 \b
   load DIR                a folder of portfolio files, the first two required
-  load positions FILE     one brokerage-style position file
+  load positions FILE     one position file of our own columns
+  load broker FILE…       position lists as brokers export them
+  load transactions FILE… what happened, as brokers list it
 
 The files of DIR, with their columns in any order:
 
 \b
   portfolios.csv     name, starting_equity, inception_date, [benchmark],
-                     [currency]
-                     (benchmark: a symbol, SPY by default)
+                     [currency], [lot_matching]
+                     (benchmark: a symbol, SPY by default; lot_matching:
+                     fifo, lifo, hifo, average or named, for transactions)
   positions.csv      portfolio and the position columns below
   closes.csv         portfolio, symbol, entry_date, trade_date,
                      quantity_closed, close_price, [fees]
@@ -34,6 +37,9 @@ The files of DIR, with their columns in any order:
   manual_prices.csv  portfolio, symbol, date, price
                      (marks of PRIVATE holdings)
   sector_tags.csv    portfolio, symbol, entry_date, sector
+  transactions.csv   portfolio, date, type, symbol, quantity, price, amount,
+                     fees, [lot]: in place of positions, closes, flows and
+                     cash items (load transactions --help)
   corporate_actions.csv
                      symbol, ex_date, action_type, value, [new_symbol,
                      cash_per_share, cost_fraction]: what holds whatever the
@@ -60,7 +66,7 @@ stay as they are: so do the positions of a portfolio that positions.csv does not
 changes nothing. With anything wrong in any file nothing is loaded: each problem is listed as
 "file:line: column: what", and the exit status is 2.
 
-A folder that is called positions is loaded with: load ./positions
+A folder that is called as one of the commands is loaded with a path: load ./positions
 """
 
 
@@ -68,7 +74,7 @@ class _FolderOrCommand(click.Group):
     """A group whose first argument is one of its commands or else a folder."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and not args[0].startswith("-") and args[0] != positions.name:
+        if args and not args[0].startswith("-") and (args[0] == "DIR" or args[0] not in self.commands):
             args = ["DIR", *args]
         return super().parse_args(ctx, args)
 
@@ -146,6 +152,79 @@ def positions(file: Path, portfolio: str, equity: Any, inception: date | None, s
 
     with _database(f"load positions {file.name}") as conn:
         click.echo("\n".join(load_positions_file(conn, file, portfolio, equity, inception, shares_as_of).lines()))
+
+
+_LAYOUT = click.option("--layout", help="The broker's layout; recognised by the file's header unless given.")
+_SYMBOLS = click.option(
+    "--symbols",
+    type=click.Path(path_type=Path),
+    help="A file of lines `written,symbol`: what an ISIN, CUSIP or name in the file trades as.",
+)
+_STRICT = click.option("--strict", is_flag=True, help="Refuse what is only warned of otherwise.")
+_FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+@load.command("broker", short_help="Load position lists as brokers export them.")
+@_FILES
+@_LAYOUT
+@click.option("--portfolio", type=_Cell("name", _parse_name), help="One portfolio for all accounts of the files.")
+@click.option("--as-of", type=_Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
+@click.option("--equity", type=_Cell("amount", parse_non_negative), help="What it is worth then; positions and cash.")
+@_SYMBOLS
+@_STRICT
+def broker(files: tuple[Path, ...], **options: Any) -> None:
+    """Load position lists of Fidelity, Schwab, Vanguard, Interactive Brokers, Degiro, E*TRADE, Merrill, or any list
+    with a symbol and a quantity.
+
+    Each account becomes a portfolio that begins at the close of the list's day: with the positions at their cost and
+    in that day's shares, and with the list's cash. Preambles, totals and disclaimers are skipped; money-market funds
+    are cash; of an account's number no more than the last four digits are kept.
+    """
+    from ingest.books.load_broker import StatementOptions, load_broker
+
+    with _database(f"load broker {files[0].name}") as conn:
+        click.echo("\n".join(load_broker(conn, files, StatementOptions(**options)).lines()))
+
+
+@load.command("transactions", short_help="Load what happened, as brokers list it.")
+@_FILES
+@click.option(
+    "--lots",
+    type=click.Choice(["fifo", "lifo", "hifo", "average", "named"]),
+    help="Which lots a sale takes from: the oldest (fifo, unless said before), the newest, the dearest, all in equal"
+    " parts, or the one of the date in the column lot.",
+)
+@_LAYOUT
+@click.option("--portfolio", type=_Cell("name", _parse_name), help="The portfolio of files that name none.")
+@click.option(
+    "--equity", type=_Cell("amount", parse_non_negative), help="Its equity at the close before its inception."
+)
+@click.option("--inception", type=_Cell("date", parse_date), help="Its first day; that of its first transaction.")
+@click.option("--add", "keep", is_flag=True, help="Keep transactions of days before and after those of the files.")
+@click.option("--replace", is_flag=True, help="Drop all that was loaded before, lots and flows too.")
+@click.option("--skip", multiple=True, help="Leave out lines whose action or description holds this text.")
+@_SYMBOLS
+@_STRICT
+def transactions(files: tuple[Path, ...], **options: Any) -> None:
+    """Load FILES as the transactions of their portfolios; lots, closes, flows and cash items are derived from them.
+
+    \b
+    The columns of our own: portfolio, date, type, symbol, quantity, price, amount, fees, [lot]
+    type: BUY SELL SHORT COVER DIVIDEND REINVEST INTEREST FEE TAX DEPOSIT WITHDRAWAL
+          TRANSFER_IN TRANSFER_OUT SPLIT ASSIGN EXERCISE EXPIRE
+
+    Lines of one day count in the order of the file. A sale of more than is held leaves the rest out and says so: only
+    SHORT opens a short. Of a TRANSFER_IN, price is what a share has cost and lot since when it is held; the shares
+    join at the session's close, at what they are worth. ASSIGN and EXERCISE end the option at nothing and move the
+    shares at its strike; EXPIRE ends it at its price, or at nothing. A DIVIDEND stands in place of the sources'.
+
+    Activity lists of Fidelity, Schwab, Vanguard, Interactive Brokers, Robinhood, Degiro, E*TRADE and Merrill are
+    recognised by their headers.
+    """
+    from ingest.books.load_transactions import TransactionOptions, load_transactions
+
+    with _database(f"load transactions {files[0].name}") as conn:
+        click.echo("\n".join(load_transactions(conn, files, TransactionOptions(**options)).lines()))
 
 
 @contextmanager

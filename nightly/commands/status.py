@@ -11,12 +11,12 @@ import click
 from nightly import ledger
 from nightly.commands.options import choose_settings, demo_option, open_chosen
 from nightly.context import new_york_date
-from nightly.freshness import GAP_SESSIONS
 from nightly.output import summary
 from nightly.output.terminal import print_table
 from nightly.status import read_status
 from warehouse.errors import UserError
 from warehouse.migrate import migrate
+from warehouse.phrases import count
 from warehouse.sessions import refresh_sessions
 
 
@@ -36,7 +36,7 @@ def status(run_id: int | None, as_json: bool, demo: bool) -> int:
         refresh_sessions(conn, new_york_date(now))
         if run_id is None:
             state = read_status(conn, now)
-            click.echo(json.dumps(state, indent=2)) if as_json else _print_status(state)
+            click.echo(json.dumps(state, indent=2)) if as_json else _print_status(state, demo)
             return 0
         run = ledger.read_run(conn, run_id)
         nodes = ledger.read_nodes(conn, run_id)
@@ -51,15 +51,19 @@ def status(run_id: int | None, as_json: bool, demo: bool) -> int:
     return 0
 
 
-def _print_status(state: dict[str, Any]) -> None:
+def _print_status(state: dict[str, Any], demo: bool) -> None:
+    option = " --demo" if demo else ""
     if not state["runs"]:
-        click.echo("no run yet: load portfolios with `python run_nightly.py load DIR`, then `python run_nightly.py`")
-    lately = f"Tables (the latest closed session is {state['trade_date']}; missing in the last {GAP_SESSIONS})"
+        first = "python run_nightly.py demo" if demo else "python run_nightly.py load DIR`, then `python run_nightly.py"
+        click.echo(f"no run yet: `{first}`")
+    due = f", and {count(state['due'], 'session')} due since" if state["due"] else ""
+    rolled = f"rolled to {state['rolled_to']}{due}" if state["rolled_to"] else "nothing is rolled yet"
+    lately = f"Tables ({rolled}; the latest closed session is {state['trade_date']})"
     tables = {
         "Recent runs": state["runs"],
         "Portfolios": state["portfolios"],
         lately: state["tables"],
-        "Quarantine (each row: python run_nightly.py quarantine)": state["quarantine"],
+        f"Quarantine (each row: python run_nightly.py quarantine{option})": state["quarantine"],
         "Restated prices (ops.price_restatements)": state["restatements"],
     }
     for title, records in tables.items():

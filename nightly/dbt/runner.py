@@ -40,6 +40,9 @@ WRITING_COMMANDS = frozenset({"build", "retry", "run", "seed", "snapshot"})
 TESTING_COMMANDS = frozenset({"build", "test"})
 SEEDING_COMMANDS = frozenset({"build", "seed"})
 
+# What the macro `join_run` asks for.
+_TOKEN_VARIABLE = "BATCH_RUN_TOKEN"  # noqa: S105
+
 _QUIET = ("--no-write-json", "--log-level", "none", "--log-level-file", "none", "--no-use-colors")
 _NOWHERE = {"PGHOST": "parsing", "PGPORT": "5432", "PGUSER": "parsing", "PGPASSWORD": ""}
 _WELL = frozenset({"success", "pass", "warn", "no-op"})
@@ -371,6 +374,8 @@ def _environment(database: Database, project: Path, **overrides: str) -> Iterato
         raise UserError(f"{project} holds no dbt_project.yml: run from a complete checkout")
     before = dict(os.environ)
     os.environ.update(database.libpq_environment())
+    if database.run_token is not None:
+        os.environ[_TOKEN_VARIABLE] = str(database.run_token)
     os.environ.update(overrides)
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
     os.environ.setdefault("DBT_PROJECT_DIR", str(project))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from nightly.phases import RISK
-from nightly.phases.roll_forward.phase import PORTFOLIO
+from nightly.output.rerun import rerun_command
 from nightly.record import PhaseRecord, Problem, RunRecord
+from warehouse.phrases import count
 
 _PROBLEMS_PER_PHASE = 20
 _COLOURS = {"succeeded": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
@@ -64,59 +63,6 @@ def as_json(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def rerun_command(run: RunRecord) -> str | None:
-    """The command that repeats just what failed; None when nothing did.
-
-    What follows a failed phase 1 was computed without its prices, so everything that was asked for is repeated; and
-    where prices are too old, they have to be collected again, whatever was asked for. Risk alone is repeated by
-    `analytics`; it is repeated after a failed roll as well, since it was computed without it. Portfolios that were set
-    aside are repeated alone.
-    """
-    if run.status not in ("failed", "interrupted"):
-        return None
-    if run.status == "failed" and (aside := _set_aside(run)):
-        names = [word for name in aside for word in ("--portfolio", name)]
-        words = ["python", "run_nightly.py", run.command, *_dates(run.command, run), *names]
-        return shlex.join([*words, "--from-phase", str(run.errors[0].phase)])
-    failed = [phase.phase for phase in run.phases if phase.status == "failed"]
-    as_asked = run.status == "interrupted" or "1" in failed
-    everything = any(problem.phase is None for problem in run.errors)
-    risk_alone = failed == [RISK] and not as_asked and not everything
-    command = "analytics" if risk_alone else run.command
-    if "2" in failed and RISK not in failed and any(phase.phase == RISK for phase in run.phases):
-        failed.append(RISK)
-    words = ["python", "run_nightly.py", command, *_dates(command, run)]
-    if run.arguments.get("force"):
-        words.append("--force")
-    for name in run.scope:
-        words += ["--portfolio", name]
-    if not everything and command != "analytics":
-        for phase in run.arguments.get("phase", []) if as_asked else failed:
-            words += ["--phase", phase]
-        if as_asked and (first := run.arguments.get("from_phase")):
-            words += ["--from-phase", first]
-    return shlex.join(words)
-
-
-def _set_aside(run: RunRecord) -> list[str]:
-    """The portfolios that were set aside, where nothing else failed."""
-    if any(problem.phase is None or not problem.scope.startswith(PORTFOLIO) for problem in run.errors):
-        return []
-    return [problem.scope.removeprefix(PORTFOLIO) for problem in run.errors]
-
-
-def _dates(command: str, run: RunRecord) -> list[str]:
-    """The sessions of a run, as options of a command that repeats it."""
-    start, end = run.arguments.get("start"), run.trade_date.isoformat()
-    for phase in run.phases:
-        # What was due when a backfill began is so no longer: without a start, the phase tells where its work began.
-        if phase.phase == RISK and phase.status == "failed" and run.command == "backfill":
-            start = start or phase.counts.get("start")
-    if command == "backfill":
-        return [*(["--start", start] if start else []), "--end", end]
-    return ["--start", start, "--end", end] if start and start != end else ["--date", end]
-
-
 def duration(run: RunRecord) -> float:
     """Seconds from start to end, or until now for a run that is still going."""
     return ((run.finished_at or datetime.now(UTC)) - run.started_at).total_seconds()
@@ -146,13 +92,13 @@ def _problems(title: str, problems: Sequence[Problem], run_id: int) -> str:
         shown += [f"  {prefix}{problem.scope}: {problem.message}" for problem in of_phase[:_PROBLEMS_PER_PHASE]]
         if len(of_phase) > _PROBLEMS_PER_PHASE:
             hidden = len(of_phase) - _PROBLEMS_PER_PHASE
-            shown.append(f"  {prefix}and {hidden} more: `python run_nightly.py status {run_id} --json` has all")
+            shown.append(f"  {prefix}and {hidden:,} more: `python run_nightly.py status {run_id} --json` has all")
     return "\n".join([f"{title}:", *shown])
 
 
 def _verdict(run: RunRecord) -> str:
-    warned = f", {len(run.warnings)} warning{'s' if len(run.warnings) > 1 else ''}" if run.warnings else ""
-    failed = f", {len(run.errors)} error{'s' if len(run.errors) > 1 else ''}" if run.errors else ""
+    warned = f", {count(len(run.warnings), 'warning')}" if run.warnings else ""
+    failed = f", {count(len(run.errors), 'error')}" if run.errors else ""
     return f"{coloured(run.status)} in {duration(run):.1f} s{failed}{warned}"
 
 

@@ -22,8 +22,9 @@ def notify(settings: Settings, summary: dict[str, Any], deadline_seconds: float 
     if settings.webhook_url is None:
         return None
     answers: list[str | None] = []
+    url = settings.webhook_url.get_secret_value()
     post = Thread(
-        target=lambda: answers.append(_post(settings.webhook_url.get_secret_value(), summary, deadline_seconds)),
+        target=lambda: answers.append(_post(url, summary, deadline_seconds)),
         name="the webhook is told",
         daemon=True,  # given up after the deadline, it ends with the process
     )

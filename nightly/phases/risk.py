@@ -21,7 +21,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     sessions = {"start": context.risk_from.isoformat(), "end": context.trade_date.isoformat()}
     try:
         with Stopwatch() as start_up:
-            from python_models.portfolio_results import OptionTerms
+            from python_models.books import OptionTerms
             from python_models.run import compute_risk
 
         with context.database.connect() as conn:

@@ -6,22 +6,28 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from python_models.statistics.conventions import Flags, Floats, Integers
-from python_models.statistics.regression import ols
+from python_models.statistics.regression import ols, weighted_slope
 
 BETA_WINDOW = 90
 BETA_MINIMUM = 30
 BETA_LIMIT = 5.0
+
+FORECAST_WINDOW = 252
+FORECAST_MINIMUM = 60
+FORECAST_HALF_LIFE = 63.0
 
 
 @dataclass(frozen=True)
 class Betas:
     """Betas of all symbols to one benchmark; arrays (n_symbols,), NaN where `quality_flag` says there is no number.
 
-    `beta` is `raw_beta` limited to ±5 and is what exposures use; everything else belongs to the raw fit.
+    `beta` is `raw_beta` limited to ±5 and is what exposures use; everything else belongs to the raw fit, but for
+    `forecast_beta`, which has a longer window of its own and is NaN where that holds too little.
     """
 
     beta: Floats
     raw_beta: Floats
+    forecast_beta: Floats
     alpha: Floats
     r_squared: Floats
     std_error: Floats
@@ -36,7 +42,9 @@ def benchmark_betas(
     """Regress every symbol on the benchmark: market beta on SPY, interest-rate beta on TLT, a book's own beta on SPY.
 
     OLS with intercept (`regression.ols`; the market model of Sharpe 1963). A positive interest-rate beta rises with
-    bond prices, so with falling yields.
+    bond prices, so with falling yields. The forecast of the beta ahead is weighted least squares over 252 sessions with
+    a half-life of 63 (`regression.weighted_slope`), from 60 observations on: it misses the beta of the next 63 sessions
+    by less than that of the last 90 does (`python -m benchmarks study`).
 
     Args:
         returns: daily returns (n_sessions, n_symbols) up to the date.
@@ -50,6 +58,9 @@ def benchmark_betas(
     return Betas(
         beta=np.clip(fit.beta, -BETA_LIMIT, BETA_LIMIT),
         raw_beta=fit.beta,
+        forecast_beta=weighted_slope(
+            returns, benchmark, half_life=FORECAST_HALF_LIFE, window=FORECAST_WINDOW, minimum=FORECAST_MINIMUM
+        ),
         alpha=fit.alpha,
         r_squared=fit.r_squared,
         std_error=fit.std_error,

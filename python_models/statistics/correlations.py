@@ -51,9 +51,9 @@ class PortfolioCorrelations:
     """What correlations say of one portfolio on one date; NaN and no clusters below two symbols.
 
     `included` are the sorted symbols that the numbers rest on and `excluded` those with too little common history;
-    `overall_correlation` in [−1, 1], `concentration_score` in (0, 1], `effective_positions` in [1, n]; `repaired`
-    tells whether the matrix had to be made positive semi-definite. `data_quality`: `full_history` where every pair
-    has the whole window, `limited_history` otherwise, `insufficient_history` below two symbols.
+    `overall_correlation` in [−1, 1], `concentration_score` in (0, 1], `effective_positions` in [1, n]. `data_quality`:
+    `full_history` where every pair has the whole window, `limited_history` otherwise, `insufficient_history` below two
+    symbols.
     """
 
     included: tuple[str, ...]
@@ -61,7 +61,6 @@ class PortfolioCorrelations:
     overall_correlation: float
     concentration_score: float
     effective_positions: float
-    repaired: bool
     clusters: tuple[Cluster, ...]
     data_quality: Quality
 
@@ -137,8 +136,8 @@ def correlation_p_values(correlation: ArrayLike, observations: ArrayLike) -> Flo
     return t_test_p_value(t, freedom)
 
 
-def repair_correlation(correlation: ArrayLike) -> tuple[Floats, bool]:
-    """Make a correlation matrix positive semi-definite where it is not, and say whether that was needed.
+def repair_correlation(correlation: ArrayLike) -> Floats:
+    """Make a correlation matrix positive semi-definite where it is not.
 
     Pairwise samples need not fit together. Where the smallest eigenvalue is below −1e-10, negative eigenvalues are
     set to zero and rows and columns rescaled to a unit diagonal (Rebonato and Jäckel 1999). Shape (n, n), without
@@ -146,14 +145,14 @@ def repair_correlation(correlation: ArrayLike) -> tuple[Floats, bool]:
     """
     correlation = np.asarray(correlation, float)
     if len(correlation) == 0 or np.linalg.eigvalsh(correlation)[0] >= NEGATIVE_EIGENVALUE:
-        return correlation, False
+        return correlation
     eigenvalues, vectors = np.linalg.eigh(correlation)
     clipped = (vectors * np.maximum(eigenvalues, 0.0)) @ vectors.T
     scale = np.sqrt(np.diag(clipped))
     repaired = clipped / (scale[:, None] * scale[None, :])
     repaired = np.clip((repaired + repaired.T) / 2.0, -1.0, 1.0)
     np.fill_diagonal(repaired, 1.0)
-    return repaired, True
+    return repaired
 
 
 def portfolio_correlations(
@@ -194,11 +193,9 @@ def portfolio_correlations(
     excluded = tuple(names[held[~usable]])
     if len(kept) < 2:
         nothing = float("nan")
-        return PortfolioCorrelations(
-            included, excluded, nothing, nothing, nothing, False, (), Quality.INSUFFICIENT_HISTORY
-        )
+        return PortfolioCorrelations(included, excluded, nothing, nothing, nothing, (), Quality.INSUFFICIENT_HISTORY)
 
-    matrix, repaired = repair_correlation(correlations.correlation[np.ix_(kept, kept)])
+    matrix = repair_correlation(correlations.correlation[np.ix_(kept, kept)])
     weights = weights[kept]
     others = matrix - np.eye(len(kept))
     together = np.ones_like(matrix) - np.eye(len(kept))
@@ -209,7 +206,6 @@ def portfolio_correlations(
         overall_correlation=float(weights @ others @ weights / (weights @ together @ weights)),
         concentration_score=float(np.linalg.eigvalsh(matrix)[-1] / len(kept)),
         effective_positions=float(len(kept) ** 2 / (matrix * matrix).sum()),
-        repaired=repaired,
         clusters=find_clusters(matrix, included, weights, sectors),
         data_quality=Quality.FULL_HISTORY if complete else Quality.LIMITED_HISTORY,
     )

@@ -17,7 +17,6 @@ class Covariance:
     """A daily covariance matrix (n_factors, n_factors), all NaN where `quality_flag` says there is no number."""
 
     matrix: Floats
-    observations: int
     quality_flag: Quality
 
 
@@ -80,4 +79,4 @@ def _covariance(matrix: Floats, observations: int, window: int, minimum: int) ->
     flag = Quality(str(quality_flags(observations, minimum=minimum, window=window)))
     if flag == Quality.INSUFFICIENT_HISTORY:
         matrix = np.full_like(matrix, np.nan)
-    return Covariance(matrix, int(observations), flag)
+    return Covariance(matrix, flag)

@@ -1,6 +1,6 @@
-"""The eight factors: which ETF stands for each, their returns, and every symbol's exposure to them."""
+"""The factors: which ETF stands for each, their returns, and every symbol's exposure to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,8 @@ from python_models.statistics.regression import RidgeRegression, SimpleRegressio
 MARKET = "Market"
 INTEREST_RATE = "Interest Rate"
 STYLE_FACTORS = ("Value", "Growth", "Momentum", "Quality", "Size", "Low Volatility")
-FACTORS = (MARKET, INTEREST_RATE, *STYLE_FACTORS)
+# The returns of these are their ETF's own; all others' are in excess over the market.
+TOTAL_RETURN_FACTORS = (MARKET, INTEREST_RATE)
 
 # name of the spread: long this factor's ETF, short that one's
 SPREADS = {
@@ -31,7 +32,7 @@ SPREAD_MINIMUM = 60
 
 RIDGE_WINDOW = 252
 RIDGE_MINIMUM = 60
-RIDGE_ALPHA = 1.0
+RIDGE_ALPHA = 10.0
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,22 @@ class FactorReturns:
 
 
 def choose_factor_etfs(
-    returns: ArrayLike, symbols: Sequence[str], candidates: Mapping[str, Sequence[str]]
+    returns: ArrayLike,
+    symbols: Sequence[str],
+    candidates: Mapping[str, Sequence[str]],
+    sectors: Collection[str] = (),
 ) -> dict[str, str]:
     """Choose one ETF for each factor, for all symbols alike.
 
     The first candidate with 240 of the last 252 returns; else the one with most (the earlier of equals), at least
-    60. A factor that no candidate serves is absent from the result.
+    60, but none for a sector: of so many factors a short one would shorten the sample of all. A factor that no
+    candidate serves is absent from the result, which has the order of `candidates`.
 
     Args:
         returns: daily returns (n_sessions, n_symbols) up to the date.
         symbols: names of the columns.
         candidates: factor to its ETFs in order of preference; a candidate need not be in `symbols`.
+        sectors: those of the factors that need 240 returns.
     """
     counts = np.isfinite(as_columns(returns, ETF_WINDOW)).sum(axis=0)
     observed = dict(zip(symbols, counts.tolist(), strict=True))
@@ -62,17 +68,17 @@ def choose_factor_etfs(
         counted = {etf: observed.get(etf, 0) for etf in etfs}
         enough = [etf for etf, count in counted.items() if count >= ETF_ENOUGH]
         best = enough[0] if enough else max(counted, key=counted.__getitem__, default=None)
-        if best is not None and counted[best] >= ETF_MINIMUM:
+        if best is not None and counted[best] >= (ETF_ENOUGH if factor in sectors else ETF_MINIMUM):
             chosen[factor] = best
     return chosen
 
 
 def factor_returns(returns: ArrayLike, symbols: Sequence[str], chosen: Mapping[str, str]) -> FactorReturns:
-    """Daily returns of the factors, in the order of `FACTORS`.
+    """Daily returns of the factors, in the order of `chosen`.
 
-    Market and Interest Rate are the returns of their ETFs (SPY, TLT); a style factor is its ETF's return minus the
-    Market's. Without a market there is none: what all stocks share would pass for each one's own, and a book for far
-    better spread than it is. Decimals; positive when the ETF gains (on the market).
+    Market and Interest Rate are the returns of their ETFs (SPY, TLT); a style or sector factor is its ETF's return
+    minus the Market's. Without a market there is none: what all stocks share would pass for each one's own, and a book
+    for far better spread than it is. Decimals; positive when the ETF gains (on the market).
 
     Args:
         returns: daily returns (n_sessions, n_symbols).
@@ -83,11 +89,11 @@ def factor_returns(returns: ArrayLike, symbols: Sequence[str], chosen: Mapping[s
     """
     etf_returns = _etf_returns(returns, symbols, chosen)
     series = {}
-    for factor in FACTORS if MARKET in etf_returns else ():
-        if factor in (MARKET, INTEREST_RATE) and factor in etf_returns:
-            series[factor] = etf_returns[factor]
-        elif factor in etf_returns:
-            series[factor] = _difference(etf_returns[factor], etf_returns[MARKET])
+    if MARKET in etf_returns:
+        series = {
+            factor: own if factor in TOTAL_RETURN_FACTORS else _difference(own, etf_returns[MARKET])
+            for factor, own in etf_returns.items()
+        }
     return _as_factor_returns(series, len(as_columns(returns)))
 
 
@@ -134,18 +140,20 @@ def ridge_exposures(
 ) -> RidgeRegression:
     """Exposure of every symbol to all factors jointly (`regression.ridge`), columns in the order of `factors.names`.
 
-    A factor's own ETF is a symbol like any other.
+    The market is not penalised: shrinking it would leave what all stocks share in their residuals. A factor's own ETF
+    is a symbol like any other.
 
     Args:
         returns: daily returns (n_sessions, n_symbols) up to the date.
         factors: the factors' daily returns, the same sessions.
-        alpha: ridge penalty on standardised factors.
+        alpha: ridge penalty on the other factors, standardised.
         window: sessions looked at.
         minimum: observations below which there is no exposure.
 
     NaN policy: sessions where the symbol and all factors exist, per symbol.
     """
-    return ridge(returns, factors.values, alpha=alpha, window=window, minimum=minimum)
+    penalties = [0.0 if factor == MARKET else alpha for factor in factors.names]
+    return ridge(returns, factors.values, penalties=penalties, window=window, minimum=minimum)
 
 
 def _etf_returns(returns: ArrayLike, symbols: Sequence[str], chosen: Mapping[str, str]) -> dict[str, Floats]:

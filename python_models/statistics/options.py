@@ -1,12 +1,14 @@
 """European options: Black–Scholes value and delta, implied volatility, and the stock that an option counts as."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from python_models.statistics.conventions import Floats
+from python_models.statistics.conventions import Booleans, Floats, Integers
 
 LOWEST_VOLATILITY = 1e-4
 HIGHEST_VOLATILITY = 10.0
@@ -30,6 +32,57 @@ class OptionVolatility(NamedTuple):
 
     volatility: Floats
     source: np.ndarray
+
+
+@dataclass(frozen=True)
+class OptionPositions:
+    """Options among holdings: parallel arrays (n_options,).
+
+    Attributes:
+        position: index of each in the arrays of `Holdings`, whose `value` is its delta-equivalent value.
+        units: signed shares controlled, contracts × multiplier, in the shares that the strike is quoted in.
+        spot: price of one such share of the underlying, dollars.
+        strike: dollars.
+        years: calendar days to expiry / 365.
+        volatility: annual, as `option_volatility` returns it.
+        is_call: True for calls.
+        rate: continuous annual rate, one number or (n_options,).
+        dividend_yield: continuous annual yield, one number or (n_options,).
+    """
+
+    position: Integers
+    units: Floats
+    spot: Floats
+    strike: Floats
+    years: Floats
+    volatility: Floats
+    is_call: Booleans
+    rate: Floats | float = 0.0
+    dividend_yield: Floats | float = 0.0
+
+    @cached_property
+    def is_valued(self) -> Booleans:
+        """Which of them have a model value now."""
+        return np.isfinite(self._value(self.spot))
+
+    def revalued(self, underlying_returns: Floats) -> Floats:
+        """P&L in dollars when each underlying returns so much at once: (n_options, n_scenarios), and so the result.
+
+        units × (model value then − model value now); volatility and time stay as they are.
+        """
+        then = self._value(self.spot * (1.0 + underlying_returns.T))
+        return (self.units * (then - self._value(self.spot))).T
+
+    def _value(self, spot: ArrayLike) -> Floats:
+        return black_scholes(
+            spot,
+            self.strike,
+            self.years,
+            self.volatility,
+            is_call=self.is_call,
+            rate=self.rate,
+            dividend_yield=self.dividend_yield,
+        ).value
 
 
 def black_scholes(

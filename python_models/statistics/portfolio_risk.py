@@ -20,10 +20,13 @@ from python_models.statistics.conventions import (
     as_columns,
     divide,
 )
+from python_models.statistics.covariance import EWMA_DECAY
+from python_models.statistics.options import OptionPositions
 
 RISK_WINDOW = 252
 RISK_MINIMUM = 60
 TAIL = 0.05
+SCALE_MINIMUM = 21
 
 EQUITY_NOT_POSITIVE = "equity is not positive"
 NOTHING_COVERED = "no position has a beta"
@@ -74,6 +77,11 @@ class Holdings:
     def count(self, positions: Booleans) -> Integers:
         """Count the marked positions of each portfolio (n_portfolios,)."""
         return np.bincount(self.portfolio[positions], minlength=self.n_portfolios)
+
+    def by_portfolio(self, position: Integers) -> csr_array:
+        """What adds up rows of some positions, given by index, by portfolio (n_portfolios, n_given)."""
+        place = (self.portfolio[position], np.arange(len(position)))
+        return csr_array((np.ones(len(position)), place), shape=(self.n_portfolios, len(position)))
 
     def net_values(self, positions: Booleans | None = None) -> csr_array:
         """Net dollars (n_portfolios, n_symbols) of the marked positions, or of all that have a symbol and a value.
@@ -132,14 +140,14 @@ class ExAnteRisk:
 
 @dataclass(frozen=True)
 class BookHistory:
-    """What today's holdings would have earned: `pnl` in dollars (n_sessions, n_portfolios), oldest first.
+    """What today's holdings would have earned on past sessions, dollars (n_sessions, n_portfolios), oldest first.
 
-    NaN on sessions for which some holding has neither a return nor a stand-in. `positions_without` (n_portfolios,)
-    counts the positions left out, for want of a beta to stand in for missing returns.
+    `linear` has options at their delta, `revalued` has each of them valued anew. NaN on sessions for which some holding
+    has neither a return nor a stand-in.
     """
 
-    pnl: Floats
-    positions_without: Integers
+    linear: Floats
+    revalued: Floats
 
 
 @dataclass(frozen=True)
@@ -148,7 +156,6 @@ class TailRisk:
 
     var: Floats
     es: Floats
-    observations: Integers
     reason: np.ndarray
 
 
@@ -239,35 +246,68 @@ def ex_ante_risk(
 
 
 def book_history(
-    holdings: Holdings, returns: ArrayLike, betas: ArrayLike, factors: ArrayLike, *, window: int = RISK_WINDOW
+    holdings: Holdings,
+    returns: ArrayLike,
+    has_beta: Booleans,
+    options: OptionPositions | None = None,
+    *,
+    window: int = RISK_WINDOW,
 ) -> BookHistory:
     """P&L that today's holdings would have made on past sessions: Σ value_i·r_it (Hendricks 1996).
 
-    Where a holding has no return on a session, Σ_f β_f·f_t stands in. A holding that lacks a return within the last
-    `window` sessions and has no beta is left out of all sessions, so that one and the same book is measured
-    throughout.
+    A holding that lacks a return within the last `window` sessions, stand-ins counted, is left out of all sessions, so
+    that one and the same book is measured throughout. Options are revalued at their underlying's return
+    (`OptionPositions.revalued`); one that has no value is left out likewise.
 
     Args:
         holdings: of all portfolios.
-        returns: daily returns (n_sessions, n_symbols) up to the date, as many sessions as are wanted.
-        betas: joint (ridge) betas (n_symbols, n_factors), NaN where a symbol has none.
-        factors: daily factor returns (n_sessions, n_factors), the same sessions.
+        returns: daily returns (n_sessions, n_symbols) up to the date, stand-ins (`stand_ins.fill_returns`) among them.
+        has_beta: the symbols (n_symbols,) that stand-ins could be made for; nothing else may lack a return.
+        options: the holdings' options.
         window: sessions on which a holding must have returns or a beta.
     """
-    returns, factors, betas = as_columns(returns), as_columns(factors), as_columns(betas)
-    if len(returns) != len(factors):
-        raise ValueError(f"returns have {len(returns)} sessions and factors {len(factors)}")
-    has_return = np.isfinite(returns)
-    has_beta = np.isfinite(betas).all(axis=1) & (betas.shape[1] > 0)
-    usable = has_return[-window:].all(axis=0) | has_beta
+    returns = as_columns(returns)
+    usable = np.isfinite(returns[-window:]).all(axis=0) | has_beta
     positions = holdings.covered(usable)
     net = holdings.net_values(positions)
     held = np.unique(net.indices)
-    stand_in = np.where(np.isfinite(factors), factors, np.nan) @ betas[held].T
-    filled = np.where(has_return[:, held], returns[:, held], stand_in)
-    pnl = (net[:, held] @ filled.T).T
-    pnl[:, (holdings.count(positions) == 0) & ~holdings.is_empty] = np.nan
-    return BookHistory(pnl=pnl, positions_without=holdings.count(~positions))
+    linear = (net[:, held] @ returns[:, held].T).T
+    linear[:, (holdings.count(positions) == 0) & ~holdings.is_empty] = np.nan
+    if options is None:
+        return BookHistory(linear, linear)
+    used = positions[options.position] & options.is_valued
+    position = options.position[used]
+    moves = np.maximum(returns[:, holdings.symbol[options.position]], -1.0).T
+    beyond = options.revalued(moves)[used] - holdings.value[position, None] * moves[used]
+    return BookHistory(linear, linear + (holdings.by_portfolio(position) @ beyond).T)
+
+
+def scale_to_volatility(pnl: ArrayLike, *, decay: float = EWMA_DECAY, minimum: int = SCALE_MINIMUM) -> Floats:
+    """Bring past P&L to today's volatility: p_t·σ_T / σ_t (Hull and White 1998).
+
+    σ² is the exponentially weighted mean of the squared P&L, weights `decay`^age: σ_t² of the sessions before t, the
+    forecast for t, and σ_T² of all of them, the forecast for the next session.
+
+    Args:
+        pnl: (n_sessions, n_portfolios), oldest first.
+        decay: weight of a session relative to the next one.
+        minimum: sessions with a P&L before t below which there is no σ_t.
+
+    NaN policy: sessions without a P&L are left out, and still age those before them. NaN where there is no σ_t, or a
+    P&L out of nothing; no P&L stays none, as in a book of cash.
+    """
+    pnl = as_columns(pnl)
+    known = np.isfinite(pnl)
+    squares = np.where(known, pnl * pnl, 0.0)
+    total, weight = np.zeros(pnl.shape[1]), np.zeros(pnl.shape[1])
+    before = np.empty_like(pnl)
+    for session, (square, is_known) in enumerate(zip(squares, known, strict=True)):
+        before[session] = divide(total, weight)
+        total = decay * total + square
+        weight = decay * weight + is_known
+    enough = np.cumsum(known, axis=0) - known >= minimum
+    scaled = pnl * np.sqrt(divide(divide(total, weight), np.where(enough, before, np.nan)))
+    return np.where(enough & (pnl == 0), 0.0, scaled)
 
 
 def tail_risk(
@@ -300,7 +340,6 @@ def tail_risk(
     return TailRisk(
         var=0.0 - quantile,
         es=np.where(enough, 0.0 - shortfall, np.nan),
-        observations=observations,
         reason=_reasons((~enough, TOO_FEW_SESSIONS)),
     )
 

@@ -111,18 +111,49 @@ def ols(y: ArrayLike, x: ArrayLike, *, window: int, minimum: int) -> SimpleRegre
     )
 
 
-def ridge(y: ArrayLike, factors: ArrayLike, *, alpha: float, window: int, minimum: int) -> RidgeRegression:
+def weighted_slope(y: ArrayLike, x: ArrayLike, *, half_life: float, window: int, minimum: int) -> Floats:
+    """Slope of weighted least squares with intercept of each column of `y` on `x`, recent sessions counting more.
+
+    Minimises Σ w_t·(y_t − a − b·x_t)², w_t = 0.5^(age / half_life), the age of the last row being 0 (Aitken 1936).
+
+    Args:
+        y: daily returns (n_sessions, n_symbols); the last `window` rows are used.
+        x: daily returns of the benchmark (n_sessions,).
+        half_life: sessions.
+        window: sessions looked at, ending with the last row.
+        minimum: common observations below which there is no slope.
+
+    NaN policy: pairwise complete; a session left out still ages those before it. NaN where there are too few, or one of
+    the two does not move. (n_symbols,)
+    """
+    y = as_columns(y, window)
+    x = as_columns(x, window)
+    present = np.isfinite(y) & np.isfinite(x)
+    n = present.sum(axis=0)
+    weight = np.where(present, 0.5 ** (np.arange(len(y))[::-1] / half_life)[:, None], 0.0)
+    total = weight.sum(axis=0)
+    mean_x = divide((weight * np.where(present, x, 0.0)).sum(axis=0), total)
+    mean_y = divide((weight * np.where(present, y, 0.0)).sum(axis=0), total)
+    x = np.where(present, x - mean_x, 0.0)
+    y = np.where(present, y - mean_y, 0.0)
+    sum_xx, sum_yy = (weight * x * x).sum(axis=0), (weight * y * y).sum(axis=0)
+    moves = ~is_constant(sum_xx, total, mean_x) & ~is_constant(sum_yy, total, mean_y)
+    return divide((weight * x * y).sum(axis=0), np.where((n >= minimum) & moves, sum_xx, np.nan))
+
+
+def ridge(y: ArrayLike, factors: ArrayLike, *, penalties: ArrayLike, window: int, minimum: int) -> RidgeRegression:
     """One joint ridge regression with intercept of each column of `y` on all factors, columns standardised.
 
-    Minimises Σε² + alpha·Σγ² over γ, the coefficients of the factors in standard deviations (ddof 0, over the rows
-    used; a constant column is divided by 1), y left in return units (Hoerl and Kennard 1970). Brought back: beta =
-    γ / deviation. Equal to `StandardScaler` and `sklearn.linear_model.Ridge(alpha)` on those rows. Symbols that
-    have exactly the same sessions share one factorisation, so that a panel with few gaps costs few solves.
+    Minimises Σε² + Σ penalty_f·γ_f² over γ, the coefficients of the factors in standard deviations (ddof 0, over the
+    rows used; a constant column is divided by 1, and has 0), y left in return units (Hoerl and Kennard 1970, whose
+    generalised form gives each coefficient its own penalty). Brought back: beta = γ / deviation. Equal to
+    `StandardScaler` and least squares on those rows with one more row √penalty_f for each factor, whose y is zero.
+    Symbols that have exactly the same sessions share one factorisation, so that a panel with few gaps costs few solves.
 
     Args:
         y: daily returns (n_sessions, n_symbols); the last `window` rows are used.
         factors: daily factor returns (n_sessions, n_factors).
-        alpha: penalty, above zero; the squared error is summed, not averaged.
+        penalties: of each factor (n_factors,), zero or more; the squared error is summed, not averaged.
         window: sessions looked at, ending with the last row.
         minimum: observations below which there is no number, more than n_factors + 1.
 
@@ -130,9 +161,10 @@ def ridge(y: ArrayLike, factors: ArrayLike, *, alpha: float, window: int, minimu
     """
     y = as_columns(y, window)
     factors = as_columns(factors, window)
+    penalties = np.asarray(penalties, float)
     n_factors = factors.shape[1]
-    if not alpha > 0:
-        raise ValueError(f"the ridge penalty must be above zero, not {alpha}")
+    if penalties.shape != (n_factors,) or not (penalties >= 0).all():
+        raise ValueError(f"{n_factors} factors need as many penalties, zero or more, not {penalties}")
     if minimum < n_factors + 2:
         raise ValueError(f"{n_factors} factors need at least {n_factors + 2} observations, not {minimum}")
 
@@ -159,10 +191,13 @@ def ridge(y: ArrayLike, factors: ArrayLike, *, alpha: float, window: int, minimu
         mean = used.mean(axis=0)
         used = used - mean
         squares = (used * used).sum(axis=0)
-        deviation = np.where(is_constant(squares, len(used), mean), 1.0, np.sqrt(squares / len(used)))
-        scaled = used / deviation
+        still = is_constant(squares, len(used), mean)
+        deviation = np.where(still, 1.0, np.sqrt(squares / len(used)))
+        scaled = np.where(still, 0.0, used) / deviation
         target = y[np.ix_(rows, symbols)]
-        gamma = np.linalg.solve(scaled.T @ scaled + alpha * np.eye(n_factors), scaled.T @ target)
+        # a factor that does not move says nothing, with a penalty or without
+        gram = scaled.T @ scaled + np.diag(np.where(still, 1.0, penalties))
+        gamma = np.linalg.solve(gram, scaled.T @ target)
         residual = target - scaled @ gamma
         beta[symbols] = (gamma / deviation[:, None]).T
         intercept[symbols] = mean_y[symbols] - beta[symbols] @ mean

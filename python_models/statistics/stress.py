@@ -7,15 +7,13 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import csr_array
 
 from python_models.statistics.conventions import Booleans, Floats, Integers, as_columns
 from python_models.statistics.covariance import correlation_from_covariance
-from python_models.statistics.factors import FACTORS, INTEREST_RATE, MARKET
-from python_models.statistics.options import black_scholes
+from python_models.statistics.factors import INTEREST_RATE, MARKET
+from python_models.statistics.options import OptionPositions
 from python_models.statistics.portfolio_risk import Holdings
 
-LARGEST_RATE_CHANGE = 300.0
 LARGEST_SHOCK = 60.0
 LARGEST_CONDITION_NUMBER = 1e6
 
@@ -31,40 +29,14 @@ class Scenario:
         shocks: factor to its return as a decimal (−0.2 is −20 %): total return for Market and Interest Rate, excess
             over the market for the style factors.
         rate_change: parallel shift of the yield curve in basis points, instead of a return of Interest Rate.
-        is_replay: what all factors did in a dated window.
+        is_replay: what market, rates and styles did in a dated window; a sector that nothing is known of then is
+            expected given them, however large their moves.
     """
 
     scenario_id: str
     shocks: Mapping[str, float] = field(default_factory=dict)
     rate_change: float | None = None
     is_replay: bool = False
-
-    def problems(self) -> list[str]:
-        """Say everything that makes the scenario nonsense; empty when it is fit for use."""
-        found = [f"unknown factor {factor!r}" for factor in self.shocks if factor not in FACTORS]
-        found += [
-            f"the shock of {name} is not a number" for name, shock in self.shocks.items() if not np.isfinite(shock)
-        ]
-        found += [
-            f"{factor} can not lose more than 100 %"
-            for factor, shock in self.shocks.items()
-            if factor in (MARKET, INTEREST_RATE) and shock < -1.0
-        ]
-        if not self.shocks and self.rate_change is None:
-            found.append("no factor is shocked")
-        if self.rate_change is not None and not abs(self.rate_change) <= LARGEST_RATE_CHANGE:
-            found.append(f"a rate change of {self.rate_change:g} bp is beyond ±{LARGEST_RATE_CHANGE:g}")
-        if self.rate_change is not None and INTEREST_RATE in self.shocks:
-            found.append(f"{INTEREST_RATE} is shocked twice, by a return and by a rate change")
-        if self.is_replay:
-            shocked = set(self.shocks) | ({INTEREST_RATE} if self.rate_change is not None else set())
-            missing = [factor for factor in FACTORS if factor not in shocked]
-            found += [f"a replay shocks every factor: {', '.join(missing)} missing"] if missing else []
-        elif ("Value" in self.shocks) != ("Growth" in self.shocks):
-            found.append("Value and Growth are shocked together or not at all")
-        elif "Value" in self.shocks and not self.shocks["Value"] * self.shocks["Growth"] < 0:
-            found.append("Value and Growth are shocked in opposite directions")
-        return found
 
 
 @dataclass(frozen=True)
@@ -81,33 +53,6 @@ class FactorShocks:
     correlated: Floats
     direct_reason: np.ndarray
     correlated_reason: np.ndarray
-
-
-@dataclass(frozen=True)
-class OptionPositions:
-    """The options among the holdings, to be revalued: parallel arrays (n_options,).
-
-    Attributes:
-        position: index of each in the arrays of `Holdings`, whose `value` is its delta-equivalent value.
-        units: signed shares controlled, contracts × multiplier.
-        spot: price of the underlying, dollars.
-        strike: dollars.
-        years: calendar days to expiry / 365.
-        volatility: annual, as `options.option_volatility` returns it.
-        is_call: True for calls.
-        rate: continuous annual rate, one number or (n_options,).
-        dividend_yield: continuous annual yield, one number or (n_options,).
-    """
-
-    position: Integers
-    units: Floats
-    spot: Floats
-    strike: Floats
-    years: Floats
-    volatility: Floats
-    is_call: Booleans
-    rate: Floats | float = 0.0
-    dividend_yield: Floats | float = 0.0
 
 
 @dataclass(frozen=True)
@@ -199,10 +144,10 @@ def factor_shocks(
     """Turn scenarios into returns of all factors.
 
     Factors that a scenario does not shock move by their conditional expectation given those that it does,
-    Σ_os·Σ_ss⁻¹·s (Kupiec 1998). That is trusted no further than the data reach: `correlated` is NaN, with the reason,
-    where the shocks exceed 60 daily standard deviations (√(s'·Σ_ss⁻¹·s)) or Σ_ss as a correlation matrix has a
-    condition number over 1e6. The rule holds for every scenario, also one that shocks all factors, whose `direct` part
-    is then the same without that guard.
+    Σ_os·Σ_ss⁻¹·s (Kupiec 1998). That is trusted no further than the data reach: where some factor is left unshocked,
+    `correlated` is NaN, with the reason, if the shocks exceed 60 daily standard deviations (√(s'·Σ_ss⁻¹·s)) or Σ_ss as
+    a correlation matrix has a condition number over 1e6. Where all are shocked nothing is expected, and there is no
+    guard. A replay shocks all that could be known of its window: sectors that are left follow, whatever the size.
 
     Args:
         scenarios: to be applied.
@@ -233,7 +178,9 @@ def factor_shocks(
             reason = ""
             shocked = [factors.index(factor) for factor in shocks]
             direct[row, shocked] = list(shocks.values())
-            correlated[row], expected_reason = _conditional_expectation(direct[row], conditions(tuple(shocked)))
+            largest = np.inf if scenario.is_replay else LARGEST_SHOCK
+            given = conditions(tuple(shocked))
+            correlated[row], expected_reason = _conditional_expectation(direct[row], given, largest)
         direct_reason.append(reason)
         correlated_reason.append(expected_reason)
     return FactorShocks(
@@ -271,7 +218,7 @@ def stress_test(
     is_option = np.zeros(len(positions), bool)
     if options is not None:
         is_option[options.position] = True
-        positions[options.position] &= np.isfinite(_model_value(options, options.spot))
+        positions[options.position] &= options.is_valued
     stocks = holdings.net_values(positions & ~is_option)
     exposure = holdings.net_values(positions) @ np.nan_to_num(betas)
     betas = np.nan_to_num(betas)
@@ -329,8 +276,13 @@ def _condition_on(shocked: Sequence[int], covariance: Floats) -> _Conditions:
     )
 
 
-def _conditional_expectation(shock: Floats, given: _Conditions) -> tuple[Floats, str]:
-    """Fill the factors that are not shocked with their expectation; NaN and the reason where it can not be trusted."""
+def _conditional_expectation(shock: Floats, given: _Conditions, largest: float) -> tuple[Floats, str]:
+    """Fill the factors that are not shocked with their expectation; NaN and the reason where it can not be trusted.
+
+    Shocks beyond `largest` daily standard deviations are not.
+    """
+    if not len(given.others):
+        return shock.copy(), ""
     nothing = np.full_like(shock, np.nan)
     if given.reason:
         return nothing, given.reason
@@ -338,25 +290,12 @@ def _conditional_expectation(shock: Floats, given: _Conditions) -> tuple[Floats,
     sizes = shock[given.shocked] / given.deviation
     weights = np.linalg.solve(given.correlation, sizes)
     sigmas = float(np.sqrt(max(sizes @ weights, 0.0)))
-    if sigmas > LARGEST_SHOCK:
+    if sigmas > largest:
         rounded_up = math.ceil(sigmas * 10) / 10
-        return nothing, f"the shocks are {rounded_up:.1f} daily standard deviations, more than {LARGEST_SHOCK:g}"
+        return nothing, f"the shocks are {rounded_up:.1f} daily standard deviations, more than {largest:g}"
     expected = shock.copy()
     expected[given.others] = given.towards_others @ (weights / given.deviation)
     return expected, ""
-
-
-def _model_value(options: OptionPositions, spot: ArrayLike) -> Floats:
-    """Value per share at the prices `spot` of the underlyings, (n_options,) or (n_scenarios, n_options)."""
-    return black_scholes(
-        spot,
-        options.strike,
-        options.years,
-        options.volatility,
-        is_call=options.is_call,
-        rate=options.rate,
-        dividend_yield=options.dividend_yield,
-    ).value
 
 
 def _option_rest(
@@ -366,8 +305,6 @@ def _option_rest(
     used = positions[options.position]
     position = options.position[used]
     symbol = holdings.symbol[position]
-    stressed_spot = options.spot * (1.0 + floored[holdings.symbol[options.position]].T)
-    change = (_model_value(options, stressed_spot) - _model_value(options, options.spot)).T[used]
-    rest = options.units[used, None] * change - holdings.value[position, None] * symbol_returns[symbol]
-    place = (holdings.portfolio[position], np.arange(len(position)))
-    return csr_array((np.ones(len(position)), place), shape=(holdings.n_portfolios, len(position))) @ rest
+    revalued = options.revalued(floored[holdings.symbol[options.position]])[used]
+    rest = revalued - holdings.value[position, None] * symbol_returns[symbol]
+    return holdings.by_portfolio(position) @ rest

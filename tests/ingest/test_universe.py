@@ -103,10 +103,12 @@ def test_an_option_lives_until_it_expires_and_needs_its_underlying(conn, book, u
     book.option(contract, "AAPL", "2021-03-20", entry_date="2021-03-02")  # a Saturday: Friday's session
     active = universe()
     # an option has no history to ask for; its underlying has
-    assert active[contract] == ActiveSymbol(contract, Role.OPTION, session_before(conn, day("2021-03-02"), 10), END)
+    first, settled = session_before(conn, day("2021-03-02"), 10), day("2021-03-19")
+    assert active[contract] == ActiveSymbol(contract, Role.OPTION, first, END, expires=settled)
     assert active["AAPL"] == ActiveSymbol("AAPL", Role.UNDERLYING, session_before(conn, START, 400), END)
     later = universe(start=day("2021-03-15"), end=day("2021-04-01"))
-    assert later[contract].last == later["AAPL"].last == day("2021-03-19")
+    assert later[contract].last == later["AAPL"].last == later[contract].expires == settled
+    assert later["AAPL"].expires is None
 
 
 def test_a_symbol_needed_for_several_reasons_is_asked_for_once(conn, book, universe):

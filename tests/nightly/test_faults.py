@@ -17,14 +17,15 @@ import pytest
 from pydantic import SecretStr
 
 from ingest.books.portfolios import load_folder
+from nightly import cli
 from nightly.context import new_york_date
 from nightly.prepare import prepare_database
 from nightly.record import RunRecord
 from tests.nightly.small_nights import NAME, NEXT_SESSION, ROLLED_TO, TONIGHT, Night, copy_of
-from warehouse.database import Database, create_if_missing, libpq_url
+from warehouse.database import Database, create_if_missing, libpq_url, open_database
 from warehouse.errors import BadInput, Busy
 from warehouse.server import EmbeddedServer
-from warehouse.settings import PROJECT_ROOT
+from warehouse.settings import PROJECT_ROOT, load_settings
 
 DBT_PHASES = ("2", "2.5", "2.75")
 _WHEN = ("loaded_at", "rolled_at", "calculated_at", "first_seen_at")
@@ -111,6 +112,14 @@ class Process:
     def is_alive(self) -> bool:
         """Whether it is still at work."""
         return self._process.poll() is None
+
+    def stop(self) -> None:
+        """Let it sleep, as a machine that is suspended."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Wake it."""
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -206,6 +215,105 @@ def test_a_second_run_at_random_moments(night, undisturbed):
             assert f"run --date {NEXT_SESSION}" in str(error)
     assert refused
     assert process.end()[0] == 0
+    assert difference(night, undisturbed) == []
+
+
+@pytest.mark.slow
+def test_a_lost_lock_lets_no_second_run_in_and_the_first_takes_it_back(night, undisturbed):
+    """The ledger's connection is ended, as a proxy ends an idle one, while dbt waits in another."""
+    with night.database.connect() as blocking:
+        with blocking.transaction():
+            blocking.execute("lock table analytics.portfolio_snapshots in access exclusive mode")
+            process = Process(night)
+            process.wait_for_phase("2")
+            waiting = "not granted and relation = 'analytics.portfolio_snapshots'::regclass"
+            while night.rows(f"select count(*) from pg_locks where {waiting}") == [(0,)]:
+                assert process.is_alive, "".join(process.log)
+                time.sleep(0.1)
+            holds = "application_name like 'run --date%%' and datname = current_database()"
+            assert night.rows(f"select pg_terminate_backend(pid, 5000) from pg_stat_activity where {holds}") == [
+                (True,)
+            ]
+            with pytest.raises(
+                Busy, match=r"another run holds the lock|an earlier run has lost its lock and still writes"
+            ):
+                night.run()
+        assert process.end()[0] == 0, "".join(process.log)
+    assert night.rows("select command, status from ops.batch_runs order by run_id desc limit 1") == [
+        ("run", "succeeded")
+    ]
+    assert difference(night, undisturbed) == []
+
+
+@pytest.mark.slow
+def test_a_run_that_another_has_taken_over_from_writes_no_more(night, undisturbed):
+    """Its connections are all lost between two phases, and it sleeps until the other has ended."""
+    process = Process(night)
+    process.wait_for_phase("1")
+    process.stop()
+    night.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+        " where datname = current_database() and pid <> pg_backend_pid()"
+    )
+    assert tonight(night).status == "succeeded"
+    process.go_on()
+    status, out = process.end()
+    assert status == 1, "".join(process.log)
+    assert "another has taken over" in out
+    assert difference(night, undisturbed) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["1", "2", "3"])
+def test_the_postmaster_killed_in_a_phase(
+    night, undisturbed, phase, short_folder, small_book, small_market, monkeypatch
+):
+    """The run that owns the embedded server starts it again where it was, goes on, and tells what failed."""
+    home = short_folder / f"killed-in-{phase}"
+    environment = {
+        "DATABASE_URL": "",
+        "AFTERCLOSE_HOME": str(home),
+        "AFTERCLOSE_PROVIDERS": f"files:{small_market}",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["db", "start"]) == 0
+    try:
+        assert cli.main(["load", str(small_book)]) == 0
+        assert cli.main(["run", "--date", str(ROLLED_TO)]) == 0
+        assert cli.main(["db", "stop"]) == 0
+        process = Process(night, **environment)
+        process.wait_for_phase(phase)
+        os.kill(int((home / "postgres" / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        status, out = process.end()
+        assert status in (0, 1), "".join(process.log)
+        assert f"run 2 · trade date {NEXT_SESSION}" in out
+        assert cli.main(["run", "--date", str(NEXT_SESSION)]) == 0
+        with open_database(load_settings()) as database:
+            ours = Night(database, night.settings)
+            assert ours.rows("select distinct status from ops.batch_runs where run_id <> 2") == [("succeeded",)]
+            assert ours.rows("select status from ops.batch_runs where run_id = 2") == [
+                ("succeeded" if status == 0 else "failed",)
+            ]
+            assert difference(ours, undisturbed) == []
+    finally:
+        cli.main(["db", "stop"])
+
+
+def test_a_database_that_is_set_to_anything_gives_the_same_night(night, undisturbed):
+    settings = {
+        "datestyle": "German",
+        "default_transaction_read_only": "on",
+        "array_nulls": "off",
+        "extra_float_digits": "-3",
+        "statement_timeout": "1min",
+        "idle_session_timeout": "100ms",
+        "timezone": "Asia/Tokyo",
+    }
+    with night.database.connect() as conn:
+        for name, value in settings.items():
+            conn.execute(f"alter database {NAME} set {name} = '{value}'")
+    assert tonight(night).status == "succeeded"
     assert difference(night, undisturbed) == []
 
 
@@ -326,8 +434,6 @@ def test_a_clock_in_another_time_zone(night, undisturbed, in_time_zone):
 
 
 def test_an_unknown_date_does_nothing(night, capsys, monkeypatch):
-    from nightly import cli
-
     for name, value in night.environment().items():
         monkeypatch.setenv(name, value)
     before = state(night)

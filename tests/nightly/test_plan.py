@@ -11,7 +11,7 @@ from nightly.context import Request
 from nightly.night import run_night
 from nightly.output.log import open_log
 from nightly.output.progress import LogProgress, Progress
-from nightly.phases.roll_forward import window as rolling
+from nightly.phases.roll_forward import window
 from tests.nightly.small_nights import ROLLED_TO, TONIGHT
 
 CORRECTED = (
@@ -21,7 +21,17 @@ CORRECTED = (
 )
 KEPT = (
     *(f"analytics.{name}" for name in ("position_values", "portfolio_snapshots", "positions", "daily_returns")),
-    *(f"ops.{name}" for name in ("batch_runs", "roll_forward_state", "input_changes", "input_changes_outstanding")),
+    *(
+        f"ops.{name}"
+        for name in (
+            "risk_state",
+            "preparations",
+            "batch_runs",
+            "roll_forward_state",
+            "input_changes",
+            "input_changes_outstanding",
+        )
+    ),
     "raw.market_data_cache",
 )
 
@@ -56,6 +66,8 @@ def test_a_dry_run_says_what_is_rolled_and_why_and_does_nothing(corrected):
         "        Growth, Income: 10 sessions, 2024-02-01 to 2024-02-14 (4 before those asked for: BBB close of"
         " 2024-02-01 restated; 3 after those asked for: the chain goes on to its end)",
         "  3     risk of 3 sessions, 2024-02-07 to 2024-02-09 is computed",
+        "        and the session 2024-02-14 again, where it comes out differently: BBB close of 2024-02-01 restated and"
+        " 1 more",
         "dry run: nothing was done",
     ]
     assert kept(corrected) == before
@@ -65,10 +77,12 @@ def test_a_dry_run_says_what_is_rolled_and_why_and_does_nothing(corrected):
     assert {name: counts[name] for name in ("causes", "rolled", "idle")} == {
         name: made[name] for name in ("causes", "rolled", "idle")
     }
-    assert plan.render(make(corrected)).splitlines()[-4:] == [
+    assert plan.render(make(corrected)).splitlines()[-5:] == [
         "  2     next session: 2 portfolios from 2024-02-15",
         "        Growth, Income: 2024-02-15",
         "  3     risk of 2024-02-15 is computed",
+        "        and the session 2024-02-14 again, where it comes out differently: BBB close of 2024-02-01 restated and"
+        " 1 more",
         "dry run: nothing was done",
     ]
 
@@ -121,12 +135,12 @@ def test_a_long_list_is_cut_and_says_what_it_leaves_out():
         {"cause": f"S{n} split of 2024-01-02 added", "portfolios": 2, "portfolio": "P", "first_session": "2024-01-02"}
         for n in range(15)
     ]
-    window = {"sessions": 2, "sessions_before": 0, "sessions_after": 0, "is_withdrawn": False, "reason": ""}
+    one = {"sessions": 2, "sessions_before": 0, "sessions_after": 0, "is_withdrawn": False, "reason": ""}
     rolled = [
-        {**window, "portfolio": f"P{n}", "first_session": f"2024-01-{n // 4 + 2:02}", "last_session": "2024-01-31"}
+        {**one, "portfolio": f"P{n}", "first_session": f"2024-01-{n // 4 + 2:02}", "last_session": "2024-01-31"}
         for n in range(60)
     ]
-    lines = rolling.describe(causes, rolled, {"portfolios": 1, "rolled_to": "2024-01-31"})
+    lines = window.describe(causes, rolled, {"portfolios": 1, "rolled_to": "2024-01-31"})
     assert lines[0] == "S0 split of 2024-01-02 added: 2 portfolios from 2024-01-02"
     assert lines[12:14] == [
         "and 3 more causes, the earliest from 2024-01-02",

@@ -106,6 +106,7 @@ def test_another_version_of_the_models_is_taken_up_a_number_of_sessions_at_a_tim
     analysed: Night, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("python_models.run.method_fingerprint", lambda: "another")
+    monkeypatch.setattr("python_models.compute.method_fingerprint", lambda: "another")
     settings = analysed.settings.model_copy(update={"heal_risk_sessions": 4})
     night = Night(analysed.database, settings)
     before = versions(night)

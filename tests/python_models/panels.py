@@ -23,6 +23,21 @@ CANDIDATES = {
     "Quality": ["QUAL"],
     "Low Volatility": ["USMV"],
 }
+SECTORS = {
+    "Communication Services": ["XLC"],
+    "Consumer Discretionary": ["XLY"],
+    "Consumer Staples": ["XLP"],
+    "Energy": ["XLE"],
+    "Financials": ["XLF"],
+    "Health Care": ["XLV"],
+    "Industrials": ["XLI"],
+    "Information Technology": ["XLK"],
+    "Materials": ["XLB"],
+    "Real Estate": ["XLRE"],
+    "Utilities": ["XLU"],
+}
+STYLED = tuple(CANDIDATES)
+CANDIDATES |= SECTORS
 ETFS = [etf for etfs in CANDIDATES.values() for etf in etfs]
 
 # Each has symbols that were listed weeks before; one lies in the crash. Of the last three an ordinary run of the tests
@@ -96,6 +111,9 @@ def synthetic_panel(n_sessions: int = 560, seed: int = 20200323) -> Panel:
     }
     styles["Growth"] = -0.9 * styles["Value"] + 0.4 * styles["Growth"]
     columns = {"SPY": market, "TLT": rates}
+    for factor, (etf,) in SECTORS.items():
+        if factor not in ("Real Estate", "Information Technology"):
+            columns[etf] = market + 0.005 * random.standard_normal(n_sessions)
     for factor, etfs in CANDIDATES.items():
         for etf in etfs:
             if factor in styles:

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from python_models.definitions import KIND_OF, FactorRow, define_factors
 from python_models.read import (
     read_definitions,
     read_returns,
@@ -17,6 +18,8 @@ from python_models.read import (
 from warehouse.errors import UserError
 from warehouse.sessions import sessions_between
 
+STYLED_FACTORS = ("Market", "Interest Rate", "Value", "Growth", "Momentum", "Quality", "Size", "Low Volatility")
+DEFINITIONS = define_factors(FactorRow(factor, kind, ("SPY",)) for factor, kind in KIND_OF.items())
 START, END = date(2024, 1, 2), date(2024, 1, 12)
 
 
@@ -57,7 +60,7 @@ def test_no_sessions_make_an_empty_panel(conn_with_returns: psycopg.Connection[A
     assert read_returns(conn_with_returns, ["AAA"], []).returns.shape == (0, 1)
 
 
-def test_underlyings_are_brought_to_shares_of_the_day(conn: psycopg.Connection[Any]):
+def test_underlyings_are_brought_to_the_shares_that_a_strike_is_in(conn: psycopg.Connection[Any]):
     """A close from before a 4:1 split is a quarter; so are the dividends paid before it."""
     conn.execute(
         "insert into raw.market_data_cache (symbol, price_date, close, source) values"
@@ -71,8 +74,12 @@ def test_underlyings_are_brought_to_shares_of_the_day(conn: psycopg.Connection[A
     )
     wanted = [("AAA", date(2024, 1, day)) for day in (2, 4, 8, 10)] + [("BBB", date(2024, 1, 10))]
     underlyings = read_underlyings(conn, wanted)
-    spots = [underlyings.spot(*each) for each in wanted]
+    spots = [underlyings.spot(symbol, day, day) for symbol, day in wanted]
     assert_array_equal(spots, [np.nan, 400.0, 100.0, 104.0, np.nan])
+    # a lot of before the split has its strike in old shares, each four of the new; the split's own day has new ones
+    old, new = date(2024, 1, 4), date(2024, 1, 5)
+    assert [underlyings.spot(symbol, day, old) for symbol, day in wanted[1:4]] == [400.0, 400.0, 416.0]
+    assert [underlyings.spot(symbol, day, new) for symbol, day in wanted[1:4]] == [100.0, 100.0, 104.0]
     # the year up to the day: 2 dollars on old shares, and half a dollar on new ones
     assert_allclose(underlyings.dividend_yield("AAA", date(2024, 1, 10)), (2 / 4 + 0.5) / 104, rtol=1e-15)
 
@@ -80,61 +87,72 @@ def test_underlyings_are_brought_to_shares_of_the_day(conn: psycopg.Connection[A
 def test_definitions_come_in_the_order_of_the_factors(conn: psycopg.Connection[Any]):
     create_definitions(conn)
     conn.execute(
-        "insert into analytics.factor_definitions values"
-        " ('Size', 'IWM SIZE', null, null), ('Interest Rate', 'TLT', 17.5, 320), ('Market', 'SPY', null, null)"
+        """
+        insert into analytics.factor_definitions values
+        ('Energy', 'sector', 'XLE', null, null), ('Size', 'style', 'IWM SIZE', null, null),
+        ('Interest Rate', 'rate', 'TLT', 17.5, 320), ('Market', 'market', 'SPY', null, null),
+        ('Value', 'style', 'VTV', null, null), ('Growth', 'style', 'VUG', null, null),
+        ('Momentum', 'style', 'MTUM', null, null), ('Quality', 'style', 'QUAL', null, null),
+        ('Low Volatility', 'style', 'USMV', null, null)
+        """
     )
     definitions = read_definitions(conn)
-    assert list(definitions.candidates.items()) == [
-        ("Market", ("SPY",)),
-        ("Interest Rate", ("TLT",)),
-        ("Size", ("IWM", "SIZE")),
-    ]
+    assert list(definitions.candidates) == [*STYLED_FACTORS, "Energy"]
+    assert definitions.candidates["Size"] == ("IWM", "SIZE")
     assert (definitions.duration, definitions.convexity) == (17.5, 320)
-    assert definitions.etfs == ["IWM", "SIZE", "SPY", "TLT"]
-    conn.execute("insert into analytics.factor_definitions values ('Luck', 'QQQ', null, null)")
-    with pytest.raises(UserError, match=r"factor_definitions.csv names unknown factors Luck; there are: Market"):
+    assert definitions.sectors == ("Energy",)
+    assert definitions.etfs == ("IWM", "MTUM", "QUAL", "SIZE", "SPY", "TLT", "USMV", "VTV", "VUG", "XLE")
+    conn.execute("insert into analytics.factor_definitions values ('Luck', 'style', 'QQQ', null, null)")
+    conn.execute("update analytics.factor_definitions set kind = 'style' where factor = 'Energy'")
+    with pytest.raises(UserError) as refused:
         read_definitions(conn)
+    assert str(refused.value).splitlines()[0] == (
+        "factor_definitions.csv: Energy: kind: Energy is of kind sector, not 'style'"
+    )
+    assert "factor_definitions.csv: Luck: factor: 'Luck' is no factor; there are: Market" in str(refused.value)
 
 
 def test_scenarios_are_gathered_from_their_shocks(conn: psycopg.Connection[Any]):
     create_scenarios(conn)
-    conn.execute(
-        "insert into analytics.stress_test_scenarios (scenario_id, factor, shock, window_start, window_end) values"
-        " ('both', 'Market', -0.2, null, null), ('both', 'Interest Rate', 50, null, null)"
-    )
-    eight = ("Market", "Interest Rate", "Value", "Growth", "Momentum", "Quality", "Size", "Low Volatility")
-    for factor in eight:
-        conn.execute(
-            "insert into analytics.stress_test_scenarios (scenario_id, factor, shock, window_start, window_end)"
-            " values ('replay', %s, -0.1, '2020-02-19', '2020-03-23')",
-            [factor],
-        )
-    both, replay = read_scenarios(conn)
+    shock(conn, "both", "combination", "Market", -0.2)
+    shock(conn, "both", "combination", "Interest Rate", 50)
+    for factor in STYLED_FACTORS:
+        shock(conn, "replay", "replay", factor, -0.1, "2020-02-19", "2020-03-23")
+    both, replay = read_scenarios(conn, DEFINITIONS)
     assert (both.scenario.shocks, both.scenario.rate_change) == ({"Market": -0.2}, 50)
     assert not both.scenario.is_replay and both.start is both.end is None
     # what a replay says of interest rates is a return
-    assert (replay.scenario.shocks, replay.scenario.rate_change) == (dict.fromkeys(eight, -0.1), None)
+    assert (replay.scenario.shocks, replay.scenario.rate_change) == (dict.fromkeys(STYLED_FACTORS, -0.1), None)
     assert (replay.start, replay.end) == (date(2020, 2, 19), date(2020, 3, 23))
 
 
 def test_scenarios_that_make_no_sense_are_refused_together(conn: psycopg.Connection[Any]):
     create_scenarios(conn)
-    conn.execute(
-        "insert into analytics.stress_test_scenarios (scenario_id, factor, shock) values"
-        " ('alone', 'Value', 0.1), ('steep', 'Interest Rate', 400)"
-    )
+    shock(conn, "alone", "rotation", "Value", 0.1)
+    shock(conn, "steep", "rates", "Interest Rate", 400)
+    shock(conn, "sector", "rotation", "Energy", -0.1)
     with pytest.raises(UserError) as refused:
-        read_scenarios(conn)
-    assert str(refused.value).splitlines() == [
-        "stress_test_scenarios.csv: alone: Value and Growth are shocked together or not at all",
-        "stress_test_scenarios.csv: steep: a rate change of 400 bp is beyond ±300",
+        read_scenarios(conn, define_factors([row for row in DEFINITIONS.factors if row.factor != "Energy"]))
+    assert [line.partition(";")[0] for line in str(refused.value).splitlines()] == [
+        "stress_test_scenarios.csv: sector: factor: 'Energy' is no factor",
+        "stress_test_scenarios.csv: steep: shock: 400 basis points is beyond -300 to 300",
+        "stress_test_scenarios.csv: alone: factor: Value must not be shocked without Growth, in the opposite direction",
+        "correct dbt_project/seeds/stress_test_scenarios.csv and run again",
     ]
+
+
+def shock(conn: psycopg.Connection[Any], scenario: str, *cells: Any) -> None:
+    category, factor, size, start, end = (*cells, None, None)[:5]
+    conn.execute(
+        "insert into analytics.stress_test_scenarios values (%s, %s, %s, %s, %s, %s, %s, '')",
+        [scenario, scenario, category, factor, size, start, end],
+    )
 
 
 def create_definitions(conn: psycopg.Connection[Any]) -> None:
     conn.execute(
         "create table analytics.factor_definitions"
-        " (factor text, symbols text, duration_years double precision, convexity double precision)"
+        " (factor text, kind text, symbols text, duration_years double precision, convexity double precision)"
     )
 
 

@@ -151,3 +151,39 @@ def test_an_embedded_server_that_has_stopped_says_why(short_folder):
         "PostgreSQL has stopped: 2024-01-02 [1]  PANIC:  could not write to file: No space left on device: "
         f"see {log}: put that right and run it again"
     )
+
+
+ODD = {
+    "datestyle": "German",
+    "timezone": "Asia/Tokyo",
+    "default_transaction_read_only": "on",
+    "array_nulls": "off",
+    "extra_float_digits": "-3",
+    "intervalstyle": "iso_8601",
+    "statement_timeout": "5s",
+    "idle_session_timeout": "200ms",
+}
+
+
+def test_what_a_database_is_set_to_does_not_matter(conn, database):
+    """Neither to our connections nor to those of dbt."""
+    for name, value in ODD.items():
+        conn.execute(f"alter database {conn.info.dbname} set {name} = '{value}'")
+    names = list(ODD)
+    shown = "select name, setting from pg_settings where name = any(%s) order by name"
+    with database.connect() as ours:
+        time.sleep(0.4)
+        assert ours.execute("select array[null, '2024-01-02'::date::text, pi()::text]").fetchone() == (
+            [None, "2024-01-02", "3.141592653589793"],
+        )
+        ours.execute("create table written (id integer)")
+        found = ours.execute(shown, [[name.lower() for name in names]]).fetchall()
+    environment = database.libpq_environment()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        other = psycopg2.connect("")
+        with other, other.cursor() as cursor:
+            cursor.execute(shown, [names])
+            assert [(name, value) for name, value in cursor.fetchall()] == found
+        other.close()

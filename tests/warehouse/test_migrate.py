@@ -5,8 +5,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from warehouse.database import Database, libpq_url
 from warehouse.errors import UserError
 from warehouse.migrate import MIGRATIONS, grant_reader, migrate
+from warehouse.server import EmbeddedServer
 
 
 @pytest.fixture
@@ -145,3 +147,38 @@ def test_a_schema_that_was_dropped_is_told(conn):
         conn.execute("drop schema analytics cascade")
         with pytest.raises(UserError, match="schema analytics has been dropped"):
             grant_reader(conn)
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_in_another_encoding_is_refused_before_anything_is_made(conn, database, encoding):
+    name = f"in_{encoding.lower()}"
+    conn.execute(f"create database {name} encoding '{encoding}' locale 'C' locale_provider libc template template0")
+    try:
+        parameters = psycopg.conninfo.conninfo_to_dict(database.url)
+        with Database(libpq_url({**parameters, "dbname": name}), embedded=False).connect() as odd:
+            with pytest.raises(UserError, match=f"{name} is in {encoding}, and names in all languages need UTF8"):
+                migrate(odd)
+            assert odd.execute("select to_regnamespace('raw')").fetchone() == (None,)
+    finally:
+        conn.execute(f"drop database {name} with (force)")
+
+
+def test_a_database_whose_triggers_are_off_is_refused(conn):
+    conn.execute("set session_replication_role = replica")
+    with pytest.raises(UserError, match="session_replication_role is replica in the database"):
+        migrate(conn)
+
+
+@pytest.mark.slow
+def test_a_read_only_standby_is_refused(tmp_path, careless):
+    replicated = {**careless, "wal_level": "replica", "max_wal_senders": "2"}
+    server = EmbeddedServer(tmp_path / "home", 18, replicated)
+    with server.running():
+        pass
+    (server.home / "postgres" / "data" / "standby.signal").touch()
+    with (
+        server.running() as parameters,
+        Database(libpq_url({**parameters, "dbname": "postgres"}), embedded=False).connect() as conn,
+        pytest.raises(UserError, match=r"is a read-only standby: let DATABASE_URL lead to the primary"),
+    ):
+        migrate(conn)

@@ -5,7 +5,7 @@ with position_values as (
 ),
 
 positions as (
-    select * from {{ ref('stg_positions') }}
+    select * from {{ ref('book_positions') }}
 ),
 
 final as (

@@ -6,6 +6,14 @@ lots as (
     select * from {{ ref('lots') }}
 ),
 
+lot_matches as (
+    select * from {{ ref('lot_matches') }}
+),
+
+broker_dividends as (
+    select * from {{ ref('broker_dividends') }}
+),
+
 equity_changes as (
     select * from {{ ref('stg_equity_changes') }}
 ),
@@ -54,6 +62,70 @@ closes as (
         and lot_closings.quantity_asked - lot_closings.quantity_closed >= 0.000001
 ),
 
+-- what a broker's line asks for and no lot has; shares that leave in kind are no sale
+unmatched_transactions as (
+    select
+        lot_matches.closing_id as input_id,
+        lot_matches.portfolio_id,
+        sessions.session_date as input_date,
+        'transaction' as input,
+        lot_matches.symbol,
+        format(
+            '%s of %s finds no lot: %s',
+            lower(replace(lot_matches.transaction_type, '_', ' ')),
+            trim_scale(lot_matches.quantity),
+            case lot_matches.transaction_type
+                when 'SELL'
+                    then 'a sale that opens a short is a SHORT, what was held before the first line a TRANSFER_IN'
+                when 'COVER' then 'a purchase that closes no short is a BUY'
+                else 'is a line before it missing?'
+            end
+        ) as reason
+    from lot_matches
+    inner join sessions on lot_matches.session_number = sessions.session_number
+    where lot_matches.opening_id is null
+),
+
+other_dividends as (
+    select
+        (array_agg(broker_dividends.transaction_id order by broker_dividends.transaction_id))[1] as input_id,
+        broker_dividends.portfolio_id,
+        sessions.session_date as input_date,
+        'dividend' as input,
+        broker_dividends.symbol,
+        format(
+            'the broker paid %s, the source says %s: the broker''s counts',
+            round(sum(broker_dividends.dividend_income), 2),
+            round(max(told.source_income), 2)
+        ) as reason
+    from broker_dividends
+    inner join (
+        select
+            portfolio_id,
+            symbol,
+            session_number,
+            sum(source_income) as source_income
+        from (
+            select distinct
+                portfolio_id,
+                symbol,
+                session_number,
+                position_id,
+                source_income
+            from broker_dividends
+        ) as by_lot
+        group by portfolio_id, symbol, session_number
+    ) as told
+        on
+            broker_dividends.portfolio_id = told.portfolio_id
+            and broker_dividends.symbol = told.symbol
+            and broker_dividends.session_number = told.session_number
+    inner join sessions on broker_dividends.session_number = sessions.session_number
+    where told.source_income is not null
+    group by broker_dividends.portfolio_id, broker_dividends.symbol, sessions.session_date
+    having abs(sum(broker_dividends.dividend_income) - max(told.source_income)) >= 0.005
+),
+
 early_flows as (
     select
         equity_changes.change_id as input_id,
@@ -89,6 +161,10 @@ final as (
     select * from early_flows
     union all
     select * from early_cash_items
+    union all
+    select * from unmatched_transactions
+    union all
+    select * from other_dividends
 )
 
 select * from final

@@ -14,7 +14,7 @@ position_values as (
 ),
 
 positions as (
-    select * from {{ ref('stg_positions') }}
+    select * from {{ ref('book_positions') }}
     where deleted_at is null
 ),
 

@@ -4,16 +4,12 @@ with lots as (
     select * from {{ ref('lots') }}
 ),
 
-realized_events as (
-    select * from {{ ref('stg_position_realized_events') }}
+closes as (
+    select * from {{ ref('book_closes') }}
 ),
 
 option_settlements as (
     select * from {{ ref('option_settlements') }}
-),
-
-calendar_days as (
-    select * from {{ ref('calendar_days') }}
 ),
 
 split_growth as (
@@ -23,17 +19,16 @@ split_growth as (
 -- within a session: closes in the order of the file, then the exit, then the expiry
 events as (
     select
-        realized_events.position_id,
-        realized_events.event_id,
+        position_id,
+        event_id,
         'close' as kind,
-        calendar_days.next_session_number as session_number,
+        session_number,
         1 as kind_order,
-        realized_events.sequence,
-        realized_events.quantity_closed as quantity_asked,
-        realized_events.close_price,
-        realized_events.fees
-    from realized_events
-    inner join calendar_days on realized_events.trade_date = calendar_days.calendar_date
+        sequence,
+        quantity_closed as quantity_asked,
+        close_price,
+        fees
+    from closes
     union all
     select
         position_id,

@@ -75,6 +75,7 @@ final as (
         entry_price,
         base_growth,
         is_carried_in,
+        joins_at_close,
         first_session_number,
         from_session_number,
         to_session_number,

@@ -5,7 +5,7 @@
 ]) }}
 
 with positions as (
-    select * from {{ ref('stg_positions') }}
+    select * from {{ ref('book_positions') }}
     where deleted_at is null
 ),
 
@@ -27,6 +27,7 @@ dated as (
         positions.*,
         active_portfolios.inception_session_number,
         entry_day.next_session_number as entry_session_number,
+        joining_day.next_session_number as joining_session_number,
         exit_day.next_session_number as exit_session_number,
         shares_day.last_session_number as shares_session_number,
         case positions.investment_class when 'OPTIONS' then expiration_day.last_session_number end
@@ -34,19 +35,26 @@ dated as (
     from positions
     inner join active_portfolios on positions.portfolio_id = active_portfolios.portfolio_id
     inner join calendar_days as entry_day on positions.entry_date = entry_day.calendar_date
+    left join calendar_days as joining_day on positions.joins_on = joining_day.calendar_date
     left join calendar_days as exit_day on positions.exit_date = exit_day.calendar_date
     left join calendar_days as expiration_day on positions.expiration_date = expiration_day.calendar_date
     left join calendar_days as shares_day on positions.shares_as_of = shares_day.calendar_date
-    where entry_day.next_session_number is not null
+    where
+        entry_day.next_session_number is not null
+        and (positions.joins_on is null or joining_day.next_session_number is not null)
 ),
 
 joined as (
     select
         *,
-        entry_session_number < inception_session_number as is_carried_in,
-        greatest(entry_session_number, inception_session_number) as first_session_number,
+        coalesce(joining_session_number, entry_session_number) < inception_session_number as is_carried_in,
+        coalesce(joining_session_number >= inception_session_number, false) as joins_at_close,
+        greatest(coalesce(joining_session_number, entry_session_number), inception_session_number)
+            as first_session_number,
         -- quantity, price and strike are in shares of this session
-        greatest(entry_session_number, inception_session_number, shares_session_number) as base_session_number
+        greatest(
+            coalesce(joining_session_number, entry_session_number), inception_session_number, shares_session_number
+        ) as base_session_number
     from dated
     where exit_session_number is null or exit_session_number >= inception_session_number
 ),
@@ -63,6 +71,7 @@ final as (
         abs(joined.quantity) as quantity,
         joined.entry_price,
         joined.is_carried_in,
+        joined.joins_at_close,
         joined.first_session_number,
         joined.base_session_number,
         joined.exit_session_number,

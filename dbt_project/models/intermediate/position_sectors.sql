@@ -1,7 +1,7 @@
 {{ config(materialized='ephemeral') }}
 
 with positions as (
-    select * from {{ ref('stg_positions') }}
+    select * from {{ ref('book_positions') }}
     where deleted_at is null
 ),
 

@@ -28,7 +28,10 @@ calendar_days as (
 seeds as (
     select md5(
         (select string_agg(source_sector || '>' || sector, ',' order by source_sector) from sector_map)
-        || (select string_agg(sector || '=' || weight, ',' order by sector) from benchmark_sector_weights)
+        || (
+            select string_agg(concat_ws(' ', effective_date, sector, weight), ',' order by effective_date, sector)
+            from benchmark_sector_weights
+        )
     ) as fingerprint
 ),
 

@@ -1,7 +1,7 @@
 {{ config(indexes=[{"columns": ["portfolio_id", "session_number"]}]) }}
 
 with cash_items as (
-    select * from {{ ref('stg_cash_items') }}
+    select * from {{ ref('book_cash_items') }}
 ),
 
 active_portfolios as (

@@ -1,7 +1,7 @@
 {{ config(indexes=[{"columns": ["portfolio_id", "session_number"]}]) }}
 
 with equity_changes as (
-    select * from {{ ref('stg_equity_changes') }}
+    select * from {{ ref('book_flows') }}
 ),
 
 active_portfolios as (

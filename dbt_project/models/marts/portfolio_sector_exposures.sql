@@ -21,8 +21,8 @@ snapshots as (
     {{ rows_in_window(ref('portfolio_snapshots'), 'snapshot_date') }}
 ),
 
-benchmark_sector_weights as (
-    select * from {{ ref('benchmark_sector_weights') }}
+benchmark_sectors_in_force as (
+    select * from {{ ref('benchmark_sectors_in_force') }}
 ),
 
 sector_tags as (
@@ -51,9 +51,10 @@ grid as (
     select
         snapshots.portfolio_id,
         snapshots.snapshot_date as value_date,
-        benchmark_sector_weights.sector
+        benchmark_sectors_in_force.sector
     from snapshots
-    cross join benchmark_sector_weights
+    inner join benchmark_sectors_in_force
+        on snapshots.snapshot_date between benchmark_sectors_in_force.from_date and benchmark_sectors_in_force.to_date
     union
     select
         held.portfolio_id,
@@ -73,11 +74,14 @@ weighted as (
             when snapshots.equity_balance > 0
                 then round(coalesce(held.market_value, 0) / snapshots.equity_balance, 18)
         end as weight,
-        coalesce(benchmark_sector_weights.weight, 0) as benchmark_weight,
+        coalesce(benchmark_sectors_in_force.weight, 0) as benchmark_weight,
         coalesce(held.num_positions, 0)::integer as num_positions
     from grid
     inner join snapshots on grid.portfolio_id = snapshots.portfolio_id and grid.value_date = snapshots.snapshot_date
-    left join benchmark_sector_weights on grid.sector = benchmark_sector_weights.sector
+    left join benchmark_sectors_in_force
+        on
+            grid.sector = benchmark_sectors_in_force.sector
+            and grid.value_date between benchmark_sectors_in_force.from_date and benchmark_sectors_in_force.to_date
     left join held
         on
             grid.portfolio_id = held.portfolio_id

@@ -26,7 +26,18 @@ session_closes as (
     select * from {{ ref('session_closes') }}
 ),
 
--- a lot bought during the session opens with nothing; one carried in opens with the close before
+-- what the broker paid stands in place of the source's dividend
+paid_dividends as (
+    select
+        position_id,
+        session_number,
+        sum(dividend_income) as dividend_income
+    from {{ ref('broker_dividends') }}
+    group by position_id, session_number
+),
+
+-- a lot bought during the session opens with nothing; one carried in opens with the close before; one that joins at the
+-- close opens with that close
 opened as (
     select
         segments.*,
@@ -37,8 +48,12 @@ opened as (
         closes.growth,
         closes.previous_growth,
         closes.dividend,
-        closes.session_number = segments.first_session_number and not segments.is_carried_in as is_bought,
-        closes.session_number = segments.first_session_number and segments.is_carried_in as is_joining,
+        paid_dividends.dividend_income as paid_dividend,
+        closes.session_number = segments.first_session_number
+        and not segments.is_carried_in and not segments.joins_at_close as is_bought,
+        closes.session_number = segments.first_session_number
+        and (segments.is_carried_in or segments.joins_at_close) as is_joining,
+        closes.session_number = segments.first_session_number and segments.joins_at_close as is_received,
         -- without any price yet, the unit cost
         coalesce(closes.price, round(segments.entry_price * segments.base_growth / closes.growth, 10)) as price,
         coalesce(
@@ -51,6 +66,10 @@ opened as (
             segments.price_key = closes.price_key
             and closes.session_number between segments.from_session_number and segments.to_session_number
             and closes.session_number between due.first_session_number and due.last_session_number
+    left join paid_dividends
+        on
+            segments.position_id = paid_dividends.position_id
+            and closes.session_number = paid_dividends.session_number
 ),
 
 -- shares of the lot's first day, times the splits since then, are shares of the day
@@ -60,10 +79,11 @@ quantities as (
         round(side * base_shares_held * growth / base_growth, 10) as quantity,
         case
             when is_bought then 0
+            when is_received then round(side * base_shares_opening * growth / base_growth, 10)
             else round(side * base_shares_opening * previous_growth / base_growth, 10)
         end as previous_quantity,
         case
-            when is_bought then 0
+            when is_bought or is_received then 0
             else round(side * base_shares_opening * growth / base_growth, 10)
         end as carried_quantity
     from opened
@@ -73,8 +93,9 @@ amounts as (
     select
         *,
         round(multiplier * quantity * price, 10) as market_value,
-        round(multiplier * previous_quantity * previous_price, 10) as previous_market_value,
-        round(multiplier * carried_quantity * dividend, 10) as dividend_income,
+        round(multiplier * previous_quantity * case when is_received then price else previous_price end, 10)
+            as previous_market_value,
+        coalesce(paid_dividend, round(multiplier * carried_quantity * dividend, 10)) as dividend_income,
         case when is_bought then opening_cost_basis else 0 end as bought
     from quantities
 ),

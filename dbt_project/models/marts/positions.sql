@@ -9,7 +9,7 @@
 ) }}
 
 with raw_positions as (
-    select * from {{ ref('stg_positions') }}
+    select * from {{ ref('book_positions') }}
     where deleted_at is null
 ),
 

@@ -7,8 +7,13 @@
     post_hook="{{ record_whole_build() }}",
 ) }}
 
+-- a sector's colour is that of the latest set that has it
 with benchmark_sector_weights as (
-    select * from {{ ref('benchmark_sector_weights') }}
+    select distinct on (weights.sector)
+        weights.sector,
+        weights.color
+    from {{ ref('benchmark_sector_weights') }} as weights
+    order by weights.sector asc, weights.effective_date desc
 ),
 
 position_sectors as (

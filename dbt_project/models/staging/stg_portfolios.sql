@@ -5,5 +5,6 @@ select
     starting_equity,
     benchmark,
     currency,
+    lot_matching,
     deleted_at
 from {{ source('raw', 'portfolios') }}

@@ -6,6 +6,7 @@ select
     quantity,
     entry_price,
     entry_date,
+    joins_on,
     exit_price,
     exit_date,
     underlying_symbol,

@@ -24,7 +24,7 @@ companies as (
         profiles.next_earnings_date,
         min((lots.loaded_at at time zone 'America/New_York')::date) as loaded_on
     from {{ ref('latest_holdings') }} as latest_holdings
-    inner join {{ source('raw', 'positions') }} as lots on latest_holdings.position_id = lots.position_id
+    inner join {{ source('raw', 'position_terms') }} as lots on latest_holdings.position_id = lots.position_id
     inner join {{ source('raw', 'company_profiles') }} as profiles
         on latest_holdings.market_symbol = profiles.symbol
     where

@@ -16,7 +16,7 @@ position_sectors as (
 ),
 
 benchmark_sector_weights as (
-    select * from {{ ref('benchmark_sector_weights') }}
+    select distinct weights.sector from {{ ref('benchmark_sector_weights') }} as weights
 )
 
 select

@@ -12,9 +12,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from nightly.record import Problem
+from warehouse.phrases import and_more
 
 REQUIRED_SHARE = 0.9
-_SYMBOLS_NAMED = 10
 
 
 def measure(conn: psycopg.Connection, trade_date: date, portfolio_ids: Sequence[UUID]) -> dict[str, Any] | None:
@@ -34,7 +34,7 @@ def measure(conn: psycopg.Connection, trade_date: date, portfolio_ids: Sequence[
                 sum(abs(position_values.market_value)) as value,
                 bool_or(position_values.is_stale) as is_stale
             from analytics.position_values
-            inner join raw.positions on position_values.position_id = positions.position_id
+            inner join raw.position_terms as positions on position_values.position_id = positions.position_id
             inner join raw.portfolios on position_values.portfolio_id = portfolios.portfolio_id
             where
                 position_values.value_date = %s
@@ -78,7 +78,6 @@ def find_problems(measured: Mapping[str, Any] | None, trade_date: date) -> list[
         return []
     share = measured["fresh_share"]
     named = [f"{row['symbol']} ({_since(row['price_date'])}, {row['share']:.1%})" for row in measured["stale"]]
-    more = [f"and {len(named) - _SYMBOLS_NAMED} more"] if len(named) > _SYMBOLS_NAMED else []
     low = share < REQUIRED_SHARE
     short = {name: of_one for name, of_one in measured["portfolios"].items() if of_one < REQUIRED_SHARE}
     of_books = ", ".join(f"{name} {of_one:.1%}" for name, of_one in short.items())
@@ -87,7 +86,7 @@ def find_problems(measured: Mapping[str, Any] | None, trade_date: date) -> list[
             "coverage",
             f"prices of {trade_date} cover {share:.1%} of the book by value"
             + (f", {REQUIRED_SHARE:.0%} are required" if low else "")
-            + f"; valued at older prices: {', '.join(named[:_SYMBOLS_NAMED] + more)}"
+            + f"; valued at older prices: {and_more(named)}"
             + (f"; by portfolio: {of_books}" if low and len(measured["portfolios"]) > 1 else ""),
             "error" if low else "warning",
         )

@@ -15,11 +15,10 @@ from ingest.books.entry_prices import find_odd_entries
 from ingest.market.decisions import events_not_rolled
 from nightly import prepare
 from nightly.phases.outcome import Outcome
-from nightly.phases.roll_forward import coverage, opening_cash
-from nightly.phases.roll_forward import positions as position_report
-from nightly.phases.roll_forward import window as rolling
+from nightly.phases.roll_forward import coverage, opening_cash, positions, window
 from nightly.phases.roll_forward.set_aside import find_culprits
 from nightly.record import Problem
+from warehouse.phrases import count
 
 if TYPE_CHECKING:
     from nightly.context import Context
@@ -33,8 +32,6 @@ _TOLD = {
     "2.5": ("positions",),
     "2.75": ("sector_tags", "position_sector_tags", "portfolio_sector_exposures"),
 }
-# How the scope of an error begins that concerns a portfolio alone.
-PORTFOLIO = "portfolio "
 # The id of no portfolio: what fails for it does not fail by anybody's data.
 _NOBODY = str(UUID(int=0))
 # Enough to find four among a thousand.
@@ -60,7 +57,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
             select,
             context.dbt_variables | {"tables_fit": prepare.tables_fit(conn, context.dbt)},
             context.progress.step,
-            {rolling.WINDOW_MODEL: lambda: _tell_plan(conn, context)},
+            {window.WINDOW_MODEL: lambda: _tell_plan(conn, context)},
         )
         aside: dict[str, str] = {}
         if broken := _phase_of_failure(invocation, numbers):
@@ -85,7 +82,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
                 counts["set_aside"] = aside
                 lines.insert(0, f"rolled in parts, without what is set aside: {', '.join(aside)}")
                 problems += [
-                    Problem(f"{PORTFOLIO}{name}", f"set aside, the others went on: {reason}", phase=number)
+                    Problem(f"portfolio {name}", f"set aside, the others went on: {reason}", phase=number)
                     for name, reason in aside.items()
                 ]
             problems += found.problems
@@ -101,7 +98,7 @@ def _set_aside(
     The invocation returned tells of the phases from here on: the last that went well, or the one that failed where
     nobody could be set aside, because it fails without any portfolio as well, or for too many of them.
     """
-    if not any(result.well for result in failed.results if result.name == rolling.WINDOW_MODEL):
+    if not any(result.well for result in failed.results if result.name == window.WINDOW_MODEL):
         return failed, {}
     due = {
         str(portfolio_id): name
@@ -144,7 +141,7 @@ def _broke(result: NodeResult) -> bool:
 def _look(conn: psycopg.Connection, context: Context, number: str) -> Outcome:
     """What there is to say about the tables of a phase that went well."""
     if number == "2":
-        window = rolling.read_window(conn, context)
+        rolled = window.read_window(conn, context)
         covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)
         problems = [
             *_ignored_inputs(conn),
@@ -153,18 +150,18 @@ def _look(conn: psycopg.Connection, context: Context, number: str) -> Outcome:
             *opening_cash.find_problems(conn),
             *coverage.find_problems(covered, context.trade_date),
         ]
-        return Outcome({**window, "coverage": covered}, rolling.describe(**window), problems)
+        return Outcome({**rolled, "coverage": covered}, window.describe(**rolled), problems)
     if number == "2.5":
-        values = position_report.read_values(conn, context.portfolio_ids)
-        return Outcome(values, position_report.describe_values(**values))
-    tags = position_report.read_tags(conn, context.portfolio_ids)
-    return Outcome({"sectors": tags}, position_report.describe_tags(**tags))
+        values = positions.read_values(conn, context.portfolio_ids)
+        return Outcome(values, positions.describe_values(**values))
+    tags = positions.read_tags(conn, context.portfolio_ids)
+    return Outcome({"sectors": tags}, positions.describe_tags(**tags))
 
 
 def _tell_plan(conn: psycopg.Connection, context: Context) -> None:
     """Say what is about to be rolled, between the window and the first table that it replaces."""
     with suppress(psycopg.Error):  # what is wrong with the database fails the phase soon enough
-        context.progress.tell(rolling.describe(**rolling.read_window(conn, context)))
+        context.progress.tell(window.describe(**window.read_window(conn, context)))
 
 
 def _describe_rows(number: str, written: Mapping[str, Mapping[str, int | None]]) -> list[str]:
@@ -199,7 +196,7 @@ def find_node_problems(number: str, results: Sequence[NodeResult]) -> list[Probl
     skipped = [result.name for result in results if result.status == "skipped"]
     if skipped:
         message = f"not built, because a model that they need failed: {', '.join(skipped)}"
-        problems.append(Problem(f"{len(skipped)} models" if len(skipped) > 1 else "1 model", message, phase=number))
+        problems.append(Problem(count(len(skipped), "model"), message, phase=number))
     return problems
 
 

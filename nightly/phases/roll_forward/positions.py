@@ -9,9 +9,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from warehouse.phrases import and_more
 from warehouse.queries import fetch_one
-
-_NAMED = 10
 
 
 def read_values(conn: psycopg.Connection, portfolio_ids: Sequence[UUID]) -> dict[str, Any]:
@@ -85,7 +84,7 @@ def read_tags(conn: psycopg.Connection, portfolio_ids: Sequence[UUID]) -> dict[s
             count(*) filter (where tags.source = 'profile'),
             count(*) filter (where tags.source = 'manual'),
             coalesce(array_agg(distinct positions.symbol) filter (where tags.source is null), '{}')
-        from raw.positions as positions
+        from analytics.positions as positions
         left join analytics.position_sector_tags as tags on positions.position_id = tags.position_id
         where positions.deleted_at is null and positions.portfolio_id = any(%s)
         """,
@@ -99,7 +98,7 @@ def describe_tags(profile: int, manual: int, untagged: Sequence[str]) -> list[st
     """One line: whose choice the tags are, and who has none."""
     parts = [f"{profile:,} by profile"] if profile else []
     parts += [f"{manual:,} chosen by a person and kept"] if manual else []
-    parts += [f"none for {_some(untagged)} (no profile names a sector)"] if untagged else []
+    parts += [f"none for {and_more(untagged)} (no profile names a sector)"] if untagged else []
     return [f"sectors of positions: {', '.join(parts)}"] if parts else []
 
 
@@ -107,9 +106,4 @@ def _line(what: str, explained: Sequence[tuple[Mapping[str, Any], str]]) -> list
     if not explained:
         return []
     total = sum(each["positions"] for each, _ in explained)
-    return [f"{total:,} {what}: " + _some([f"{each['symbol']} ({reason})" for each, reason in explained])]
-
-
-def _some(names: Sequence[str]) -> str:
-    more = [f"and {len(names) - _NAMED:,} more"] if len(names) > _NAMED else []
-    return ", ".join([*names[:_NAMED], *more])
+    return [f"{total:,} {what}: " + and_more([f"{each['symbol']} ({reason})" for each, reason in explained])]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import dict_row
 
+from warehouse.phrases import count
 from warehouse.queries import fetch_one
 
 if TYPE_CHECKING:
@@ -96,16 +97,16 @@ def describe(
     windows = [list(members) for _, members in groupby(rolled, key=_span)]
     lines += [_window(members) for members in windows[:_LINES]]
     if rest := [each for members in windows[_LINES:] for each in members]:
-        lines.append(f"and {_portfolios(rest)} more, the earliest from {rest[0]['first_session']}")
+        lines.append(f"and {count(len(rest), 'portfolio')} more, the earliest from {rest[0]['first_session']}")
     if idle:
-        who = f"{idle['portfolios']:,} portfolio" + ("s are" if idle["portfolios"] != 1 else " is")
+        who = count(idle["portfolios"], "portfolio") + (" is" if idle["portfolios"] == 1 else " are")
         prefix = "" if rolled else "nothing due: "
         lines.append(f"{prefix}{who} rolled to {idle['rolled_to']}" + (" already" if rolled else ""))
     return lines or ["nothing due: no portfolio has begun yet"]
 
 
 def _cause(each: Mapping[str, Any]) -> str:
-    who = each["portfolio"] if each["portfolios"] == 1 else f"{each['portfolios']:,} portfolios"
+    who = each["portfolio"] if each["portfolios"] == 1 else count(each["portfolios"], "portfolio")
     return f"{each['cause']}: {who} from {each['first_session']}"
 
 
@@ -118,7 +119,7 @@ def _window(members: Sequence[Mapping[str, Any]]) -> str:
     """Portfolios that are rolled over the same sessions, and why over more than was asked for."""
     each = members[0]
     names = [member["portfolio"] for member in members]
-    who = ", ".join(names) if len(names) <= _NAMES else _portfolios(members)
+    who = ", ".join(names) if len(names) <= _NAMES else count(len(members), "portfolio")
     if each["is_withdrawn"]:
         return f"{who}: removed from every session ({each['reason']})"
     first, last, sessions = each["first_session"], each["last_session"], each["sessions"]
@@ -130,7 +131,3 @@ def _window(members: Sequence[Mapping[str, Any]]) -> str:
     if each["sessions_after"]:
         beyond.append(f"{each['sessions_after']:,} after those asked for: the chain goes on to its end")
     return f"{line} ({'; '.join(beyond)})" if beyond else line
-
-
-def _portfolios(members: Sequence[Mapping[str, Any]]) -> str:
-    return f"{len(members):,} portfolio" + "s" * (len(members) != 1)

@@ -103,8 +103,8 @@ def test_an_exit(tmp_path):
     [
         ({"Symbol": ""}, ["Symbol: is empty, and so are the option columns"]),
         (
-            {"Symbol": "BRK B"},
-            ["Symbol: 'BRK B' is not a symbol (letters, digits and . - ^ = / _, at most 32 of them)"],
+            {"Symbol": "BRK BB"},
+            ["Symbol: 'BRK BB' is not a symbol (letters, digits and . - ^ = / _, at most 32 of them)"],
         ),
         ({"Quantity": "0"}, ["Quantity: must not be zero"]),
         ({"Quantity": "nan"}, ["Quantity: 'nan' is not a number"]),
@@ -236,10 +236,9 @@ def test_an_option_needs_no_more_than_one_weekday_to_live(tmp_path, entered, exp
 )
 def test_a_second_lot_of_a_day_is_to_be_merged(tmp_path, second):
     found = problems(tmp_path, STOCK, {**STOCK, "Entry Date": "2024-01-03"}, {**STOCK, **second})
-    assert (
-        found[-1]
-        == "4: Symbol: a second lot of AAPL entered 2024-01-02 in 'Growth' (the first is on line 2): merge them"
-    )
+    said = "4: Symbol: a second lot of AAPL entered 2024-01-02 in 'Growth' (the first is on line 2): merge them"
+    other_side = ", or tell a purchase and a short sale of one day as transactions (load transactions --help)"
+    assert found[-1] == said + (other_side if second.get("Quantity") == "-5" else "")
 
 
 def test_an_option_by_columns_and_by_symbol_is_one_lot(tmp_path):

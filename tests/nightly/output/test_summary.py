@@ -44,6 +44,12 @@ def since(first_session: str, run: RunRecord) -> RunRecord:
     return run
 
 
+def without(portfolio: str, run: RunRecord) -> RunRecord:
+    """The same run with this portfolio set aside by phase 2."""
+    next(phase for phase in run.phases if phase.phase == "2").counts["set_aside"] = {portfolio: "no room"}
+    return run
+
+
 @pytest.mark.parametrize(
     ("run", "command"),
     [
@@ -77,6 +83,10 @@ def since(first_session: str, run: RunRecord) -> RunRecord:
         (record("analytics", failed=["3"], start="2024-01-02"), "analytics --start 2024-01-02 --end 2024-02-15"),
         (record("analytics", failed=["3"], force=True), "analytics --date 2024-02-15 --force"),
         (record("analytics", status="interrupted"), "analytics --date 2024-02-15"),
+        (without("A B", record(failed=["2"], phase=["2"])), "run --date 2024-02-15 --portfolio 'A B' --from-phase 2"),
+        # something else failed as well
+        (without("A B", record(failed=["2", "2.5"])), "run --date 2024-02-15 --phase 2 --phase 2.5"),
+        (record(failed=["2.5"], demo=True), "run --date 2024-02-15 --phase 2.5 --demo"),
         (record("analytics", problems=[Problem("coverage", "80 %")]), "analytics --date 2024-02-15"),
     ],
 )

@@ -5,19 +5,18 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
 from python_models.statistics.conventions import Quality, has_numbers
 from python_models.statistics.factors import (
-    FACTORS,
     choose_factor_etfs,
     factor_returns,
     ridge_exposures,
     spread_exposures,
     spread_returns,
 )
-from tests.python_models.panels import CANDIDATES, Panel
+from tests.python_models.panels import CANDIDATES, STYLED, Panel
 
 
 def panel_with(counts: dict[str, int]) -> tuple[np.ndarray, list[str]]:
@@ -48,6 +47,12 @@ def test_the_first_etf_with_enough_history_stands_for_a_factor(counts: dict[str,
     assert choose_factor_etfs(returns, symbols, {"Growth": ["VUG", "IWF", "XLK"]}) == expected
 
 
+@pytest.mark.parametrize(("count", "chosen"), [(240, {"Energy": "XLE"}), (239, {}), (60, {})])
+def test_a_sector_needs_nearly_a_year(count: int, chosen: dict[str, str]):
+    returns, symbols = panel_with({"XLE": count})
+    assert choose_factor_etfs(returns, symbols, {"Energy": ["XLE"]}, sectors=("Energy",)) == chosen
+
+
 def test_only_the_last_252_sessions_decide_the_etf():
     returns, symbols = panel_with({"VUG": 252, "IWF": 252})
     returns[-20:, 0] = np.nan  # 232 left, though 20 older ones exist
@@ -58,10 +63,11 @@ def test_only_the_last_252_sessions_decide_the_etf():
 def test_factor_returns_are_excess_over_the_market(panel: Panel):
     chosen = choose_factor_etfs(panel.returns, panel.symbols, CANDIDATES)
     factors = factor_returns(panel.returns, panel.symbols, chosen)
-    assert factors.names == FACTORS
+    assert factors.names == tuple(chosen)
+    assert set(STYLED) <= set(factors.names) and len(factors.names) >= 17
     frame = panel.frame
     expected = pd.DataFrame({"Market": frame["SPY"], "Interest Rate": frame["TLT"]})
-    for factor in FACTORS[2:]:
+    for factor in factors.names[2:]:
         expected[factor] = frame[chosen[factor]] - frame["SPY"]
     assert_array_equal(factors.values, expected.to_numpy())
     spreads = spread_returns(panel.returns, panel.symbols, chosen)
@@ -119,15 +125,21 @@ def test_ridge_exposures_are_those_of_scikit_learn(panel: Panel):
         rows = np.isfinite(y).all(axis=1) & np.isfinite(f).all(axis=1)
         y = y[rows]
         scaler = StandardScaler().fit(f[rows])
-        model = Ridge(alpha=1.0).fit(scaler.transform(f[rows]), y)
-        squares = ((y - model.predict(scaler.transform(f[rows])).reshape(y.shape)) ** 2).sum(axis=0)
+        # a penalty is one more observation, of zero; the market has none
+        n_factors = f.shape[1]
+        more = np.diag(np.sqrt([0.0] + [10.0] * (n_factors - 1)))
+        augmented = np.vstack([scaler.transform(f[rows]), more])
+        centred = np.vstack([y - y.mean(axis=0), np.zeros((n_factors, y.shape[1]))])
+        model = LinearRegression(fit_intercept=False).fit(augmented, centred)
+        predicted = scaler.transform(f[rows]) @ model.coef_.reshape(y.shape[1], -1).T + y.mean(axis=0)
+        squares = ((y - predicted) ** 2).sum(axis=0)
         total = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
         assert (exposures.observations[columns] == len(y)).all()
         assert len(y) >= 60
         coefficients = model.coef_.reshape(len(columns), -1) / scaler.scale_
         assert_allclose(exposures.beta[columns], coefficients, rtol=1e-8, atol=1e-11)
         assert_allclose(exposures.r_squared[columns], 1 - squares / total, rtol=1e-8)
-        assert_allclose(exposures.residual_variance[columns], squares / (len(y) - 9), rtol=1e-8)
+        assert_allclose(exposures.residual_variance[columns], squares / (len(y) - 1 - n_factors), rtol=1e-8, atol=1e-25)
 
 
 def test_weeks_old_symbols_have_no_exposures_and_the_others_keep_their_own(synthetic: Panel):

@@ -1,9 +1,9 @@
 """Portfolio risk against plain loops over positions, central differences and numpy, and its invariances."""
 
 import dataclasses
+from datetime import date
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -11,18 +11,22 @@ from numpy.testing import assert_allclose, assert_array_equal
 from python_models.statistics.betas import benchmark_betas
 from python_models.statistics.covariance import ewma_covariance
 from python_models.statistics.factors import choose_factor_etfs, factor_returns, ridge_exposures
+from python_models.statistics.options import OptionPositions, black_scholes
 from python_models.statistics.portfolio_risk import (
     EQUITY_NOT_POSITIVE,
     NO_FACTOR_COVARIANCE,
     NOTHING_COVERED,
     TOO_FEW_SESSIONS,
+    BookHistory,
     Holdings,
     book_history,
     drawdowns,
     ex_ante_risk,
     portfolio_exposures,
+    scale_to_volatility,
     tail_risk,
 )
+from python_models.statistics.stand_ins import fill_returns
 from python_models.statistics.volatility import volatility
 from tests.python_models.panels import CANDIDATES, Panel, examples
 
@@ -39,6 +43,10 @@ class Model:
     betas: np.ndarray
     residual_variance: np.ndarray
     covariance: np.ndarray
+    filled: np.ndarray
+
+    def history(self, holdings: Holdings, options: OptionPositions | None = None) -> BookHistory:
+        return book_history(holdings, self.filled, np.isfinite(self.betas).all(axis=1), options)
 
 
 def model_of(panel: Panel) -> Model:
@@ -46,7 +54,9 @@ def model_of(panel: Panel) -> Model:
     factors = factor_returns(panel.returns, panel.symbols, chosen)
     fit = ridge_exposures(panel.returns, factors)
     covariance = ewma_covariance(factors.values).matrix
-    return Model(panel.returns, factors.values, fit.beta, fit.residual_variance, covariance)
+    days = [date.fromordinal(737_000 + session) for session in range(len(panel.returns))]
+    filled = fill_returns(panel.returns, factors.values, fit, panel.symbols, days, window=252)
+    return Model(panel.returns, factors.values, fit.beta, fit.residual_variance, covariance, filled)
 
 
 def random_model(seed: int, n_symbols: int = 8, n_factors: int = 3) -> Model:
@@ -55,7 +65,9 @@ def random_model(seed: int, n_symbols: int = 8, n_factors: int = 3) -> Model:
     betas = random.normal(0.5, 1.0, (n_symbols, n_factors))
     returns = factors @ betas.T + 0.01 * random.standard_normal((252, n_symbols))
     returns[random.random(returns.shape) < 0.02] = np.nan
-    return Model(returns, factors, betas, random.uniform(1e-5, 4e-4, n_symbols), ewma_covariance(factors).matrix)
+    filled = np.where(np.isfinite(returns), returns, factors @ betas.T)
+    variances = random.uniform(1e-5, 4e-4, n_symbols)
+    return Model(returns, factors, betas, variances, ewma_covariance(factors).matrix, filled)
 
 
 def holdings_of(*positions: tuple[int, int, float], equity: list[float], n_symbols: int) -> Holdings:
@@ -202,12 +214,10 @@ def naive_pnl(holdings: Holdings, portfolio: int, model: Model) -> tuple[np.ndar
         if symbol < 0 or np.isnan(value):
             left_out += 1
             continue
-        series = model.returns[-252:, symbol].copy()
-        missing = ~np.isfinite(series)
-        if missing.any() and not np.isfinite(model.betas[symbol]).all():
+        series = model.filled[-252:, symbol]
+        if not np.isfinite(model.returns[-252:, symbol]).all() and not np.isfinite(model.betas[symbol]).all():
             left_out += 1
             continue
-        series[missing] = model.factors[-252:][missing] @ model.betas[symbol] if missing.any() else 0.0
         total += value * series
     return total, left_out
 
@@ -215,13 +225,13 @@ def naive_pnl(holdings: Holdings, portfolio: int, model: Model) -> tuple[np.ndar
 def test_history_and_tails_of_a_book_are_position_by_position(panel: Panel):
     model = model_of(panel)
     holdings = books(len(panel.symbols))
-    history = book_history(holdings, model.returns, model.betas, model.factors)
-    tails = tail_risk(history.pnl)
-    assert history.pnl.shape == (len(model.returns), 7)
+    history = model.history(holdings)
+    tails = tail_risk(history.revalued)
+    assert history.linear.shape == (len(model.returns), 7)
+    assert history.revalued is history.linear  # there are no options
     for portfolio in (LONG_ONLY, LONG_SHORT, NET_SHORT, LEVERED, BROKE):
-        pnl, left_out = naive_pnl(holdings, portfolio, model)
-        assert_allclose(history.pnl[-252:, portfolio], pnl, rtol=1e-8, atol=1e-6, equal_nan=True)
-        assert history.positions_without[portfolio] == left_out
+        pnl, _ = naive_pnl(holdings, portfolio, model)
+        assert_allclose(history.linear[-252:, portfolio], pnl, rtol=1e-8, atol=1e-6, equal_nan=True)
         known = np.sort(pnl[np.isfinite(pnl)])
         place = 0.05 * (len(known) - 1)
         low = int(place)
@@ -229,7 +239,6 @@ def test_history_and_tails_of_a_book_are_position_by_position(panel: Panel):
         assert_allclose(tails.var[portfolio], -quantile, rtol=1e-9)
         assert_allclose(tails.es[portfolio], -known[known <= quantile].mean(), rtol=1e-9)
         assert tails.es[portfolio] >= tails.var[portfolio]
-        assert tails.observations[portfolio] == len(known)
     assert_array_equal([tails.var[CASH], tails.es[CASH]], [0.0, 0.0])
     assert not np.signbit([tails.var[CASH], tails.es[CASH]]).any()
     assert np.isnan([tails.var[PRIVATE], tails.es[PRIVATE]]).all()
@@ -238,31 +247,79 @@ def test_history_and_tails_of_a_book_are_position_by_position(panel: Panel):
 
 def test_a_young_holding_without_a_beta_is_left_out_of_every_session():
     model = random_model(23)
-    model.betas[0] = np.nan
-    returns = model.returns.copy()
+    has_beta = np.arange(8) > 0
+    returns = model.filled.copy()
     returns[:, 0] = np.nan
     returns[-30:, 0] = 0.5
     holdings = holdings_of((0, 0, 1e6), (0, 1, 1e3), equity=[1e6], n_symbols=8)
-    history = book_history(holdings, returns, model.betas, model.factors)
-    alone = book_history(holdings_of((0, 1, 1e3), equity=[1e6], n_symbols=8), returns, model.betas, model.factors)
-    assert_allclose(history.pnl, alone.pnl, rtol=1e-12)
-    assert (history.positions_without[0], alone.positions_without[0]) == (1, 0)
+    history = book_history(holdings, returns, has_beta)
+    alone = book_history(holdings_of((0, 1, 1e3), equity=[1e6], n_symbols=8), returns, has_beta)
+    assert_allclose(history.linear, alone.linear, rtol=1e-12)
     complete = returns.copy()
-    complete[:, 0] = 0.0  # constant has no beta, but needs none to stand in
-    assert book_history(holdings, complete, model.betas, model.factors).positions_without[0] == 0
+    complete[:, 0] = 0.01  # without a beta, but nothing has to stand in
+    assert_allclose(book_history(holdings, complete, has_beta).linear, alone.linear + 1e4, rtol=1e-12)
 
 
 def test_sessions_without_return_or_stand_in_are_not_guessed():
-    model = random_model(24)
-    returns, factors = model.returns.copy(), model.factors.copy()
-    returns[10, 1] = factors[10, 2] = np.nan
-    holdings = holdings_of((0, 1, 1e3), (1, 2, 1e3), equity=[1e6, 1e6], n_symbols=8)
+    returns = random_model(24).filled.copy()
+    returns[10, 1] = np.nan
     returns[10, 2] = 0.01
-    pnl = book_history(holdings, returns, model.betas, factors).pnl
+    holdings = holdings_of((0, 1, 1e3), (1, 2, 1e3), equity=[1e6, 1e6], n_symbols=8)
+    pnl = book_history(holdings, returns, np.ones(8, bool)).linear
     assert np.isnan(pnl[10, 0])
     assert_allclose(pnl[10, 1], 10.0)
-    with pytest.raises(ValueError, match="252 sessions and factors 251"):
-        book_history(holdings, returns, model.betas, factors[1:])
+
+
+def test_a_short_straddle_loses_on_both_sides_whatever_its_delta():
+    """100 shares' worth of a call and a put at the money: hardly any delta, but every large move costs."""
+    random = np.random.default_rng(27)
+    returns = 0.02 * random.standard_normal((252, 1))
+    years, sigma = 30 / 365, 0.3
+    legs = [black_scholes(100.0, 100.0, years, sigma, is_call=is_call) for is_call in (True, False)]
+    values = [-100 * 100.0 * float(leg.delta) for leg in legs]
+    holdings = holdings_of((0, 0, values[0]), (0, 0, values[1]), (1, 0, 500.0), equity=[1e5, 1e5], n_symbols=1)
+    both = (np.full(2, each) for each in (-100.0, 100.0, 100.0, years, sigma))
+    options = OptionPositions(np.array([0, 1]), *both, np.array([True, False]))
+    history = book_history(holdings, returns, np.ones(1, bool), options)
+    for session in (0, 100, 251):
+        spot = 100.0 * (1 + returns[session, 0])
+        then = sum(float(black_scholes(spot, 100.0, years, sigma, is_call=is_call).value) for is_call in (True, False))
+        now = sum(float(leg.value) for leg in legs)
+        assert_allclose(history.revalued[session, 0], -100 * (then - now), rtol=1e-10)
+    assert_allclose(history.linear[:, 0], returns[:, 0] * sum(values), rtol=1e-10)
+    assert_array_equal(history.revalued[:, 1], history.linear[:, 1])
+    var = tail_risk(history.revalued).var[0]
+    assert var > 3 * tail_risk(history.linear).var[0] > 0
+
+
+def test_an_option_without_a_value_is_left_out():
+    holdings = holdings_of((0, 0, np.nan), (0, 0, 500.0), equity=[1e5], n_symbols=1)
+    returns = np.full((252, 1), 0.01)
+    one = (np.array([each]) for each in (0, 100.0, 100.0, 100.0, 0.1, np.nan, True))
+    history = book_history(holdings, returns, np.ones(1, bool), OptionPositions(*one))
+    assert_allclose(history.revalued, 5.0)
+
+
+def test_scaled_losses_follow_the_book_s_own_volatility_session_by_session():
+    pnl = np.random.default_rng(28).standard_normal((300, 2)) * np.r_[np.full(200, 1.0), np.full(100, 3.0)][:, None]
+    pnl[250, 1] = np.nan
+    scaled = scale_to_volatility(pnl)
+    for column in range(2):
+        series = pnl[:, column]
+
+        def volatility_before(session: int, series: np.ndarray = series) -> float:
+            past = series[:session][::-1]
+            weights = 0.94 ** np.arange(session) * np.isfinite(past)
+            return np.sqrt((weights * np.nan_to_num(past) ** 2).sum() / weights.sum())
+
+        assert np.isnan(scaled[:21, column]).all()
+        for session in (21, 100, 249, 251, 299):
+            expected = series[session] * volatility_before(300) / volatility_before(session)
+            assert_allclose(scaled[session, column], expected, rtol=1e-10)
+    assert np.isnan(scaled[250, 1])
+    # a storm now makes of the calm days of before what they would be today
+    assert tail_risk(scaled).var[0] > 1.3 * tail_risk(pnl).var[0]
+    assert_allclose(scale_to_volatility(7 * pnl), 7 * scaled, rtol=1e-12)
 
 
 def test_a_gain_on_the_worst_days_is_a_negative_loss():
@@ -305,8 +362,8 @@ def test_drawdown_is_the_worst_of_all_pairs_of_days(seed: int):
 def test_volatility_of_a_book_is_that_of_its_history(panel: Panel):
     model = model_of(panel)
     holdings = books(len(panel.symbols))
-    history = book_history(holdings, model.returns, model.betas, model.factors)
-    result = volatility(history.pnl / np.where(holdings.has_equity, holdings.equity, np.nan))
+    history = model.history(holdings)
+    result = volatility(history.linear / np.where(holdings.has_equity, holdings.equity, np.nan))
     pnl, _ = naive_pnl(holdings, LONG_SHORT, model)
     weighted = pnl / holdings.equity[LONG_SHORT]
     assert_allclose(result.realized_vol_21d[LONG_SHORT], weighted[-21:].std(ddof=1) * np.sqrt(252), rtol=1e-9)
@@ -322,7 +379,7 @@ def all_numbers(holdings: Holdings, model: Model) -> np.ndarray:
     """What matters of every portfolio, (n_portfolios, …), relative to equity."""
     exposures = portfolio_exposures(holdings, model.betas)
     risk = ex_ante_risk(holdings, model.betas, model.residual_variance, model.covariance)
-    tails = tail_risk(book_history(holdings, model.returns, model.betas, model.factors).pnl)
+    tails = tail_risk(model.history(holdings).revalued)
     return np.column_stack(
         [
             exposures.value,
@@ -357,6 +414,7 @@ def test_order_of_positions_and_symbols_does_not_matter(seed: int):
     shuffled = dataclasses.replace(
         model,
         returns=model.returns[:, order],
+        filled=model.filled[:, order],
         betas=model.betas[order],
         residual_variance=model.residual_variance[order],
     )

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from python_models.statistics.conventions import Quality
-from python_models.statistics.regression import ols, ridge
+from python_models.statistics.regression import ols, ridge, weighted_slope
 from tests.python_models.panels import Panel, examples
 
 seeds = st.integers(0, 2**32 - 1)
@@ -66,7 +66,7 @@ def test_a_constant_series_is_named_and_has_no_number(noise: float, level: float
     still = level + noise * np.random.default_rng(3).standard_normal(len(x))
     for fit in (
         ols(np.column_stack([still, y]), x, window=90, minimum=30),
-        ridge(np.column_stack([still, y]), x, alpha=1.0, window=90, minimum=30),
+        ridge(np.column_stack([still, y]), x, penalties=[1.0], window=90, minimum=30),
     ):
         assert fit.quality_flag[0] == Quality.ZERO_VARIANCE
         assert np.isnan(fit.beta[0]).all()
@@ -105,7 +105,7 @@ def test_flags_say_why_there_is_no_number():
         assert_array_equal(np.isfinite(values), [True, True, False, False])
 
     x[:61] = np.nan
-    for values in (ols(y, x, window=90, minimum=30), ridge(y, x, alpha=1.0, window=90, minimum=30)):
+    for values in (ols(y, x, window=90, minimum=30), ridge(y, x, penalties=[1.0], window=90, minimum=30)):
         assert set(values.quality_flag) == {Quality.NO_BENCHMARK}
         assert np.isnan(values.beta).all()
 
@@ -117,7 +117,8 @@ def test_infinite_values_count_as_missing():
     holed[-3, 0] = holed[-9, 1] = np.nan
     assert_array_equal(ols(broken, x, window=90, minimum=30).beta, ols(holed, x, window=90, minimum=30).beta)
     assert_array_equal(
-        ridge(broken, x, alpha=1.0, window=90, minimum=30).beta, ridge(holed, x, alpha=1.0, window=90, minimum=30).beta
+        ridge(broken, x, penalties=[1.0], window=90, minimum=30).beta,
+        ridge(holed, x, penalties=[1.0], window=90, minimum=30).beta,
     )
 
 
@@ -132,10 +133,12 @@ def test_impossible_requests_are_refused():
     y, x = sample(7)
     with pytest.raises(ValueError, match="at least 3 observations"):
         ols(y, x, window=90, minimum=2)
-    with pytest.raises(ValueError, match="penalty must be above zero"):
-        ridge(y, x, alpha=0.0, window=90, minimum=30)
+    with pytest.raises(ValueError, match="1 factors need as many penalties, zero or more"):
+        ridge(y, x, penalties=[-1.0], window=90, minimum=30)
+    with pytest.raises(ValueError, match="1 factors need as many penalties, zero or more"):
+        ridge(y, x, penalties=[1.0, 1.0], window=90, minimum=30)
     with pytest.raises(ValueError, match="1 factors need at least 3 observations"):
-        ridge(y, x, alpha=1.0, window=90, minimum=2)
+        ridge(y, x, penalties=[1.0], window=90, minimum=2)
     with pytest.raises(ValueError, match="n_sessions, n_columns"):
         ols(y[None], x, window=90, minimum=30)
 
@@ -148,7 +151,7 @@ def test_ridge_is_scikit_learn_on_each_symbols_own_sessions(seed: int):
     factors[:, 4] = 0.002  # a constant column is scaled by one
     factors[random.random(120) < 0.05] = np.nan
     y, _ = sample(seed)
-    fit = ridge(y, factors, alpha=1.0, window=120, minimum=60)
+    fit = ridge(y, factors, penalties=np.ones(5), window=120, minimum=60)
     complete = np.isfinite(factors).all(axis=1)
     for column in range(y.shape[1]):
         rows = complete & np.isfinite(y[:, column])
@@ -164,12 +167,61 @@ def test_ridge_is_scikit_learn_on_each_symbols_own_sessions(seed: int):
 
 @examples
 @given(seeds)
+def test_a_free_factor_beside_penalised_ones_is_least_squares_on_more_rows(seed: int):
+    random = np.random.default_rng(seed)
+    factors = 0.01 * random.standard_normal((120, 4)) * random.uniform(0.1, 3, 4)
+    penalties = np.array([0.0, 10.0, 3.0, 10.0])
+    y, _ = sample(seed)
+    fit = ridge(y, factors, penalties=penalties, window=120, minimum=60)
+    for column in range(y.shape[1]):
+        rows = np.isfinite(y[:, column])
+        scaler = StandardScaler().fit(factors[rows])
+        target = y[rows, column]
+        expected = sm.OLS(
+            np.append(target - target.mean(), np.zeros(4)),
+            np.vstack([scaler.transform(factors[rows]), np.diag(np.sqrt(penalties))]),
+        ).fit()
+        assert_allclose(fit.beta[column], expected.params / scaler.scale_, rtol=1e-8, atol=1e-12)
+
+
+def test_a_free_factor_that_does_not_move_has_no_say():
+    y, x = sample(9)
+    fit = ridge(y, np.column_stack([np.full(len(x), 0.002), x]), penalties=[0.0, 1.0], window=120, minimum=60)
+    assert_array_equal(fit.beta[:, 0], 0.0)
+    assert_allclose(fit.beta[:, 1], ridge(y, x, penalties=[1.0], window=120, minimum=60).beta[:, 0], rtol=1e-12)
+
+
+@examples
+@given(seeds)
+def test_a_weighted_slope_is_that_of_statsmodels(seed: int):
+    y, x = sample(seed)
+    x[np.random.default_rng(seed).random(len(x)) < 0.05] = np.nan
+    slope = weighted_slope(y, x, half_life=20, window=100, minimum=60)
+    weights = 0.5 ** (np.arange(100)[::-1] / 20)
+    for column in range(y.shape[1]):
+        both = np.isfinite(y[-100:, column]) & np.isfinite(x[-100:])
+        expected = sm.WLS(y[-100:, column][both], sm.add_constant(x[-100:][both]), weights[both]).fit()
+        assert_allclose(slope[column], expected.params[1], rtol=1e-8)
+
+
+def test_a_weighted_slope_needs_observations_that_move():
+    y, x = sample(10, n_symbols=4)
+    y[:] = np.nan_to_num(y)
+    y[:-60, 1] = y[:-59, 2] = np.nan
+    y[:, 3] = 0.01
+    found = np.isfinite(weighted_slope(y, x, half_life=63, window=120, minimum=60))
+    assert list(found) == [True, True, False, False]
+    assert np.isnan(weighted_slope(y, np.full(120, 0.001), half_life=63, window=120, minimum=60)).all()
+
+
+@examples
+@given(seeds)
 def test_ridge_without_penalty_is_ols(seed: int):
     y, x = sample(seed)
     other = 0.01 * np.random.default_rng(seed + 1).standard_normal(len(x))
-    single = ridge(y, x, alpha=1e-10, window=90, minimum=30)
+    single = ridge(y, x, penalties=[0.0], window=90, minimum=30)
     assert_allclose(single.beta[:, 0], ols(y, x, window=90, minimum=30).beta, rtol=1e-8)
-    both = ridge(y, np.column_stack([x, other]), alpha=1e-10, window=90, minimum=30)
+    both = ridge(y, np.column_stack([x, other]), penalties=[0.0, 0.0], window=90, minimum=30)
     for column in range(y.shape[1]):
         used = np.isfinite(y[-90:, column])
         expected = sm.OLS(y[-90:, column][used], sm.add_constant(np.column_stack([x, other])[-90:][used])).fit()
@@ -199,7 +251,7 @@ def test_the_order_of_symbols_does_not_matter(seed: int, shuffler):
         ols(y[:, order], x, window=90, minimum=30).beta, ols(y, x, window=90, minimum=30).beta[order], rtol=1e-12
     )
     assert_allclose(
-        ridge(y[:, order], factors, alpha=1.0, window=90, minimum=30).beta,
-        ridge(y, factors, alpha=1.0, window=90, minimum=30).beta[order],
+        ridge(y[:, order], factors, penalties=[1.0, 1.0], window=90, minimum=30).beta,
+        ridge(y, factors, penalties=[1.0, 1.0], window=90, minimum=30).beta[order],
         rtol=1e-10,
     )

@@ -1,95 +1,19 @@
-"""All statistics of symbols and factors on one session, and the rows that keep them."""
+"""The rows of symbols, factors and pairs on one session."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
 
-from python_models.statistics.betas import BETA_WINDOW, Betas, benchmark_betas
+from python_models.statistics.betas import BETA_WINDOW, Betas
 from python_models.statistics.conventions import Booleans, Floats, as_columns
-from python_models.statistics.correlations import Correlations, correlation_matrix, correlation_p_values
-from python_models.statistics.covariance import (
-    Covariance,
-    correlation_from_covariance,
-    ewma_covariance,
-    sample_covariance,
-)
-from python_models.statistics.factors import (
-    INTEREST_RATE,
-    MARKET,
-    RIDGE_ALPHA,
-    FactorReturns,
-    choose_factor_etfs,
-    factor_returns,
-    ridge_exposures,
-    spread_exposures,
-    spread_returns,
-)
+from python_models.statistics.correlations import correlation_p_values
+from python_models.statistics.covariance import correlation_from_covariance
+from python_models.statistics.factors import RIDGE_ALPHA
 from python_models.statistics.regression import RidgeRegression, SimpleRegression
+from python_models.statistics.symbols import SymbolStatistics
 from python_models.statistics.volatility import Volatility
 from python_models.write import Block
-
-
-@dataclass(frozen=True)
-class SymbolStatistics:
-    """Every statistic of every symbol on one session; `returns` (n_sessions, n_symbols) are what it rests on.
-
-    `chosen` is the ETF of each factor that has one, `benchmark` the market's returns (NaN without). `risk_covariance`
-    (exponentially weighted) and `stress_covariance` (equally weighted) are of `factors`.
-    """
-
-    day: date
-    symbols: tuple[str, ...]
-    returns: Floats
-    chosen: Mapping[str, str]
-    benchmark: Floats
-    market: Betas
-    interest_rate: Betas
-    factors: FactorReturns
-    spreads: Mapping[str, SimpleRegression]
-    ridge: RidgeRegression
-    volatility: Volatility
-    correlations: Correlations
-    risk_covariance: Covariance
-    stress_covariance: Covariance
-
-
-def symbol_statistics(
-    day: date,
-    symbols: tuple[str, ...],
-    returns: Floats,
-    volatility: Volatility,
-    candidates: Mapping[str, Sequence[str]],
-) -> SymbolStatistics:
-    """Compute them all.
-
-    Args:
-        day: the session of the last row.
-        symbols: names of the columns, sorted; the factors' ETFs are among them.
-        returns: daily returns (n_sessions, n_symbols) up to the day.
-        volatility: of the same symbols, which a rolling history gives more cheaply for many days.
-        candidates: factor to its ETFs in order of preference.
-    """
-    chosen = choose_factor_etfs(returns, symbols, candidates)
-    factors = factor_returns(returns, symbols, chosen)
-    market = _benchmark(returns, symbols, candidates.get(MARKET, ()))
-    return SymbolStatistics(
-        day=day,
-        symbols=symbols,
-        returns=returns,
-        chosen=chosen,
-        benchmark=market,
-        market=benchmark_betas(returns, market),
-        interest_rate=benchmark_betas(returns, _benchmark(returns, symbols, candidates.get(INTEREST_RATE, ()))),
-        factors=factors,
-        spreads=spread_exposures(returns, spread_returns(returns, symbols, chosen)),
-        ridge=ridge_exposures(returns, factors),
-        volatility=volatility,
-        correlations=correlation_matrix(returns),
-        risk_covariance=ewma_covariance(factors.values),
-        stress_covariance=sample_covariance(factors.values),
-    )
 
 
 def symbol_blocks(statistics: SymbolStatistics) -> list[Block]:
@@ -147,13 +71,6 @@ def _names(statistics: SymbolStatistics) -> np.ndarray:
     return np.array([symbol.encode() for symbol in statistics.symbols], dtype=np.bytes_)
 
 
-def _benchmark(returns: Floats, symbols: tuple[str, ...], candidates: Sequence[str]) -> Floats:
-    """Returns of the first of the candidates, the benchmark by definition; NaN where it is not in the panel."""
-    if not candidates or candidates[0] not in symbols:
-        return np.full(len(returns), np.nan)
-    return returns[:, symbols.index(candidates[0])]
-
-
 def _beta_block(table: str, betas: Betas, day: date, symbols: np.ndarray) -> Block:
     return Block(
         table,
@@ -162,6 +79,7 @@ def _beta_block(table: str, betas: Betas, day: date, symbols: np.ndarray) -> Blo
             "symbol": symbols,
             "beta": betas.beta,
             "raw_beta": betas.raw_beta,
+            "forecast_beta": betas.forecast_beta,
             "alpha": betas.alpha,
             "r_squared": betas.r_squared,
             "std_error": betas.std_error,

@@ -1,103 +1,29 @@
-"""All statistics of portfolios on one session, and the rows that keep them."""
+"""The rows of all portfolios on one session."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from functools import cached_property
-from uuid import UUID
+from collections.abc import Sequence
 
 import numpy as np
 
-from python_models.read import Position, Underlyings
+from python_models.books import Books
 from python_models.statistics.betas import benchmark_betas
 from python_models.statistics.conventions import Floats, as_columns, divide
 from python_models.statistics.correlations import CORRELATION_WINDOW, PortfolioCorrelations, portfolio_correlations
 from python_models.statistics.factors import INTEREST_RATE, MARKET
-from python_models.statistics.options import black_scholes, delta_equivalent_value, option_volatility
 from python_models.statistics.portfolio_risk import (
-    Holdings,
     book_history,
     drawdowns,
     ex_ante_risk,
     portfolio_exposures,
+    scale_to_volatility,
     tail_risk,
 )
-from python_models.statistics.stress import FactorShocks, OptionPositions, stress_test
+from python_models.statistics.stress import FactorShocks, stress_test
+from python_models.statistics.symbols import SymbolStatistics
 from python_models.statistics.volatility import volatility
-from python_models.symbol_results import SymbolStatistics, volatility_columns
+from python_models.tables.symbols import volatility_columns
 from python_models.write import Block
-from warehouse.binary_copy import JsonText, uuid_array
-
-_DAYS_PER_YEAR = 365.0
-
-
-@dataclass(frozen=True)
-class Books:
-    """The portfolios of one session: positions in the order of `holdings`, whose rows are `portfolios`.
-
-    `daily_returns` (n_sessions, n_portfolios) are the portfolios' own, from inception up to the day, and
-    `benchmark` (n_sessions,) the market's on the same sessions.
-    """
-
-    day: date
-    portfolios: tuple[UUID, ...]
-    positions: Sequence[Position]
-    holdings: Holdings
-    options: OptionPositions | None
-    daily_returns: Floats
-    benchmark: Floats
-
-    @cached_property
-    def ids(self) -> np.ndarray:
-        """The portfolios as the tables take them (n_portfolios,)."""
-        return uuid_array(self.portfolios)
-
-
-@dataclass(frozen=True)
-class OptionTerms:
-    """The interest rate that options are valued at, and a dividend yield for all (None: each underlying's own)."""
-
-    rate: float = 0.0
-    dividend_yield: float | None = None
-
-
-def make_books(
-    statistics: SymbolStatistics,
-    equity: Mapping[UUID, float],
-    positions: Sequence[Position],
-    underlyings: Underlyings,
-    terms: OptionTerms,
-    daily_returns: Floats,
-    benchmark: Floats,
-) -> Books:
-    """Bring the portfolios of one session into the form that the models take; options become delta equivalents.
-
-    Args:
-        statistics: of the session.
-        equity: dollars of each portfolio that is wanted.
-        positions: theirs.
-        underlyings: of their options.
-        terms: what options are valued with.
-        daily_returns: as in `Books`, columns in the order of `equity`.
-        benchmark: as in `Books`.
-    """
-    portfolios = tuple(equity)
-    places = {portfolio: place for place, portfolio in enumerate(portfolios)}
-    columns = {symbol: column for column, symbol in enumerate(statistics.symbols)}
-    symbol = np.array([columns.get(position.symbol, -1) for position in positions], dtype=np.intp)
-    value = np.array([position.market_value for position in positions], dtype=np.float64)
-    options, delta_values = _options(statistics, positions, symbol, underlyings, terms)
-    if options is not None:
-        value[options.position] = delta_values
-    holdings = Holdings(
-        portfolio=np.array([places[position.portfolio_id] for position in positions], dtype=np.intp),
-        symbol=symbol,
-        value=value,
-        equity=np.array(list(equity.values()), dtype=np.float64),
-        n_symbols=len(columns),
-    )
-    return Books(statistics.day, portfolios, positions, holdings, options, daily_returns, benchmark)
+from warehouse.binary_copy import JsonText
 
 
 def portfolio_blocks(books: Books, statistics: SymbolStatistics, shocks: FactorShocks) -> list[Block]:
@@ -108,66 +34,6 @@ def portfolio_blocks(books: Books, statistics: SymbolStatistics, shocks: FactorS
         *_correlation_blocks(books, statistics),
         _stress_block(books, statistics, shocks),
     ]
-
-
-def _options(
-    statistics: SymbolStatistics,
-    positions: Sequence[Position],
-    symbol: np.ndarray,
-    underlyings: Underlyings,
-    terms: OptionTerms,
-) -> tuple[OptionPositions | None, Floats]:
-    """The options among the positions, and their delta-equivalent values."""
-    places = np.array([place for place, position in enumerate(positions) if position.is_option], dtype=np.intp)
-    if not len(places):
-        return None, np.empty(0)
-    day = statistics.day
-    options = [positions[place] for place in places]
-    spot = np.array([underlyings.spot(option.symbol, day) for option in options])
-    strike = np.array([option.strike for option in options], dtype=np.float64)
-    is_call = np.array([option.is_call for option in options])
-    units = np.array([option.units for option in options])
-    years = np.array([(option.expiration - day).days / _DAYS_PER_YEAR for option in options])
-    dividend_yield = np.array(
-        [
-            underlyings.dividend_yield(option.symbol, day) if terms.dividend_yield is None else terms.dividend_yield
-            for option in options
-        ]
-    )
-    # A last price is as old as its date: it is held against the underlying and the time to expiry of that day.
-    priced = [option.price_date or day for option in options]
-    last_price = np.array([option.price if option.price_date else np.nan for option in options])
-    known = symbol[places] >= 0
-    realized = np.where(known, statistics.volatility.realized_vol_63d[symbol[places]], np.nan)
-    used = option_volatility(
-        last_price,
-        np.array([underlyings.spot(option.symbol, then) for option, then in zip(options, priced, strict=True)]),
-        strike,
-        np.array(
-            [(option.expiration - then).days / _DAYS_PER_YEAR for option, then in zip(options, priced, strict=True)]
-        ),
-        is_call=is_call,
-        realized_volatility=realized,
-        rate=terms.rate,
-        dividend_yield=dividend_yield,
-    )
-    today = black_scholes(
-        spot, strike, years, used.volatility, is_call=is_call, rate=terms.rate, dividend_yield=dividend_yield
-    )
-    return (
-        OptionPositions(
-            position=places,
-            units=units,
-            spot=spot,
-            strike=strike,
-            years=years,
-            volatility=used.volatility,
-            is_call=is_call,
-            rate=terms.rate,
-            dividend_yield=dividend_yield,
-        ),
-        delta_equivalent_value(today.delta, spot, units),
-    )
 
 
 def _exposure_blocks(books: Books, statistics: SymbolStatistics) -> list[Block]:
@@ -204,13 +70,11 @@ def _exposure_blocks(books: Books, statistics: SymbolStatistics) -> list[Block]:
 
 def _risk_blocks(books: Books, statistics: SymbolStatistics) -> list[Block]:
     holdings = books.holdings
-    betas, factors = statistics.ridge.beta, statistics.factors.values
-    risk = ex_ante_risk(holdings, betas, statistics.ridge.residual_variance, statistics.risk_covariance.matrix)
-    if not statistics.factors.names:
-        # nothing stands in for a missing return then, rather than a sum over no factors, which would be zero
-        betas, factors = np.full((len(betas), 1), np.nan), np.full((len(factors), 1), np.nan)
-    history = book_history(holdings, statistics.returns, betas, factors)
-    tail = tail_risk(history.pnl)
+    risk = ex_ante_risk(
+        holdings, statistics.ridge.beta, statistics.ridge.residual_variance, statistics.risk_covariance.matrix
+    )
+    history = book_history(holdings, statistics.filled, statistics.has_beta, books.options)
+    tail, scaled = tail_risk(history.revalued), tail_risk(scale_to_volatility(history.revalued))
     equity = np.where(holdings.has_equity, holdings.equity, np.nan)
     own_beta = benchmark_betas(books.daily_returns, books.benchmark)
     metrics = Block(
@@ -218,16 +82,18 @@ def _risk_blocks(books: Books, statistics: SymbolStatistics) -> list[Block]:
         {
             "calculation_date": books.day,
             "portfolio_id": books.ids,
-            **volatility_columns(volatility(divide(history.pnl, equity))),
+            **volatility_columns(volatility(divide(history.linear, equity))),
             "factor_variance": risk.factor_variance,
             "specific_variance": risk.specific_variance,
             "ex_ante_vol": risk.ex_ante_vol,
             "var_95_1d": tail.var,
             "es_95_1d": tail.es,
+            "scaled_var_95_1d": scaled.var,
+            "scaled_es_95_1d": scaled.es,
             "max_drawdown": drawdowns(books.daily_returns)[-1],
             "beta_portfolio_regression": own_beta.raw_beta,
             "positions_without": risk.positions_without,
-            "reason": _reasons(risk.reason, tail.reason),
+            "reason": _reasons(risk.reason, tail.reason, scaled.reason),
         },
     )
     contributions = Block(

@@ -1,0 +1,8 @@
+{#
+    Pre-hook of all that is built, in its transaction: it may write only while the run that began it holds the run lock, or
+    nobody has taken that over (warehouse/locks.py). Where dbt is run by hand there is no such run, and nothing to ask.
+#}
+{% macro join_run() -%}
+    {%- set token = env_var("BATCH_RUN_TOKEN", "") if execute else "" -%}
+    {%- if token -%} select ops.join_run({{ token | int }}, false) {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,186 @@
+{{ config(indexes=[{"columns": ["portfolio_id"]}, {"columns": ["opening_id"]}]) }}
+
+with transactions as (
+    select * from {{ ref('stg_transactions') }}
+    where effect not in ('cash', 'none')
+),
+
+portfolios as (
+    select * from {{ ref('stg_portfolios') }}
+    where deleted_at is null
+),
+
+calendar_days as (
+    select * from {{ ref('calendar_days') }}
+),
+
+sessions as (
+    select * from {{ ref('sessions') }}
+),
+
+split_growth as (
+    select * from {{ ref('split_growth') }}
+),
+
+-- what ends an option is often told on the next business day, and counts on its last session
+dated as (
+    select
+        transactions.*,
+        portfolios.lot_matching,
+        least(trade_day.next_session_number, expiration_day.last_session_number) as session_number,
+        case transactions.investment_class when 'OPTIONS' then 100 else 1 end as multiplier
+    from transactions
+    inner join portfolios on transactions.portfolio_id = portfolios.portfolio_id
+    inner join calendar_days as trade_day on transactions.trade_date = trade_day.calendar_date
+    left join calendar_days as expiration_day
+        on
+            transactions.expiration_date = expiration_day.calendar_date
+            and transactions.effect in ('expire', 'close', 'flip')
+    where trade_day.next_session_number is not null
+),
+
+-- shares before any split are the unit in which a holding changes by trades alone
+in_base_shares as (
+    select
+        dated.*,
+        coalesce(split_growth.growth, 1) as growth,
+        round(dated.quantity / coalesce(split_growth.growth, 1), 18) as base_shares,
+        round(dated.unit_price * coalesce(split_growth.growth, 1), 18) as base_price,
+        case when dated.effect = 'open' then coalesce(dated.lot_date, dated.trade_date) else dated.trade_date end
+            as held_since,
+        case when dated.effect <> 'open' then dated.lot_date end as named_date
+    from dated
+    left join split_growth
+        on
+            dated.symbol = split_growth.symbol
+            and dated.investment_class = 'PUBLIC'
+            and dated.session_number between split_growth.from_session_number and split_growth.to_session_number
+),
+
+histories as (
+    select
+        portfolio_id,
+        symbol,
+        lot_matching,
+        array_agg(transaction_id order by session_number, trade_date, sequence) as ids,
+        array_agg(effect order by session_number, trade_date, sequence) as effects,
+        array_agg(side order by session_number, trade_date, sequence) as sides,
+        array_agg(base_shares order by session_number, trade_date, sequence) as quantities,
+        array_agg(base_price order by session_number, trade_date, sequence) as prices,
+        array_agg(held_since order by session_number, trade_date, sequence) as held_since,
+        array_agg(named_date order by session_number, trade_date, sequence) as named_dates
+    from in_base_shares
+    group by portfolio_id, symbol, lot_matching
+),
+
+matches as (
+    select
+        matched.opening_id,
+        matched.closing_id,
+        coalesce(matched.closing_id, matched.opening_id) as transaction_id,
+        matched.base_shares,
+        matched.place
+    from histories
+    cross join
+        lateral intermediate.match_lots(
+            histories.lot_matching,
+            histories.ids,
+            histories.effects,
+            histories.sides,
+            histories.quantities,
+            histories.prices,
+            histories.held_since,
+            histories.named_dates
+        ) with ordinality as matched (opening_id, closing_id, base_shares, place)
+),
+
+-- a transfer is worth what the session's close says: shares come in and leave at it
+transfer_prices as (
+    select
+        in_base_shares.transaction_id,
+        round(last_price.close * coalesce(growth_then.growth, 1) / in_base_shares.growth, 10) as market_price
+    from in_base_shares
+    inner join sessions on in_base_shares.session_number = sessions.session_number
+    cross join
+        lateral (
+            select
+                market_data.price_date,
+                market_data.close
+            from {{ ref('stg_market_data') }} as market_data
+            where market_data.symbol = in_base_shares.symbol and market_data.price_date <= sessions.session_date
+            order by market_data.price_date desc
+            limit 1
+        ) as last_price
+    left join sessions as priced on last_price.price_date = priced.session_date
+    left join split_growth as growth_then
+        on
+            in_base_shares.symbol = growth_then.symbol
+            and in_base_shares.investment_class = 'PUBLIC'
+            and priced.session_number between growth_then.from_session_number and growth_then.to_session_number
+    where in_base_shares.transaction_type in ('TRANSFER_IN', 'TRANSFER_OUT')
+),
+
+priced as (
+    select
+        matches.opening_id,
+        matches.closing_id,
+        matches.transaction_id,
+        matches.base_shares,
+        matches.place,
+        lines.portfolio_id,
+        lines.symbol,
+        lines.transaction_type,
+        lines.session_number,
+        lines.trade_date,
+        lines.sequence,
+        lines.side,
+        lines.multiplier,
+        lines.growth,
+        case
+            when matches.base_shares = lines.base_shares then lines.quantity
+            else round(matches.base_shares * lines.growth, 10)
+        end as quantity,
+        case lines.transaction_type
+            when 'TRANSFER_OUT' then transfer_prices.market_price
+            when 'TRANSFER_IN' then coalesce(lines.unit_price, transfer_prices.market_price, 0)
+            else coalesce(lines.unit_price, 0)
+        end as price,
+        transfer_prices.market_price,
+        -- the fees of a line go to what it finds, in equal parts that add up
+        sum(matches.base_shares) filter (where matches.opening_id is not null) over line as base_shares_found,
+        sum(matches.base_shares) filter (where matches.opening_id is not null) over line_so_far as base_shares_so_far,
+        lines.fees
+    from matches
+    inner join in_base_shares as lines on matches.transaction_id = lines.transaction_id
+    left join transfer_prices on lines.transaction_id = transfer_prices.transaction_id
+    window
+        line as (partition by matches.transaction_id),
+        line_so_far as (partition by matches.transaction_id order by matches.place)
+),
+
+final as (
+    select
+        portfolio_id,
+        symbol,
+        transaction_type,
+        opening_id,
+        closing_id,
+        transaction_id,
+        session_number,
+        (trade_date - date '1900-01-01') * 1000000::bigint + sequence as sequence,
+        side,
+        multiplier,
+        quantity,
+        price,
+        market_price,
+        case
+            -- of a transfer that comes in they are no part of what the shares have cost: they are a cash item
+            when opening_id is null or transaction_type = 'TRANSFER_IN' then 0
+            else
+                round(fees * base_shares_so_far / base_shares_found, 10)
+                - round(fees * (base_shares_so_far - base_shares) / base_shares_found, 10)
+        end as fees
+    from priced
+)
+
+select * from final

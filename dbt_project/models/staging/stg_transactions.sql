@@ -1,0 +1,20 @@
+select
+    transaction_id,
+    portfolio_id,
+    trade_date,
+    sequence,
+    transaction_type,
+    symbol,
+    quantity,
+    fees,
+    lot_date,
+    effect,
+    side,
+    unit_price,
+    cash,
+    underlying_symbol,
+    option_type,
+    strike_price,
+    expiration_date,
+    investment_class
+from {{ source('raw', 'transactions') }}

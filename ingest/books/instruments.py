@@ -1,0 +1,158 @@
+"""What a cell of a broker's file holds: a share, an option in one of the brokers' spellings, cash, or none of these.
+
+Pure. Every spelling of an option comes out as its OCC symbol; what only looks like a share is refused by name.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+
+from ingest.books.cells import shown
+from ingest.symbols import OptionContract, canonical_symbol, parse_option_symbol
+
+# Options on these are settled in cash: nothing is delivered.
+CASH_SETTLED = frozenset({"SPX", "XSP", "NDX", "XND", "RUT", "MRUT", "VIX", "DJX", "OEX", "XEO"})
+
+_CURRENCIES = frozenset({"USD", "EUR", "GBP", "CHF", "JPY", "CAD", "AUD", "HKD", "SEK", "NOK", "DKK"})
+_CASH_WORDS = frozenset(
+    {"CASH", "CASH & CASH INVESTMENTS", "CASH AND CASH INVESTMENTS", "CASH BALANCE", "CORE", "MONEY ACCOUNTS"}
+)
+# Every money-market fund of the United States has a symbol of five letters that ends in XX.
+_MONEY_MARKET = re.compile(r"[A-Z]{3}XX")
+# Fidelity marks what it holds cash in.
+_STARRED = re.compile(r"[A-Z]{2,5}\*{2,3}")
+_ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
+_CUSIP = re.compile(r"[0-9]{3}[A-Z0-9]{5}[0-9]")
+_SPACED_CLASS = re.compile(r"([A-Z]{1,4}) ([A-C])")
+# The root loses the dot of a class share, and so do some brokers' symbols.
+_UNDOTTED_CLASS = {"BRKB": "BRK.B", "BRKA": "BRK.A", "BFB": "BF.B", "BFA": "BF.A"}
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"), start=1
+    )
+}
+_MONTH = "|".join(_MONTHS)
+_ROOT = r"(?P<root>[A-Z][A-Z0-9.]{0,5})"
+_STRIKE = r"\$?(?P<strike>[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
+_KIND = r"(?P<kind>CALL|PUT|C|P)"
+_SPELLINGS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        # AAPL250620C200, -AAPL250620C200, .MSFT250620P400.5
+        rf"[-.]?{_ROOT}(?P<year>[0-9]{{2}})(?P<month>[0-9]{{2}})(?P<day>[0-9]{{2}})(?P<kind>[CP])(?!0[0-9]){_STRIKE}",
+        # AAPL 06/20/2025 200.00 C
+        rf"{_ROOT} (?P<month>[0-9]{{1,2}})/(?P<day>[0-9]{{1,2}})/(?P<year>[0-9]{{2}}|[0-9]{{4}}) {_STRIKE} {_KIND}",
+        # AAPL 6/20/2025 Call $200.00
+        rf"{_ROOT} (?P<month>[0-9]{{1,2}})/(?P<day>[0-9]{{1,2}})/(?P<year>[0-9]{{2}}|[0-9]{{4}}) {_KIND} {_STRIKE}",
+        # AAPL 20JUN25 200 C
+        rf"{_ROOT} (?P<day>[0-9]{{1,2}})(?P<name>{_MONTH})(?P<year>[0-9]{{2}}) {_STRIKE} {_KIND}",
+        # AAPL Jun 20 '25 $200 Call, AAPL JUN 20 2025 $200 CALL
+        rf"{_ROOT} (?P<name>{_MONTH}) (?P<day>[0-9]{{1,2}}),? '?(?P<year>[0-9]{{4}}|[0-9]{{2}}) {_STRIKE} {_KIND}",
+        # CALL (AAPL) APPLE INC JUN 20 25 $200 (100 SHS)
+        rf"{_KIND} \({_ROOT}\) .*?(?P<name>{_MONTH}) (?P<day>[0-9]{{1,2}}) (?P<year>[0-9]{{2}}) {_STRIKE}.*",
+    )
+)
+_LOOKS_LIKE_AN_OPTION = re.compile(r"[-.]?[A-Z][A-Z.]{0,5} *-{0,2}[0-9]{6}[CP][0-9.]+")
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """Something that is held: its canonical symbol, and its contract where it is an option."""
+
+    symbol: str
+    contract: OptionContract | None = None
+
+
+def is_cash(text: str) -> bool:
+    """Whether a broker's symbol or name stands for money: a currency, a cash row, or a money-market fund."""
+    return _is_money(text) or bool(_MONEY_MARKET.fullmatch(text.strip().upper()))
+
+
+def security_number(text: str) -> str | None:
+    """Return ISIN or CUSIP where `text` is one, by its form and its check digit."""
+    word = text.strip().upper()
+    if _ISIN.fullmatch(word) and _luhn_of(word):
+        return "ISIN"
+    return "CUSIP" if _CUSIP.fullmatch(word) and _cusip_digit(word[:8]) == int(word[8]) else None
+
+
+def read_option(text: str) -> Instrument | None:
+    """Read an option in any spelling that brokers use; None where `text` is something else.
+
+    Raises ValueError for what has the form of an option and names no real date or strike.
+    """
+    word = _SPACES.sub(" ", text.strip().upper())
+    compact = word.replace("--", "").replace(" ", "")
+    contract = parse_option_symbol(compact.removeprefix("-").removeprefix("."))
+    if contract:
+        return Instrument(canonical_symbol(compact.removeprefix("-").removeprefix(".")), contract)
+    for spelling in _SPELLINGS:
+        match = spelling.fullmatch(word)
+        if match:
+            return _option_of(match, text)
+    if _LOOKS_LIKE_AN_OPTION.fullmatch(word):
+        raise ValueError(
+            f"{shown(text)} looks like an option, and its strike cannot be read: write AAPL250620C00200000"
+            " (the strike in thousandths, eight digits) or AAPL250620C200"
+        )
+    return None
+
+
+def read_instrument(text: str) -> Instrument:
+    """Read a share, fund, index or option as a file spells it.
+
+    Raises ValueError for cash, a security number and whatever else is no symbol; the message names the way out.
+    """
+    option = read_option(text)
+    if option:
+        return option
+    number = security_number(text)
+    if number:
+        article = "an" if number == "ISIN" else "a"
+        raise ValueError(f"{shown(text)} is {article} {number}: write the symbol under which it trades")
+    if _is_money(text):
+        raise ValueError(f"{shown(text)} is cash: leave the row out, cash is part of the portfolio's equity")
+    word = _SPACES.sub(" ", text.strip().upper())
+    spaced = _SPACED_CLASS.fullmatch(word)
+    return Instrument(_UNDOTTED_CLASS.get(word) or canonical_symbol(".".join(spaced.groups()) if spaced else text))
+
+
+def _is_money(text: str) -> bool:
+    word = _SPACES.sub(" ", text.strip().upper())
+    return word in _CURRENCIES or word in _CASH_WORDS or bool(_STARRED.fullmatch(word))
+
+
+def _option_of(match: re.Match[str], text: str) -> Instrument:
+    parts = match.groupdict()
+    year = int(parts["year"])
+    month = _MONTHS[parts["name"]] if parts.get("name") else int(parts["month"])
+    try:
+        expiration = date(year if year > 99 else 2000 + year, month, int(parts["day"]))
+        strike = Decimal(parts["strike"].replace(",", ""))
+    except (ValueError, InvalidOperation):
+        raise ValueError(f"{shown(text)} has the form of an option, but its expiration is no date") from None
+    if not strike or strike >= 100_000:
+        raise ValueError(f"{shown(text)} has the form of an option, but a strike of {strike} cannot be")
+    thousandths = strike.scaleb(3)
+    if thousandths != int(thousandths):
+        raise ValueError(f"{shown(text)} has the form of an option, but its strike has more than three decimals")
+    root = parts["root"].replace(".", "")
+    symbol = f"{root}{expiration:%y%m%d}{parts['kind'][0]}{int(thousandths):08d}"
+    return Instrument(symbol, parse_option_symbol(symbol))
+
+
+def _luhn_of(word: str) -> bool:
+    digits = "".join(str(int(letter, 36)) for letter in word)
+    total = sum(sum(divmod(int(digit) * (2 if place % 2 else 1), 10)) for place, digit in enumerate(reversed(digits)))
+    return total % 10 == 0
+
+
+def _cusip_digit(word: str) -> int:
+    total = 0
+    for place, letter in enumerate(word):
+        value = int(letter, 36) * (2 if place % 2 else 1)
+        total += value // 10 + value % 10
+    return (10 - total % 10) % 10

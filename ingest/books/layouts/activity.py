@@ -1,0 +1,230 @@
+"""Activity lists of brokers as transactions: their actions become our types, and then they are judged like our own."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ingest.books.cells import shown
+from ingest.books.csv_files import CsvFile, Problem, Row
+from ingest.books.instruments import is_cash, read_option, security_number
+from ingest.books.layouts.layout import ACTIVITY, TableLayout, recognise
+from ingest.books.layouts.positions import read_symbols
+from ingest.books.layouts.rows import Reading, account_of, rows_of_table
+from ingest.books.layouts.tables import RawFile, key_of, read_raw
+from ingest.books.transactions import TransactionFile, judge, read_transactions, settled_once
+from warehouse.errors import BadInput
+
+if TYPE_CHECKING:
+    from ingest.books.load_transactions import TransactionOptions
+
+# "AAPL(US0378331005) Cash Dividend USD 0.25 per Share"
+_SYMBOL_IN_WORDS = re.compile(r"^([A-Z][A-Z0-9. ]{0,9}?)\s*\([A-Z]{2}[A-Z0-9]{9}[0-9]\)")
+_LETTERS_AFTER = re.compile(r"(?<=[0-9])[A-Za-z]+$")
+_OURS = frozenset({"date", "type"})
+
+
+def read_activity(paths: Sequence[Path], options: "TransactionOptions") -> tuple[list[TransactionFile], list[str]]:
+    """Read files of transactions in our own columns or a broker's, and say how they were read.
+
+    Raises BadInput where the file for --symbols cannot be read.
+    """
+    try:
+        symbols = read_symbols(options.symbols)
+    except (OSError, ValueError) as error:
+        raise BadInput([str(error)]) from None
+    files, notes = [], []
+    for path in paths:
+        try:
+            raw = read_raw(path)
+        except (OSError, ValueError) as error:
+            what = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+            files.append(TransactionFile(CsvFile(path.name, problems=[Problem(path.name, 1, "file", what)])))
+            continue
+        if options.layout is None and _is_ours(raw):
+            names = {key_of(cell) for cell in raw.lines[0][1]} if raw.lines else set()
+            files.append(read_transactions(path, None if "portfolio" in names else options.portfolio or ""))
+            if "portfolio" not in names and not options.portfolio:
+                files[-1].csv.report(1, "portfolio", "the column is missing: pass --portfolio NAME")
+        else:
+            file, said = _read_broker(raw, options, symbols)
+            files.append(file)
+            notes += said
+    for file in files:
+        if not file.lines and not file.csv.problems:
+            file.csv.report(1, "file", "holds no transaction")
+    return files, notes
+
+
+def _is_ours(raw: RawFile) -> bool:
+    if not raw.lines:
+        return not raw.tables
+    names = {key_of(cell) for cell in raw.lines[0][1]}
+    return names >= _OURS and bool(names & {"portfolio", "quantity", "amount"}) and "action" not in names
+
+
+def _read_broker(
+    raw: RawFile, options: "TransactionOptions", symbols: Mapping[str, str]
+) -> tuple[TransactionFile, list[str]]:
+    csv = CsvFile(raw.name, complete_header=True)
+    recognised = recognise(raw, options.layout, ACTIVITY)
+    if isinstance(recognised, Problem):
+        csv.problems.append(recognised)
+        return TransactionFile(csv), []
+    reading = Reading(recognised, csv.problems, Counter())
+    rows: list[tuple[bool, Row]] = []
+    for layout, table in recognised.tables:
+        if layout.kind != ACTIVITY:
+            continue
+        for line, cells, _ in rows_of_table(layout, table, reading):
+            portfolio = options.portfolio or account_of(cells, table, recognised)
+            if not portfolio:
+                reading.report(line, "portfolio", "the file names no account: pass --portfolio NAME")
+                break
+            row = _read_row(line, cells, portfolio, layout, reading, options, symbols)
+            if row:
+                rows.append((layout.may_flip, row))
+    # a list that begins with its newest day is told backwards within its days as well
+    days = [row.cells["date"] for _, row in rows if row.cells["date"]]
+    if len(days) > 1 and days[0] > days[-1]:
+        rows.reverse()
+        reading.skipped.pop("", None)
+    rows.sort(key=lambda each: each[1].cells["date"])
+    csv.rows = [row for _, row in rows]
+    file = judge(csv)
+    file.lines = settled_once(file.lines)
+    return file, reading.notes()
+
+
+def _read_row(
+    line: int,
+    cells: dict[str, str],
+    portfolio: str,
+    layout: TableLayout,
+    reading: Reading,
+    options: "TransactionOptions",
+    symbols: Mapping[str, str],
+) -> Row | None:
+    """Turn a broker's row into one of our own; None where it moves nothing, or is reported."""
+    action, description = cells.get("action", ""), cells.get("description", "")
+    if any(text.lower() in f"{action} {description}".lower() for text in options.skip):
+        reading.skipped["rows by --skip"] += 1
+        return None
+    day = reading.day(cells, line, "date")
+    cells["quantity"] = _LETTERS_AFTER.sub("", cells.get("quantity", ""))
+    quantity = reading.amount(cells, line, "quantity") or None
+    price = reading.amount(cells, line, "price")
+    amount = reading.amount(cells, line, "amount")
+    fees = abs(reading.amount(cells, line, "fees") or Decimal(0)) + abs(
+        reading.amount(cells, line, "more_fees") or Decimal(0)
+    )
+    rate = reading.amount(cells, line, "fees_rate")
+    if rate:
+        fees = round(fees * rate, 10)
+    currency = cells.get("currency", "").strip().upper()
+    if day is None:
+        if not cells.get("date"):
+            reading.skipped["rows without a date"] += 1
+        return None
+    if currency not in ("", "USD") and not currency.startswith("BASE"):
+        if currency.isalpha() and len(currency) == 3:
+            reading.report(line, "currency", f"is {currency}: only transactions in USD can be loaded")
+        else:
+            reading.skipped["rows of totals"] += 1
+        return None
+    kind = next((kind for pattern, kind in layout.types if pattern.search(action)), None)
+    if kind is None:
+        what = f"{shown(action or description)} is no action that the layout {reading.recognised.layout.name} knows"
+        reading.report(line, "action", f"{what}: leave it out with --skip {shown(action or description)}")
+        return None
+    if kind == "SKIP":
+        reading.skipped[f"rows of {action}"] += 1
+        return None
+    symbol = _symbol(cells, symbols)
+    kind = _settled_kind(kind, quantity, amount, price, symbol, description)
+    if kind is None or (symbol and is_cash(symbol) and kind in ("BUY", "SELL", "REINVEST", "SPLIT")):
+        reading.skipped["rows that move money between cash and a money-market fund" if symbol else "empty rows"] += 1
+        return None
+    if symbol and is_cash(symbol):
+        # what a money-market fund pays is interest
+        symbol, quantity, price = None, None, None
+        kind = "INTEREST" if kind == "DIVIDEND" else kind
+    if (
+        symbol
+        and (number := security_number(symbol))
+        and kind not in ("INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL")
+    ):
+        what = f"{shown(symbol)} ({description[:40]}) is its {number}, not the symbol that it trades under"
+        reading.report(line, "symbol", f"{what}: write `{symbol},SYMBOL` into a file and pass --symbols FILE")
+        return None
+    if kind in ("DIVIDEND", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL", "SPLIT"):
+        quantity, price, fees = None, None, Decimal(0)
+        if not amount and kind != "SPLIT":
+            reading.skipped["rows without an amount"] += 1
+            return None
+    elif layout.gross and amount is not None:
+        amount = amount - fees
+    if kind == "EXPIRE" and not price and not amount:
+        price = amount = None
+    if kind in ("ASSIGN", "EXERCISE"):
+        price = amount = None
+    return Row(
+        line,
+        {
+            "portfolio": portfolio,
+            "date": day,
+            "type": kind,
+            "symbol": symbol,
+            "quantity": quantity,
+            "price": price,
+            "amount": amount,
+            "fees": fees,
+            "lot": None,
+            "may_flip": layout.may_flip,
+        },
+        set(),
+    )
+
+
+def _settled_kind(
+    kind: str,
+    quantity: Decimal | None,
+    amount: Decimal | None,
+    price: Decimal | None,
+    symbol: str | None,
+    description: str,
+) -> str | None:
+    """Settle what the sign of a quantity or an amount decides."""
+    if kind == "TRADE":
+        return None if quantity is None else "BUY" if quantity > 0 else "SELL"
+    if kind == "TRANSFER":
+        if symbol and quantity and not is_cash(symbol):
+            return "TRANSFER_IN" if quantity > 0 else "TRANSFER_OUT"
+        return None if not amount else "DEPOSIT" if amount > 0 else "WITHDRAWAL"
+    if kind == "DIVIDEND" and quantity and (amount or 0) < 0:
+        return "REINVEST"
+    if kind == "REINVEST" and not quantity:
+        # money that is about to be reinvested is the dividend itself
+        return "DIVIDEND" if (amount or 0) > 0 else None
+    return kind
+
+
+def _symbol(cells: Mapping[str, Any], symbols: Mapping[str, str]) -> str | None:
+    """The symbol of a row: an option's where its symbol or description spells one, else as written."""
+    written, description = cells.get("symbol", "").strip(), cells.get("description", "").strip()
+    for name in (written, description):
+        if name and name.upper() in symbols:
+            return symbols[name.upper()]
+    for text in (written, description, description.removeprefix("Option Expiration for ")):
+        try:
+            option = read_option(text) if text else None
+        except ValueError:
+            return text
+        if option:
+            return option.symbol
+    if not written:
+        found = _SYMBOL_IN_WORDS.match(description)
+        return found.group(1) if found else None
+    return None if written in ("-", "--") else written

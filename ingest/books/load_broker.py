@@ -1,0 +1,158 @@
+"""Position lists of brokers into schema `raw`: portfolios that begin at the close of the day that a list is of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from ingest.books.cells import plain
+from ingest.books.csv_files import CsvFile, Problem, Row
+from ingest.books.files import EARLIEST_INCEPTION, PortfolioFiles
+from ingest.books.layouts.positions import StatedLot, Statement, merged, read_statement, read_symbols
+from ingest.books.lots import Lot, PositionFile
+from ingest.books.portfolios import LoadReport, load_files, summarised
+from ingest.books.smells import smells_of_statement
+from warehouse.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class StatementOptions:
+    """What `load broker` is told besides the files; None where the file says it.
+
+    `portfolio` holds all accounts in one; `as_of` is the day of the list; `equity` what it is worth at that close.
+    """
+
+    layout: str | None = None
+    portfolio: str | None = None
+    as_of: date | None = None
+    equity: Decimal | None = None
+    strict: bool = False
+    symbols: Path | None = None
+
+
+def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: StatementOptions) -> LoadReport:
+    """Load position lists, in one transaction: each account is a portfolio, unless one is named for all.
+
+    The portfolio begins at the close of the list's day: its lots join there, at their cost and in that day's shares,
+    and its equity is what they are worth in the list and the list's cash.
+
+    Raises:
+        BadInput: with every problem of every file; nothing was loaded.
+    """
+    statements = read_statements(files, options)
+    problems = [problem for statement in statements for problem in statement.problems]
+    notes = [note for statement in statements for note in statement.notes]
+    accounts: dict[str, list[tuple[Statement, str]]] = {}
+    for statement in statements:
+        for account in statement.accounts:
+            accounts.setdefault(options.portfolio or account or "", []).append((statement, account))
+        if statement.as_of is None and not statement.problems:
+            what = "the file does not say of which day it is: pass --as-of DATE, the day whose close it shows"
+            problems.append(Problem(statement.file, 1, "as-of", what))
+    if "" in accounts:
+        problems.append(Problem(statements[0].file, 1, "portfolio", "the file names no account: pass --portfolio NAME"))
+    if problems:
+        raise BadInput(summarised(problems))
+    portfolios, positions = CsvFile(statements[0].file, complete_header=True), CsvFile(statements[0].file)
+    positions.complete_header = True
+    lots: list[Lot] = []
+    for name, parts in accounts.items():
+        as_of = max(statement.as_of or EARLIEST_INCEPTION for statement, _ in parts)
+        if as_of < EARLIEST_INCEPTION:
+            positions.report(1, "as-of", f"{as_of} is too early: {EARLIEST_INCEPTION} at the earliest")
+        stated = merged([lot for statement, account in parts for lot in statement.lots if lot.account == account])
+        cash = sum((statement.cash.get(account, Decimal(0)) for statement, account in parts), Decimal(0))
+        equity = _equity(name, stated, cash, options, positions, parts[0][0].file, notes)
+        lots += [_lot(name, lot, as_of, parts[0][0].file, notes) for lot in stated]
+        row = {"name": name, "starting_equity": equity, "inception_date": as_of, "benchmark": None, "currency": "USD"}
+        portfolios.rows.append(Row(1, row, set()))
+        notes.append(
+            f"{name!r} begins at the close of {as_of}: {len(stated)} position{'s' * (len(stated) != 1)},"
+            f" cash {cash:,.2f}, equity {equity:,.2f}"
+        )
+    _check_dates(lots, positions)
+    if positions.problems:
+        raise BadInput(summarised(positions.problems))
+    positions.rows = [Row(1, {"portfolio": name}, set()) for name in accounts]
+    report = LoadReport(", ".join(str(file) for file in files), notes=notes)
+    with conn.transaction():
+        load_files(conn, PortfolioFiles(portfolios, PositionFile(positions, lots)), report)
+        warnings = smells_of_statement(conn, statements)
+        if warnings and options.strict:
+            raise BadInput(summarised(warnings))
+        report.notes += [f"warning: {warning}" for warning in warnings]
+    return report
+
+
+def read_statements(files: Sequence[Path], options: StatementOptions) -> list[Statement]:
+    """Read the position lists; a day that is told wins over the files' own.
+
+    Raises BadInput where the file for --symbols cannot be read.
+    """
+    try:
+        symbols = read_symbols(options.symbols)
+    except (OSError, ValueError) as error:
+        raise BadInput([str(error)]) from None
+    statements = [read_statement(file, options.layout, symbols) for file in files]
+    for statement in statements:
+        statement.as_of = options.as_of or statement.as_of
+    return statements
+
+
+def _equity(
+    name: str,
+    stated: Sequence[StatedLot],
+    cash: Decimal,
+    options: StatementOptions,
+    positions: CsvFile,
+    file: str,
+    notes: list[str],
+) -> Decimal:
+    if options.equity is not None:
+        return options.equity
+    without = [lot for lot in stated if lot.value is None]
+    if without:
+        named = ", ".join(lot.instrument.symbol for lot in without[:5])
+        what = f"the file says nothing of what {named} {'is' if len(without) == 1 else 'are'} worth"
+        cure = f"pass --equity AMOUNT, what {name!r} is worth at that close"
+        positions.report(without[0].line, "value", f"{what}: {cure}")
+        return Decimal(0)
+    equity = cash + sum((lot.value or Decimal(0) for lot in stated), Decimal(0))
+    if equity < 0:
+        what = f"positions and cash of {name!r} make {plain(equity)}: it owes more than it has"
+        positions.report(1, "value", what)
+    return max(equity, Decimal(0))
+
+
+def _lot(name: str, stated: StatedLot, as_of: date, file: str, notes: list[str]) -> Lot:
+    unit_cost = stated.unit_cost
+    if unit_cost is None:
+        unit_cost = stated.price or Decimal(0)
+        notes.append(f"{file}: {stated.instrument.symbol} has no cost there: it is carried in at {plain(unit_cost)}")
+    contract = stated.instrument.contract
+    entered = stated.entry_date if stated.entry_date and stated.entry_date <= as_of else as_of
+    return Lot(
+        portfolio=name,
+        symbol=stated.instrument.symbol,
+        entry_date=entered,
+        quantity=stated.quantity,
+        entry_price=unit_cost,
+        exit_date=None,
+        exit_price=None,
+        contract=contract,
+        investment_class="OPTIONS" if contract else "PUBLIC",
+        investment_subtype=None,
+        joins_on=as_of,
+    )
+
+
+def _check_dates(lots: Sequence[Lot], positions: CsvFile) -> None:
+    """Options that ended before the list was made were not held then."""
+    for lot in lots:
+        if lot.contract and lot.joins_on and lot.contract.expiration_date < lot.joins_on:
+            what = f"{lot.symbol} expired on {lot.contract.expiration_date}, before the {lot.joins_on} of this list"
+            positions.report(1, "symbol", f"{what}: pass the day of the list with --as-of")

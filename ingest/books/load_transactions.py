@@ -1,0 +1,104 @@
+"""Files of transactions, in our own columns or a broker's, into schema `raw`: as a whole or not at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from ingest.books.files import EARLIEST_INCEPTION
+from ingest.books.layouts.activity import read_activity
+from ingest.books.portfolios import LoadReport, summarised
+from ingest.books.smells import smells_of_transactions
+from ingest.books.transaction_store import drop_lots, lost_history, merge_transactions, misplaced, set_lot_matching
+from ingest.identifiers import natural_id
+from ingest.sources.fetch_state import forget_failures_of_new_lots
+from warehouse.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionOptions:
+    """What `load transactions` is told besides the files; None where the file or the default says it.
+
+    `portfolio` names the portfolio of a broker's file; `equity` is what it is worth at the close before `inception`;
+    `lots` is the matching rule; `keep` leaves lines of other days alone, `replace` drops whatever was loaded before;
+    `skip` holds actions of a broker to leave out; `symbols` what a security number or name trades as.
+    """
+
+    portfolio: str | None = None
+    equity: Decimal | None = None
+    inception: date | None = None
+    lots: str | None = None
+    layout: str | None = None
+    keep: bool = False
+    replace: bool = False
+    strict: bool = False
+    skip: Sequence[str] = ()
+    symbols: Path | None = None
+
+
+def load_transactions(conn: psycopg.Connection[Any], files: Sequence[Path], options: TransactionOptions) -> LoadReport:
+    """Load files of transactions, in one transaction; a portfolio that is new begins with its first line.
+
+    Raises:
+        BadInput: with every problem of every file; nothing was loaded.
+    """
+    read, notes = read_activity(files, options)
+    problems = [problem for file in read for problem in file.csv.problems]
+    if problems:
+        raise BadInput(summarised(problems))
+    report = LoadReport(", ".join(str(file) for file in files), notes=notes)
+    with conn.transaction():
+        ids = {}
+        named = sorted({name for file in read for name in file.portfolios})
+        known = {
+            name: (portfolio_id, inception, equity)
+            for name, portfolio_id, inception, equity in conn.execute(
+                "select name, portfolio_id, inception_date, starting_equity from raw.portfolios where name = any(%s)",
+                [named],
+            )
+        }
+        for name in named:
+            first = min(line.trade_date for file in read for line in file.lines if line.portfolio == name)
+            portfolio_id, inception, equity = known.get(name, (natural_id("portfolio", name), first, Decimal(0)))
+            ids[name] = portfolio_id
+            if options.replace or name not in known:
+                inception = first
+            inception = max(options.inception or inception, EARLIEST_INCEPTION)
+            equity = equity if options.equity is None else options.equity
+            conn.execute(
+                """
+                insert into raw.portfolios as known (portfolio_id, name, inception_date, starting_equity, source)
+                values (%s, %s, %s, %s, %s)
+                on conflict (portfolio_id) do update set
+                    inception_date = excluded.inception_date,
+                    starting_equity = excluded.starting_equity,
+                    deleted_at = null
+                where (known.inception_date, known.starting_equity, known.deleted_at)
+                    is distinct from (excluded.inception_date, excluded.starting_equity, null)
+                """,
+                [portfolio_id, name, inception, equity, read[0].csv.name],
+            )
+            if name not in known:
+                told = "its first transaction" if options.inception is None else "--inception"
+                report.notes.append(f"{name!r} is new: it begins on {inception} ({told}) with equity {equity:,.2f}")
+        if options.replace:
+            drop_lots(conn, ids.values())
+        elif not options.keep:
+            problems += lost_history(conn, read, ids)
+        if options.lots:
+            set_lot_matching(conn, dict.fromkeys(ids.values(), options.lots))
+        report.counts["transactions"] = merge_transactions(conn, read, ids, keep=options.keep)
+        problems += misplaced(conn, ids.values(), read)
+        forget_failures_of_new_lots(conn)
+        warnings = smells_of_transactions(conn, read, ids)
+        if options.strict:
+            problems += warnings
+        else:
+            report.notes += [f"warning: {warning}" for warning in warnings]
+        if problems:
+            raise BadInput(summarised(problems))
+    return report

@@ -1,0 +1,198 @@
+"""Figures that can be read and hardly be true: what a load warns of, with the figure and the cure.
+
+Everything here is a question asked of what was loaded, in the same transaction; nothing is changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from statistics import median
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from ingest.books.cells import plain
+from ingest.books.csv_files import Problem
+from ingest.books.layouts.positions import Statement
+from ingest.books.transactions import BUYS, SELLS, TransactionFile
+
+# How far outside of its day's range a price is odd.
+_PRICE_TOLERANCE = Decimal("0.2")
+# How much more than the rest of its portfolio a quantity is odd, and how many others that takes.
+_QUANTITY_FACTOR = 100
+_QUANTITIES_NEEDED = 4
+
+
+def smells_of_transactions(
+    conn: psycopg.Connection[Any], files: Sequence[TransactionFile], portfolio_ids: Mapping[str, UUID]
+) -> list[Problem]:
+    """Return what is odd in the lines of these files, by file and line."""
+    (today,) = conn.execute("select current_date").fetchone() or (date.max,)
+    found: list[Problem] = []
+    trades = []
+    quantities: dict[str, list[Decimal]] = {}
+    for file in files:
+        for line in file.lines:
+            if line.trade_date > today:
+                found.append(Problem(line.file, line.number, "date", f"{line.trade_date} lies in the future"))
+            if line.type not in BUYS | SELLS or not line.instrument or line.quantity is None:
+                continue
+            if not line.unit_price:
+                what = f"{line.instrument.symbol} for nothing: give the price, or TRANSFER_IN what came without one"
+                found.append(Problem(line.file, line.number, "price", what))
+            if line.instrument.contract and line.quantity != int(line.quantity):
+                what = f"{plain(line.quantity)} contracts of {line.instrument.symbol}: contracts are whole"
+                found.append(Problem(line.file, line.number, "quantity", what))
+            if not line.instrument.contract:
+                quantities.setdefault(line.portfolio, []).append(line.quantity)
+            trades.append((line.file, line.number, line.instrument.symbol, line.trade_date, line.unit_price))
+    for file in files:
+        for line in file.lines:
+            others = quantities.get(line.portfolio, ())
+            if line.type in BUYS | SELLS and line.instrument and not line.instrument.contract and line.quantity:
+                found += _far_above_the_rest(line.file, line.number, "quantity", line.quantity, others)
+    found += _odd_prices(conn, trades, "price")
+    found += _unknown_symbols(conn, [(file, number, symbol) for file, number, symbol, *_ in trades], "symbol")
+    found += _cash_below_zero(conn, files, portfolio_ids)
+    return sorted(found, key=lambda problem: (problem.file, problem.line))
+
+
+def smells_of_statement(conn: psycopg.Connection[Any], statements: Sequence[Statement]) -> list[Problem]:
+    """Return what is odd in position lists, by file and line."""
+    (today,) = conn.execute("select current_date").fetchone() or (date.max,)
+    found: list[Problem] = []
+    told: list[tuple] = []
+    for statement in statements:
+        shares = [abs(lot.quantity) for lot in statement.lots if not lot.instrument.contract]
+        if statement.as_of and statement.as_of > today:
+            found.append(Problem(statement.file, 1, "as-of", f"{statement.as_of} lies in the future"))
+        for lot in statement.lots:
+            symbol = lot.instrument.symbol
+            told.append((statement.file, lot.line, symbol, statement.as_of, lot.price))
+            if lot.instrument.contract and lot.quantity != int(lot.quantity):
+                what = f"{plain(lot.quantity)} contracts of {symbol}: contracts are whole"
+                found.append(Problem(statement.file, lot.line, "quantity", what))
+            if not lot.instrument.contract:
+                found += _far_above_the_rest(statement.file, lot.line, "quantity", lot.quantity, shares)
+            if lot.unit_cost is not None and not lot.unit_cost:
+                found.append(Problem(statement.file, lot.line, "cost", f"{symbol} has cost nothing, says the file"))
+        for account, cash in statement.cash.items():
+            if cash < 0:
+                what = f"{account or 'the account'} owes {-cash:,.2f}: a margin loan, or a sign that is wrong?"
+                found.append(Problem(statement.file, 1, "cash", what))
+    found += _odd_prices(conn, told, "price")
+    found += _unknown_symbols(conn, [(file, line, symbol) for file, line, symbol, *_ in told], "symbol")
+    return sorted(found, key=lambda problem: (problem.file, problem.line))
+
+
+def _far_above_the_rest(
+    file: str, number: int, column: str, quantity: Decimal, others: Sequence[Decimal]
+) -> list[Problem]:
+    if len(others) <= _QUANTITIES_NEEDED:
+        return []
+    usual = median(others)
+    if usual <= 0 or abs(quantity) < _QUANTITY_FACTOR * usual or abs(quantity) < _QUANTITY_FACTOR:
+        return []
+    what = f"{plain(abs(quantity))} is more than {_QUANTITY_FACTOR} times the {plain(usual)} that is usual in this file"
+    return [Problem(file, number, column, f"{what}: is it an amount, or is a decimal point missing?")]
+
+
+def _odd_prices(conn: psycopg.Connection[Any], trades: Sequence[tuple], column: str) -> list[Problem]:
+    """Prices outside of their session's low and high by more than a fifth, where the session is known."""
+    rows = conn.execute(
+        """
+        select told.file, told.line, told.symbol, told.price, bar.price_date,
+            coalesce(bar.low, bar.close), coalesce(bar.high, bar.close)
+        from unnest(%s::text[], %s::integer[], %s::text[], %s::date[], %s::numeric[])
+            as told (file, line, symbol, traded_on, price)
+        cross join lateral (
+            select min(session_date) as session_date from raw.trading_sessions where session_date >= told.traded_on
+        ) as session
+        inner join raw.market_data_cache as bar
+            on told.symbol = bar.symbol and session.session_date = bar.price_date
+        where
+            told.price > 0
+            and (
+                told.price > coalesce(bar.high, bar.close) * (1 + %s)
+                or told.price < coalesce(bar.low, bar.close) * (1 - %s)
+            )
+        order by told.file, told.line
+        """,
+        [*([trade[place] for trade in trades] for place in range(5)), _PRICE_TOLERANCE, _PRICE_TOLERANCE],
+    )
+    return [
+        Problem(
+            file,
+            line,
+            column,
+            f"{plain(price)} for {symbol} lies outside of {plain(low)} to {plain(high)} on {day}: correct it, or its"
+            " date; of a day before a split, shares and price are those of that day",
+        )
+        for file, line, symbol, price, day, low, high in rows
+    ]
+
+
+def _unknown_symbols(conn: psycopg.Connection[Any], told: Sequence[tuple[str, int, str]], column: str) -> list[Problem]:
+    """Symbols that every source that was asked has none of."""
+    symbols = sorted({symbol for _, _, symbol in told})
+    unknown = {
+        symbol
+        for (symbol,) in conn.execute(
+            """
+            select symbol
+            from ops.fetch_state
+            where symbol = any(%s) and kind = 'prices' and next_attempt_at is not null
+            group by symbol
+            having not exists (select from raw.market_data_cache as bar where bar.symbol = fetch_state.symbol)
+            """,
+            [symbols],
+        )
+    }
+    first: dict[str, tuple[str, int]] = {}
+    for file, line, symbol in told:
+        if symbol in unknown:
+            first.setdefault(symbol, (file, line))
+    return [
+        Problem(file, line, column, f"no source knows {symbol}: is it spelt as it trades, or has it been renamed?")
+        for symbol, (file, line) in first.items()
+    ]
+
+
+def _cash_below_zero(
+    conn: psycopg.Connection[Any], files: Sequence[TransactionFile], portfolio_ids: Mapping[str, UUID]
+) -> list[Problem]:
+    """Portfolios that spend more than they have: a deposit is missing, or the equity that they begin with."""
+    rows = conn.execute(
+        """
+        with moved as (
+            select portfolio_id, trade_date, sum(cash) as cash
+            from raw.transactions
+            where portfolio_id = any(%s)
+            group by portfolio_id, trade_date
+        ),
+
+        balances as (
+            select
+                portfolios.name,
+                moved.trade_date,
+                portfolios.starting_equity
+                + sum(moved.cash) over (partition by moved.portfolio_id order by moved.trade_date) as balance
+            from moved
+            inner join raw.portfolios using (portfolio_id)
+        )
+
+        select distinct on (name) name, trade_date, balance from balances where balance < -1 order by name, trade_date
+        """,
+        [sorted(portfolio_ids.values())],
+    )
+    return [
+        Problem(
+            next(line.file for file in files for line in file.lines if line.portfolio == name),
+            next(line.number for file in files for line in file.lines if line.portfolio == name),
+            "amount",
+            f"cash of {name!r} is {balance:,.2f} after {day}: tell its deposits, or what it begins with by --equity;"
+            " a margin loan is fine",
+        )
+        for name, day, balance in rows
+    ]

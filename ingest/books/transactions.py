@@ -1,0 +1,399 @@
+"""Transactions as brokers tell them: lines of a file, what they must say, and what each does to the holdings.
+
+Pure: lines come in, rows of raw.transactions go out. Which lots a sale takes from is not decided here but in dbt.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+from ingest.books.cells import (
+    LIMIT,
+    one_of,
+    parse_date,
+    parse_non_negative,
+    parse_non_zero,
+    parse_number,
+    parse_text,
+    plain,
+    shown,
+)
+from ingest.books.csv_files import Column, CsvFile, Row, read_csv
+from ingest.books.instruments import CASH_SETTLED, Instrument, read_instrument
+from ingest.books.lots import CONTRACT_SIZE, PORTFOLIO
+from ingest.identifiers import natural_id
+
+BUYS = frozenset({"BUY", "REINVEST", "COVER"})
+SELLS = frozenset({"SELL", "SHORT"})
+TRANSFERS = frozenset({"TRANSFER_IN", "TRANSFER_OUT"})
+MONEY = frozenset({"DIVIDEND", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL"})
+OPTION_ENDS = frozenset({"ASSIGN", "EXERCISE", "EXPIRE"})
+TYPES = (
+    "BUY", "SELL", "SHORT", "COVER", "DIVIDEND", "REINVEST", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL",
+    "TRANSFER_IN", "TRANSFER_OUT", "SPLIT", "ASSIGN", "EXERCISE", "EXPIRE",
+)  # fmt: skip
+LOT_MATCHING = ("fifo", "lifo", "hifo", "average", "named")
+
+TRANSACTION_COLUMNS = (
+    PORTFOLIO,
+    Column("date", parse_date),
+    Column("type", one_of(*TYPES)),
+    Column("symbol", parse_text, required=False, optional=True),
+    Column("quantity", parse_non_zero, required=False, optional=True),
+    Column("price", parse_non_negative, required=False, optional=True),
+    Column("amount", parse_number, required=False, optional=True),
+    Column("fees", parse_number, required=False, optional=True, default=Decimal(0)),
+    Column("lot", parse_date, required=False, optional=True),
+)
+
+_EFFECTS = {
+    "BUY": ("open", 1),
+    "REINVEST": ("open", 1),
+    "SHORT": ("open", -1),
+    "SELL": ("close", -1),
+    "COVER": ("close", 1),
+    "TRANSFER_IN": ("open", 1),
+    "TRANSFER_OUT": ("close", -1),
+    "ASSIGN": ("expire", 0),
+    "EXERCISE": ("expire", 0),
+    "EXPIRE": ("expire", 0),
+    "SPLIT": ("none", 0),
+}
+_PENNIES = Decimal("0.02")
+# How far an amount may lie from quantity times price before one of them must be wrong.
+_WIDEST = Decimal("0.01")
+_DECIMALS = Decimal(1).scaleb(-10)
+# A broker tells the shares of an assignment within a few days of it.
+_DELIVERY_DAYS = timedelta(days=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a broker, read and sound: `quantity` unsigned, `fees` USD, `side` -1 for a short that is transferred.
+
+    `may_flip` is set where the broker tells purchases and sales without saying which of them open: what a sale finds
+    no shares for is then a short.
+    """
+
+    portfolio: str
+    file: str
+    number: int
+    trade_date: date
+    type: str
+    instrument: Instrument | None = None
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    amount: Decimal | None = None
+    fees: Decimal = Decimal(0)
+    lot_date: date | None = None
+    unit_price: Decimal | None = None
+    cash: Decimal = Decimal(0)
+    side: int = 1
+    may_flip: bool = False
+
+    @property
+    def multiplier(self) -> int:
+        """Shares per unit."""
+        return CONTRACT_SIZE if self.instrument and self.instrument.contract else 1
+
+
+@dataclass(slots=True)
+class TransactionFile:
+    """A file of transactions: its sound lines in their order, and what is wrong with it."""
+
+    csv: CsvFile
+    lines: list[Line] = field(default_factory=list)
+
+    @property
+    def portfolios(self) -> set[str]:
+        """The portfolios that the file names."""
+        return {row.cells["portfolio"] for row in self.csv.rows} - {None}
+
+
+def read_transactions(path: Path, portfolio: str | None = None) -> TransactionFile:
+    """Read a file in our own columns; `portfolio` stands for the column of that name where the file has none.
+
+    Never raises for what is in the file: look at the problems of its `csv`.
+    """
+    columns = TRANSACTION_COLUMNS if portfolio is None else TRANSACTION_COLUMNS[1:]
+    csv = read_csv(path, path.name, columns)
+    for row in csv.rows if portfolio is not None else ():
+        row.cells["portfolio"] = portfolio
+    return judge(csv)
+
+
+def judge(csv: CsvFile) -> TransactionFile:
+    """Turn rows in our own columns into lines, and report what they leave out or contradict."""
+    read = TransactionFile(csv)
+    # a file that writes what goes out with a minus means what it says where it writes none
+    is_signed = any((row.cells["amount"] or 0) < 0 for row in csv.rows)
+    for row in csv.rows:
+        if row.bad or not csv.complete_header:
+            continue
+        problems_before = len(csv.problems)
+        line = _read_line(row, csv, is_signed)
+        if line and len(csv.problems) == problems_before:
+            read.lines.append(line)
+    _check_deliveries(read)
+    return read
+
+
+def rows_of(lines: Sequence[Line], portfolio_ids: Mapping[str, UUID]) -> list[tuple]:
+    """Return the rows of raw.transactions, in the order of `portfolios.TRANSACTION_TABLE`.
+
+    Lines that are equal in everything count as often as they occur; `sequence` is a line's place in its day.
+    """
+    occurrences: Counter[tuple] = Counter()
+    places: Counter[tuple[UUID, date]] = Counter()
+    rows = []
+    for line in lines:
+        portfolio_id = portfolio_ids[line.portfolio]
+        key = (
+            portfolio_id, line.trade_date, line.type, line.instrument and line.instrument.symbol,
+            *(None if number is None else plain(number) for number in (line.quantity, line.price, line.amount)),
+            plain(line.fees), line.lot_date,
+        )  # fmt: skip
+        occurrences[key] += 1
+        transaction_id = natural_id("transaction", *key, occurrences[key])
+        for told in _settle(line, transaction_id):
+            places[portfolio_id, line.trade_date] += 1
+            rows.append((told[0], portfolio_id, line.trade_date, places[portfolio_id, line.trade_date], *told[1:]))
+    return rows
+
+
+def _settle(line: Line, transaction_id: UUID) -> Iterator[tuple]:
+    """What a line does: one row, and a second for the shares that an assignment or exercise delivers."""
+    effect, side = _EFFECTS.get(line.type, ("cash", 0))
+    contract = line.instrument.contract if line.instrument else None
+    if line.may_flip and effect in ("open", "close"):
+        effect = "flip"
+    terms = (
+        (contract.underlying_symbol, contract.option_type, contract.strike_price, contract.expiration_date, "OPTIONS")
+        if contract
+        else (None, None, None, None, "PUBLIC")
+    )
+    yield (
+        transaction_id,
+        line.type,
+        line.instrument.symbol if line.instrument else None,
+        line.quantity,
+        line.price,
+        line.amount,
+        # those of an assignment or exercise go with its shares
+        Decimal(0) if contract and delivers(line) else line.fees,
+        line.lot_date,
+        effect,
+        side * line.side,
+        line.unit_price,
+        line.cash,
+        *terms,
+    )
+    if contract and delivers(line):
+        buys = (line.type == "EXERCISE") == (contract.option_type == "CALL")
+        shares = (line.quantity or 0) * CONTRACT_SIZE
+        yield (
+            natural_id("delivery", transaction_id),
+            line.type,
+            contract.underlying_symbol,
+            shares,
+            contract.strike_price,
+            None,
+            line.fees,
+            None,
+            "flip",
+            1 if buys else -1,
+            contract.strike_price,
+            (-1 if buys else 1) * shares * contract.strike_price - line.fees,
+            None,
+            None,
+            None,
+            # the shares change hands when the option ends, however late that is told
+            contract.expiration_date,
+            "PUBLIC",
+        )
+
+
+def delivers(line: Line) -> bool:
+    """Whether the end of an option brings or takes shares: cash-settled ones, and those with an amount, do not."""
+    contract = line.instrument.contract if line.instrument else None
+    return (
+        contract is not None and line.type in ("ASSIGN", "EXERCISE") and contract.underlying_symbol not in CASH_SETTLED
+    )
+
+
+def _read_line(row: Row, csv: CsvFile, is_signed: bool) -> Line | None:
+    cells = row.cells
+    kind: str = cells["type"]
+    instrument = _instrument(row, csv, kind)
+    line = Line(
+        portfolio=cells["portfolio"],
+        file=csv.name,
+        number=row.line,
+        trade_date=cells["date"],
+        type=kind,
+        instrument=instrument,
+        quantity=None if cells["quantity"] is None else abs(cells["quantity"]),
+        price=cells["price"],
+        amount=cells["amount"],
+        fees=abs(cells["fees"] or Decimal(0)),
+        lot_date=cells["lot"],
+        side=-1 if kind in TRANSFERS and (cells["quantity"] or 0) < 0 else 1,
+        may_flip=bool(cells.get("may_flip")),
+    )
+    if kind in TRANSFERS and instrument is None and not cells["symbol"]:
+        # money that moves between accounts is a deposit or a withdrawal
+        line = replace(line, type="DEPOSIT" if kind == "TRANSFER_IN" else "WITHDRAWAL")
+    if line.type in MONEY:
+        return _money(line, csv, is_signed)
+    if instrument is None:
+        return None
+    if line.type != "SPLIT" and line.quantity is None:
+        csv.report(row.line, "quantity", f"is empty: a {line.type} needs one")
+        return None
+    if line.type in OPTION_ENDS:
+        return _option_end(line, csv)
+    if line.type in TRANSFERS:
+        return _transfer(line, csv)
+    return line if line.type == "SPLIT" else _trade(line, csv)
+
+
+def _instrument(row: Row, csv: CsvFile, kind: str) -> Instrument | None:
+    written = row.cells["symbol"]
+    if not written:
+        if kind in BUYS | SELLS | OPTION_ENDS | {"DIVIDEND", "SPLIT"}:
+            csv.report(row.line, "symbol", f"is empty: a {kind} needs one")
+        return None
+    if kind in MONEY - {"DIVIDEND"}:
+        return None
+    try:
+        return read_instrument(written)
+    except ValueError as error:
+        csv.report(row.line, "symbol", str(error))
+        return None
+
+
+def _money(line: Line, csv: CsvFile, is_signed: bool) -> Line | None:
+    """Money alone: a deposit comes in and a withdrawal goes out however they are signed, costs go out."""
+    amount = line.amount
+    if amount is None and line.type in ("FEE", "TAX") and line.fees:
+        amount, line = -line.fees, replace(line, fees=Decimal(0))
+    if not amount:
+        csv.report(line.number, "amount", f"is {'empty' if amount is None else 'zero'}: a {line.type} needs one")
+        return None
+    if line.type in ("DEPOSIT", "WITHDRAWAL"):
+        cash = abs(amount) if line.type == "DEPOSIT" else -abs(amount)
+    elif line.type in ("FEE", "TAX"):
+        cash = amount if is_signed else -amount
+    else:
+        cash = amount
+    return replace(line, amount=amount, cash=cash - line.fees)
+
+
+def _trade(line: Line, csv: CsvFile) -> Line | None:
+    """A purchase or sale: its price before fees, by the amount where one is told, which is exact."""
+    side = 1 if line.type in BUYS else -1
+    shares = (line.quantity or Decimal(0)) * line.multiplier
+    if line.amount is None and line.price is None:
+        csv.report(line.number, "price", f"is empty, and so is amount: a {line.type} needs one of them")
+        return None
+    unit_price = line.price
+    gross = shares * (line.price or Decimal(0))
+    if line.amount is not None:
+        told = abs(line.amount)
+        net = gross + side * line.fees
+        if line.price is None or (told != net and not (told == gross and line.fees)):
+            if line.price is not None and abs(told - net) > max(_PENNIES, _WIDEST * gross):
+                what = f"is {plain(told)}, but {plain(shares)} at {plain(line.price)} make {plain(gross)}"
+                fees = f" and the fees are {plain(line.fees)}" if line.fees else ""
+                hundredfold = " (a contract is 100 shares)" if line.multiplier == CONTRACT_SIZE else ""
+                csv.report(line.number, "amount", f"{what}{fees}: correct the one that is wrong{hundredfold}")
+                return None
+            gross = told - side * line.fees
+            if gross < 0:
+                csv.report(line.number, "fees", f"are {plain(line.fees)}, more than the amount of {plain(told)}")
+                return None
+            unit_price = (gross / shares).quantize(_DECIMALS)
+    if gross >= LIMIT:
+        csv.report(line.number, "quantity", f"{plain(shares)} shares cost too much: 10^15 or more")
+        return None
+    return replace(line, unit_price=unit_price, cash=-side * gross - line.fees)
+
+
+def _transfer(line: Line, csv: CsvFile) -> Line | None:
+    """Shares that come or go in kind: price or amount is what they have cost, lot the day since which they are held."""
+    unit_price = line.price
+    if unit_price is None and line.amount is not None and line.type == "TRANSFER_IN" and line.quantity:
+        unit_price = (abs(line.amount) / (line.quantity * line.multiplier)).quantize(_DECIMALS)
+    if line.type == "TRANSFER_IN" and line.lot_date and line.lot_date > line.trade_date:
+        csv.report(line.number, "lot", f"{line.lot_date} lies after the transfer on {line.trade_date}")
+        return None
+    return replace(line, unit_price=unit_price if line.type == "TRANSFER_IN" else None, cash=-line.fees)
+
+
+def _option_end(line: Line, csv: CsvFile) -> Line | None:
+    """An option that ends: at nothing where shares are delivered, else at what it is settled at."""
+    contract = line.instrument.contract if line.instrument else None
+    if not contract:
+        symbol = line.instrument.symbol if line.instrument else ""
+        csv.report(line.number, "symbol", f"{shown(symbol)} is no option, which alone can {line.type.lower()}")
+        return None
+    if delivers(line):
+        if line.price is not None and line.price not in (0, contract.strike_price):
+            what = f"is {plain(line.price)}, but {line.type} delivers at the strike, {plain(contract.strike_price)}"
+            csv.report(line.number, "price", f"{what}: leave it empty, or tell a settlement in cash as EXPIRE")
+            return None
+        # the fees go with the shares
+        return replace(line, unit_price=Decimal(0), cash=Decimal(0))
+    shares = (line.quantity or Decimal(0)) * CONTRACT_SIZE
+    if line.price is None and line.amount is None and line.type != "EXPIRE":
+        what = f"is empty: {contract.underlying_symbol} is settled in cash, tell the price per share or the amount"
+        csv.report(line.number, "price", what)
+        return None
+    unit_price = line.price if line.price is not None else (abs(line.amount or 0) / shares).quantize(_DECIMALS)
+    return replace(line, unit_price=unit_price)
+
+
+def _check_deliveries(read: TransactionFile) -> None:
+    """Report a purchase or sale that tells again the shares that an assignment or exercise brings."""
+    trades: dict[tuple, list[Line]] = defaultdict(list)
+    for line in read.lines:
+        if line.type in BUYS | SELLS and line.instrument:
+            trades[line.portfolio, line.instrument.symbol, line.price, line.quantity].append(line)
+    for line in read.lines:
+        contract = line.instrument.contract if line.instrument else None
+        if not contract or not delivers(line):
+            continue
+        shares = (line.quantity or 0) * CONTRACT_SIZE
+        key = (line.portfolio, contract.underlying_symbol, contract.strike_price, shares)
+        buys = (line.type == "EXERCISE") == (contract.option_type == "CALL")
+        for trade in trades[key]:
+            if abs(trade.trade_date - line.trade_date) <= _DELIVERY_DAYS and (trade.type in BUYS) == buys:
+                what = f"the {line.type} on line {line.number} brings these shares already"
+                cure = f"leave this line out, or write the {line.type} as EXPIRE"
+                read.csv.report(trade.number, "type", f"{what}: {cure}")
+
+
+def settled_once(lines: Iterable[Line]) -> list[Line]:
+    """Return a broker's lines, its assignments and exercises as ends where the shares have a line of their own.
+
+    All brokers but a few tell an assignment in two lines: the option's end, and the shares at the strike.
+    """
+    lines = list(lines)
+    by_shares: dict[tuple, list[date]] = defaultdict(list)
+    for line in lines:
+        if line.type in BUYS | SELLS and line.instrument:
+            by_shares[line.portfolio, line.instrument.symbol, line.type in BUYS, line.price].append(line.trade_date)
+    settled = []
+    for line in lines:
+        contract = line.instrument.contract if line.instrument else None
+        if contract and delivers(line):
+            buys = (line.type == "EXERCISE") == (contract.option_type == "CALL")
+            told = by_shares[line.portfolio, contract.underlying_symbol, buys, contract.strike_price]
+            if any(abs(day - line.trade_date) <= _DELIVERY_DAYS for day in told):
+                line = replace(line, type="EXPIRE", unit_price=Decimal(0), cash=-line.fees)
+        settled.append(line)
+    return settled

@@ -1,0 +1,170 @@
+"""The portfolios of one session in the form that the models take: positions as arrays, options at their delta."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import NamedTuple
+from uuid import UUID
+
+import numpy as np
+
+from python_models.read import Position, Underlyings
+from python_models.statistics.conventions import Floats
+from python_models.statistics.options import (
+    OptionPositions,
+    black_scholes,
+    delta_equivalent_value,
+    option_volatility,
+)
+from python_models.statistics.portfolio_risk import Holdings
+from python_models.statistics.symbols import SymbolStatistics
+from warehouse.binary_copy import uuid_array
+
+_DAYS_PER_YEAR = 365.0
+
+
+class UnderlyingFacts(NamedTuple):
+    """What the value of an option rests on: dollars per share that the strike is quoted in, and a yearly yield.
+
+    `spot` is the underlying's last close as of the session, `spot_when_priced` as of the day of the option's own last
+    price.
+    """
+
+    spot: float
+    spot_when_priced: float
+    dividend_yield: float
+
+
+@dataclass(frozen=True)
+class Books:
+    """The portfolios of one session: positions in the order of `holdings`, whose rows are `portfolios`.
+
+    `daily_returns` (n_sessions, n_portfolios) are the portfolios' own, from inception up to the day, and
+    `benchmark` (n_sessions,) the market's on the same sessions.
+    """
+
+    day: date
+    portfolios: tuple[UUID, ...]
+    positions: Sequence[Position]
+    holdings: Holdings
+    options: OptionPositions | None
+    daily_returns: Floats
+    benchmark: Floats
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """The portfolios as the tables take them (n_portfolios,)."""
+        return uuid_array(self.portfolios)
+
+
+@dataclass(frozen=True)
+class OptionTerms:
+    """The interest rate that options are valued at, and a dividend yield for all (None: each underlying's own)."""
+
+    rate: float = 0.0
+    dividend_yield: float | None = None
+
+
+def make_books(
+    statistics: SymbolStatistics,
+    equity: Mapping[UUID, float],
+    positions: Sequence[Position],
+    underlyings: Underlyings,
+    terms: OptionTerms,
+    daily_returns: Floats,
+    benchmark: Floats,
+) -> Books:
+    """Bring the portfolios of one session into the form that the models take; options become delta equivalents.
+
+    Args:
+        statistics: of the session.
+        equity: dollars of each portfolio that is wanted.
+        positions: theirs.
+        underlyings: of their options.
+        terms: what options are valued with.
+        daily_returns: as in `Books`, columns in the order of `equity`.
+        benchmark: as in `Books`.
+    """
+    portfolios = tuple(equity)
+    places = {portfolio: place for place, portfolio in enumerate(portfolios)}
+    columns = {symbol: column for column, symbol in enumerate(statistics.symbols)}
+    symbol = np.array([columns.get(position.symbol, -1) for position in positions], dtype=np.intp)
+    value = np.array([position.market_value for position in positions], dtype=np.float64)
+    options, delta_values = _value_options(statistics, positions, symbol, underlyings, terms)
+    if options is not None:
+        value[options.position] = delta_values
+    holdings = Holdings(
+        portfolio=np.array([places[position.portfolio_id] for position in positions], dtype=np.intp),
+        symbol=symbol,
+        value=value,
+        equity=np.array(list(equity.values()), dtype=np.float64),
+        n_symbols=len(columns),
+    )
+    return Books(statistics.day, portfolios, positions, holdings, options, daily_returns, benchmark)
+
+
+def underlying_facts(option: Position, underlyings: Underlyings, day: date) -> UnderlyingFacts:
+    """Look up what an option rests on; a strike is in shares of its lot's first day, and so are the prices here."""
+    base = option.share_date or day
+    return UnderlyingFacts(
+        underlyings.spot(option.symbol, day, base),
+        underlyings.spot(option.symbol, option.price_date or day, base),
+        underlyings.dividend_yield(option.symbol, day),
+    )
+
+
+def _value_options(
+    statistics: SymbolStatistics,
+    positions: Sequence[Position],
+    symbol: np.ndarray,
+    underlyings: Underlyings,
+    terms: OptionTerms,
+) -> tuple[OptionPositions | None, Floats]:
+    """The options among the positions, and their delta-equivalent values."""
+    places = np.array([place for place, position in enumerate(positions) if position.is_option], dtype=np.intp)
+    if not len(places):
+        return None, np.empty(0)
+    day = statistics.day
+    options = [positions[place] for place in places]
+    facts = [underlying_facts(option, underlyings, day) for option in options]
+    spot, spot_when_priced, own_yield = np.array(facts, dtype=np.float64).T
+    strike = np.array([option.strike for option in options], dtype=np.float64)
+    is_call = np.array([option.is_call for option in options])
+    units = np.array([option.units for option in options])
+    years = np.array([(option.expiration - day).days / _DAYS_PER_YEAR for option in options])
+    dividend_yield = own_yield if terms.dividend_yield is None else np.full(len(options), terms.dividend_yield)
+    # A last price is as old as its date: it is held against the underlying and the time to expiry of that day.
+    priced = [option.price_date or day for option in options]
+    last_price = np.array([option.price if option.price_date else np.nan for option in options])
+    known = symbol[places] >= 0
+    realized = np.where(known, statistics.volatility.realized_vol_63d[symbol[places]], np.nan)
+    used = option_volatility(
+        last_price,
+        spot_when_priced,
+        strike,
+        np.array(
+            [(option.expiration - then).days / _DAYS_PER_YEAR for option, then in zip(options, priced, strict=True)]
+        ),
+        is_call=is_call,
+        realized_volatility=realized,
+        rate=terms.rate,
+        dividend_yield=dividend_yield,
+    )
+    today = black_scholes(
+        spot, strike, years, used.volatility, is_call=is_call, rate=terms.rate, dividend_yield=dividend_yield
+    )
+    return (
+        OptionPositions(
+            position=places,
+            units=units,
+            spot=spot,
+            strike=strike,
+            years=years,
+            volatility=used.volatility,
+            is_call=is_call,
+            rate=terms.rate,
+            dividend_yield=dividend_yield,
+        ),
+        delta_equivalent_value(today.delta, spot, units),
+    )

@@ -1,0 +1,1 @@
+"""How results are laid out in rows: one function a table, from statistics to columns."""
