@@ -140,7 +140,7 @@ histories = st.fixed_dictionaries(
         "way": st.sampled_from(WAYS),
         "ratio": st.sampled_from(RATIOS),
         "place": st.integers(40, 70),
-        "later": st.integers(61, 70),
+        "later": st.integers(63, 70),
         "amount": st.integers(1, 5),
         "seed": st.integers(0, 10**6),
         "second": st.sampled_from([None, None, "well", "told a day off, then corrected", "told late"]),
