@@ -105,7 +105,7 @@ class OddEntry:
         return f"{odd}: see that price, date and symbol are right"
 
     def __str__(self) -> str:
-        return f"warning: {self.portfolio!r}, {self.symbol} of {self.entry_date}: {self.message}"
+        return f"{self.portfolio!r}, {self.symbol} of {self.entry_date}: {self.message}"
 
 
 def find_odd_entries(conn: psycopg.Connection[Any], portfolio_ids: Sequence[UUID]) -> list[OddEntry]:

@@ -18,14 +18,16 @@ FOLDER_HELP = """Load portfolios from CSV files.
   load positions FILE     one position file of our own columns
   load broker FILE…       position lists as brokers export them
   load transactions FILE… what happened, as brokers list it
+  load statement FILE…    compare position lists with what was rolled
 
 The files of DIR, with their columns in any order:
 
 \b
   portfolios.csv     name, starting_equity, inception_date, [benchmark],
-                     [currency], [lot_matching]
+                     [currency], [lot_matching], [shares_as_of]
                      (benchmark: a symbol, SPY by default; lot_matching:
-                     fifo, lifo, hifo, average or named, for transactions)
+                     fifo, lifo, hifo, average or named, for transactions;
+                     shares_as_of: the day in whose shares lots are stated)
   positions.csv      portfolio and the position columns below
   closes.csv         portfolio, symbol, entry_date, trade_date,
                      quantity_closed, close_price, [fees]
@@ -68,6 +70,9 @@ changes nothing. With anything wrong in any file nothing is loaded: each problem
 
 A folder that is called as one of the commands is loaded with a path: load ./positions
 """
+
+
+_STRICT = click.option("--strict", is_flag=True, help="Refuse what is only warned of otherwise.")
 
 
 class _FolderOrCommand(click.Group):
@@ -115,12 +120,13 @@ def load() -> None:
 
 @load.command("DIR", hidden=True)
 @click.argument("folder", metavar="", type=click.Path(path_type=Path))
-def folder(folder: Path) -> None:
+@_STRICT
+def folder(folder: Path, strict: bool) -> None:
     """Load a folder of portfolio files; `load --help` explains them."""
     from ingest.books.portfolios import load_folder
 
     with _database(f"load {folder.name}") as conn:
-        click.echo("\n".join(load_folder(conn, folder).lines()))
+        click.echo("\n".join(load_folder(conn, folder, strict=strict).lines()))
 
 
 @load.command("positions", short_help="Load one brokerage-style position file.")
@@ -142,7 +148,10 @@ def folder(folder: Path) -> None:
     help="The day in whose shares FILE is stated, such as that on which a broker's list was downloaded; unless given,"
     " each lot's entry date, or the inception for lots entered before.",
 )
-def positions(file: Path, portfolio: str, equity: Any, inception: date | None, shares_as_of: date | None) -> None:
+@_STRICT
+def positions(
+    file: Path, portfolio: str, equity: Any, inception: date | None, shares_as_of: date | None, strict: bool
+) -> None:
     """Load FILE as the positions of one portfolio, which is made if it is new.
 
     FILE has the position columns that `load --help` lists. The positions that the portfolio had and that are not in
@@ -151,7 +160,8 @@ def positions(file: Path, portfolio: str, equity: Any, inception: date | None, s
     from ingest.books.portfolios import load_positions_file
 
     with _database(f"load positions {file.name}") as conn:
-        click.echo("\n".join(load_positions_file(conn, file, portfolio, equity, inception, shares_as_of).lines()))
+        report = load_positions_file(conn, file, portfolio, equity, inception, shares_as_of=shares_as_of, strict=strict)
+        click.echo("\n".join(report.lines()))
 
 
 _LAYOUT = click.option("--layout", help="The broker's layout; recognised by the file's header unless given.")
@@ -160,7 +170,6 @@ _SYMBOLS = click.option(
     type=click.Path(path_type=Path),
     help="A file of lines `written,symbol`: what an ISIN, CUSIP or name in the file trades as.",
 )
-_STRICT = click.option("--strict", is_flag=True, help="Refuse what is only warned of otherwise.")
 _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
@@ -225,6 +234,28 @@ def transactions(files: tuple[Path, ...], **options: Any) -> None:
 
     with _database(f"load transactions {files[0].name}") as conn:
         click.echo("\n".join(load_transactions(conn, files, TransactionOptions(**options)).lines()))
+
+
+@load.command("statement", short_help="Compare position lists with what was rolled.")
+@_FILES
+@_LAYOUT
+@click.option("--portfolio", type=_Cell("name", _parse_name), help="The portfolio that the list is of.")
+@click.option("--as-of", type=_Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
+@_SYMBOLS
+@click.pass_context
+def statement(ctx: click.Context, files: tuple[Path, ...], **options: Any) -> None:
+    """Compare position lists of a broker with what was rolled, and list what differs with its likely cause.
+
+    Quantities, costs and cash are compared at the close of the list's day. Nothing is changed. The exit status is 1
+    where something differs.
+    """
+    from ingest.books.load_broker import StatementOptions
+    from ingest.books.reconcile import reconcile
+
+    with _database(f"load statement {files[0].name}") as conn:
+        lines, agrees = reconcile(conn, files, StatementOptions(**options))
+    click.echo("\n".join(lines))
+    ctx.exit(0 if agrees else 1)
 
 
 @contextmanager
