@@ -90,7 +90,7 @@ def assemble(files: PortfolioFiles, known: Known) -> Book:
     for file in (files.positions.csv, *files.others):
         _check_portfolios(file, existing, known, files.portfolios.name)
     lots = _Lots(files, known, ids, existing)
-    shares_as_of = {row.cells["name"]: row.cells["shares_as_of"] for row in files.portfolios.rows}
+    shares_as_of = {row.cells["name"]: row.cells.get("shares_as_of") for row in files.portfolios.rows}
 
     def replacement(file: CsvFile, rows: Iterable[tuple]) -> Replacement:
         named = {row.cells["portfolio"] for row in file.rows} - {None}

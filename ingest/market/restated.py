@@ -21,7 +21,7 @@ _ONE = Decimal("0.0001")
 # Two sources of one symbol's closes may differ by as much; a larger constant ratio is another basis.
 _OTHER_SOURCE = Decimal("0.005")
 # A split's ratio over several sessions is met exactly, that of one session's move only roughly.
-EXACTLY, ROUGHLY = Decimal("0.005"), Decimal("0.05")
+EXACTLY, ROUGHLY = Decimal("0.005"), Decimal("0.02")
 
 _SPLITS = sorted(
     {Fraction(new) for new in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50)}

@@ -51,7 +51,7 @@ def true_closes(sessions, splits, seed):
     dice = random.Random(seed)  # noqa: S311
     price, closes = 200.0, {}
     for session in sessions:
-        price *= 1 + dice.uniform(-0.03, 0.03)
+        price *= 1 + dice.uniform(-0.015, 0.015)
         growth = prod(ratio for day, ratio in splits if day <= session)
         closes[session] = round(Decimal(price) / growth, 6)
     return closes
