@@ -584,7 +584,7 @@ ENDPOINTS = (
         queries.Positions,
         _read_positions,
         _positions,
-        Many(LOTS),
+        Many(LOTS, other=NETTED),
     ),
     Endpoint(
         "/positions/{portfolio}",
@@ -593,7 +593,7 @@ ENDPOINTS = (
         queries.Positions,
         _read_positions,
         _positions,
-        Many(LOTS),
+        Many(LOTS, other=NETTED),
         answers=_answer_positions,
     ),
     Endpoint(
