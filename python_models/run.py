@@ -14,6 +14,7 @@ from python_models.compute import compute
 from python_models.definitions import Definitions, StressScenario
 from python_models.fingerprints import fingerprint, method_fingerprint
 from python_models.inputs import Asked, blocks, read_inputs, sessions_of
+from python_models.performance.run import compute_performance
 from python_models.read import read_definitions, read_scenarios, read_sector_seeds, read_withdrawn
 from python_models.report import RiskReport
 from warehouse.queries import fetch_one
@@ -34,7 +35,7 @@ class Healing(NamedTuple):
     """The sessions to look at beside those asked for, each with its causes, and those left for later runs."""
 
     causes: dict[date, list[str]]
-    left: list[date]
+    left: dict[date, list[str]]
 
 
 def compute_risk(
@@ -109,6 +110,7 @@ def compute_risk(
                 writer.finish()
             writer.write(results)
         report.rows.update(writer.written)
+        report.rows.update(compute_performance(conn, definitions, terms.rate))
         if pair_sessions:
             report.pruned_pairs = write.prune_pairs(conn, pairs_from)
         return report
@@ -150,7 +152,8 @@ def _find_healing(
     staleness.mark_stale(conn, _foundations(conn, definitions, scenarios, terms), definitions.etfs)
     stale = staleness.find_stale(conn, start, end, portfolio_ids=portfolio_ids, longest_gap=heal)
     healed = sorted(stale)[max(len(stale) - heal, 0) :]
-    return Healing({day: stale[day] for day in healed}, [day for day in stale if day not in healed])
+    left = {day: causes for day, causes in stale.items() if day not in healed}
+    return Healing({day: stale[day] for day in healed}, left)
 
 
 def _foundations(
