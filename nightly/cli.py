@@ -21,6 +21,7 @@ COMMANDS = {
     "check": ("nightly.commands.check", "Check the setup, then the data (dbt test)"),
     "status": ("nightly.commands.status", "Show recent runs, or one in full"),
     "show": ("nightly.commands.show", "One portfolio's risk on one page, on the terminal or as HTML"),
+    "serve": ("nightly.commands.serve", "The read API and the pages, over HTTP"),
     "quarantine": ("nightly.commands.quarantine", "Show market data that was refused, and accept what is right"),
     "actions": ("nightly.commands.actions", "Splits, dividends and events: who told them; add, dismiss, restore"),
     "load": ("nightly.commands.load", "Load portfolios, positions, closes and flows from CSV files"),

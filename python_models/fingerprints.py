@@ -32,5 +32,6 @@ def method_fingerprint() -> str:
     Another version of one of these makes all stored results stale; how they are read, written and told does not.
     """
     package = Path(__file__).parent
-    files = [package / "definitions.py", *(package / "statistics").rglob("*.py"), *(package / "tables").rglob("*.py")]
+    folders = ("statistics", "tables", "performance")
+    files = [package / "definitions.py", *(file for folder in folders for file in (package / folder).rglob("*.py"))]
     return fingerprint(*((file.name, file.read_bytes()) for file in sorted(files)))

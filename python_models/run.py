@@ -14,6 +14,7 @@ from python_models.compute import compute
 from python_models.definitions import Definitions, StressScenario
 from python_models.fingerprints import fingerprint, method_fingerprint
 from python_models.inputs import Asked, blocks, read_inputs, sessions_of
+from python_models.performance.run import compute_performance
 from python_models.read import read_definitions, read_scenarios, read_sector_seeds, read_withdrawn
 from python_models.report import RiskReport
 from warehouse.queries import fetch_one
@@ -109,6 +110,7 @@ def compute_risk(
                 writer.finish()
             writer.write(results)
         report.rows.update(writer.written)
+        report.rows.update(compute_performance(conn, definitions, terms.rate))
         if pair_sessions:
             report.pruned_pairs = write.prune_pairs(conn, pairs_from)
         return report

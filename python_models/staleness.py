@@ -1,6 +1,7 @@
 """Which stored results stand on inputs that have changed since, and why: marked in `ops.risk_state`.
 
 A mark is a suspicion. The change log says what a change can reach, and fingerprints decide what is computed again.
+Performance has no fingerprint of its own: it is computed again for whatever was marked.
 """
 
 from collections.abc import Mapping, Sequence
@@ -73,6 +74,12 @@ holders as (
             and positions.investment_class <> 'PRIVATE'
     where changes.portfolio_id is null
     group by changes.change_id, positions.portfolio_id
+    union all
+    -- and who is compared with it
+    select changes.change_id, portfolios.portfolio_id, portfolios.inception_date
+    from changes
+    inner join raw.portfolios on changes.symbol = portfolios.benchmark
+    where changes.input in ('price', 'split', 'dividend')
 ),
 
 reached as (
@@ -140,9 +147,9 @@ due as (
     where spans.kind <> 'portfolio'
 )
 
-update ops.risk_state as state set stale_because = due.cause
+update ops.risk_state as state set stale_because = coalesce(state.stale_because, due.cause), performance_at = null
 from due
-where state.ctid = due.place and state.stale_because is null
+where state.ctid = due.place and (state.stale_because is null or state.performance_at is not null)
 """
 
 _MARKED = """
@@ -188,7 +195,7 @@ def mark_stale(conn: psycopg.Connection[Any], definitions: Mapping[str, str], et
         changed = {key: name for key, name in keys.items() if known.get(key) != definitions[name]}
         if changed:
             conn.execute(
-                "update ops.risk_state set stale_because = %s where stale_because is null",
+                "update ops.risk_state set stale_because = %s, performance_at = null where stale_because is null",
                 [f"{', '.join(changed.values())} changed"],
             )
             conn.execute(

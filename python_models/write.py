@@ -33,6 +33,15 @@ PORTFOLIO_TABLES = (
     "stress_test_results",
 )
 
+_STATE = "risk_state"
+# What python_models/performance writes, after these.
+PERFORMANCE_TABLES = (
+    "portfolio_performance",
+    "portfolio_pnl_attribution",
+    "portfolio_sector_attribution",
+    "position_contributions",
+)
+
 # A session, and the portfolio whose results are meant, or None for those of symbols, factors and pairs.
 Scope = tuple[date, UUID | None]
 
@@ -160,6 +169,7 @@ def withdraw(conn: psycopg.Connection[Any], scopes: Sequence[Scope]) -> None:
     if scopes:
         with conn.transaction():
             _delete(conn, scopes)
+            delete_of_portfolios(conn, PERFORMANCE_TABLES, scopes)
 
 
 def prune_pairs(conn: psycopg.Connection[Any], before: date) -> int:
@@ -176,13 +186,17 @@ def _delete(conn: psycopg.Connection[Any], scopes: Iterable[Scope]) -> None:
                 [days],
             )
         conn.execute("delete from ops.risk_state where portfolio_id is null and calculation_date = any(%s)", [days])
+    delete_of_portfolios(conn, (*PORTFOLIO_TABLES, _STATE), scopes)
+
+
+def delete_of_portfolios(conn: psycopg.Connection[Any], tables: Sequence[str], scopes: Iterable[Scope]) -> None:
+    """Remove what tables hold of the portfolios among these scopes, a statement each."""
     of_portfolios = [scope for scope in scopes if scope[1] is not None]
-    if of_portfolios:
-        for schema, table in (*(("analytics", table) for table in PORTFOLIO_TABLES), ("ops", "risk_state")):
-            conn.execute(
-                sql.SQL(
-                    "delete from {} as target using unnest(%s::date[], %s::uuid[]) as scope (day, portfolio_id)"
-                    " where target.calculation_date = scope.day and target.portfolio_id = scope.portfolio_id"
-                ).format(sql.Identifier(schema, table)),
-                [list(column) for column in zip(*of_portfolios, strict=True)],
-            )
+    for table in tables if of_portfolios else ():
+        conn.execute(
+            sql.SQL(
+                "delete from {} as target using unnest(%s::date[], %s::uuid[]) as scope (day, portfolio_id)"
+                " where target.calculation_date = scope.day and target.portfolio_id = scope.portfolio_id"
+            ).format(sql.Identifier("ops" if table == _STATE else "analytics", table)),
+            [list(column) for column in zip(*of_portfolios, strict=True)],
+        )

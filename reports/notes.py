@@ -7,6 +7,10 @@ from collections import defaultdict
 from reports import words
 from reports.view import Risk, RiskView
 
+_SURPRISE = 0.05
+_OWN_SHARE = 1 / 3
+_SURPRISES_TOLD = 3
+
 
 def notes(view: RiskView) -> list[str]:
     """Return one sentence for everything that is missing from the page; empty where nothing is."""
@@ -25,6 +29,26 @@ def _of_freshness(view: RiskView) -> list[str]:
     if view.risk and view.stale_because:
         found.append(f"Risk rests on inputs that have changed since: {view.stale_because}. The next run renews it.")
     return found
+
+
+def surprises(view: RiskView) -> list[str]:
+    """Return a sentence for each scenario whose loss comes by correlation far more than by its own shock."""
+    found: list[str] = []
+    for scenario in view.ranked_scenarios():
+        all_of_it, own = view.weight(scenario.correlated_pnl), view.weight(scenario.direct_pnl)
+        if all_of_it is None or own is None or abs(all_of_it) < _SURPRISE or abs(own) > abs(all_of_it) * _OWN_SHARE:
+            continue
+        against = (own > 0) != (all_of_it > 0) and round(own, 3) != 0
+        found.append(
+            f"{scenario.name} {_costs(all_of_it)} of equity, {'though' if against else 'and'} the shock itself "
+            f"{'' if against else 'only '}{_costs(own)}: the other factors have moved together with the one that is "
+            "shocked, and do so in this scenario."
+        )
+    return found[:_SURPRISES_TOLD]
+
+
+def _costs(share: float) -> str:
+    return f"{'costs' if share < 0 else 'earns'} {words.percent(abs(share))}"
 
 
 def _of_holdings(view: RiskView) -> list[str]:

@@ -41,18 +41,21 @@ class Portfolio:
         return self.published_to or self.rolled_to
 
 
+# Whether we may become a role that may read schema `analytics`.
+MAY_BE_READER = """
+select exists (
+    select from pg_roles
+    where rolname = %s and pg_has_role(oid, 'set') and has_schema_privilege(oid, 'analytics', 'usage')
+)
+"""
+
+
 @contextmanager
 def reading(conn: psycopg.Connection[Any]) -> Generator[None]:
     """A block in which all statements see the tables as of one moment, as the role afterclose_reader where we may."""
     with conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read only")
-        (is_member,) = fetch_one(
-            conn.execute(
-                "select exists (select from pg_roles where rolname = %s and pg_has_role(oid, 'set')"
-                " and has_schema_privilege(oid, 'analytics', 'usage'))",
-                [READER],
-            )
-        )
+        (is_member,) = fetch_one(conn.execute(MAY_BE_READER, [READER]))
         if is_member:
             conn.execute(sql.SQL("set local role {}").format(sql.Identifier(READER)))
         yield

@@ -1,7 +1,4 @@
-"""What the page reads: one portfolio and session from `analytics`, in a fixed number of statements.
-
-Only the names of portfolios come from elsewhere: they are inputs, in `raw`.
-"""
+"""What the page reads: one portfolio and session from `analytics`, in a fixed number of statements."""
 
 from __future__ import annotations
 
@@ -39,7 +36,7 @@ _SNAPSHOT = "from analytics.portfolio_snapshots where portfolio_id = %(portfolio
 _SESSIONS = """
     from (
         select
-            snapshot_date as session_date, equity_balance, daily_pnl, daily_capital_flow,
+            snapshot_date as session_date, equity_balance, daily_pnl, daily_return, daily_capital_flow,
             (1 + cumulative_return) / (1 + greatest(0, max(cumulative_return) over (order by snapshot_date))) - 1
                 as drawdown
         from analytics.portfolio_snapshots
@@ -63,6 +60,9 @@ _HOLDINGS = """
             coalesce(positions.investment_class, 'PUBLIC') as investment_class,
             min(tags.name) as sector,
             count(*) as lots,
+            sum(held.quantity) as quantity,
+            max(held.price) as price,
+            sum(held.cost_basis) as cost_basis,
             sum(held.market_value) as market_value,
             sum(held.unrealized_pnl) as unrealized_pnl,
             sum(held.daily_pnl) as daily_pnl,
@@ -106,6 +106,11 @@ _SECTORS = """
     where portfolio_id = %(portfolio_id)s and value_date = %(day)s
     order by weight desc nulls last, market_value desc, sector
 """
+# The set in force is the latest at or before the session, else the earliest.
+_WEIGHTS_OF = """
+    select coalesce(max(effective_date) filter (where effective_date <= %(day)s), min(effective_date))
+    from analytics.benchmark_sector_weights
+"""
 _CORRELATIONS = f"from analytics.correlation_calculations {_OF_PORTFOLIO}"
 _CLUSTERS = f"""
     from (select * from analytics.correlation_clusters {_OF_PORTFOLIO}) as clusters
@@ -133,40 +138,45 @@ def read_view(conn: psycopg.Connection[Any], handle: str, day: date | None = Non
     """
     with reading(conn):
         portfolio = _find_portfolio(conn, handle)
-        portfolio_id, name = portfolio.portfolio_id, portfolio.name
-        session = _find_session(conn, portfolio, day, demo)
-        parameters = {"portfolio_id": portfolio_id, "day": session}
+        return read_page(conn, portfolio, _find_session(conn, portfolio, day, demo), demo=demo)
 
-        def rows(kind: type[Row], statement: LiteralString, **more: Any) -> list[Row]:
-            cursor = conn.cursor(row_factory=class_row(kind))
-            cursor.adapters.register_loader("numeric", FloatLoader)
-            columns = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(kind))
-            query = sql.SQL("select {} {}").format(columns, sql.SQL(statement))
-            return cursor.execute(query, {**parameters, **more}).fetchall()
 
-        exposures = rows(view.Exposure, _EXPOSURES)
-        holdings = rows(view.Holding, _HOLDINGS)
-        largest = list(dict.fromkeys(holding.market_symbol for holding in holdings))[:SYMBOLS_CORRELATED]
-        risk_from, risk_to = fetch_one(conn.execute(_RISK_SPAN, parameters))
-        return RiskView(
-            portfolio_id=portfolio_id,
-            name=name,
-            snapshot=rows(view.Snapshot, _SNAPSHOT)[0],
-            sessions=rows(view.Session, _SESSIONS, limit=SESSIONS_READ)[::-1],
-            exposures=sorted(exposures, key=lambda exposure: (exposure.model, _place(exposure.factor))),
-            risk=next(iter(rows(view.Risk, _RISK)), None),
-            holdings=holdings,
-            scenarios=rows(view.Scenario, _SCENARIOS),
-            sectors=rows(view.Sector, _SECTORS),
-            correlations=next(iter(rows(view.Correlations, _CORRELATIONS)), None),
-            clusters=rows(view.Cluster, _CLUSTERS),
-            pairs=rows(view.Pair, _PAIRS, symbols=largest),
-            risk_from=risk_from,
-            risk_to=risk_to,
-            rolled_to=portfolio.rolled_to or session,
-            stale_because=read_stale_because(conn, portfolio_id, session),
-            demo=demo,
-        )
+def read_page(conn: psycopg.Connection[Any], portfolio: Portfolio, session: date, *, demo: bool = False) -> RiskView:
+    """Read the page of a portfolio on a session that it has, in a transaction of the caller's that sees one moment."""
+    portfolio_id = portfolio.portfolio_id
+    parameters = {"portfolio_id": portfolio_id, "day": session}
+
+    def rows(kind: type[Row], statement: LiteralString, **more: Any) -> list[Row]:
+        cursor = conn.cursor(row_factory=class_row(kind))
+        cursor.adapters.register_loader("numeric", FloatLoader)
+        columns = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(kind))
+        query = sql.SQL("select {} {}").format(columns, sql.SQL(statement))
+        return cursor.execute(query, {**parameters, **more}).fetchall()
+
+    exposures = rows(view.Exposure, _EXPOSURES)
+    holdings = rows(view.Holding, _HOLDINGS)
+    largest = list(dict.fromkeys(holding.market_symbol for holding in holdings))[:SYMBOLS_CORRELATED]
+    risk_from, risk_to = fetch_one(conn.execute(_RISK_SPAN, parameters))
+    return RiskView(
+        portfolio_id=portfolio_id,
+        name=portfolio.name,
+        snapshot=rows(view.Snapshot, _SNAPSHOT)[0],
+        sessions=rows(view.Session, _SESSIONS, limit=SESSIONS_READ)[::-1],
+        exposures=sorted(exposures, key=lambda exposure: (exposure.model, _place(exposure.factor))),
+        risk=next(iter(rows(view.Risk, _RISK)), None),
+        holdings=holdings,
+        scenarios=rows(view.Scenario, _SCENARIOS),
+        sectors=rows(view.Sector, _SECTORS),
+        correlations=next(iter(rows(view.Correlations, _CORRELATIONS)), None),
+        clusters=rows(view.Cluster, _CLUSTERS),
+        pairs=rows(view.Pair, _PAIRS, symbols=largest),
+        risk_from=risk_from,
+        risk_to=risk_to,
+        rolled_to=portfolio.rolled_to or session,
+        stale_because=read_stale_because(conn, portfolio_id, session),
+        weights_of=fetch_one(conn.execute(_WEIGHTS_OF, parameters))[0],
+        demo=demo,
+    )
 
 
 def _find_portfolio(conn: psycopg.Connection[Any], handle: str) -> Portfolio:

@@ -27,11 +27,11 @@ class Snapshot:
     daily_pnl: float
     daily_return: float | None
     mtd_pnl: float
-    mtd_return: float
+    mtd_return: float | None
     ytd_pnl: float
-    ytd_return: float
+    ytd_return: float | None
     cumulative_pnl: float
-    cumulative_return: float
+    cumulative_return: float | None
     cumulative_capital_flow: float
     num_positions: int
     num_long_positions: int
@@ -48,8 +48,9 @@ class Session:
     session_date: date
     equity_balance: float
     daily_pnl: float
+    daily_return: float | None
     daily_capital_flow: float
-    drawdown: float
+    drawdown: float | None
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ class Risk:
 class Holding:
     """All lots of one symbol, an option by its own.
 
-    `market_symbol` is what statistics are of: the underlying of an option. Contributions are to `ex_ante_vol`;
-    `quality_flag` is of the factor betas.
+    `market_symbol` is what statistics are of: the underlying of an option. `quantity` and `cost_basis` are negative
+    where it is held short. Contributions are to `ex_ante_vol`; `quality_flag` is of the factor betas.
     """
 
     symbol: str
@@ -100,6 +101,9 @@ class Holding:
     investment_class: str
     sector: str | None
     lots: int
+    quantity: float
+    price: float
+    cost_basis: float
     market_value: float
     unrealized_pnl: float
     daily_pnl: float
@@ -108,6 +112,11 @@ class Holding:
     contribution_vol: float | None
     contribution_share: float | None
     quality_flag: str | None
+
+    @property
+    def unrealized_return(self) -> float | None:
+        """The unrealized P&L as a share of the cost; None where there is none."""
+        return self.unrealized_pnl / abs(self.cost_basis) if self.cost_basis else None
 
 
 @dataclass(frozen=True)
@@ -201,6 +210,7 @@ class RiskView:
     risk_to: date | None
     rolled_to: date
     stale_because: str | None = None
+    weights_of: date | None = None
     demo: bool = False
 
     @property

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 from warehouse.phrases import and_more as and_more
 from warehouse.phrases import count as count
 
 NOT_KNOWN = "n/a"
+_MINUS = re.compile(r"(?<![\w-])-(?=[\d.])")
 _WHOLE_DOLLARS_FROM = 100_000
 
 MODELS = {
@@ -45,6 +47,16 @@ def number(value: float | None, sign: str = "", places: int = 2) -> str:
     return NOT_KNOWN if value is None else f"{_no_minus_zero(value, places):{sign}.{places}f}"
 
 
+def quantity(shares: float) -> str:
+    """Shares or contracts, with the fraction that there is."""
+    return f"{_no_minus_zero(shares, 4):,.4f}".rstrip("0").rstrip(".")
+
+
+def price(amount: float) -> str:
+    """A price of one share: cents, or more digits below a dollar."""
+    return f"{amount:,.2f}" if abs(amount) >= 1 else f"{amount:,.4f}"
+
+
 def short_money(amount: float) -> str:
     """Dollars for the ticks of an axis: 1.12M, 250k, 0."""
     for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
@@ -64,8 +76,8 @@ def flag(name: str | None) -> str:
 
 
 def typographic(text: str) -> str:
-    """A number with a real minus sign, for print."""
-    return text.replace("-", "−")
+    """A text whose numbers have a real minus sign, for print; dates and ranges keep their hyphens."""
+    return _MINUS.sub("−", text) if "-" in text else text
 
 
 def _no_minus_zero(value: float, places: int) -> float:

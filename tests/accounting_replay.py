@@ -319,7 +319,33 @@ class _Books:
         for holding in self.holdings:
             lot = holding.lot
             if lot.expiration_date and self.calendar.on_or_before(lot.expiration_date) <= session and holding.shares:
-                self._sell(holding, abs(holding.shares), self._intrinsic_value(holding))
+                worth = ZERO if self._is_delivered(holding, session) else self._intrinsic_value(holding)
+                self._sell(holding, abs(holding.shares), worth)
+
+    def _is_delivered(self, holding: _Holding, session: date) -> bool:
+        """Whether the underlying was bought or sold at just the strike that day: the option ended in shares."""
+        option = holding.lot
+        side = (1 if option.option_type == "CALL" else -1) * (1 if option.quantity > 0 else -1)
+        strike = round(option.strike_price / holding.underlying_growth, 4)
+        moved = ZERO
+        for lot in self.portfolio.lots:
+            if lot.symbol != option.underlying_symbol or lot.investment_class != "PUBLIC":
+                continue
+            lot_side = 1 if lot.quantity > 0 else -1
+            if self.calendar.on_or_after(lot.entry_date) == session and lot_side == side:
+                moved += abs(lot.quantity) if round(lot.entry_price, 4) == strike else ZERO
+            if lot.exit_date and self.calendar.on_or_after(lot.exit_date) == session and lot_side == -side:
+                moved += abs(lot.quantity) if round(lot.exit_price, 4) == strike else ZERO
+            for close in self.portfolio.closes:
+                if (close.symbol, close.entry_date) == (lot.symbol, lot.entry_date) and lot_side == -side:
+                    closed_now = self.calendar.on_or_after(close.trade_date) == session
+                    moved += close.quantity if closed_now and round(close.price, 4) == strike else ZERO
+        contracts = sum(
+            abs(lot.quantity)
+            for lot in self.portfolio.lots
+            if lot.symbol == option.symbol and (lot.quantity > 0) == (option.quantity > 0)
+        )
+        return CONTRACT_SIZE <= moved <= CONTRACT_SIZE * contracts
 
     def _intrinsic_value(self, holding: _Holding) -> Decimal:
         """What an expiring option pays a share: against the strike, the underlying counts in the strike's shares."""

@@ -108,7 +108,7 @@ def open_database(settings: Settings, *, leave_running: bool = False, name: str 
         UserError: there is no such server, it is too old, or it does not let us in.
     """
     if settings.database_url is not None and name is None:
-        yield _checked(settings.database_url.get_secret_value())
+        yield check_url(settings.database_url.get_secret_value())
         return
     server = EmbeddedServer(settings.home, settings.postgres_version)
     with server.running(leave_running=leave_running) as parameters:
@@ -132,7 +132,8 @@ def libpq_url(parameters: Mapping[str, Any]) -> str:
     return f"postgresql://{credentials and credentials + '@'}/{rest.get('dbname', '')}{query and '?' + query}"
 
 
-def _checked(given: str) -> Database:
+def check_url(given: str, setting: str = "DATABASE_URL") -> Database:
+    """The database of a URL that a setting gives; raises UserError where it can't be read, reached or is too old."""
     try:
         parameters = conninfo_to_dict(given)
     except psycopg.ProgrammingError:
@@ -144,7 +145,7 @@ def _checked(given: str) -> Database:
         or not re.fullmatch(r"[\d,]*", str(parameters.get("port", "")))
     ):
         raise UserError(
-            "DATABASE_URL cannot be read: write postgresql://user:password@host:5432/database, with special characters "
+            f"{setting} cannot be read: write postgresql://user:password@host:5432/database, with special characters "
             "in the password percent-encoded (@ as %40, / as %2F)"
         )
     found_there = Database(given, embedded=False)
@@ -152,7 +153,7 @@ def _checked(given: str) -> Database:
         if conn.info.server_version < OLDEST_VERSION * 10_000:
             version = conn.info.parameter_status("server_version")
             raise UserError(
-                f"DATABASE_URL leads to PostgreSQL {version}, and {OLDEST_VERSION} or newer is needed: upgrade it, or "
+                f"{setting} leads to PostgreSQL {version}, and {OLDEST_VERSION} or newer is needed: upgrade it, or "
                 "unset DATABASE_URL to use the embedded server"
             )
         found = {"host": conn.info.host, "port": conn.info.port, "user": conn.info.user, "dbname": conn.info.dbname}

@@ -87,6 +87,7 @@ def grant_reader(conn: psycopg.Connection[Any]) -> str | None:
                 "grant select on all tables in schema analytics to {}",
                 "alter default privileges in schema analytics grant select on tables to {}",
                 "grant execute on function analytics.api_token(bytea), analytics.api_tokens_version() to {}",
+                "grant execute on function analytics.batch_status(integer) to {}",
             ):
                 conn.execute(sql.SQL(statement).format(reader))
     except psycopg.errors.InsufficientPrivilege as error:
@@ -102,6 +103,7 @@ select exists (
         rolname = %(reader)s
         and has_schema_privilege(reader.oid, 'analytics', 'usage')
         and has_function_privilege(reader.oid, 'analytics.api_token(bytea)', 'execute')
+        and has_function_privilege(reader.oid, 'analytics.batch_status(integer)', 'execute')
         and not exists (
             select
             from pg_class

@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     pair_sessions: PositiveInt | None = Field(None, alias="AFTERCLOSE_PAIR_SESSIONS")
     reader_statement_seconds: PositiveInt = Field(300, alias="AFTERCLOSE_READER_STATEMENT_SECONDS")
     reader_idle_seconds: PositiveInt = Field(60, alias="AFTERCLOSE_READER_IDLE_SECONDS")
+    api_database_url: SecretStr | None = Field(None, alias="AFTERCLOSE_API_DATABASE_URL")
+    api_origins: str = Field("", alias="AFTERCLOSE_API_ORIGINS")
     log_format: Literal["logfmt", "json"] = Field("logfmt", alias="AFTERCLOSE_LOG_FORMAT")
     webhook_url: _SecretAddress | None = Field(None, alias="AFTERCLOSE_WEBHOOK_URL")
 
@@ -80,14 +82,14 @@ class Settings(BaseSettings):
 
     @property
     def secrets(self) -> list[str]:
-        """What must not be seen: each secret setting, and the password in DATABASE_URL."""
+        """What must not be seen: each secret setting, and the passwords in addresses of databases."""
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
 
         secrets = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
-        with suppress(ProgrammingError):
-            url = self.database_url.get_secret_value() if self.database_url else ""
-            secrets.append(str(conninfo_to_dict(url).get("password", "")))
+        for url in (self.database_url, self.api_database_url):
+            with suppress(ProgrammingError):
+                secrets.append(str(conninfo_to_dict(url.get_secret_value() if url else "").get("password", "")))
         return secrets
 
 

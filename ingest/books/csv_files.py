@@ -10,6 +10,12 @@ from typing import Any
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _SEPARATORS = re.compile(r"[\s_]+")
+_SEPARATOR_NAMES = {";": "semicolons", "\t": "tabs"}
+_DECIMAL_COMMA = re.compile(r"(?<![0-9.,])[0-9.]*[0-9],[0-9]+(?![0-9,.])")
+_DECIMAL_POINT = re.compile(r"(?<![0-9.,])(?:[0-9]+\.[0-9]{1,2}|[0-9]+\.[0-9]{4,}|[0-9,]+,[0-9]{3}\.[0-9]+)(?![0-9,.])")
+_DECIMAL_COMMA_CELL = re.compile(
+    r"[-+$(]*(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)?,[0-9]+\)?|[-+$(]*[0-9]{1,3}(?:\.[0-9]{3})+\)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,7 @@ class Column:
     required: bool = True
     optional: bool = False
     default: Any = None
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -57,14 +64,18 @@ class CsvFile:
     rows: list[Row] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     complete_header: bool = False
+    notes: list[str] = field(default_factory=list)
 
     def report(self, line: int, column: str, what: str) -> None:
         """Note a problem of this file."""
         self.problems.append(Problem(self.name, line, column, what))
 
 
-def read_csv(path: Path, name: str, columns: Sequence[Column]) -> CsvFile:
+def read_csv(path: Path, name: str, columns: Sequence[Column], *, ignore_others: bool = False) -> CsvFile:
     """Read a CSV file with these columns in any order; `name` is what messages call it.
+
+    Semicolons or tabs may stand for the commas, and decimal commas for points: the file's notes say so. With
+    `ignore_others`, a column that is none of these is left out and noted, unless one of these is missing.
 
     The first line that is neither blank nor a comment is the header; column names match whatever their case, blanks
     and underscores. A line that starts with `#` is a comment. Never raises for what is in the file: look at `problems`.
@@ -73,11 +84,16 @@ def read_csv(path: Path, name: str, columns: Sequence[Column]) -> CsvFile:
     text = _decode(path, read)
     if text is None:
         return read
-    lines = _cells_by_line(text, read)
+    separator = _separator(text)
+    has_decimal_commas = separator != "," and bool(_DECIMAL_COMMA.search(text)) and not _DECIMAL_POINT.search(text)
+    if separator != ",":
+        commas = ", and its numbers have decimal commas" if has_decimal_commas else ""
+        read.notes.append(f"{name} is separated by {_SEPARATOR_NAMES[separator]}{commas}")
+    lines = _cells_by_line(text, read, separator, has_decimal_commas)
     line, header = next(lines, (1, []))
     if header is None:
         return read
-    placed = _match_header(line, header, columns, read)
+    placed = _match_header(line, header, columns, read, ignore_others)
     names = [column.name for column in columns]
     absent = [column for column in columns if column not in placed]
     for line, cells in lines if placed else ():
@@ -106,7 +122,15 @@ def _decode(path: Path, read: CsvFile) -> str | None:
         return None
 
 
-def _cells_by_line(text: str, read: CsvFile) -> Iterator[tuple[int, list[str] | None]]:
+def _separator(text: str) -> str:
+    """The separator of the first line that holds something."""
+    header = next((line for line in _LINE_END.split(text) if line.strip() and not line.startswith("#")), "")
+    return "," if "," in header else max(_SEPARATOR_NAMES, key=header.count) if set(header) & {";", "\t"} else ","
+
+
+def _cells_by_line(
+    text: str, read: CsvFile, separator: str, has_decimal_commas: bool
+) -> Iterator[tuple[int, list[str] | None]]:
     """Yield each line that holds something as its number and its stripped cells; None for cells with broken quotes.
 
     No cell may hold a line break, so every line is read alone: a quote that is never closed spoils one line, and not
@@ -116,7 +140,7 @@ def _cells_by_line(text: str, read: CsvFile) -> Iterator[tuple[int, list[str] | 
         if line.startswith("#") or not line.strip():
             continue
         try:
-            [cells] = csv.reader([line], strict=True, skipinitialspace=True)
+            [cells] = csv.reader([line], strict=True, skipinitialspace=separator != "\t", delimiter=separator)
         except csv.Error as error:
             read.report(
                 number,
@@ -126,21 +150,41 @@ def _cells_by_line(text: str, read: CsvFile) -> Iterator[tuple[int, list[str] | 
             yield number, None
             continue
         cells = [cell.strip() for cell in cells]
+        if has_decimal_commas:
+            cells = [
+                cell.replace(".", "").replace(",", ".") if _DECIMAL_COMMA_CELL.fullmatch(cell) else cell
+                for cell in cells
+            ]
         if any(cells):
             yield number, cells
 
 
-def _match_header(line: int, header: Sequence[str], columns: Sequence[Column], read: CsvFile) -> dict[Column, int]:
+def _match_header(
+    line: int, header: Sequence[str], columns: Sequence[Column], read: CsvFile, ignore_others: bool
+) -> dict[Column, int]:
     """Find each column's place in the header and report what is unknown, doubled or missing."""
     if not header:
         read.report(line, "header", f"the file is empty: its first line must name the columns {_names(columns)}")
         return {}
     by_key = {_key(column.name): column for column in columns}
+    named = {by_key[key] for key in map(_key, header) if key in by_key}
+    # another name for a column only where the column's own is not there
+    by_alias = {_key(alias): column for column in columns if column not in named for alias in column.aliases}
+    ignored: list[str] = []
+    keys = {_key(written) for written in header}
+    # a column that is unknown may be one that is missing, misspelt
+    is_whole = all(
+        column in named or any(_key(alias) in keys for alias in column.aliases) for column in columns if column.required
+    )
     placed: dict[Column, int] = {}
     problems_before = len(read.problems)
     for place, written in enumerate(header):
-        column = by_key.get(_key(written))
-        if column is None and not written:
+        column = by_key.get(_key(written)) or by_alias.get(_key(written))
+        if column is None and not written and ignore_others:
+            continue
+        if column is None and ignore_others and is_whole and _key(written) != "portfolio":
+            ignored.append(written)
+        elif column is None and not written:
             read.report(line, "header", f"column {place + 1} has no name")
         elif column is None:
             read.report(line, written, f"is not a column of this file{_suggestion(written, by_key)}")
@@ -148,6 +192,8 @@ def _match_header(line: int, header: Sequence[str], columns: Sequence[Column], r
             read.report(line, column.name, "stands twice in the header")
         else:
             placed[column] = place
+    if ignored and placed:
+        read.notes.append(f"{read.name}: ignored columns: {', '.join(ignored)}")
     if not placed:
         read.problems[problems_before:] = []
         read.report(line, "header", f"the first line must name the columns, separated by commas: {_names(columns)}")

@@ -26,10 +26,36 @@ _SATURDAY = 5
 
 PORTFOLIO = Column("portfolio", parse_text)
 POSITION_COLUMNS = (
-    Column("Symbol", parse_text, optional=True),
-    Column("Quantity", parse_non_zero),
-    Column("Entry Price Per Share", parse_non_negative),
-    Column("Entry Date", parse_date),
+    Column("Symbol", parse_text, optional=True, aliases=("Ticker", "Stock Symbol", "Instrument")),
+    Column(
+        "Quantity", parse_non_zero, aliases=("Qty", "Shares", "Units", "Qty (Quantity)", "Position", "Number of Shares")
+    ),
+    Column(
+        "Entry Price Per Share",
+        parse_non_negative,
+        aliases=(
+            "Entry Price",
+            "Average Cost Basis",
+            "Average Cost",
+            "Avg Cost",
+            "Average Price",
+            "Avg Price",
+            "Cost Per Share",
+            "Cost/Share",
+            "Unit Cost",
+            "Cost Price",
+            "CostBasisPrice",
+            "Cost Basis Per Share",
+            "Purchase Price",
+            "Price Paid",
+            "Buy Price",
+        ),
+    ),
+    Column(
+        "Entry Date",
+        parse_date,
+        aliases=("Purchase Date", "Date Acquired", "Acquired", "Open Date", "Trade Date", "Date Purchased", "Buy Date"),
+    ),
     Column("Investment Class", one_of("PUBLIC", "OPTIONS", "PRIVATE"), required=False, optional=True),
     Column("Investment Subtype", parse_text, required=False, optional=True),
     Column("Underlying Symbol", canonical_symbol, required=False, optional=True),
@@ -89,12 +115,12 @@ class PositionFile:
 
 def read_positions(path: Path) -> PositionFile:
     """Read the positions of several portfolios, named in the column `portfolio`."""
-    return _judge(read_csv(path, path.name, (PORTFOLIO, *POSITION_COLUMNS)))
+    return _judge(read_csv(path, path.name, (PORTFOLIO, *POSITION_COLUMNS), ignore_others=True))
 
 
 def read_positions_of(path: Path, portfolio: str) -> PositionFile:
     """Read one brokerage-style position file, whose rows all belong to `portfolio`."""
-    csv = read_csv(path, path.name, POSITION_COLUMNS)
+    csv = read_csv(path, path.name, POSITION_COLUMNS, ignore_others=True)
     for row in csv.rows:
         row.cells["portfolio"] = portfolio
     return _judge(csv)

@@ -16,7 +16,7 @@ from ingest.books.corporate_actions import read_actions
 from ingest.books.csv_files import CsvFile, Problem, Row
 from ingest.books.files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_folder
 from ingest.books.lots import read_positions_of
-from ingest.books.smells import smells_of_transactions
+from ingest.books.smells import smells_of_lots, smells_of_transactions
 from ingest.books.transaction_store import merge_transactions, misplaced, set_lot_matching
 from ingest.market.decisions import NOT_ROLLED, Saying, replace_file_actions, user_name
 from ingest.sources.chain import source_order
@@ -91,6 +91,7 @@ _TABLES = {
     "marks": _Table("raw.manual_prices", ("position_id", "price_date"), ("price",), _OF_THEIR_POSITIONS),
     "tags": _Table("raw.manual_sector_tags", ("position_id",), ("sector",), _OF_THEIR_POSITIONS),
 }
+_NO_ENTRY_DATE = ("Entry Date", "the column is missing")
 _HANGING_ON_POSITIONS = ("closes", "marks", "tags")
 
 
@@ -130,7 +131,7 @@ class LoadReport:
         return lines + [f"  {note}" for note in self.notes]
 
 
-def load_folder(conn: psycopg.Connection[Any], folder: Path) -> LoadReport:
+def load_folder(conn: psycopg.Connection[Any], folder: Path, *, strict: bool = False) -> LoadReport:
     """Load a folder of portfolio files, in one transaction.
 
     Each file replaces its kind of row for the portfolios that it names; other portfolios, and the kinds whose file is
@@ -143,7 +144,7 @@ def load_folder(conn: psycopg.Connection[Any], folder: Path) -> LoadReport:
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}: give the one that holds {FILES[0]} and {FILES[1]}")
     files = read_folder(folder)
-    report = load_files(conn, files, LoadReport(str(folder)))
+    report = load_files(conn, files, LoadReport(str(folder)), strict=strict)
     others = sorted(path.name for path in folder.glob("*.csv") if path.name not in FILES)
     if others:
         report.notes.append(f"not read: {', '.join(others)} (the files of a portfolio folder are {', '.join(FILES)})")
@@ -151,7 +152,13 @@ def load_folder(conn: psycopg.Connection[Any], folder: Path) -> LoadReport:
 
 
 def load_positions_file(
-    conn: psycopg.Connection[Any], file: Path, portfolio: str, equity: Decimal, inception: date | None = None
+    conn: psycopg.Connection[Any],
+    file: Path,
+    portfolio: str,
+    equity: Decimal,
+    inception: date | None = None,
+    *,
+    strict: bool = False,
 ) -> LoadReport:
     """Load one brokerage-style position file as the positions of `portfolio`, in one transaction.
 
@@ -161,6 +168,7 @@ def load_positions_file(
         portfolio: its name; it is made, or its equity and inception are set, and its positions are replaced.
         equity: its starting equity in USD, as measured at the close of the session before inception.
         inception: its first day; the earliest entry date in the file unless given.
+        strict: refuse what is odd, and otherwise only warned of.
 
     Raises:
         BadInput: with every problem of the file; nothing was loaded.
@@ -183,11 +191,27 @@ def load_positions_file(
         "currency": "USD",
     }
     portfolios = CsvFile(file.name, [Row(1, row, set())], complete_header=True)
-    return load_files(conn, PortfolioFiles(portfolios, positions), LoadReport(str(file)))
+    _say_where_dates_are_missing(positions.csv)
+    return load_files(conn, PortfolioFiles(portfolios, positions), LoadReport(str(file)), strict=strict)
 
 
-def load_files(conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadReport) -> LoadReport:
-    """Load files that were read, in one transaction or inside the one that is open; raises BadInput with problems."""
+def _say_where_dates_are_missing(csv: CsvFile) -> None:
+    """A list without entry dates is a statement: say how it is loaded, in place of asking for the column."""
+    lacking = [problem for problem in csv.problems if (problem.column, problem.what) == _NO_ENTRY_DATE]
+    for problem in lacking:
+        what = "no column says when the positions were entered: load the list as a statement of its day"
+        csv.problems[csv.problems.index(problem)] = Problem(
+            csv.name, problem.line, "Entry Date", f"{what} (load broker {csv.name} --as-of DATE)"
+        )
+
+
+def load_files(
+    conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadReport, *, strict: bool = False
+) -> LoadReport:
+    """Load files that were read, in one transaction or inside the one that is open.
+
+    Raises BadInput with every problem, where `strict` also with what is odd and otherwise only warned of.
+    """
     with conn.transaction():
         book = assemble(files, _read_known(conn, files))
         actions = read_actions(files.actions) if files.actions else []
@@ -197,7 +221,6 @@ def load_files(conn: psycopg.Connection[Any], files: PortfolioFiles, report: Loa
             replacement: Replacement | None = getattr(book, kind)
             if kind == "positions":
                 _merge_positions(conn, table, book, report)
-                forget_failures_of_new_lots(conn)
             elif replacement:
                 report.counts[kind] = _merge(conn, table, replacement)
         _load_transactions(conn, files, book, report)
@@ -210,6 +233,14 @@ def load_files(conn: psycopg.Connection[Any], files: PortfolioFiles, report: Loa
                 if action.action_type in NOT_ROLLED
             ]
         report.notes += _ignored_amounts(conn, book) + _costs_that_add(files)
+        report.notes += [note for file in (files.portfolios, files.positions.csv, *files.others) for note in file.notes]
+        warnings = smells_of_lots(conn, files, book.portfolio_ids)
+        if files.transactions:
+            warnings += smells_of_transactions(conn, [files.transactions], book.portfolio_ids)
+        forget_failures_of_new_lots(conn)
+        if warnings and strict:
+            raise BadInput(summarised(warnings))
+        report.notes += [f"warning: {warning}" for warning in warnings]
     return report
 
 
@@ -224,8 +255,6 @@ def _load_transactions(conn: psycopg.Connection[Any], files: PortfolioFiles, boo
     told = [files.transactions] if files.transactions else []
     if told:
         report.counts["transactions"] = merge_transactions(conn, told, book.portfolio_ids, keep=False)
-        forget_failures_of_new_lots(conn)
-        report.notes += [f"warning: {warning}" for warning in smells_of_transactions(conn, told, book.portfolio_ids)]
     problems = misplaced(conn, book.portfolio_ids.values(), told)
     if problems:
         raise BadInput(summarised(problems))

@@ -3,6 +3,7 @@
 Everything here is a question asked of what was loaded, in the same transaction; nothing is changed.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -13,7 +14,8 @@ from uuid import UUID
 import psycopg
 
 from ingest.books.cells import plain
-from ingest.books.csv_files import Problem
+from ingest.books.csv_files import CsvFile, Problem
+from ingest.books.files import PortfolioFiles
 from ingest.books.layouts.positions import Statement
 from ingest.books.transactions import BUYS, SELLS, TransactionFile
 
@@ -22,6 +24,8 @@ _PRICE_TOLERANCE = Decimal("0.2")
 # How much more than the rest of its portfolio a quantity is odd, and how many others that takes.
 _QUANTITY_FACTOR = 100
 _QUANTITIES_NEEDED = 4
+# What a margin account may hold of what it has.
+_MARGIN = 2
 
 
 def smells_of_transactions(
@@ -84,6 +88,170 @@ def smells_of_statement(conn: psycopg.Connection[Any], statements: Sequence[Stat
     found += _odd_prices(conn, told, "price")
     found += _unknown_symbols(conn, [(file, line, symbol) for file, line, symbol, *_ in told], "symbol")
     return sorted(found, key=lambda problem: (problem.file, problem.line))
+
+
+def smells_of_lots(
+    conn: psycopg.Connection[Any], files: PortfolioFiles, portfolio_ids: Mapping[str, UUID]
+) -> list[Problem]:
+    """Return what is odd in the lots, closes and equities of these files, by file and line."""
+    (today,) = conn.execute("select current_date").fetchone() or (date.max,)
+    positions = files.positions
+    # every row of a file without a problem is a lot
+    if any(lot.joins_on for lot in positions.lots):
+        return []
+    lots = list(zip(positions.csv.rows, positions.lots, strict=True)) if positions.csv.rows else []
+    name = positions.csv.name
+    found: list[Problem] = []
+    told: list[tuple] = []
+    shares: dict[str, list[Decimal]] = defaultdict(list)
+    for lot in positions.lots:
+        if lot.investment_class == "PUBLIC":
+            shares[lot.portfolio].append(abs(lot.quantity))
+    for row, lot in lots:
+        for column, day in (("Entry Date", lot.entry_date), ("Exit Date", lot.exit_date)):
+            if day and day > today:
+                found.append(Problem(name, row.line, column, f"{day} lies in the future"))
+        if not lot.entry_price and lot.investment_class != "PRIVATE":
+            what = f"{lot.symbol} for nothing: its whole value will be a gain"
+            found.append(Problem(name, row.line, "Entry Price Per Share", what))
+        if lot.contract and lot.quantity != int(lot.quantity):
+            what = f"{plain(lot.quantity)} contracts of {lot.symbol}: contracts are whole"
+            found.append(Problem(name, row.line, "Quantity", what))
+        if lot.investment_class == "PUBLIC":
+            found += _far_above_the_rest(name, row.line, "Quantity", lot.quantity, shares[lot.portfolio])
+        if lot.investment_class != "PRIVATE":
+            told.append((name, row.line, lot.symbol, lot.entry_date, lot.entry_price))
+    found += _odd_prices(conn, told, "Entry Price Per Share")
+    found += _unknown_symbols(conn, [(file, line, symbol) for file, line, symbol, *_ in told], "Symbol")
+    if files.closes:
+        for row in files.closes.rows:
+            if row.cells["trade_date"] and row.cells["trade_date"] > today:
+                what = f"{row.cells['trade_date']} lies in the future"
+                found.append(Problem(files.closes.name, row.line, "trade_date", what))
+        found += _closed_too_far(conn, files.closes, portfolio_ids)
+    found += _costs_beyond_equity(conn, files, portfolio_ids)
+    order = [file.name for file in (files.portfolios, positions.csv, *files.others)]
+    return sorted(found, key=lambda problem: (order.index(problem.file), problem.line))
+
+
+def _closed_too_far(conn: psycopg.Connection[Any], closes: CsvFile, portfolio_ids: Mapping[str, UUID]) -> list[Problem]:
+    """Closes of more than their lot has, in shares of today: the rest would be left out."""
+    rows = conn.execute(
+        """
+        select
+            portfolios.name,
+            lot.symbol,
+            lot.entry_date,
+            abs(lot.quantity),
+            sum(event.quantity_closed),
+            (
+                select string_agg(other.entry_date::text, ', ' order by other.entry_date)
+                from raw.positions as other
+                where
+                    other.portfolio_id = lot.portfolio_id
+                    and other.symbol = lot.symbol
+                    and other.position_id <> lot.position_id
+                    and other.deleted_at is null
+            )
+        from raw.positions as lot
+        inner join raw.portfolios using (portfolio_id)
+        inner join raw.position_realized_events as event using (position_id)
+        where
+            portfolio_id = any(%s)
+            and not exists (
+                select from raw.corporate_actions as split
+                where split.symbol = lot.symbol and split.action_type <> 'DIVIDEND' and split.ex_date > lot.entry_date
+            )
+        group by portfolios.name, lot.portfolio_id, lot.position_id, lot.symbol, lot.entry_date, lot.quantity
+        having sum(event.quantity_closed) > abs(lot.quantity) + 0.000001
+        order by 1, 2, 3
+        """,
+        [sorted(portfolio_ids.values())],
+    )
+    found = []
+    for name, symbol, entered, quantity, closed, others in rows:
+        line = next(
+            (
+                row.line
+                for row in closes.rows
+                if row.cells["portfolio"] == name
+                and row.cells["entry_date"] == entered
+                and str(row.cells["symbol"]).upper() == symbol.upper()
+            ),
+            1,
+        )
+        what = f"{plain(closed)} are closed of the {plain(quantity)} {symbol} of {entered}: the rest is left out"
+        cure = f"give the lots of {others} rows of their own" if others else "is a split missing, or a lot?"
+        found.append(Problem(closes.name, line, "quantity_closed", f"{what}; {cure}"))
+    return found
+
+
+def _costs_beyond_equity(
+    conn: psycopg.Connection[Any], files: PortfolioFiles, portfolio_ids: Mapping[str, UUID]
+) -> list[Problem]:
+    """Portfolios whose lots have cost more at once than equity, deposits and a margin loan can pay."""
+    rows = conn.execute(
+        """
+        with moves as (
+            select
+                portfolio_id,
+                entry_date as moved_on,
+                quantity * entry_price * case investment_class when 'OPTIONS' then 100 else 1 end as cost
+            from raw.positions
+            where portfolio_id = any(%(ids)s) and deleted_at is null
+            union all
+            select
+                portfolio_id,
+                exit_date,
+                -quantity * entry_price * case investment_class when 'OPTIONS' then 100 else 1 end
+            from raw.positions
+            where portfolio_id = any(%(ids)s) and deleted_at is null and exit_date is not null
+            union all
+            select
+                portfolio_id,
+                event.trade_date,
+                -sign(quantity) * least(event.quantity_closed, abs(quantity)) * entry_price
+                * case investment_class when 'OPTIONS' then 100 else 1 end
+            from raw.positions
+            inner join raw.position_realized_events as event using (position_id)
+            where portfolio_id = any(%(ids)s) and deleted_at is null and exit_date is null
+        ),
+
+        peaks as (
+            select distinct on (portfolio_id) portfolio_id, moved_on, cost
+            from (
+                select portfolio_id, moved_on, sum(sum(cost)) over (partition by portfolio_id order by moved_on) as cost
+                from moves
+                group by portfolio_id, moved_on
+            ) as by_day
+            order by portfolio_id, cost desc
+        )
+
+        select
+            portfolios.name,
+            peaks.moved_on,
+            peaks.cost,
+            portfolios.starting_equity
+            + coalesce((
+                select sum(amount) from raw.equity_changes as flow
+                where flow.portfolio_id = peaks.portfolio_id and flow.change_type = 'CONTRIBUTION'
+                and flow.change_date <= greatest(peaks.moved_on, portfolios.inception_date)
+            ), 0)
+        from peaks
+        inner join raw.portfolios using (portfolio_id)
+        order by portfolios.name
+        """,
+        {"ids": sorted(portfolio_ids.values())},
+    ).fetchall()
+    found = []
+    for name, day, cost, money in rows:
+        if cost <= _MARGIN * money:
+            continue
+        line = next((row.line for row in files.portfolios.rows if row.cells["name"] == name), 1)
+        what = f"lots of {name!r} have cost {cost:,.2f} by {day}, and its equity and deposits are {money:,.2f}"
+        cure = "starting_equity is cash and holdings at market; or is a price or quantity wrong?"
+        found.append(Problem(files.portfolios.name, line, "starting_equity", f"{what}: {cure}"))
+    return found
 
 
 def _far_above_the_rest(

@@ -119,9 +119,7 @@ def misplaced(
         )
         file = file or (files[0].csv.name if files else "portfolios.csv")
         if has_lots:
-            what = (
-                f"{name!r} has positions that were loaded as lots, and a portfolio is kept by lots or by transactions"
-            )
+            what = f"{name!r} has positions loaded as lots, and a portfolio is kept by lots or by transactions"
             problems.append(Problem(file, number, "portfolio", f"{what}: choose another name, or pass --replace"))
         for has, kind, types in (
             (has_flows, "capital flows", "DEPOSIT and WITHDRAWAL"),

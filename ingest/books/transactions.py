@@ -123,7 +123,9 @@ def read_transactions(path: Path, portfolio: str | None = None) -> TransactionFi
     csv = read_csv(path, path.name, columns)
     for row in csv.rows if portfolio is not None else ():
         row.cells["portfolio"] = portfolio
-    return judge(csv)
+    read = judge(csv)
+    _check_deliveries(read)
+    return read
 
 
 def judge(csv: CsvFile) -> TransactionFile:
@@ -138,7 +140,6 @@ def judge(csv: CsvFile) -> TransactionFile:
         line = _read_line(row, csv, is_signed)
         if line and len(csv.problems) == problems_before:
             read.lines.append(line)
-    _check_deliveries(read)
     return read
 
 

@@ -18,6 +18,7 @@ FOLDER_HELP = """Load portfolios from CSV files.
   load positions FILE     one position file of our own columns
   load broker FILE…       position lists as brokers export them
   load transactions FILE… what happened, as brokers list it
+  load statement FILE…    compare position lists with what was rolled
 
 The files of DIR, with their columns in any order:
 
@@ -70,6 +71,9 @@ A folder that is called as one of the commands is loaded with a path: load ./pos
 """
 
 
+_STRICT = click.option("--strict", is_flag=True, help="Refuse what is only warned of otherwise.")
+
+
 class _FolderOrCommand(click.Group):
     """A group whose first argument is one of its commands or else a folder."""
 
@@ -115,12 +119,13 @@ def load() -> None:
 
 @load.command("DIR", hidden=True)
 @click.argument("folder", metavar="", type=click.Path(path_type=Path))
-def folder(folder: Path) -> None:
+@_STRICT
+def folder(folder: Path, strict: bool) -> None:
     """Load a folder of portfolio files; `load --help` explains them."""
     from ingest.books.portfolios import load_folder
 
     with _database(f"load {folder.name}") as conn:
-        click.echo("\n".join(load_folder(conn, folder).lines()))
+        click.echo("\n".join(load_folder(conn, folder, strict=strict).lines()))
 
 
 @load.command("positions", short_help="Load one brokerage-style position file.")
@@ -136,7 +141,8 @@ def folder(folder: Path) -> None:
 @click.option(
     "--inception", type=_Cell("date", parse_date), help="Its first day; the earliest entry date unless given."
 )
-def positions(file: Path, portfolio: str, equity: Any, inception: date | None) -> None:
+@_STRICT
+def positions(file: Path, portfolio: str, equity: Any, inception: date | None, strict: bool) -> None:
     """Load FILE as the positions of one portfolio, which is made if it is new.
 
     FILE has the position columns that `load --help` lists. The positions that the portfolio had and that are not in
@@ -145,7 +151,8 @@ def positions(file: Path, portfolio: str, equity: Any, inception: date | None) -
     from ingest.books.portfolios import load_positions_file
 
     with _database(f"load positions {file.name}") as conn:
-        click.echo("\n".join(load_positions_file(conn, file, portfolio, equity, inception).lines()))
+        report = load_positions_file(conn, file, portfolio, equity, inception, strict=strict)
+        click.echo("\n".join(report.lines()))
 
 
 _LAYOUT = click.option("--layout", help="The broker's layout; recognised by the file's header unless given.")
@@ -154,7 +161,6 @@ _SYMBOLS = click.option(
     type=click.Path(path_type=Path),
     help="A file of lines `written,symbol`: what an ISIN, CUSIP or name in the file trades as.",
 )
-_STRICT = click.option("--strict", is_flag=True, help="Refuse what is only warned of otherwise.")
 _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
@@ -219,6 +225,28 @@ def transactions(files: tuple[Path, ...], **options: Any) -> None:
 
     with _database(f"load transactions {files[0].name}") as conn:
         click.echo("\n".join(load_transactions(conn, files, TransactionOptions(**options)).lines()))
+
+
+@load.command("statement", short_help="Compare position lists with what was rolled.")
+@_FILES
+@_LAYOUT
+@click.option("--portfolio", type=_Cell("name", _parse_name), help="The portfolio that the list is of.")
+@click.option("--as-of", type=_Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
+@_SYMBOLS
+@click.pass_context
+def statement(ctx: click.Context, files: tuple[Path, ...], **options: Any) -> None:
+    """Compare position lists of a broker with what was rolled, and list what differs with its likely cause.
+
+    Quantities, costs and cash are compared at the close of the list's day. Nothing is changed. The exit status is 1
+    where something differs.
+    """
+    from ingest.books.load_broker import StatementOptions
+    from ingest.books.reconcile import reconcile
+
+    with _database(f"load statement {files[0].name}") as conn:
+        lines, agrees = reconcile(conn, files, StatementOptions(**options))
+    click.echo("\n".join(lines))
+    ctx.exit(0 if agrees else 1)
 
 
 @contextmanager

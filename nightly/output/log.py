@@ -32,11 +32,16 @@ class EventLog:
 
 def open_log(form: Format, *, verbose: bool, secrets: Sequence[str] = ()) -> EventLog:
     """Return the log on standard error: `key=value` or JSON lines; with events of level DEBUG where `verbose`."""
+    logger = logging.Logger("afterclose", logging.DEBUG if verbose else logging.INFO)
+    logger.addHandler(log_handler(form, secrets))
+    return EventLog(logger)
+
+
+def log_handler(form: Format, secrets: Sequence[str]) -> logging.Handler:
+    """What writes events as lines on standard error; their fields come as the `extra` of that name."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_EventFormatter(form, secrets))
-    logger = logging.Logger("afterclose", logging.DEBUG if verbose else logging.INFO)
-    logger.addHandler(handler)
-    return EventLog(logger)
+    return handler
 
 
 class _EventFormatter(logging.Formatter):

@@ -102,6 +102,7 @@ def _risk_blocks(books: Books, statistics: SymbolStatistics) -> list[Block]:
             "calculation_date": books.day,
             "portfolio_id": books.ids[books.holdings.portfolio],
             "position_id": [position.position_id for position in books.positions],
+            "exposure": books.holdings.value,
             "marginal_vol": risk.marginal_vol,
             "contribution_vol": risk.contribution_vol,
             "contribution_share": risk.contribution_share,

@@ -742,6 +742,26 @@ def test_a_short_call_that_expires_in_the_money(books):
     assert books.daily_realized_pnl == [0, 0, 0, -1_400, 0]
 
 
+@case(option(-1, 3, "PUT", 100, FRI), lot(100, 100, FRI), A=[104, 104, 104, 104, 95, 96], OPT=[3, 3, 3, 4, 5, 5])
+def test_a_short_put_assigned_in_shares_at_the_strike(books):
+    assert books.equity_balance[3] == 9_800  # + 300, 100·(95 − 100)
+    assert books.daily_realized_pnl == [0, 0, 0, 300, 0]
+    assert books.long_value == [0, 0, 0, 9_500, 9_600]
+
+
+@case(
+    lot(100, 90), option(-1, 3, "CALL", 100, FRI), closes=[close(100, 100, FRI)], A=[90, 90, 95, 100, 110, 110],
+    OPT=[3, 3, 3, 4, 9, 9],
+)  # fmt: skip
+def test_covered_shares_called_away_at_the_strike(books):
+    assert books.equity_balance[4] == 11_300  # + 300, 100·(100 − 90)
+
+
+@case(option(-1, 3, "PUT", 100, FRI), lot(100, 95, FRI), A=[104, 104, 104, 104, 95, 96], OPT=[3, 3, 3, 4, 5, 5])
+def test_a_short_put_assigned_in_shares_at_the_market(books):
+    assert books.equity_balance[3] == 9_800  # + 300 − 500
+
+
 @case(option(2, 3, "PUT", 100, FRI), A=[100, 100, 100, 100, 110, 110], OPT=[3, 4, 5, 1, 5, 5])
 def test_a_long_put_that_expires_out_of_the_money(books):
     assert books.daily_realized_pnl == [0, 0, 0, -600, 0]  # the premium

@@ -10,6 +10,10 @@ lot_matches as (
     select * from {{ ref('lot_matches') }}
 ),
 
+option_settlements as (
+    select * from {{ ref('option_settlements') }}
+),
+
 broker_dividends as (
     select * from {{ ref('broker_dividends') }}
 ),
@@ -84,6 +88,24 @@ unmatched_transactions as (
     from lot_matches
     inner join sessions on lot_matches.session_number = sessions.session_number
     where lot_matches.opening_id is null
+),
+
+delivered_options as (
+    select
+        lots.position_id as input_id,
+        lots.portfolio_id,
+        sessions.session_date as input_date,
+        'expiry' as input,
+        lots.symbol,
+        format(
+            'taken as %s: %s changed hands at the strike that day, so it settles at nothing',
+            case when lots.side > 0 then 'exercised' else 'assigned' end,
+            lots.underlying_symbol
+        ) as reason
+    from option_settlements
+    inner join lots on option_settlements.position_id = lots.position_id
+    inner join sessions on option_settlements.expiry_session_number = sessions.session_number
+    where option_settlements.is_delivered
 ),
 
 other_dividends as (
@@ -165,6 +187,8 @@ final as (
     select * from unmatched_transactions
     union all
     select * from other_dividends
+    union all
+    select * from delivered_options
 )
 
 select * from final

@@ -45,7 +45,12 @@ in_base_shares as (
         dated.*,
         coalesce(split_growth.growth, 1) as growth,
         round(dated.quantity / coalesce(split_growth.growth, 1), 18) as base_shares,
-        round(dated.unit_price * coalesce(split_growth.growth, 1), 18) as base_price,
+        -- with what the trade has cost, as its lot will have it
+        round(
+            (dated.unit_price + dated.side * dated.fees / (dated.quantity * dated.multiplier))
+            * coalesce(split_growth.growth, 1),
+            18
+        ) as base_price,
         case when dated.effect = 'open' then coalesce(dated.lot_date, dated.trade_date) else dated.trade_date end
             as held_since,
         case when dated.effect <> 'open' then dated.lot_date end as named_date

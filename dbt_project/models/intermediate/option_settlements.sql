@@ -13,6 +13,10 @@ split_growth as (
     select * from {{ ref('split_growth') }}
 ),
 
+option_deliveries as (
+    select * from {{ ref('option_deliveries') }}
+),
+
 last_prices as (
     select
         lots.*,
@@ -47,7 +51,9 @@ final as (
         last_prices.expiry_session_number,
         -- the underlying's older prices cannot change the settlement; without one, any would
         last_prices.underlying_price_date,
+        option_deliveries.position_id is not null as is_delivered,
         case
+            when option_deliveries.position_id is not null then 0
             -- intrinsic value, the underlying in shares of the day that the strike is quoted in
             when last_prices.underlying_close is not null
                 then greatest(
@@ -65,6 +71,7 @@ final as (
             else coalesce(last_prices.own_close, last_prices.entry_price)
         end as settlement_price
     from last_prices
+    left join option_deliveries on last_prices.position_id = option_deliveries.position_id
     left join sessions as priced on last_prices.underlying_price_date = priced.session_date
     left join split_growth
         on

@@ -110,7 +110,7 @@ days as (
         coalesce(totals.dividend_income, 0) as daily_dividend_income,
         coalesce(totals.fees, 0) as daily_fees,
         coalesce(flows.capital_flow, 0) as daily_capital_flow,
-        coalesce(flows.contributions, 0) as contributions,
+        coalesce(flows.contributions, 0) as daily_contributions,
         coalesce(cash_items.cash_income, 0) as daily_cash_income,
         daily_returns.total_return as benchmark_return,
         coalesce(totals.num_positions, 0) as num_positions,
@@ -161,7 +161,7 @@ balances as (
 bases as (
     select
         *,
-        equity_balance - daily_pnl - daily_capital_flow + contributions as base
+        equity_balance - daily_pnl - daily_capital_flow + daily_contributions as base
     from balances
 ),
 
@@ -250,6 +250,7 @@ final as (
         returns.daily_dividend_income,
         returns.daily_fees,
         returns.daily_capital_flow,
+        returns.daily_contributions,
         returns.daily_cash_income,
         returns.daily_return,
         returns.benchmark_return,

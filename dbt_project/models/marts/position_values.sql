@@ -95,6 +95,9 @@ amounts as (
         round(multiplier * quantity * price, 10) as market_value,
         round(multiplier * previous_quantity * case when is_received then price else previous_price end, 10)
             as previous_market_value,
+        -- what was there at the close before, at this close
+        round(multiplier * case when is_received then previous_quantity else carried_quantity end * price, 10)
+            as carried_value,
         coalesce(paid_dividend, round(multiplier * carried_quantity * dividend, 10)) as dividend_income,
         case when is_bought then opening_cost_basis else 0 end as bought
     from quantities
@@ -118,6 +121,8 @@ final as (
         proceeds - (opening_cost_basis - cost_basis) - fees as realized_pnl,
         dividend_income,
         fees,
+        -- entries and closes against the close, and fees; the rest is of what was held from the close before
+        market_value - carried_value - bought + proceeds - fees as trading_pnl,
         market_value - previous_market_value - bought + proceeds + dividend_income - fees as daily_pnl
     from amounts
 )

@@ -19,12 +19,11 @@ def find_problems(conn: psycopg.Connection) -> list[Problem]:
             select
                 lots.portfolio_id,
                 sum(
-                    positions.quantity * positions.entry_price * first_rows.multiplier
+                    lots.side * lots.quantity * lots.entry_price * first_rows.multiplier
                     + first_rows.opening_unrealized_pnl
                 ) as value
             from ops.roll_forward_window as due
             inner join intermediate.lots as lots on due.portfolio_id = lots.portfolio_id and lots.is_carried_in
-            inner join raw.positions as positions on lots.position_id = positions.position_id
             inner join intermediate.sessions as first_held on lots.first_session_number = first_held.session_number
             inner join analytics.position_values as first_rows
                 on lots.position_id = first_rows.position_id and first_held.session_date = first_rows.value_date

@@ -70,10 +70,7 @@ def test_quotes_and_commas_in_a_cell(tmp_path):
             "A,5\n",
             ["some.csv:1: header: the first line must name the columns, separated by commas: name, Entry Price, note"],
         ),
-        (
-            "name;Entry Price\nA;5\n",
-            ["some.csv:1: header: the first line must name the columns, separated by commas: name, Entry Price, note"],
-        ),
+        ("name;Entry Price\nA;five\n", ["some.csv:2: Entry Price: 'five' is not a number"]),
         ("# x\nname\nA\n", ["some.csv:2: Entry Price: the column is missing"]),
         (
             "name,Entry Prise,Entry Price,color\nA,5,5,red\n",

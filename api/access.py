@@ -1,0 +1,121 @@
+"""Who asks, and what they may see."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from api.problems import Problem, Unauthorized
+from api.tokens import PREFIX, digest
+
+if TYPE_CHECKING:
+    from api.freshness import Freshness, State
+
+COOKIE = "afterclose_session"
+_MOST_SESSIONS = 10_000
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whoever asks: the name of the token, empty where none is needed, and the portfolios that it opens (None: all)."""
+
+    name: str = ""
+    portfolio_ids: frozenset[UUID] | None = None
+    expires_at: datetime | None = None
+
+    def may_see(self, portfolio_id: UUID) -> bool:
+        """Whether a portfolio is there for this caller."""
+        return self.portfolio_ids is None or portfolio_id in self.portfolio_ids
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether the caller may see what concerns no portfolio: the state of the batch."""
+        return self.portfolio_ids is None
+
+
+class Access:
+    """Lets requests in.
+
+    Args:
+        freshness: knows the tokens of the database.
+        only_loopback: bound to this machine, where no token is needed unless there are some.
+        origins: web pages of these origins may read us from a browser.
+    """
+
+    def __init__(self, freshness: Freshness, *, only_loopback: bool, origins: Sequence[str] = ()) -> None:
+        self._freshness = freshness
+        self._only_loopback = only_loopback
+        self.origins = frozenset(origins)
+        # of signed-in browsers: a random id to the digest of their token
+        self._sessions: dict[str, bytes] = {}
+
+    async def admit(self, headers: Mapping[str, str], cookies: Mapping[str, str], state: State) -> Caller:
+        """Who makes a request with these headers; raises Problem where it is not let in."""
+        if not state.has_tokens and self._only_loopback:
+            self._refuse_strangers(headers)
+            return Caller()
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token.startswith(PREFIX):
+            known = digest(token.strip())
+        elif not scheme and (session := cookies.get(COOKIE)):
+            known = self._sessions.get(session)
+        else:
+            known = None
+        caller = await self._freshness.caller(known, state) if known else None
+        if caller is None or (caller.expires_at and caller.expires_at <= datetime.now(UTC)):
+            raise Unauthorized
+        return caller
+
+    async def sign_in(self, token: str) -> str | None:
+        """Open a session for the bearer of a token: the value of the cookie; None where the token opens nothing."""
+        known = digest(token.strip())
+        if await self._freshness.caller(known, await self._freshness.state()) is None:
+            return None
+        while len(self._sessions) >= _MOST_SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
+        session = secrets.token_urlsafe(32)
+        self._sessions[session] = known
+        return session
+
+    def sign_out(self, session: str | None) -> None:
+        """End a session."""
+        self._sessions.pop(session or "", None)
+
+    def _refuse_strangers(self, headers: Mapping[str, str]) -> None:
+        """Without tokens only this machine's own programs are served, and no web page that a browser shows on it.
+
+        A page may bring its name's address to 127.0.0.1 (DNS rebinding): then the name stands in Host.
+        """
+        if not is_loopback(urlsplit("//" + headers.get("host", "")).hostname):
+            raise Problem(
+                403,
+                "without tokens this answers to 127.0.0.1 and localhost alone: use one of them as the host, or make"
+                " a token with `python run_nightly.py serve token add NAME`",
+            )
+        origin = headers.get("origin")
+        if origin and origin not in self.origins and urlsplit(origin).netloc != headers.get("host"):
+            raise Problem(403, f"pages of {origin} may not read this: AFTERCLOSE_API_ORIGINS names those that may")
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host's name or address can mean this machine alone."""
+    if host is None:
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def cookies_of(headers: Mapping[str, str]) -> dict[str, str]:
+    """The cookies of a request."""
+    pairs = (pair.strip().partition("=") for pair in headers.get("cookie", "").split(";"))
+    return {name: value for name, _, value in pairs if name}

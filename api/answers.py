@@ -1,0 +1,187 @@
+"""Answers as bytes, kept while the data that they were made from are what they were."""
+
+from __future__ import annotations
+
+import gzip
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from fastapi import Request, Response
+from starlette.types import Send
+
+from api.access import Caller
+from api.freshness import State
+from api.reader import Reader
+
+MOST_BYTES = 64 * 2**20
+_WORTH_GZIP = 1024
+_GZIP_LEVEL = 5
+
+# A browser or a program asks each time whether what it has is still what there is; nobody keeps it for others.
+KEPT_BY_TAG = {
+    "Cache-Control": "private, no-cache",
+    "Vary": "Accept, Authorization, Cookie, Accept-Encoding",
+}
+
+_VERSION = "select version from analytics.data_version"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A body with its media type and entity tag.
+
+    One without a tag is sent whole each time; one that changes without a change of data is not to be kept.
+    """
+
+    body: bytes
+    media_type: str
+    etag: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    keep: bool = True
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An answer as it is sent, gzipped or not, with the version of all data that it was made from."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    version: str | None
+    etag: str
+
+    async def send(self, send: Send, asked_for: str) -> int:
+        """Send it, or that it is what the caller has; returns the status."""
+        if self.etag and has_tag(asked_for, self.etag):
+            headers = [header for header in self.headers if header[0] not in (b"content-length", b"content-encoding")]
+            await send({"type": "http.response.start", "status": 304, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+            return 304
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body})
+        return self.status
+
+
+class KeptResponse(Response):
+    """A kept answer as the framework hands it on."""
+
+    def __init__(self, kept: Kept) -> None:
+        super().__init__(status_code=kept.status)
+        self.kept = kept
+
+    async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
+        """Send it."""
+        asked_for = dict(scope["headers"]).get(b"if-none-match", b"").decode("latin-1")
+        await self.kept.send(send, asked_for)
+
+
+def pack(answer: Answer, *, gzipped: bool, version: str | None) -> Kept:
+    """An answer ready to be sent."""
+    body = answer.body
+    headers = {
+        "content-type": answer.media_type,
+        **{name.lower(): value for name, value in KEPT_BY_TAG.items()},
+        **dict(answer.headers),
+    }
+    if not answer.etag:
+        headers["cache-control"] = "no-store"
+    if answer.etag:
+        headers["etag"] = f'"{answer.etag}"'
+    if gzipped and len(body) >= _WORTH_GZIP:
+        body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
+        headers["content-encoding"] = "gzip"
+    headers["content-length"] = str(len(body))
+    encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return Kept(200, encoded, body, version, answer.etag)
+
+
+def has_tag(asked_for: str, etag: str) -> bool:
+    """Whether If-None-Match names a tag; weak ones count, as a proxy that compresses makes them."""
+    if not asked_for:
+        return False
+    tags = [each.strip().removeprefix("W/") for each in asked_for.split(",")]
+    return "*" in tags or f'"{etag}"' in tags
+
+
+@dataclass
+class Shelf:
+    """The answers that are kept, the least lately asked for first."""
+
+    most_bytes: int = MOST_BYTES
+    _kept: OrderedDict[tuple[Any, ...], Kept] = field(default_factory=OrderedDict)
+    _bytes: int = 0
+
+    def find(self, key: tuple[Any, ...], version: str | None) -> Kept | None:
+        """The answer for a key, if it was made from this version of the data."""
+        kept = self._kept.get(key)
+        if kept is None or version is None:
+            return None
+        if kept.version != version:
+            self._remove(key)
+            return None
+        self._kept.move_to_end(key)
+        return kept
+
+    def keep(self, key: tuple[Any, ...], kept: Kept) -> None:
+        """Keep an answer, and let others go where there is no room."""
+        if kept.version is None or not kept.etag or len(kept.body) > self.most_bytes // 8:
+            return
+        self._remove(key)
+        self._kept[key] = kept
+        self._bytes += len(kept.body)
+        while self._bytes > self.most_bytes:
+            self._remove(next(iter(self._kept)))
+
+    def _remove(self, key: tuple[Any, ...]) -> None:
+        if kept := self._kept.pop(key, None):
+            self._bytes -= len(kept.body)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the gate knows of a request when it hands it on."""
+
+    caller: Caller
+    state: State
+    key: tuple[Any, ...]
+    gzipped: bool
+
+
+Make = Callable[[psycopg.Connection[Any]], Answer]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Makes answers from the database, and keeps them: what routes and pages use."""
+
+    reader: Reader
+    shelf: Shelf
+
+    async def make(self, request: Request, make: Make) -> Response:
+        """Let `make` read its answer in a thread, in one transaction that sees one moment, and keep it.
+
+        The answer's tag has to change with everything that changes its body: the version of a portfolio does.
+        """
+        asked: Asked = request.state.asked
+
+        def read(conn: psycopg.Connection[Any]) -> Kept:
+            row = conn.execute(_VERSION).fetchone()
+            answer = make(conn)
+            return pack(answer, gzipped=asked.gzipped, version=row[0] if row and answer.keep else None)
+
+        kept = await self.reader.run(read, (asked.key, asked.state.version))
+        self.shelf.keep(asked.key, kept)
+        return KeptResponse(kept)
+
+
+def caller_of(request: Request) -> Caller:
+    """Who makes a request."""
+    return request.state.asked.caller
+
+
+def answers_of(request: Request) -> Answers:
+    """What makes the answers of this app."""
+    return request.app.state.answers

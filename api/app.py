@@ -1,0 +1,73 @@
+"""The application: what is put together, and in which order a request goes through it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from api import pages, probes
+from api.access import Access
+from api.answers import Answers, Shelf
+from api.endpoints import router
+from api.forms import STREAMS
+from api.freshness import Freshness
+from api.gate import Gate
+from api.openapi import describe
+from api.problems import handle_problems
+from api.reader import Reader
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the API is served.
+
+    Args:
+        url: the database, as whoever may read schema `analytics`.
+        only_loopback: bound to this machine: tokens are not needed while there are none.
+        origins: web pages of these origins may read it from a browser.
+        demo: it is the demo's database.
+    """
+
+    url: str
+    only_loopback: bool = True
+    origins: Sequence[str] = ()
+    demo: bool = False
+
+
+def create_app(options: Options) -> FastAPI:
+    """Make the application; it connects when it is started."""
+    reader, shelf = Reader(options.url), Shelf()
+    freshness = Freshness(reader.connect)
+    access = Access(freshness, only_loopback=options.only_loopback, origins=options.origins)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        reader.open()
+        yield
+        reader.close()
+        await freshness.close()
+
+    app = FastAPI(
+        title="Afterclose",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.answers = Answers(reader, shelf)
+    app.state.access = access
+    app.state.freshness = freshness
+    app.state.options = options
+    app.state.streams = asyncio.Semaphore(STREAMS)
+    handle_problems(app)
+    app.include_router(router)
+    app.include_router(probes.router)
+    app.include_router(pages.router)
+    app.add_middleware(Gate, access=access, freshness=freshness, shelf=shelf)
+    describe(app)
+    return app

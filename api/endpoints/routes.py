@@ -1,0 +1,119 @@
+"""An endpoint as it is declared, and the route that is made of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from api import queries
+from api.asking import Reads, Selects, answer, answer_portfolio
+from api.tables import Table
+
+PREFIX = "/api/v1"
+HANDLE = "A portfolio's id or its exact name; a name with a slash in it by its id."
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What one address answers.
+
+    Args:
+        path: behind /api/v1; `{portfolio}` or `{symbol}` says what it is of.
+        name: what programs call it.
+        summary: what people call it, in a line.
+        query: what may be asked for.
+        reads: reads the answer in JSON.
+        selects: the rows of its table, where it has one.
+        data: what `data` holds: a table for its rows, a table in a list of one for a single row, or sections by name.
+        also: other paths for the same.
+        answers: what answers it in the place of `reads`, where it is of a kind of its own.
+    """
+
+    path: str
+    name: str
+    summary: str
+    query: type[queries.Query]
+    reads: Reads
+    selects: Selects | None
+    data: "Shape"
+    also: tuple[str, ...] = ()
+    answers: Callable[[Request, str, queries.Query, Reads, Selects | None], Any] | None = None
+    of: Literal["portfolio", "symbol", "all"] = "portfolio"
+
+
+@dataclass(frozen=True)
+class One:
+    """A single row of a table, or null."""
+
+    table: Table
+
+
+@dataclass(frozen=True)
+class Many:
+    """Rows of a table."""
+
+    table: Table
+    more: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plain:
+    """What no table holds, as JSON Schema."""
+
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sections:
+    """Several shapes by name."""
+
+    parts: Mapping[str, "One | Many | Plain | Sections"]
+
+
+Shape = One | Many | Plain | Sections
+
+
+def add(router: APIRouter, endpoint: Endpoint) -> None:
+    """Add the routes of an endpoint."""
+    for number, path in enumerate((endpoint.path, *endpoint.also)):
+        router.add_api_route(
+            PREFIX + path,
+            _handler(endpoint),
+            methods=["GET"],
+            name=endpoint.name,
+            summary=endpoint.summary,
+            operation_id=endpoint.name + (f"_{number + 1}" if number else ""),
+            response_model=None,
+        )
+
+
+def _handler(endpoint: Endpoint) -> Callable[..., Any]:
+    kind = endpoint.query
+    if endpoint.of == "all":
+
+        async def of_all(request: Request, query: Annotated[kind, Query()]) -> Response:
+            return await answer(request, query, endpoint.reads, endpoint.selects)
+
+        return of_all
+    if endpoint.of == "symbol":
+
+        async def of_symbol(
+            request: Request,
+            symbol: Annotated[str, Path(description="A ticker.", max_length=200)],
+            query: Annotated[kind, Query()],
+        ) -> Response:
+            assert endpoint.answers  # noqa: S101
+            return await endpoint.answers(request, symbol, query, endpoint.reads, endpoint.selects)
+
+        return of_symbol
+
+    async def of_portfolio(
+        request: Request,
+        portfolio: Annotated[str, Path(description=HANDLE, max_length=500)],
+        query: Annotated[kind, Query()],
+    ) -> Response:
+        answers = endpoint.answers or answer_portfolio
+        return await answers(request, portfolio, query, endpoint.reads, endpoint.selects)
+
+    return of_portfolio

@@ -1,0 +1,113 @@
+"""Whether anything has changed: asked of the database for every request, once for all that wait together.
+
+An answer that was kept is given out only while the version that it was made from is the version now, so that nobody who
+has seen a change committed is given what was there before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+
+from api.access import Caller
+from api.problems import Unavailable
+
+T = TypeVar("T")
+
+_STATE = """
+select data_version.version, tokens.version, tokens.has_tokens
+from analytics.data_version
+cross join analytics.api_tokens_version() as tokens
+"""
+# Before the first night the view is not there.
+_STATE_BEFORE = """
+select null, tokens.version, tokens.has_tokens from analytics.api_tokens_version() as tokens
+"""
+_ASK_SECONDS = 5.0
+_MOST_TOKENS = 10_000
+
+
+@dataclass(frozen=True)
+class State:
+    """What the database was at a moment: `version` of all data, None before any night; `tokens`, of the tokens."""
+
+    version: str | None
+    tokens: UUID | None
+    has_tokens: bool
+
+
+class Freshness:
+    """Asks on one connection of its own, which `connect` opens and which is opened anew when it is lost."""
+
+    def __init__(self, connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]]) -> None:
+        self._connect = connect
+        self._conn: psycopg.AsyncConnection[Any] | None = None
+        self._lock = asyncio.Lock()
+        self._waiting: asyncio.Future[State] | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._callers: dict[bytes, Caller | None] = {}
+        self._callers_of: UUID | None = None
+
+    async def state(self) -> State:
+        """The state at a moment after this was called; raises Unavailable."""
+        if self._waiting is None:
+            self._waiting = asyncio.get_running_loop().create_future()
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._ask())
+        return await asyncio.shield(self._waiting)
+
+    async def caller(self, digest: bytes, state: State) -> Caller | None:
+        """Whom a token was given to; None for one that opens nothing. Raises Unavailable."""
+        if self._callers_of != state.tokens or len(self._callers) >= _MOST_TOKENS:
+            self._callers, self._callers_of = {}, state.tokens
+        if digest not in self._callers:
+            found = await self._fetch("select name, portfolio_ids, expires_at from analytics.api_token(%s)", [digest])
+            callers = [Caller(name, None if ids is None else frozenset(ids), expires) for name, ids, expires in found]
+            self._callers[digest] = next(iter(callers), None)
+        return self._callers[digest]
+
+    async def close(self) -> None:
+        """Let the connection go."""
+        if self._conn:
+            await self._conn.close()
+
+    async def _ask(self) -> None:
+        while self._waiting is not None:
+            asked, self._waiting = self._waiting, None
+            try:
+                ((version, tokens, has_tokens),) = await self._fetch(_STATE, [])
+                result = State(version, tokens, has_tokens)
+            except Unavailable as problem:
+                if not asked.cancelled():
+                    asked.set_exception(problem)
+                    asked.exception()  # it may be that nobody waits any longer
+            else:
+                if not asked.cancelled():
+                    asked.set_result(result)
+
+    async def _fetch(self, query: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+        async with self._lock:
+            for attempt in (1, 2):
+                try:
+                    if self._conn is None or self._conn.closed:
+                        self._conn = await self._connect()
+                    async with asyncio.timeout(_ASK_SECONDS):
+                        cursor = await self._conn.execute(query.encode(), parameters)
+                        return await cursor.fetchall()
+                except psycopg.errors.UndefinedTable:
+                    query = _STATE_BEFORE
+                except (psycopg.Error, OSError, TimeoutError):
+                    await self._drop()
+                    if attempt == 2:
+                        raise Unavailable from None
+        raise Unavailable
+
+    async def _drop(self) -> None:
+        conn, self._conn = self._conn, None
+        if conn:
+            await conn.close()

@@ -1,0 +1,131 @@
+"""The way in: who asks, whether the answer is at hand, and a line in the log for each request."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+import traceback
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.access import Access, Caller, cookies_of
+from api.answers import Asked, Shelf
+from api.freshness import Freshness, State
+from api.problems import Problem, Unauthorized, Unavailable
+
+OPEN_TO_ALL = frozenset({"/healthz", "/readyz", "/login"})
+STATIC = "/static/"
+
+log = logging.getLogger("afterclose.api")
+
+
+class Gate:
+    """Middleware around everything."""
+
+    def __init__(self, app: ASGIApp, *, access: Access, freshness: Freshness, shelf: Shelf) -> None:
+        self._app = app
+        self._access = access
+        self._freshness = freshness
+        self._shelf = shelf
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or hand it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, request_id = time.perf_counter(), secrets.token_hex(6)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        extra = [(b"x-request-id", request_id.encode()), *_SAFETY, *self._cross_origin(headers)]
+        seen: dict[str, Any] = {"status": 500, "bytes": 0}
+
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen["status"] = message["status"]
+                message = {**message, "headers": [*message["headers"], *extra]}
+            elif message["type"] == "http.response.body":
+                seen["bytes"] += len(message.get("body", b""))
+            await send(message)
+
+        scope.setdefault("state", {})
+        try:
+            seen["how"] = await self._answer(scope, receive, tell, headers)
+        except Problem as problem:
+            await problem.response()(scope, receive, tell)
+        except psycopg.OperationalError:
+            await Unavailable().response()(scope, receive, tell)
+        except Exception as error:
+            trace = "".join(traceback.format_exception(error, limit=-4))
+            told = {"request": request_id, "path": scope["path"], "error": trace}
+            log.error("request failed", extra={"fields": told})
+            detail = f"something went wrong here: the log has it under request {request_id}"
+            await Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail).response()(scope, receive, tell)
+        finally:
+            asked: Asked | None = scope["state"].get("asked")
+            fields = {
+                "request": request_id,
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": seen["status"],
+                "ms": round((time.perf_counter() - began) * 1000, 2),
+                "bytes": seen["bytes"],
+                "how": seen.get("how"),
+                "caller": asked.caller.name if asked and asked.caller.name else None,
+            }
+            log.info("request", extra={"fields": fields})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str]) -> str | None:
+        path = scope["path"]
+        if scope["method"] == "OPTIONS" and headers.get("origin") in self._access.origins:
+            await send({"type": "http.response.start", "status": 204, "headers": _PREFLIGHT})
+            await send({"type": "http.response.body", "body": b""})
+            return None
+        if path in OPEN_TO_ALL or path.startswith(STATIC):
+            scope["state"]["asked"] = Asked(Caller(), State(None, None, False), (), False)
+            await self._app(scope, receive, send)
+            return None
+        state = await self._freshness.state()
+        try:
+            caller = await self._access.admit(headers, cookies_of(headers), state)
+        except Unauthorized:
+            if path.startswith("/api/") or "text/html" not in headers.get("accept", ""):
+                raise
+            await RedirectResponse(f"/login?next={quote(path)}", 303)(scope, receive, send)
+            return None
+        gzipped = "gzip" in headers.get("accept-encoding", "")
+        query = scope["query_string"]
+        key = (path, query, headers.get("accept", ""), gzipped, caller.portfolio_ids)
+        if scope["method"] == "GET" and (kept := self._shelf.find(key, state.version)):
+            scope["state"]["asked"] = Asked(caller, state, key, gzipped)
+            await kept.send(send, headers.get("if-none-match", ""))
+            return "kept"
+        scope["state"]["asked"] = Asked(caller, state, key, gzipped)
+        await self._app(scope, receive, send)
+        return None
+
+    def _cross_origin(self, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+        origin = headers.get("origin")
+        if origin is None or origin not in self._access.origins:
+            return []
+        return [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-expose-headers", b"ETag, X-Request-Id, Retry-After, Link"),
+            (b"vary", b"Origin"),
+        ]
+
+
+_SAFETY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+_PREFLIGHT = [
+    (b"access-control-allow-methods", b"GET"),
+    (b"access-control-allow-headers", b"Authorization, If-None-Match, Accept"),
+    (b"access-control-max-age", b"600"),
+]

@@ -1,0 +1,267 @@
+"""The rows of `position_contributions`: what each position has earned, and added to the return, since a period began.
+
+Sums run on from session to session: those of the close before are taken from the table where they are current, and
+built from the whole life of the portfolio where they are not. Both ways add the same numbers in the same order.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import psycopg
+
+from python_models.performance.histories import Due, Histories
+from python_models.statistics.attribution import log_per_return, return_per_log
+from python_models.statistics.conventions import Booleans, Floats, Integers, divide
+from python_models.statistics.periods import first_row
+from python_models.write import Block
+from warehouse.binary_copy import uuid_array
+
+PERIODS = ("MTD", "YTD", "SI")
+# Sessions × positions that are in memory together.
+_CELLS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Every position of the portfolios, with the column of its portfolio in `Histories` (n_positions,)."""
+
+    ids: Sequence[UUID]
+    symbols: Sequence[str]
+    column: Integers
+
+
+@dataclass
+class _Sums:
+    """What has run up since a period began: by position, and the logarithm of growth by portfolio."""
+
+    pnl: Floats
+    log: Floats
+    seen: Booleans
+    log_growth: Floats
+
+    @classmethod
+    def empty(cls, n_positions: int, n_portfolios: int) -> "_Sums":
+        return cls(
+            np.zeros(n_positions), np.zeros(n_positions), np.zeros(n_positions, dtype=bool), np.zeros(n_portfolios)
+        )
+
+
+def contribution_blocks(
+    conn: psycopg.Connection[Any], histories: Histories, due: Due
+) -> Iterator[tuple[list[date], list[Block]]]:
+    """The rows of the portfolios that are due, some sessions after the other."""
+    positions = _read_positions(conn, histories)
+    n_positions, n_portfolios = len(positions.ids), len(histories.portfolios)
+    sums = {period: _Sums.empty(n_positions, n_portfolios) for period in PERIODS}
+    first_due = np.full(n_portfolios, len(histories.sessions))
+    for day, portfolios in due.portfolios_on.items():
+        columns = [histories.columns[portfolio] for portfolio in portfolios]
+        first_due[columns] = np.minimum(first_due[columns], histories.rows[day])
+    begins = _take_up(conn, histories, positions, sums, first_due)
+    n_at_once = max(_CELLS // max(n_positions, 1), 1)
+    for start in range(int(begins.min()), len(histories.sessions), n_at_once):
+        rows = range(start, min(start + n_at_once, len(histories.sessions)))
+        blocks = _run_on(conn, histories, positions, sums, begins, due, rows)
+        days = [histories.sessions[row] for row in rows if histories.sessions[row] in due.portfolios_on]
+        if days:
+            yield days, blocks
+
+
+def _run_on(
+    conn: psycopg.Connection[Any],
+    histories: Histories,
+    positions: Positions,
+    sums: Mapping[str, _Sums],
+    begins: Integers,
+    due: Due,
+    rows: range,
+) -> list[Block]:
+    """Run the sums on over neighbouring sessions, and give the rows of those that are due."""
+    pnl, held = _read_pnl(conn, histories, positions, rows)
+    window = slice(rows.start, rows.stop)
+    returns = histories.returns[window]
+    # before a portfolio is taken up, or begins, nothing counts
+    runs = np.arange(rows.start, rows.stop)[:, np.newaxis] >= begins
+    counted = runs[:, positions.column]
+    pnl, held = np.where(counted, pnl, 0.0), held & counted
+    per_dollar = np.where(np.isfinite(returns), divide(log_per_return(returns), histories.bases[window]), 0.0)
+    logs = np.where(pnl == 0, 0.0, pnl * per_dollar[:, positions.column])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        grown = np.where(runs & np.isfinite(returns), np.log1p(returns), 0.0)
+    blocks: list[Block] = []
+    chosen = [
+        (place, day, np.isin(positions.column, [histories.columns[each] for each in due.portfolios_on[day]]))
+        for place, day in enumerate(histories.sessions[window])
+        if day in due.portfolios_on
+    ]
+    ids, symbols = uuid_array(positions.ids), np.array([symbol.encode() for symbol in positions.symbols])
+    for period, before in sums.items():
+        resets = [
+            place
+            for place, row in enumerate(rows)
+            if row > 0 and _begins(period, histories.sessions[row - 1], histories.sessions[row])
+        ]
+        run = _running(before, pnl, logs, held, grown, resets)
+        for place, day, is_due in chosen:
+            of = np.flatnonzero(run.seen[place] & is_due)
+            columns = positions.column[of]
+            blocks.append(
+                Block(
+                    "position_contributions",
+                    {
+                        "calculation_date": day,
+                        "portfolio_id": histories.ids[columns],
+                        "position_id": ids[of],
+                        "symbol": symbols[of],
+                        "period": period,
+                        "pnl": run.pnl[place, of],
+                        "contribution": run.log[place, of] * return_per_log(run.log_growth[place])[columns],
+                        "log_contribution": run.log[place, of],
+                    },
+                )
+            )
+        before.pnl, before.log = run.pnl[-1], run.log[-1]
+        before.seen, before.log_growth = run.seen[-1], run.log_growth[-1]
+    return blocks
+
+
+def _running(before: _Sums, pnl: Floats, logs: Floats, held: Booleans, grown: Floats, resets: Sequence[int]) -> _Sums:
+    """The sums after each session (n_sessions, …), which begin anew with the sessions at `resets`."""
+    n_sessions = len(pnl)
+    run = _Sums(np.empty_like(pnl), np.empty_like(logs), np.empty_like(held), np.empty_like(grown))
+    edges = [0, *(place for place in resets if place > 0), n_sessions]
+    for start, stop in pairwise(edges):
+        goes_on = start == 0 and 0 not in resets
+        for values, into, carried in (
+            (pnl, run.pnl, before.pnl),
+            (logs, run.log, before.log),
+            (grown, run.log_growth, before.log_growth),
+        ):
+            first = carried if goes_on else np.zeros_like(carried)
+            into[start:stop] = np.cumsum(np.vstack([first, values[start:stop]]), axis=0)[1:]
+        first_seen = before.seen if goes_on else np.zeros_like(before.seen)
+        run.seen[start:stop] = np.logical_or.accumulate(np.vstack([first_seen, held[start:stop]]), axis=0)[1:]
+    return run
+
+
+def _begins(period: str, before: date, day: date) -> bool:
+    """Whether a session is the first of its month or year."""
+    return {"MTD": before.month != day.month, "YTD": before.year != day.year, "SI": False}[period]
+
+
+def _take_up(
+    conn: psycopg.Connection[Any],
+    histories: Histories,
+    positions: Positions,
+    sums: Mapping[str, _Sums],
+    first_due: Integers,
+) -> Integers:
+    """Take the sums of the close before each portfolio's first session due from the table, where they are current.
+
+    Returns the row from which each portfolio has to be run on: its first one due, or its inception.
+    """
+    wanted = [
+        (histories.sessions[row - 1], portfolio)
+        for portfolio, row, inception in zip(
+            histories.portfolios, first_due.tolist(), histories.inception.tolist(), strict=True
+        )
+        if row > inception
+    ]
+    begins = histories.inception.copy()
+    if not wanted:
+        return begins
+    days, portfolios = zip(*wanted, strict=True)
+    current = conn.execute(
+        """
+        select state.portfolio_id
+        from unnest(%s::date[], %s::uuid[]) as wanted (day, portfolio_id)
+        inner join ops.risk_state as state
+            on wanted.portfolio_id = state.portfolio_id and wanted.day = state.calculation_date
+        where state.performance_at is not null and state.stale_because is null
+        """,
+        (list(days), list(portfolios)),
+    ).fetchall()
+    taken = [histories.columns[portfolio] for (portfolio,) in current]
+    begins[taken] = first_due[taken]
+    places = {position: place for place, position in enumerate(positions.ids)}
+    stored = conn.cursor(binary=True).execute(
+        """
+        select period, array_agg(position_id), array_agg(pnl::float8), array_agg(log_contribution::float8)
+        from analytics.position_contributions
+        inner join unnest(%s::date[], %s::uuid[]) as wanted (day, portfolio)
+            on portfolio_id = portfolio and calculation_date = day
+        group by period
+        """,
+        (
+            [histories.sessions[first_due[column] - 1] for column in taken],
+            [histories.portfolios[column] for column in taken],
+        ),
+    )
+    for period, ids, pnl, log in stored:
+        known = [place for place, position in enumerate(ids) if position in places]
+        of = np.array([places[ids[place]] for place in known], dtype=np.intp)
+        sums[period].pnl[of] = np.array(pnl, dtype=np.float64)[known]
+        sums[period].log[of] = np.array(log, dtype=np.float64)[known]
+        sums[period].seen[of] = True
+    for period, each in sums.items():
+        for column in taken:
+            each.log_growth[column] = _log_growth(period, histories, column, int(first_due[column]))
+    return begins
+
+
+def _log_growth(period: str, histories: Histories, column: int, stop: int) -> float:
+    """The logarithm of growth from the start of the period to the session before row `stop`."""
+    first = max(first_row(period, histories.sessions[stop - 1], histories.sessions), int(histories.inception[column]))
+    earned = histories.returns[first:stop, column]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.cumsum(np.where(np.isfinite(earned), np.log1p(earned), 0.0))[-1])
+
+
+def _read_positions(conn: psycopg.Connection[Any], histories: Histories) -> Positions:
+    rows = conn.execute(
+        "select position_id, symbol, portfolio_id from analytics.positions where portfolio_id = any(%s)"
+        " order by portfolio_id, position_id",
+        (list(histories.portfolios),),
+    ).fetchall()
+    return Positions(
+        ids=[position for position, *_ in rows],
+        symbols=[symbol for _, symbol, _ in rows],
+        column=np.array([histories.columns[portfolio] for *_, portfolio in rows], dtype=np.intp),
+    )
+
+
+def _read_pnl(
+    conn: psycopg.Connection[Any], histories: Histories, positions: Positions, rows: range
+) -> tuple[Floats, Booleans]:
+    """The P&L of each position on neighbouring sessions (n_sessions, n_positions), and where it has a row at all."""
+    shape = (len(rows), len(positions.ids))
+    pnl, held = np.zeros(shape), np.zeros(shape, dtype=bool)
+    found = conn.cursor(binary=True).execute(
+        """
+        with places as (
+            select position_id, place::integer - 1 as place
+            from unnest(%s::uuid[]) with ordinality as listed (position_id, place)
+        )
+        select value_date, array_agg(place), array_agg(daily_pnl::float8)
+        from analytics.position_values
+        inner join places using (position_id)
+        where portfolio_id = any(%s) and value_date between %s and %s
+        group by value_date
+        """,
+        (
+            list(positions.ids),
+            list(histories.portfolios),
+            histories.sessions[rows.start],
+            histories.sessions[rows.stop - 1],
+        ),
+    )
+    for day, places, values in found:
+        row = histories.rows[day] - rows.start
+        pnl[row, places] = values
+        held[row, places] = True
+    return pnl, held

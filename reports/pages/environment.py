@@ -1,0 +1,158 @@
+"""What all pages share: one template environment, made once, and what surrounds a page."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports import words
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+STATIC = Path(__file__).parents[1] / "static"
+
+SECTIONS = {
+    "": "Overview",
+    "performance": "Performance",
+    "positions": "Positions",
+    "risk": "Risk",
+    "stress": "Stress",
+    "correlations": "Correlations",
+}
+
+
+@dataclass(frozen=True)
+class Book:
+    """The portfolio that a page is of, the session it shows, and the sessions around that.
+
+    `latest` is the last session that is published whole, `benchmark` the symbol that it is compared with.
+    """
+
+    portfolio_id: UUID
+    name: str
+    day: date
+    first: date
+    latest: date
+    previous: date | None
+    next: date | None
+    benchmark: str | None = None
+
+    def path(self, section: str = "") -> str:
+        """The address of one of its pages, without a query."""
+        return f"/portfolios/{self.portfolio_id}" + (f"/{section}" if section else "")
+
+    def address(self, section: str = "", **query: Any) -> str:
+        """The address of one of its pages on this session."""
+        return _address(self.path(section), {**self.at(), **query})
+
+    def at(self) -> dict[str, str]:
+        """What an address says to mean this session; nothing for the latest."""
+        return {} if self.day == self.latest else {"as_of": str(self.day)}
+
+    def csv(self, resource: str, **query: Any) -> str:
+        """The address of the same numbers as CSV, in the API."""
+        path = f"/api/v1/portfolios/{self.portfolio_id}" + (f"/{resource}" if resource else "")
+        return _address(path, {"format": "csv", **query})
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What surrounds a page: a dashboard with links, or, where `served` is false, one file that stands alone."""
+
+    served: bool = True
+    signed_in: bool = False
+    sees_status: bool = True
+    book: Book | None = None
+    section: str | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def other_query(self) -> dict[str, str]:
+        """What else the address of this page says; a form that changes the session keeps it."""
+        return {name: value for name, value in self.query.items() if name != "as_of"}
+
+
+@dataclass(frozen=True)
+class Dollars:
+    """Amounts of one page, all with as many decimals as what it is about calls for."""
+
+    scale: float
+
+    def money(self, amount: float | None) -> str:
+        """Plain."""
+        return words.typographic(words.money(amount, self.scale))
+
+    def signed(self, amount: float | None) -> str:
+        """With its sign."""
+        return words.typographic(words.money(amount, self.scale, "+"))
+
+
+def render(template: str, shell: Shell, **values: Any) -> str:
+    """A page as HTML."""
+    return _environment().get_template(template).render(shell=shell, **values)
+
+
+def read_static(name: str) -> str:
+    """One of the files that pages need, as it is."""
+    return (STATIC / name).read_text(encoding="utf-8")
+
+
+@cache
+def style_digest() -> str:
+    """The digest by which a page that stands alone allows its own style sheet, and nothing else."""
+    return "sha256-" + b64encode(hashlib.sha256(_style().encode()).digest()).decode()
+
+
+@cache
+def static_version(name: str) -> str:
+    """What changes with a file, for its address."""
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+@cache
+def _style() -> str:
+    return read_static("afterclose.css")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters |= {
+        "percent": lambda share, places=1: words.typographic(words.percent(share, places=places)),
+        "signed_percent": lambda share, places=1: words.typographic(words.percent(share, "+", places)),
+        "number": lambda value, places=2: words.typographic(words.number(value, places=places)),
+        "signed_number": lambda value: words.typographic(words.number(value, "+")),
+        "side": lambda value: "" if not value else "gains" if value > 0 else "loses",
+        "long_date": words.long_date,
+        "quoted": lambda text: quote(str(text), safe=""),
+    }
+    environment.globals |= {
+        "and_more": words.and_more,
+        "count": words.count,
+        "sections": SECTIONS,
+        "style": lambda: Markup(_style()),  # noqa: S704  our own file
+        "style_digest": style_digest,
+        "static": lambda name: f"/static/{static_version(name)}/{name}",
+    }
+    return environment
+
+
+def _address(path: str, query: Mapping[str, Any]) -> str:
+    return path + (f"?{urlencode(query)}" if query else "")

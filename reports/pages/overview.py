@@ -1,0 +1,90 @@
+"""The page of one portfolio: what `show --html` writes and what the dashboard opens with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reports import charts, words
+from reports.history import PERIODS, History
+from reports.notes import surprises
+from reports.pages import figures
+from reports.pages.environment import Book, Dollars, Shell, render
+from reports.view import RiskView
+
+_POSITIONS = 20
+_PNL_SESSIONS = 60
+
+
+def render_overview(
+    view: RiskView,
+    notes: Sequence[str],
+    shell: Shell | None = None,
+    history: History | None = None,
+    period: str | None = None,
+) -> str:
+    """The page as HTML; every text of a user in it is escaped.
+
+    Without a shell it is one file that stands alone; `history` is what is drawn where that is not all of the view's
+    sessions, and `period` its name.
+    """
+    dollars = Dollars(figures.scale_of(view))
+    history = history or history_of(view)
+    equity, drawdown = figures.equity(history, dollars)
+    return render(
+        "overview.html.j2",
+        shell or Shell(served=False, book=book_of(view), section=""),
+        view=view,
+        snapshot=view.snapshot,
+        risk=view.risk,
+        notes=notes,
+        surprises=surprises(view),
+        usd=dollars,
+        history=history,
+        period=period,
+        periods={name: name for name in PERIODS},
+        pnl_sessions=min(len(history.days), _PNL_SESSIONS),
+        equity=equity if len(history.days) > 1 else None,
+        drawdown=drawdown,
+        pnl=figures.pnl(history, dollars, _PNL_SESSIONS),
+        exposures=figures.exposures(view, dollars),
+        contributions=figures.contributions(view),
+        stress=figures.stress(view, dollars),
+        sectors=figures.sectors(view),
+        correlations=figures.correlations(view),
+        positions=figures.holdings(view, view.holdings[:_POSITIONS], dollars),
+        more_positions=figures.holdings(view, view.holdings[_POSITIONS:], dollars)
+        if len(view.holdings) > _POSITIONS
+        else None,
+        shown=_POSITIONS,
+        variance=_variance(view),
+    )
+
+
+def history_of(view: RiskView) -> History:
+    """The sessions that came with the view, as columns; returns are those of its P&L on the equity before."""
+    sessions = view.sessions
+    unknown: list[float | None] = [None] * len(sessions)
+    return History(
+        days=[session.session_date for session in sessions],
+        equity=[session.equity_balance for session in sessions],
+        pnl=[session.daily_pnl for session in sessions],
+        flow=[session.daily_capital_flow for session in sessions],
+        returns=[session.daily_return for session in sessions],
+        benchmark_returns=unknown,
+        growth=unknown,
+        drawdown=[session.drawdown for session in sessions],
+    )
+
+
+def book_of(view: RiskView) -> Book:
+    """The portfolio of a page that stands alone: no session but its own."""
+    return Book(view.portfolio_id, view.name, view.day, view.day, view.day, None, None)
+
+
+def _variance(view: RiskView):
+    risk = view.risk
+    if risk is None or not risk.ex_ante_vol or risk.factor_variance is None:
+        return None
+    share = risk.factor_variance / (risk.ex_ante_vol * risk.ex_ante_vol)
+    told = f"{words.percent(share, places=0)} from factors, {words.percent(1 - share, places=0)} specific"
+    return charts.split("Variance", told, share), told

@@ -1,0 +1,254 @@
+"""Exports of brokers, recreated from their public layouts with invented contents: each is read as it is."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ingest.books.layouts.activity import read_activity
+from ingest.books.load_broker import StatementOptions, load_broker, read_statements
+from ingest.books.load_transactions import TransactionOptions, load_transactions
+from warehouse.errors import BadInput
+
+EXPORTS = Path(__file__).parent / "exports"
+JUNE_20 = date(2025, 6, 20)
+
+
+@pytest.fixture
+def symbols(tmp_path: Path) -> Path:
+    """What an ISIN trades as."""
+    file = tmp_path / "symbols.csv"
+    file.write_text("US67059N1081,NTNX\n")
+    return file
+
+
+# name: day, account: (cash, {symbol: (quantity, cost a share, value)})
+POSITIONS = {
+    "fidelity_positions.csv": (
+        JUNE_20,
+        {
+            "Individual …5678": (
+                "1234.56",
+                {"AAPL": (100, "150", "20000"), "AAPL270617C00200000": (-1, "6.9566", "-788")},
+            ),
+            "ROTH IRA …5432": (None, {"BRK.B": (50, None, "22500")}),
+        },
+    ),
+    "schwab_positions.csv": (
+        JUNE_20,
+        {
+            "Individual …475": (
+                "5000",
+                {"NVDA": (10, "111", "1400"), "AAPL270618C00200000": (2, "7.5", "2000")},
+            )
+        },
+    ),
+    "vanguard.csv": (None, {"Vanguard …5678": ("100", {"VTI": ("10.5", None, "3150")})}),
+    "ibkr_activity_statement.csv": (
+        JUNE_20,
+        {
+            "Interactive Brokers …4567": (
+                "1796",
+                {
+                    "AAPL": (100, "150.01", "20000"),
+                    "BRK.B": (10, "400", "4500"),
+                    "AAPL270618C00200000": (-1, "8", "-1000"),
+                },
+            )
+        },
+    ),
+    "ibkr_flex.xml": (
+        JUNE_20,
+        {
+            "Interactive Brokers …4567": (
+                "1796",
+                {"AAPL": (100, "150.01", "20000"), "AAPL270618C00200000": (-1, "8", "-1000")},
+            )
+        },
+    ),
+    "ibkr_flex_positions.csv": (
+        JUNE_20,
+        {
+            "Interactive Brokers …4567": (
+                None,
+                {"AAPL": (100, "150.01", "20000"), "AAPL270618C00200000": (-1, "8", "-1000")},
+            )
+        },
+    ),
+    "degiro_portfolio.csv": (None, {"": ("1079.92", {"NTNX": (20, None, "931.40")})}),
+    "etrade_positions.csv": (
+        JUNE_20,
+        {
+            "E*TRADE …6354": (
+                "690.22",
+                {"AAPL": (100, "140", "15000"), "AAPL270618C00200000": (-1, "2.75", "-210")},
+            )
+        },
+    ),
+    "merrill_holdings.csv": (
+        JUNE_20,
+        # value less gain, over the shares
+        {"Roth IRA-Edge …9U23": ("774", {"ADBE": (254, "247.8684645669", "61135.26")})},
+    ),
+    # semicolons, decimal commas, other names for the columns and one more
+    "own_columns.csv": (None, {"": ("500.25", {"AAPL": ("10.5", "150", "2100")})}),
+}
+
+
+@pytest.mark.parametrize("name", POSITIONS)
+def test_a_position_list_is_read_as_it_is(name: str, symbols: Path):
+    [statement] = read_statements([EXPORTS / name], StatementOptions(symbols=symbols))
+    day, accounts = POSITIONS[name]
+    assert [str(problem) for problem in statement.problems] == []
+    assert statement.as_of == day
+    assert statement.accounts == list(accounts)
+    for account, (cash, held) in accounts.items():
+        assert statement.cash.get(account) == (None if cash is None else Decimal(cash))
+        assert {
+            lot.instrument.symbol: (lot.quantity, lot.unit_cost, lot.value)
+            for lot in statement.lots
+            if lot.account == account
+        } == {
+            symbol: (Decimal(quantity), None if cost is None else Decimal(cost), Decimal(value))
+            for symbol, (quantity, cost, value) in held.items()
+        }
+
+
+ACTIVITY = {
+    "fidelity_activity.csv": [
+        ("DEPOSIT", None, None, 5000),
+        ("BUY", "AAPL", 10, -1855),
+        ("INTEREST", None, None, "0.75"),
+        ("SHORT", "NVDA270618C00200000", 1, "892.32"),
+    ],
+    "schwab_transactions.csv": [
+        ("DEPOSIT", None, None, 10000),
+        ("BUY", "IREN", 11, -440),
+        ("SHORT", "PLUG250606P00002000", 1, "19.34"),
+        ("BUY", "PLUG", 100, -200),
+        # the shares have a line of their own
+        ("EXPIRE", "PLUG250606P00002000", 1, 0),
+        ("SELL", "IREN", 5, "218.99"),
+        ("BUY", "RCAX", 90, "-497.25"),
+    ],
+    "vanguard.csv": [
+        ("DEPOSIT", None, None, 3200),
+        ("BUY", "VTI", "10.5", -3045),
+        ("INTEREST", None, None, "1.42"),
+    ],
+    "ibkr_activity_statement.csv": [
+        ("DEPOSIT", None, None, 20000),
+        ("INTEREST", None, None, -29),
+        ("BUY", "AAPL", 100, -15001),
+        ("BUY", "BRK.B", 10, -4000),
+        ("SELL", "AAPL270618C00200000", 1, 800),
+        ("DIVIDEND", "AAPL", None, 26),
+    ],
+    "ibkr_flex.xml": [("DEPOSIT", None, None, 20000), ("BUY", "AAPL", 100, -15001)],
+    "robinhood_activity.csv": [
+        ("DEPOSIT", None, None, 1500),
+        ("BUY", "QQQ", "0.700889", -500),
+        ("SHORT", "LULU250616C00310000", 2, "239.94"),
+        ("DIVIDEND", "QQQ", None, "1.28"),
+        ("BUY", "QQQ", "0.001791", "-1.28"),
+        ("EXPIRE", "LULU250616C00310000", 2, 0),
+    ],
+    # 3 euros of fees at 1.1633
+    "degiro_transactions.csv": [("BUY", "NTNX", 20, "-934.8899")],
+    "etrade_transactions.csv": [
+        ("DEPOSIT", None, None, 15000),
+        ("DIVIDEND", "MSFT", None, "12.34"),
+        ("BUY", "AMZN", 2, "-404.90"),
+        ("SELL", "AMZN", 2, "402.19"),
+    ],
+    "merrill_activity.csv": [
+        ("DEPOSIT", None, None, 5000),
+        ("BUY", "ADBE", 10, -3900),
+        ("INTEREST", None, None, "1.25"),
+        ("SELL", "ADBE", 4, 1600),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ACTIVITY)
+def test_an_activity_list_becomes_transactions(name: str, symbols: Path):
+    [file], _ = read_activity([EXPORTS / name], TransactionOptions(portfolio="P", symbols=symbols))
+    assert [str(problem) for problem in file.csv.problems] == []
+    assert [
+        (line.type, line.instrument and line.instrument.symbol, line.quantity, line.cash) for line in file.lines
+    ] == [
+        (kind, symbol, None if quantity is None else Decimal(quantity), Decimal(cash))
+        for kind, symbol, quantity, cash in ACTIVITY[name]
+    ]
+
+
+def test_an_accounts_number_is_stored_nowhere(conn, symbols: Path):
+    for name in ("fidelity_positions.csv", "ibkr_activity_statement.csv", "merrill_holdings.csv"):
+        said = load_broker(conn, [EXPORTS / name], StatementOptions(symbols=symbols)).lines()
+        assert not any(number in "\n".join(said) for number in ("Z12345678", "238765432", "U1234567", "42X-49U23"))
+    stored = conn.execute("select string_agg(name, ' ') from raw.portfolios").fetchone()[0]
+    assert "…5678" in stored
+    assert not any(number in stored for number in ("Z12345678", "238765432", "U1234567", "42X-49U23"))
+
+
+def test_a_list_of_a_day_makes_a_portfolio_that_begins_at_its_close(conn):
+    said = load_broker(conn, [EXPORTS / "schwab_positions.csv"], StatementOptions(portfolio="Mine")).lines()
+    assert "  'Mine' begins at the close of 2025-06-20: 2 positions, cash 5,000.00, equity 8,400.00" in said
+    assert conn.execute("select inception_date, starting_equity from raw.portfolios").fetchone() == (JUNE_20, 8400)
+    assert conn.execute(
+        "select symbol, quantity, entry_price, joins_on from raw.positions order by symbol desc"
+    ).fetchall() == [("NVDA", 10, 111, JUNE_20), ("AAPL270618C00200000", 2, Decimal("7.5"), JUNE_20)]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("vanguard.csv", {}, "vanguard.csv:1: as-of: the file does not say of which day it is: pass --as-of DATE"),
+        ("own_columns.csv", {"as_of": JUNE_20}, "own_columns.csv:1: portfolio: the file names no account"),
+        (
+            "degiro_portfolio.csv",
+            {"as_of": JUNE_20},
+            "'US67059N1081' (NUTANIX INC CLASS A) is its ISIN, not the symbol",
+        ),
+        ("robinhood_activity.csv", {}, "is a list of Robinhood activity, not of positions: load it with `load tran"),
+        ("schwab_positions.csv", {"layout": "swab"}, "there is no layout 'swab': there are degiro, etrade"),
+    ],
+)
+def test_what_cannot_be_loaded_says_what_to_do(conn, name: str, options: dict, said: str):
+    with pytest.raises(BadInput) as refused:
+        load_broker(conn, [EXPORTS / name], StatementOptions(**options))
+    assert said in str(refused.value)
+    assert conn.execute("select count(*) from raw.portfolios").fetchone() == (0,)
+
+
+def test_a_file_of_nobody_is_told_its_own_words(conn, tmp_path: Path):
+    file = tmp_path / "odd.csv"
+    file.write_text("Paper,Stück,Kurs\nAAPL,1,2\n")
+    with pytest.raises(BadInput) as refused:
+        load_broker(conn, [file], StatementOptions())
+    assert "its columns (Paper, Stück, Kurs) are not those of any layout that is known" in str(refused.value)
+
+
+def test_a_second_list_is_added_and_a_forgotten_past_refused(conn, tmp_path: Path):
+    header = "portfolio,date,type,symbol,quantity,price,amount,fees\n"
+    may, june = tmp_path / "may.csv", tmp_path / "june.csv"
+    may.write_text(header + "P,2025-05-01,DEPOSIT,,,,5000,\nP,2025-05-02,BUY,AAPL,10,200,,\n")
+    june.write_text(header + "P,2025-06-02,SELL,AAPL,5,210,,\n")
+    load_transactions(conn, [may], TransactionOptions())
+    with pytest.raises(BadInput, match=r"has 2 transactions from 2025-05-01 on.*pass --add to keep them"):
+        load_transactions(conn, [june], TransactionOptions())
+    load_transactions(conn, [june], TransactionOptions(keep=True))
+    assert conn.execute("select count(*) from raw.transactions").fetchone() == (3,)
+    said = load_transactions(conn, [june], TransactionOptions(keep=True)).lines()
+    assert said[0].endswith("nothing has changed")
+
+
+def test_lots_and_transactions_do_not_mix(conn, tmp_path: Path):
+    file = tmp_path / "t.csv"
+    file.write_text("portfolio,date,type,symbol,quantity,price,amount,fees\nMine,2025-06-23,DEPOSIT,,,,5,\n")
+    load_broker(conn, [EXPORTS / "schwab_positions.csv"], StatementOptions(portfolio="Mine"))
+    with pytest.raises(BadInput, match=r"t\.csv:2: portfolio: 'Mine' has positions loaded as lots"):
+        load_transactions(conn, [file], TransactionOptions())
+    load_transactions(conn, [file], TransactionOptions(replace=True))
+    assert conn.execute("select count(*) from raw.positions").fetchone() == (0,)
