@@ -35,7 +35,7 @@ class Healing(NamedTuple):
     """The sessions to look at beside those asked for, each with its causes, and those left for later runs."""
 
     causes: dict[date, list[str]]
-    left: list[date]
+    left: dict[date, list[str]]
 
 
 def compute_risk(
@@ -152,7 +152,8 @@ def _find_healing(
     staleness.mark_stale(conn, _foundations(conn, definitions, scenarios, terms), definitions.etfs)
     stale = staleness.find_stale(conn, start, end, portfolio_ids=portfolio_ids, longest_gap=heal)
     healed = sorted(stale)[max(len(stale) - heal, 0) :]
-    return Healing({day: stale[day] for day in healed}, [day for day in stale if day not in healed])
+    left = {day: causes for day, causes in stale.items() if day not in healed}
+    return Healing({day: stale[day] for day in healed}, left)
 
 
 def _foundations(

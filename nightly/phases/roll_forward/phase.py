@@ -15,7 +15,7 @@ from ingest.market.decisions import events_not_rolled
 from nightly import prepare
 from nightly.phases.outcome import Outcome
 from nightly.phases.roll_forward import coverage, opening_cash, positions, window
-from nightly.phases.roll_forward.set_aside import find_culprits
+from nightly.phases.set_aside import MOST_ATTEMPTS, find_culprits
 from nightly.record import Problem
 from warehouse.phrases import count
 
@@ -33,8 +33,6 @@ _TOLD = {
 }
 # The id of no portfolio: what fails for it does not fail by anybody's data.
 _NOBODY = str(UUID(int=0))
-# Enough to find four among a thousand.
-_MOST_ATTEMPTS = 80
 _UNCHANGED = {
     "2": "unchanged",
     "2.5": "skipped because their values are current",
@@ -122,7 +120,7 @@ def _set_aside(
     if not due or attempt([_NOBODY]):
         return failed, {}
     last = failed
-    culprits, left_alone = find_culprits(list(due), attempt, _MOST_ATTEMPTS)
+    culprits, left_alone = find_culprits(list(due), attempt, MOST_ATTEMPTS)
     aside = {due[portfolio_id]: reason for portfolio_id, reason in culprits.items()}
     return failed if left_alone else last, aside
 
