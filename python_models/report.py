@@ -61,7 +61,8 @@ class RiskReport:
 
     `factors` are those defined, `sectors` those of them that need a year of returns. `sessions` have a snapshot of some
     portfolio, `computed` are those of them where something was due; `healed` are the other sessions where something
-    was, of those with `causes` to look (none where they had been missed), and `left` those that were not looked at.
+    was, of those with `causes` to look (none where they had been missed), and `left` those that were not looked
+    at.
     `unchanged_results` counts portfolios × sessions (and symbols as one more) that were left alone. `without_beta` has
     the held symbols by model and reason, with their observations, `etfs` the ETF of each factor and `missing_factors`
     those without any, all as of the last session of `computed`.
@@ -76,7 +77,7 @@ class RiskReport:
     computed: list[date] = field(default_factory=list)
     causes: dict[date, list[str]] = field(default_factory=dict)
     healed: list[date] = field(default_factory=list)
-    left: list[date] = field(default_factory=list)
+    left: dict[date, list[str]] = field(default_factory=dict)
     symbols: int = 0
     portfolios: set[str] = field(default_factory=set)
     portfolio_results: int = 0
@@ -138,7 +139,7 @@ class RiskReport:
         if current := self.sessions - len(self.computed):
             lines.append(f"results of {_many(current, 'more session' if self.computed else 'session')} are current")
         lines += self._lines_of_healing()
-        if self.rows:
+        if any(self.rows.values()):
             lines.append(f"{sum(self.rows.values()):,} rows written")
         if self.pruned_pairs:
             lines.append(f"{self.pruned_pairs:,} pairs of earlier sessions pruned (AFTERCLOSE_PAIR_SESSIONS)")

@@ -9,6 +9,7 @@ import psycopg
 from threadpoolctl import threadpool_limits
 
 from python_models import staleness, write
+from python_models.backtests import find_missing, update_backtests
 from python_models.books import OptionTerms
 from python_models.compute import compute
 from python_models.definitions import Definitions, StressScenario
@@ -35,7 +36,7 @@ class Healing(NamedTuple):
     """The sessions to look at beside those asked for, each with its causes, and those left for later runs."""
 
     causes: dict[date, list[str]]
-    left: list[date]
+    left: dict[date, list[str]]
 
 
 def compute_risk(
@@ -110,6 +111,8 @@ def compute_risk(
                 writer.finish()
             writer.write(results)
         report.rows.update(writer.written)
+        judged = {*report.computed, *report.healed, *find_missing(conn, inputs.days, portfolio_ids)}
+        report.rows["risk_backtest"] = update_backtests(conn, sorted(judged), portfolio_ids)
         report.rows.update(compute_performance(conn, definitions, terms.rate))
         if pair_sessions:
             report.pruned_pairs = write.prune_pairs(conn, pairs_from)
@@ -152,7 +155,8 @@ def _find_healing(
     staleness.mark_stale(conn, _foundations(conn, definitions, scenarios, terms), definitions.etfs)
     stale = staleness.find_stale(conn, start, end, portfolio_ids=portfolio_ids, longest_gap=heal)
     healed = sorted(stale)[max(len(stale) - heal, 0) :]
-    return Healing({day: stale[day] for day in healed}, [day for day in stale if day not in healed])
+    left = {day: causes for day, causes in stale.items() if day not in healed}
+    return Healing({day: stale[day] for day in healed}, left)
 
 
 def _foundations(

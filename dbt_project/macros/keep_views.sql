@@ -5,7 +5,7 @@
 #}
 {% macro keep_views() -%}
     {%- set backup = this.identifier ~ "__dbt_backup" -%}
-    {%- if model.config.materialized == "view" or not is_incremental() -%}
+    {%- if is_built_anew() -%}
         do $keep_views$
         declare
             dependent record;
@@ -30,12 +30,20 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# Whether the model's relation is built anew and takes the place of the old one, rather than being written into. #}
+{% macro is_built_anew() -%}
+    {%- if model.config.materialized == "refilled_table" -%}
+        {{- return(not var("tables_fit", false)) -}}
+    {%- endif -%}
+    {{- return(model.config.materialized == "view" or not is_incremental()) -}}
+{%- endmacro %}
+
 {#
     Post-hook after that transaction. When dbt drops the old relation it strikes every view over it from its list of what
     there is, and would then fail to create what `keep_views` has kept: this enters them again.
 #}
 {% macro recall_views() -%}
-    {%- if execute and (model.config.materialized == "view" or not is_incremental()) -%}
+    {%- if execute and is_built_anew() -%}
         {%- set kept = run_query(
             "with recursive kept as ("
             ~ " select to_regclass('" ~ this.include(database=false) ~ "')::oid as view_id"

@@ -15,7 +15,7 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {%- call statement("main") -%}
-        truncate {{ this }};
+        {{ empty_table() }};
         insert into {{ this }} {{ sql }}
     {%- endcall -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
@@ -23,3 +23,24 @@
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({"relations": [this.incorporate(type="table")]}) }}
 {% endmaterialization %}
+
+{#
+    Readers look through views at some of these tables: there the old rows stay until the new ones are committed. A
+    truncate would wait for every open transaction of a reader, and keep all others waiting behind it.
+#}
+{% macro empty_table() -%}
+    do $empty_table$
+    begin
+        if exists (
+            select from pg_depend as dependency
+            inner join pg_rewrite as rule
+                on dependency.classid = 'pg_rewrite'::regclass and dependency.objid = rule.oid
+            where dependency.refobjid = '{{ this.include(database=false) }}'::regclass
+        ) then
+            delete from {{ this }};
+        else
+            truncate {{ this }};
+        end if;
+    end
+    $empty_table$
+{%- endmacro %}

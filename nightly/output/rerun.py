@@ -39,7 +39,7 @@ def _what_to_repeat(run: RunRecord) -> _Repeat:
 
     an error of the run itself         all phases: where prices are too old, they have to be collected again
     it was interrupted, or phase 1     what was asked for: all that follows was computed without the prices
-    portfolios were set aside, alone   these portfolios, from the phase that set them aside on
+    portfolios were set aside, alone   these portfolios, from the phase that set them aside on (`analytics` for risk)
     risk alone                         risk, which `analytics` does
     other phases                       these, and risk as well after a failed roll: it was computed without it
     """
@@ -52,6 +52,8 @@ def _what_to_repeat(run: RunRecord) -> _Repeat:
         return replace(everything, phases=run.arguments.get("phase", ()), from_phase=run.arguments.get("from_phase"))
     aside = {name: phase.phase for phase in failed for name in phase.counts.get("set_aside", ())}
     if aside and len(aside) == len(run.errors):
+        if numbers == [RISK]:
+            return replace(everything, command="analytics", portfolios=list(aside))
         return replace(everything, portfolios=list(aside), from_phase=numbers[0])
     if numbers == [RISK]:
         return replace(everything, command="analytics")

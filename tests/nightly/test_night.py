@@ -231,6 +231,31 @@ def test_a_portfolio_whose_data_break_a_model_is_set_aside(night):
     assert night.rows(f"{rolled_to} where name = 'Growth'") == [(NEXT_SESSION,)]
 
 
+def test_a_portfolio_whose_data_break_the_risk_models_is_set_aside(night):
+    night.execute(
+        "create function refuse() returns trigger language plpgsql as $$ begin"
+        " if new.portfolio_id = (select portfolio_id from raw.portfolios where name = 'Growth')"
+        " then raise 'no such number'; end if; return new; end $$;"
+        "create trigger refuse before insert on analytics.portfolio_risk_metrics"
+        " for each row execute function refuse()"
+    )
+    run = night.run()
+    (problem,) = run.errors
+    assert (problem.phase, problem.scope) == ("3", "portfolio Growth")
+    assert problem.message.startswith("set aside, the others went on: RaiseException: no such number (")
+    assert statuses(run) == ALL_WELL | {"3": "failed"}
+    computed = (
+        "select name from analytics.portfolio_risk_metrics inner join raw.portfolios using (portfolio_id)"
+        f" where calculation_date = '{NEXT_SESSION}'"
+    )
+    assert night.rows(computed) == [("Income",)]
+    command = "python run_nightly.py analytics --date 2024-02-15 --portfolio Growth"
+    assert summary.rerun_command(run) == command
+    night.execute("drop trigger refuse on analytics.portfolio_risk_metrics")
+    assert night.run("analytics", trade_date=NEXT_SESSION, portfolios=("Growth",)).status == "succeeded"
+    assert sorted(night.rows(computed)) == [("Growth",), ("Income",)]
+
+
 def test_a_model_that_fails_fails_its_phase_alone(night):
     night.refuse_writes("analytics.positions")
     run = night.run()

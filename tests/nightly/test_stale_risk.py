@@ -114,8 +114,8 @@ def test_another_version_of_the_models_is_taken_up_a_number_of_sessions_at_a_tim
     assert {day for day, _ in rewritten(night, before)} == {8, 9, 12, 13, 14}
     (told,) = (problem for problem in run.warnings if problem.scope == "stale results")
     assert told.message == (
-        "the inputs of 5 other sessions have changed, 2024-02-01 to 2024-02-07: the next nights take 4 each,"
-        " `python run_nightly.py analytics --start 2024-02-01 --end 2024-02-07` all"
+        "5 other sessions have to be computed again, 2024-02-01 to 2024-02-07 (risk models changed): the next nights"
+        " take 4 each, `python run_nightly.py analytics --start 2024-02-01 --end 2024-02-07` all"
     )
     assert "(risk models changed)" in render(run)
     night.run(trade_date=END, phases=("3",))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nightly.phases.roll_forward.set_aside import find_culprits
+from nightly.phases.set_aside import find_culprits
 
 
 @pytest.mark.parametrize("poisoned", [set(), {0}, {99}, {3, 4}, {0, 50, 99}])

@@ -7,6 +7,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# Enough to find four among a thousand.
+MOST_ATTEMPTS = 80
+
 
 def find_culprits(
     members: Sequence[T], attempt: Callable[[Sequence[T]], str | None], most_attempts: int
