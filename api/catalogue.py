@@ -54,7 +54,7 @@ def catalogue(project: Path = PROJECT) -> dict[str, Relation]:
                 column["name"]: Described(
                     _resolved(column.get("description", ""), blocks),
                     str(column.get("data_type") or types.get(column["name"], "")),
-                    _is_required(column),
+                    _is_required(column, _resolved(column.get("description", ""), blocks), is_source=entry in tables),
                 )
                 for column in entry.get("columns", [])
             }
@@ -67,7 +67,11 @@ def _resolved(text: str, blocks: dict[str, str]) -> str:
     return " ".join(_DOC_REFERENCE.sub(lambda match: blocks[match[1]], text).split())
 
 
-def _is_required(column: dict[str, Any]) -> bool:
+def _is_required(column: dict[str, Any], words: str, *, is_source: bool) -> bool:
     constraints = {constraint["type"] for constraint in column.get("constraints", [])}
     tests = {test for test in column.get("data_tests", []) if isinstance(test, str)}
-    return "not_null" in constraints | tests
+    if "not_null" in constraints | tests:
+        return True
+    # The tables that migrations make have no constraints in the YAML: a statistic may be null there, and what says so.
+    may_be_null = column.get("data_type") in ("double precision", "jsonb") or "null" in words
+    return is_source and not may_be_null

@@ -1,6 +1,5 @@
 """The typed rows that providers return and loaders store. USD throughout; dates are exchange-local sessions."""
 
-from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
@@ -122,17 +121,3 @@ def as_price(value: Decimal) -> Decimal:
         return value.quantize(_STORED_PRECISION)
     except InvalidOperation:
         return value
-
-
-def combine_actions(actions: Iterable[CorporateAction]) -> list[CorporateAction]:
-    """Make one action of those of one symbol, ex-date and type: dividends are summed, splits multiplied."""
-    combined: dict[tuple[str, date, str], Decimal] = {}
-    for action in actions:
-        key = (action.symbol, action.ex_date, action.action_type)
-        if key not in combined:
-            combined[key] = action.value
-        elif action.action_type == SPLIT:
-            combined[key] *= action.value
-        else:
-            combined[key] += action.value
-    return [CorporateAction(*key, value) for key, value in combined.items()]

@@ -60,7 +60,8 @@ with lots as (
         lot.underlying_symbol,
         lot.investment_class = 'OPTIONS' as is_option,
         lot.quantity,
-        greatest(lot.entry_date, portfolio.inception_date) as share_date,
+        greatest(lot.entry_date, portfolio.inception_date) as joined_on,
+        greatest(lot.entry_date, portfolio.inception_date, lot.shares_as_of) as share_date,
         case
             when lot.entry_date < portfolio.inception_date then portfolio.inception_date - 1 else lot.entry_date
         end as first_date,
@@ -98,7 +99,7 @@ closed_lots as (
             and split.ex_date > lots.share_date
             and split.ex_date <= event.trade_date
     ) as since_first_day
-    where event.trade_date between lots.share_date and %(end)s
+    where event.trade_date between lots.joined_on and %(end)s
     group by lots.position_id, lots.symbol, lots.quantity
     having
         sum(event.quantity_closed / since_first_day.growth) > abs(lots.quantity) - 0.000001

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import click
 
 from nightly.command_group import CommandGroup
-from nightly.version import project_version
 from warehouse.errors import UserError
+from warehouse.version import project_version
 
 # Each command's module and its line in `--help`.
 COMMANDS = {

@@ -21,6 +21,7 @@ from warehouse.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from ingest.providers.limits import Deadline
+    from ingest.sources.clients import Clients
     from nightly.dbt.runner import Dbt
     from nightly.output.progress import Progress
     from warehouse.database import Database
@@ -123,6 +124,7 @@ class Context:
         now: the moment when the run began; nobody below asks for another.
         today: its date in New York; a source is asked for nothing later.
         fetch_until: when nothing new is asked of a source any more.
+        clients: of the sources, one for each and run.
         trade_date: the session that the run rolls to, and the last one it loads prices for.
         collect_from: the first session that it loads prices for.
         recompute_from: the session from which a backfill computes everything again; None: only what is due.
@@ -140,6 +142,7 @@ class Context:
     now: datetime
     today: date
     fetch_until: Deadline
+    clients: Clients
     trade_date: date
     collect_from: date
     recompute_from: date | None
@@ -181,8 +184,10 @@ def make_context(
 ) -> Context:
     """The context of a request; raises UserError for a wrong one."""
     from ingest.providers.limits import Deadline
+    from ingest.sources.clients import Clients
     from nightly.dbt.runner import Dbt
 
+    fetch_until = Deadline.after(settings.fetch_minutes * 60)
     latest, problems = find_latest(conn, settings, request, now)
     trade_date, recompute_from = resolve_window(conn, request, now, latest)
     portfolios = resolve_portfolios(conn, request.portfolios)
@@ -197,7 +202,8 @@ def make_context(
         progress=progress,
         now=now,
         today=new_york_date(now),
-        fetch_until=Deadline.after(settings.fetch_minutes * 60),
+        fetch_until=fetch_until,
+        clients=Clients(settings, fetch_until),
         trade_date=trade_date,
         collect_from=collect_from,
         recompute_from=recompute_from,

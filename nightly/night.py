@@ -21,10 +21,10 @@ from nightly.phases import RISK, Phase, choose_phases
 from nightly.phases.outcome import Outcome
 from nightly.record import PhaseRecord, Problem, RunRecord, describe_exception, one_line
 from nightly.run_connection import RunConnection, hold_run_lock
-from nightly.version import project_version
 from warehouse.errors import UserError
 from warehouse.maintenance import maintain_tables
 from warehouse.secrets import mask
+from warehouse.version import project_version
 
 if TYPE_CHECKING:
     from nightly.output.progress import Progress

@@ -306,7 +306,8 @@ STRESS = Table(
         *of("results", "stress_test_results", "stressed_equity factor_impacts positions_excluded reason"),
     ),
     "from analytics.stress_test_results as results"
-    " inner join (select scenario_id, min(name) as name, min(category) as category, min(description) as description"
+    " inner join (select scenario_id, min(name) as name, min(category) as category,"
+    " (array_agg(description order by factor <> 'Market', factor))[1] as description"
     " from analytics.stress_test_scenarios group by scenario_id) as scenarios using (scenario_id)"
     " left join analytics.portfolio_snapshots as snapshots"
     " on results.portfolio_id = snapshots.portfolio_id and results.calculation_date = snapshots.snapshot_date"
@@ -584,7 +585,7 @@ ENDPOINTS = (
         queries.Positions,
         _read_positions,
         _positions,
-        Many(LOTS),
+        Many(LOTS, other=NETTED),
     ),
     Endpoint(
         "/positions/{portfolio}",
@@ -593,7 +594,7 @@ ENDPOINTS = (
         queries.Positions,
         _read_positions,
         _positions,
-        Many(LOTS),
+        Many(LOTS, other=NETTED),
         answers=_answer_positions,
     ),
     Endpoint(

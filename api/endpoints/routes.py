@@ -27,7 +27,9 @@ class Endpoint:
         selects: the rows of its table, where it has one.
         data: what `data` holds: a table for its rows, a table in a list of one for a single row, or sections by name.
         also: other paths for the same.
-        answers: what answers it in the place of `reads`, where it is of a kind of its own.
+        answers: what answers it, where it is of a kind of its own.
+        of: what the address is of.
+        versioned: whether it changes with the data alone.
     """
 
     path: str
@@ -40,6 +42,7 @@ class Endpoint:
     also: tuple[str, ...] = ()
     answers: Callable[[Request, str, queries.Query, Reads, Selects | None], Any] | None = None
     of: Literal["portfolio", "symbol", "all"] = "portfolio"
+    versioned: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,24 @@ class One:
 
     table: Table
 
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The table."""
+        return (self.table,)
+
 
 @dataclass(frozen=True)
 class Many:
-    """Rows of a table."""
+    """Rows of a table, or of another with columns of the same meaning; `more` are fields that are no columns."""
 
     table: Table
-    more: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    more: dict[str, dict[str, Any]] = field(default_factory=dict)
+    other: Table | None = None
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables that a row may be of."""
+        return (self.table, self.other) if self.other else (self.table,)
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,8 @@ def _handler(endpoint: Endpoint) -> Callable[..., Any]:
     if endpoint.of == "all":
 
         async def of_all(request: Request, query: Annotated[kind, Query()]) -> Response:
+            if endpoint.answers:
+                return await endpoint.answers(request, "", query, endpoint.reads, endpoint.selects)
             return await answer(request, query, endpoint.reads, endpoint.selects)
 
         return of_all

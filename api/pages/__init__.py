@@ -2,4 +2,9 @@
 
 from fastapi import APIRouter
 
+from api.pages import portfolio, session, site
+
 router = APIRouter(include_in_schema=False)
+router.include_router(site.router)
+router.include_router(session.router)
+router.include_router(portfolio.router)

@@ -60,8 +60,8 @@ class Book:
     # portfolio_id, name, inception_date, starting_equity, benchmark, currency, deleted_at
     portfolios: Replacement
     # position_id, portfolio_id, symbol, position_type, quantity, entry_price, entry_date, exit_price, exit_date,
-    # underlying_symbol, option_type, strike_price, expiration_date, investment_class, investment_subtype, deleted_at,
-    # joins_on
+    # underlying_symbol, option_type, strike_price, expiration_date, investment_class, investment_subtype,
+    # shares_as_of, deleted_at, joins_on
     positions: Replacement
     # event_id, position_id, trade_date, sequence, quantity_closed, close_price, fees
     closes: Replacement | None
@@ -90,6 +90,7 @@ def assemble(files: PortfolioFiles, known: Known) -> Book:
     for file in (files.positions.csv, *files.others):
         _check_portfolios(file, existing, known, files.portfolios.name)
     lots = _Lots(files, known, ids, existing)
+    shares_as_of = {row.cells["name"]: row.cells.get("shares_as_of") for row in files.portfolios.rows}
 
     def replacement(file: CsvFile, rows: Iterable[tuple]) -> Replacement:
         named = {row.cells["portfolio"] for row in file.rows} - {None}
@@ -101,7 +102,11 @@ def assemble(files: PortfolioFiles, known: Known) -> Book:
             files.portfolios.name, sorted(ids.values()), list(_portfolios(files.portfolios, ids, known))
         ),
         positions=replacement(
-            files.positions.csv, (_position(lot, lots.id_of(lot), ids[lot.portfolio]) for lot in files.positions.lots)
+            files.positions.csv,
+            (
+                _position(lot, lots.id_of(lot), ids[lot.portfolio], shares_as_of.get(lot.portfolio))
+                for lot in files.positions.lots
+            ),
         ),
         closes=files.closes and replacement(files.closes, _closes(files.closes, lots)),
         flows=files.flows and replacement(files.flows, _dated_amounts("flow", files.flows, ids)),
@@ -209,7 +214,7 @@ def _portfolios(file: CsvFile, ids: dict[str, UUID], known: Known) -> Iterator[t
             )
 
 
-def _position(lot: Lot, position_id: UUID, portfolio_id: UUID) -> tuple:
+def _position(lot: Lot, position_id: UUID, portfolio_id: UUID, shares_as_of: date | None) -> tuple:
     contract = lot.contract
     return (
         position_id,
@@ -227,6 +232,7 @@ def _position(lot: Lot, position_id: UUID, portfolio_id: UUID) -> tuple:
         contract and contract.expiration_date,
         lot.investment_class,
         lot.investment_subtype,
+        shares_as_of,
         None,
         lot.joins_on,
     )

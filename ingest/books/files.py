@@ -38,6 +38,7 @@ PORTFOLIO_COLUMNS = (
     Column("inception_date", parse_date),
     Column("benchmark", canonical_symbol, required=False, optional=True, default=DEFAULT_BENCHMARK),
     Column("currency", parse_currency, required=False, optional=True, default="USD"),
+    Column("shares_as_of", parse_date, required=False, optional=True),
     Column("lot_matching", one_of(*map(str.upper, LOT_MATCHING)), required=False, optional=True),
 )
 CLOSE_COLUMNS = (

@@ -14,6 +14,7 @@ import psycopg
 from ingest.books.book import Book, Known, LotReference, Replacement, assemble, named_portfolios
 from ingest.books.corporate_actions import read_actions
 from ingest.books.csv_files import CsvFile, Problem, Row
+from ingest.books.entry_prices import find_odd_entries
 from ingest.books.files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_folder
 from ingest.books.lots import read_positions_of
 from ingest.books.smells import smells_of_lots, smells_of_transactions
@@ -65,6 +66,7 @@ _TABLES = {
             "expiration_date",
             "investment_class",
             "investment_subtype",
+            "shares_as_of",
             "deleted_at",
             "joins_on",
         ),
@@ -158,6 +160,7 @@ def load_positions_file(
     equity: Decimal,
     inception: date | None = None,
     *,
+    shares_as_of: date | None = None,
     strict: bool = False,
 ) -> LoadReport:
     """Load one brokerage-style position file as the positions of `portfolio`, in one transaction.
@@ -168,6 +171,7 @@ def load_positions_file(
         portfolio: its name; it is made, or its equity and inception are set, and its positions are replaced.
         equity: its starting equity in USD, as measured at the close of the session before inception.
         inception: its first day; the earliest entry date in the file unless given.
+        shares_as_of: the day in whose shares the file is stated; unless given, each lot's own first day.
         strict: refuse what is odd, and otherwise only warned of.
 
     Raises:
@@ -177,8 +181,12 @@ def load_positions_file(
     entries = [lot.entry_date for lot in positions.lots]
     if not entries and not positions.csv.problems:
         positions.csv.report(1, "file", "holds no position")
+    report = LoadReport(str(file))
     if inception is None:
         inception = min(entries, default=EARLIEST_INCEPTION)
+        report.notes.append(
+            f"inception: {inception}, the earliest entry date in the file (--inception DATE sets another)"
+        )
     if inception < EARLIEST_INCEPTION:
         what = f"{inception} is too early: pass --inception with {EARLIEST_INCEPTION} or later"
         positions.csv.report(1, "inception", what)
@@ -189,10 +197,11 @@ def load_positions_file(
         # as it is, for a portfolio that is loaded already
         "benchmark": None,
         "currency": "USD",
+        "shares_as_of": shares_as_of,
     }
     portfolios = CsvFile(file.name, [Row(1, row, set())], complete_header=True)
     _say_where_dates_are_missing(positions.csv)
-    return load_files(conn, PortfolioFiles(portfolios, positions), LoadReport(str(file)), strict=strict)
+    return load_files(conn, PortfolioFiles(portfolios, positions), report, strict=strict)
 
 
 def _say_where_dates_are_missing(csv: CsvFile) -> None:
@@ -235,6 +244,7 @@ def load_files(
         report.notes += _ignored_amounts(conn, book) + _costs_that_add(files)
         report.notes += [note for file in (files.portfolios, files.positions.csv, *files.others) for note in file.notes]
         warnings = smells_of_lots(conn, files, book.portfolio_ids)
+        warnings += map(str, find_odd_entries(conn, book.positions.portfolio_ids))
         if files.transactions:
             warnings += smells_of_transactions(conn, [files.transactions], book.portfolio_ids)
         forget_failures_of_new_lots(conn)

@@ -128,6 +128,7 @@ def collect_fundamentals(
             has_statements=candidate.has_statements,
             fetched_on=candidate.fetched_on,
             earnings_dates=candidate.earnings_dates,
+            half_filled_since=candidate.half_filled_since,
         ):
             due.append(candidate.symbol)
     report.due = len(due)

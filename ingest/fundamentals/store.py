@@ -13,13 +13,17 @@ from warehouse.bulk import MergeCounts, merge_rows
 
 
 class Candidate(NamedTuple):
-    """What is known of a symbol that may have fundamentals; `fetched_on` is a date in New York."""
+    """What is known of a symbol that may have fundamentals; dates are New York's.
+
+    `half_filled_since`: when the newest quarter was first seen, where it lacks half the items of the one before.
+    """
 
     symbol: str
     quote_type: str | None
     has_statements: bool
     fetched_on: date | None
     earnings_dates: list[date]
+    half_filled_since: date | None = None
 
 
 class StatementCounts(NamedTuple):
@@ -59,9 +63,39 @@ def read_candidates(conn: psycopg.Connection[Any], symbols: Sequence[str], today
                 where earnings.symbol = wanted.symbol and earnings.earnings_date <= %(today)s
                 union
                 select profile.next_earnings_date where profile.next_earnings_date <= %(today)s
-            )
+            ),
+            case when 2 * quarters.items[1] < quarters.items[2] then quarters.seen_on[1] end
         from unnest(%(symbols)s::text[]) with ordinality as wanted (symbol, place)
         left join raw.company_profiles as profile on profile.symbol = wanted.symbol
+        cross join lateral (
+            select
+                array_agg(items order by period_end desc) as items,
+                array_agg(seen_on order by period_end desc) as seen_on
+            from (
+                select
+                    period_end,
+                    sum(items) as items,
+                    (min(seen_at) at time zone 'America/New_York')::date as seen_on
+                from (
+                    select
+                        statement,
+                        period_end,
+                        min(first_seen_at) as seen_at,
+                        (
+                            array_agg(
+                                (select count(*) from jsonb_each(line_items) as item where item.value <> 'null')
+                                order by first_seen_at desc
+                            )
+                        )[1] as items
+                    from raw.financial_statements as version
+                    where version.symbol = wanted.symbol and version.frequency = 'quarterly'
+                    group by statement, period_end
+                ) as statements
+                group by period_end
+                order by period_end desc
+                limit 2
+            ) as latest
+        ) as quarters
         order by wanted.place
     """
     parameters = {"symbols": list(symbols), "today": today, "kind": FUNDAMENTALS}

@@ -16,45 +16,32 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import accumulate
 from operator import mul
 
-from ingest.rows import SPLIT, CorporateAction, PriceBar, as_price
+from ingest.rows import DIVIDEND, CorporateAction, PriceBar, as_price
 
 _ONE = Decimal(1)
 
 
-def as_traded_bars(bars: Iterable[PriceBar], actions: Iterable[CorporateAction]) -> list[PriceBar]:
-    """Return one symbol's split-adjusted bars as traded: prices at 6 decimals, volume in whole shares of its day.
-
-    `actions` are the symbol's, of which the splits count, in any order; their ratios are positive. What is None stays
-    None, and prices that are not finite stay what they are, for the row checks to refuse.
-    """
-    later_splits = _later_splits(actions)
-    return [_bar_as_traded(bar, later_splits(bar.price_date)) for bar in bars]
-
-
-def as_traded_actions(actions: Iterable[CorporateAction]) -> list[CorporateAction]:
-    """Return one symbol's actions with each dividend, split-adjusted by the source, in shares of its ex-date.
-
-    Amounts keep all their digits. Splits are as they are: a ratio of old to new shares is never restated.
-    """
-    actions = list(actions)
-    later_splits = _later_splits(actions)
-    return [
-        action if action.action_type == SPLIT else action._replace(value=action.value * later_splits(action.ex_date))
-        for action in actions
-    ]
-
-
-def _later_splits(actions: Iterable[CorporateAction]) -> Callable[[date], Decimal]:
-    """Return the function t -> product of the ratios of the splits after t."""
-    splits = sorted((action.ex_date, action.value) for action in actions if action.action_type == SPLIT)
-    dates = [ex_date for ex_date, _ in splits]
-    from_here_on = list(accumulate((ratio for _, ratio in reversed(splits)), mul, initial=_ONE))[::-1]
+def later_splits(splits: Iterable[tuple[date, Decimal]]) -> Callable[[date], Decimal]:
+    """Return the function t -> product of the ratios (new shares per old) of the splits after t."""
+    ordered = sorted(splits)
+    dates = [ex_date for ex_date, _ in ordered]
+    from_here_on = list(accumulate((ratio for _, ratio in reversed(ordered)), mul, initial=_ONE))[::-1]
     return lambda day: from_here_on[bisect_right(dates, day)]
 
 
-def _bar_as_traded(bar: PriceBar, ratio: Decimal) -> PriceBar:
+def as_traded_bar(bar: PriceBar, ratio: Decimal) -> PriceBar:
+    """Return a split-adjusted bar as traded: prices at 6 decimals, volume in whole shares of its day.
+
+    `ratio` is that of the splits since. What is None stays None, and prices that are not finite stay what they are, for
+    the row checks to refuse.
+    """
     prices = [None if price is None else as_price(price * ratio) for price in bar[2:6]]
     volume = bar.volume
     if volume is not None and ratio != _ONE:
         volume = int((volume / ratio).to_integral_value(ROUND_HALF_EVEN))
     return PriceBar(bar.symbol, bar.price_date, *prices, volume)
+
+
+def as_traded_action(action: CorporateAction, ratio: Decimal) -> CorporateAction:
+    """Return a split-adjusted dividend in shares of its ex-date, with all its digits; a split is never restated."""
+    return action._replace(value=action.value * ratio) if action.action_type == DIVIDEND else action

@@ -8,17 +8,17 @@ from typing import Any
 
 import psycopg
 
+from ingest.market.claims import adopt_stored, read_claims, store_settled, write_claims
 from ingest.market.knowledge import MOST_REFETCHES, Knowledge
 from ingest.market.prices import ask_chain
 from ingest.market.profiles import collect_profiles
 from ingest.market.report import MarketDataReport, MissedSymbol
 from ingest.market.store import (
     read_accepted,
-    read_actions,
     read_bars,
+    read_dismissed,
     read_history,
     use_up,
-    write_actions,
     write_bars,
     write_rejected,
     write_restatements,
@@ -35,6 +35,8 @@ from warehouse.sessions import FIRST_DAY, sessions_between
 # group is a night of more than a thousand symbols.
 GROUP_SIZE = 500_000
 
+# What is said of a claim that is the same event as another, told alike, is no news.
+_QUIET_NOTES = ("the same split, told twice",)
 _BOOK = (Role.HOLDING, Role.OPTION, Role.UNDERLYING)
 
 
@@ -101,13 +103,17 @@ def _collect_group(
 ) -> None:
     wants = [Want(active.symbol, active.first, active.last) for active in group]
     names = [want.symbol for want in wants]
-    stored, stored_actions = read_bars(conn, wants), read_actions(conn, wants)
+    adopt_stored(conn, names)
+    stored, claims = read_bars(conn, wants), read_claims(conn, names)
+    source_names = [source.name for source in sources]
     states = {
         active.symbol: SymbolPrices(
             active,
             wanted_sessions(active, known.calendar),
             stored[active.symbol],
-            stored_actions[active.symbol],
+            {claim.key: claim for claim in claims[active.symbol]},
+            source_names,
+            known.calendar,
         )
         for active in group
     }
@@ -116,32 +122,55 @@ def _collect_group(
         source.name: read_states(conn, source.name, PRICES, names) for source in sources if source.is_live
     }
     collected = ask_chain(states, sources, known)
-    report.rejected += collected.rejected
+    dismissed = read_dismissed(conn, names)
+    report.rejected += [row for row in collected.rejected if row[:5] not in dismissed]
     report.problems += collected.problems
     report.refetched |= collected.refetched
     report.postponed += collected.postponed
 
-    source_names = [source.name for source in sources]
-    bars, restatements, actions = [], [], []
+    bars, restatements = [], []
     for state in states.values():
         changed, replacing = state.changed_bars(source_names)
         bars += changed
         restatements += replacing
-        actions += state.changed_actions()
     with conn.transaction():
         if restatements:
             write_restatements(conn, restatements)
-        report.prices += _counts(sum(len(state.chosen) for state in states.values()), write_bars(conn, bars))
-        report.actions += _counts(sum(len(state.actions) for state in states.values()), write_actions(conn, actions))
+        written = write_bars(conn, bars, known.now)
+        report.prices += _counts(sum(len(state.chosen) for state in states.values()), written)
+        write_claims(conn, [claim for state in states.values() for claim in state.changed_claims.values()], known.now)
+        settled = {symbol: state.settled for symbol, state in states.items()}
+        changes = store_settled(conn, settled, known.calendar, known.now)
+        report.actions += changes.counts
+        report.action_restatements += changes.restated
         report.newly_rejected += write_rejected(conn, collected.rejected)
         if collected.used_up:
             use_up(conn, collected.used_up)
         for source, answers in collected.answers.items():
             record_answers(conn, source, PRICES, answers, known.now, collected.covered[source])
     report.restated.update(Counter(restatement.bar.symbol for restatement in restatements))
+    report.without_session += collected.without_session
+    for state in states.values():
+        _report_evidence(state, report)
     refused = {row.symbol: row.reason for row in collected.rejected if row.row_date == report.end}
     for state in states.values():
         _report_coverage(state, report, refused.get(state.active.symbol))
+
+
+def _report_evidence(state: SymbolPrices, report: MarketDataReport) -> None:
+    """Add what a person should look at of one symbol: doubtful actions, large moves, jumps without an event."""
+    symbol = state.active.symbol
+    report.left_out += state.left_out
+    for key in state.changed_claims:
+        note = state.settled.notes.get(key)
+        if note and not note.startswith(_QUIET_NOTES):
+            kind = f"the {key.action_type.lower()} {key.value.normalize():f} of {key.ex_date} that {key.source} tells"
+            report.doubtful_actions.append((symbol, f"{kind}: {note}"))
+    for day, (before, close) in state.large_moves.items():
+        if day not in state.stored:
+            report.large_moves.append((symbol, day, before, close))
+    if state.active.role != Role.OPTION:
+        report.jumps += [(symbol, *jump) for jump in state.jumps()]
 
 
 def _report_coverage(state: SymbolPrices, report: MarketDataReport, refused: str | None) -> None:

@@ -1,11 +1,10 @@
 """What is known before the sources are asked for prices, and what they have answered besides them."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
 
 from ingest.market.store import AcceptedRow, StoredBar
 from ingest.providers.base import Answer
@@ -14,8 +13,6 @@ from ingest.sources.fetch_state import Covered, FetchState
 
 # A whole history costs as much as a new symbol; a source in trouble might ask for all of them at once.
 MOST_REFETCHES = 50
-
-StoredHistory = tuple[dict[date, StoredBar], dict[tuple[date, str], Decimal]]
 
 
 @dataclass
@@ -29,7 +26,7 @@ class Knowledge:
         now: the moment of the run.
         fetch_states: what each live source answered before, by source and symbol.
         accepted: refused rows that a person has accepted.
-        read_history: everything that is stored of some symbols, bars and actions, by symbol.
+        read_history: all bars that are stored of some symbols, by symbol.
         refetches_left: how many whole histories may still be fetched again in this run.
     """
 
@@ -39,7 +36,7 @@ class Knowledge:
     now: datetime
     fetch_states: Mapping[str, Mapping[str, FetchState]] = field(default_factory=dict)
     accepted: Sequence[AcceptedRow] = ()
-    read_history: Callable[[Sequence[str]], Mapping[str, StoredHistory]] = lambda symbols: {}
+    read_history: Callable[[Sequence[str]], Mapping[str, dict[date, StoredBar]]] = lambda symbols: {}
     refetches_left: int = MOST_REFETCHES  # falls as the sources are asked
 
 
@@ -54,3 +51,4 @@ class Collected:
     refetched: dict[str, str] = field(default_factory=dict)
     postponed: list[str] = field(default_factory=list)
     used_up: list[AcceptedRow] = field(default_factory=list)
+    without_session: Counter[str] = field(default_factory=Counter)

@@ -1,14 +1,16 @@
 """Ask the sources in turn for the bars and actions of some symbols, and settle what is to be stored."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from ingest.market.knowledge import Collected, Knowledge
 from ingest.market.refetch import judge_histories
-from ingest.market.replies import rejected_bar, take_in
+from ingest.market.replies import take_in
 from ingest.market.symbol_prices import SymbolPrices
+from ingest.market.turn import Turn, rejected_bar, rejected_history
 from ingest.providers.base import Answer, Outcome, Want
+from ingest.rows import RejectedRow
 from ingest.sources.fetch_state import Covered, is_due, not_due
 from ingest.sources.source import Source
 from ingest.universe import Role
@@ -28,57 +30,78 @@ def ask_chain(symbols: dict[str, SymbolPrices], sources: Sequence[Source], known
     for source in sources:
         for state in symbols.values():
             state.offers.append({})
-        asked = _to_ask(symbols, source, sources, known, collected)
-        if not asked:
-            continue
-        reply = source.fetch_prices(_wants(asked, symbols, source))
-        shown, refused = take_in(reply, asked, symbols, source, sources, known)
-        collected.problems += [(source.label, problem) for problem in reply.problems]
-        answers = {symbol: reply.answers[symbol] for symbol in asked}
-        _count(answers, source)
-        if source.is_live:
-            collected.answers[source.name] |= {
-                symbol: Answer(Outcome.OK)
-                if symbol in shown
-                else _as_remembered(answer, symbols[symbol], asked[symbol])
-                for symbol, answer in answers.items()
-            }
-        if source.is_live:
-            judge_histories(shown, answers, symbols, source, sources, known, collected, refused)
-        for symbol, answer in answers.items():
-            state = symbols[symbol]
-            state.answers.append((source.label, answer))
-            state.queued |= state.active.role == Role.OPTION and answer.outcome == Outcome.NOT_ASKED
-            state.answered_live |= source.is_live and answer.outcome == Outcome.OK
-            state.choose(sources, known.today)
-        if source.is_live:
-            _note_coverage(asked, symbols, source, collected)
-        source.tally.rejected += len(refused)
-        collected.rejected += refused
-    for source in sources:
-        implausible = [
-            rejected_bar(bar, source.name, reason)
-            for state in symbols.values()
-            for bar, reason in state.implausible(source.place)
-        ]
-        source.tally.rejected += len(implausible)
-        collected.rejected += implausible
+        turn = Turn(source, sources, symbols, known, collected)
+        _choose_what_to_ask(turn)
+        if turn.asked:
+            _ask(turn)
+    refused = [*_returned(symbols, sources, known), *_implausible(symbols, sources)]
+    for place, row in refused:
+        sources[place].tally.rejected = (sources[place].tally.rejected or 0) + 1
+        collected.rejected.append(row)
     return collected
 
 
-def _to_ask(
-    symbols: dict[str, SymbolPrices],
-    source: Source,
-    sources: Sequence[Source],
-    known: Knowledge,
-    collected: Collected,
-) -> dict[str, list[date]]:
-    """Return the sessions to ask a source for, by symbol; why one is not asked is left among its answers."""
-    earlier = {other.name for other in sources[: source.place]}
+def _ask(turn: Turn) -> None:
+    source, collected = turn.source, turn.collected
+    wants = _wants(turn)
+    turn.spans = {want.symbol: (want.first, want.last) for want in wants}
+    reply = turn.ask(wants)
+    turn.answers = {symbol: reply.answers[symbol] for symbol in turn.asked}
+    remembered = dict(turn.answers)
+    _count(turn)
+    take_in(turn, reply)
+    if source.is_live:
+        collected.answers[source.name] |= {
+            symbol: Answer(Outcome.OK)
+            if symbol in turn.shown
+            else _as_remembered(answer, turn.symbols[symbol], turn.asked[symbol])
+            for symbol, answer in remembered.items()
+        }
+        judge_histories(turn)
+    for symbol, answer in turn.answers.items():
+        state = turn.symbols[symbol]
+        state.answers.append((source.label, answer))
+        state.queued |= state.active.role == Role.OPTION and answer.outcome == Outcome.NOT_ASKED
+        state.answered_live |= source.is_live and answer.outcome == Outcome.OK
+        state.choose(turn.sources, turn.known.today)
+    if source.is_live:
+        _note_coverage(turn)
+    source.tally.rejected = (source.tally.rejected or 0) + len(turn.refused)
+    collected.rejected += turn.refused
+
+
+def _returned(
+    symbols: Mapping[str, SymbolPrices], sources: Sequence[Source], known: Knowledge
+) -> Iterator[tuple[int, RejectedRow]]:
+    """Put aside what comes back after a long silence, and return a row for each such symbol."""
+    accepted = {(row.source, row.symbol, row.reason) for row in known.accepted if "history" in row.payload}
+    for symbol, state in symbols.items():
+
+        def is_accepted(place: int, reason: str, symbol: str = symbol) -> bool:
+            return (sources[place].name, symbol, reason) in accepted
+
+        closes = {day: state.offers[place][day].close for day, place in state.chosen.items()}
+        if found := state.put_returned_aside(is_accepted=is_accepted):
+            place, reason = found
+            put_aside = {day: close for day, close in closes.items() if day not in state.chosen}
+            state.answers.append((sources[place].label, Answer(Outcome.BAD_DATA, reason)))
+            yield place, rejected_history(state, sources[place].name, put_aside, reason)
+
+
+def _implausible(symbols: Mapping[str, SymbolPrices], sources: Sequence[Source]) -> Iterator[tuple[int, RejectedRow]]:
+    for source in sources:
+        for state in symbols.values():
+            for bar, reason in state.implausible(source.place):
+                yield source.place, rejected_bar(bar, source.name, reason)
+
+
+def _choose_what_to_ask(turn: Turn) -> None:
+    """Note the sessions to ask a source for, by symbol; why one is not asked is left among its answers."""
+    source, known = turn.source, turn.known
     fetch_states = known.fetch_states.get(source.name, {})
     asked: dict[str, list[date]] = {}
-    for symbol, state in symbols.items():
-        days = state.open_sessions(source.name, earlier)
+    for symbol, state in turn.symbols.items():
+        days = turn.may_answer(symbol)
         if days and source.is_live:
             days = state.worth_asking(days, source.overlap, fetch_states.get(symbol), known.now)
         if not days:
@@ -90,35 +113,37 @@ def _to_ask(
             source.tally.resting += 1
         else:
             asked[symbol] = days
-    if asked and not source.is_up:
+    # A folder's files say themselves what is wrong with them, each by its name.
+    if asked and source.is_live and not source.is_up:
         left_alone = Answer(
             Outcome.NOT_ASKED, f"it did not answer for a symbol that must be there: {source.standing()}"
         )
         for symbol in asked:
-            symbols[symbol].answers.append((source.label, left_alone))
-        collected.problems.append((source.label, f"asked for nothing, {left_alone.detail}"))
-        return {}
-    return asked
+            turn.symbols[symbol].answers.append((source.label, left_alone))
+        turn.collected.problems.append((source.label, f"asked for nothing, {left_alone.detail}"))
+        return
+    turn.asked = asked
 
 
-def _wants(asked: dict[str, list[date]], symbols: dict[str, SymbolPrices], source: Source) -> list[Want]:
+def _wants(turn: Turn) -> list[Want]:
     """Return one want for each symbol, the neediest first: held now and never priced, then the longest without.
 
     The benchmark goes before all: the statistics of every symbol rest on it.
     """
 
     def need(symbol: str) -> tuple[bool, bool, date]:
-        state = symbols[symbol]
+        state = turn.symbols[symbol]
         is_benchmark = state.active.role == Role.BENCHMARK
         return not is_benchmark, state.active.last < known_end, max(state.stored, default=date.min)
 
-    known_end = max(state.active.last for state in symbols.values())
+    known_end = max(state.active.last for state in turn.symbols.values())
     wants = []
-    for symbol in sorted(asked, key=need):
-        sessions, first = symbols[symbol].sessions, asked[symbol][0]
-        if source.is_live:
+    for symbol in sorted(turn.asked, key=need):
+        sessions, days = turn.symbols[symbol].sessions, turn.asked[symbol]
+        first = days[0]
+        if turn.source.is_live:
             first = sessions[max(0, bisect_left(sessions, first) - _LOOK_BACK)]
-        wants.append(Want(symbol, first, asked[symbol][-1]))
+        wants.append(Want(symbol, first, days[-1]))
     return wants
 
 
@@ -130,21 +155,19 @@ def _as_remembered(answer: Answer, state: SymbolPrices, asked: Sequence[date]) -
     return answer
 
 
-def _count(answers: Mapping[str, Answer], source: Source) -> None:
-    for answer in answers.values():
+def _count(turn: Turn) -> None:
+    for answer in turn.answers.values():
         if answer.outcome == Outcome.NOT_ASKED:
-            source.tally.waiting += 1
+            turn.source.tally.waiting += 1
         else:
-            source.tally.asked += 1
-            source.tally.got += answer.outcome == Outcome.OK
+            turn.source.tally.asked += 1
+            turn.source.tally.got += answer.outcome == Outcome.OK
 
 
-def _note_coverage(
-    asked: dict[str, list[date]], symbols: dict[str, SymbolPrices], source: Source, collected: Collected
-) -> None:
+def _note_coverage(turn: Turn) -> None:
     """Note which sessions a live source has answered about, and whether it leaves some of the older ones open."""
-    for symbol, days in asked.items():
-        state = symbols[symbol]
-        overlap_from = state.overlap_from(source.overlap)
+    for symbol, days in turn.asked.items():
+        state = turn.symbols[symbol]
+        overlap_from = state.overlap_from(turn.source.overlap)
         gaps = any(day < overlap_from and day not in state.chosen and day not in state.stored for day in days)
-        collected.covered[source.name][symbol] = Covered(days[0], days[-1], gaps)
+        turn.collected.covered[turn.source.name][symbol] = Covered(days[0], days[-1], gaps)

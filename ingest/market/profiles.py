@@ -42,7 +42,7 @@ def collect_profiles(
         else:
             asked = [symbol for symbol in symbols if symbol not in found or None in found[symbol][0]]
         # What is wrong with a source that is not up was said when it was asked for prices.
-        if not asked or not source.is_up:
+        if not asked or (source.is_live and not source.is_up):
             continue
         reply = source.fetch_profiles(asked)
         source.tally.rejected += len(reply.rejected)

@@ -1,24 +1,25 @@
 """The quarantine: rows that were refused on the way in, and a person's word that one of them is right."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 import psycopg
 
+from ingest.market.decisions import Saying, add_actions, user_name
 from ingest.market.row_checks import check_action
 from ingest.market.store import (
     Restatement,
-    read_actions,
     read_bars,
-    write_actions,
     write_bars,
     write_restatements,
 )
 from ingest.providers.base import Want
 from ingest.rows import CorporateAction, PriceBar
+from ingest.sources.chain import source_order
 from warehouse.errors import UserError
+from warehouse.settings import load_settings
 
 BARS, ACTIONS = "market_data_cache", "corporate_actions"
 ACCEPTED = "accepted by a person"
@@ -37,12 +38,18 @@ class Rejection(NamedTuple):
     stored: Decimal | None
     last_rejected_at: str
     accepted: bool
+    dismissed: bool
 
 
 def list_rejected(
-    conn: psycopg.Connection[Any], *, symbol: str | None = None, source: str | None = None, limit: int | None = None
+    conn: psycopg.Connection[Any],
+    *,
+    symbol: str | None = None,
+    source: str | None = None,
+    limit: int | None = None,
+    dismissed: bool = False,
 ) -> list[Rejection]:
-    """Return what was refused, the newest first; times are UTC."""
+    """Return what was refused, the newest first, with what a person has `dismissed` or without; times are UTC."""
     rows = conn.execute(
         """
         select
@@ -54,7 +61,8 @@ def list_rejected(
                 when 'corporate_actions' then action.value
             end,
             to_char(rejected.last_rejected_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
-            rejected.accepted_at is not null
+            rejected.accepted_at is not null,
+            rejected.dismissed_at is not null
         from ops.rejected_rows as rejected
         left join raw.market_data_cache as bar
             on rejected.symbol = bar.symbol and rejected.row_date = bar.price_date
@@ -66,19 +74,45 @@ def list_rejected(
         where
             (%(symbol)s::text is null or rejected.symbol = %(symbol)s)
             and (%(source)s::text is null or rejected.source = %(source)s)
+            and (%(dismissed)s or rejected.dismissed_at is null)
         order by rejected.last_rejected_at desc, rejected.rejection_id desc
         limit %(limit)s
         """,
-        {"symbol": symbol, "source": source, "limit": limit},
+        {"symbol": symbol, "source": source, "limit": limit, "dismissed": dismissed},
     )
     return [Rejection(*row) for row in rows]
+
+
+def dismiss_rejected(conn: psycopg.Connection[Any], ids: Sequence[int]) -> list[str]:
+    """Take refused rows for wrong, for good: they are refused as before, and not told again.
+
+    Raises:
+        UserError: an id is not there; nothing was done.
+    """
+    known = {
+        row[0]: row[1:]
+        for row in conn.execute(
+            "select rejection_id, symbol, row_date, reason from ops.rejected_rows where rejection_id = any(%s)",
+            [list(ids)],
+        )
+    }
+    if missing := [str(number) for number in dict.fromkeys(ids) if number not in known]:
+        raise UserError(f"{', '.join(missing)}: there is no such row; `python run_nightly.py quarantine` lists them")
+    conn.execute(
+        "update ops.rejected_rows set dismissed_at = now(), accepted_at = null where rejection_id = any(%s)",
+        [list(ids)],
+    )
+    return [
+        f"{number}: {symbol}{f' {day}' if day else ''}: dismissed, not told again ({reason})"
+        for number, (symbol, day, reason) in known.items()
+    ]
 
 
 def accept_rejected(conn: psycopg.Connection[Any], ids: Sequence[int]) -> list[str]:
     """Take refused rows for right, all of them or none, and return a line for each that says what was done.
 
-    A bar or action is stored with its source, and what it replaces goes to `ops.price_restatements`; the same values
-    are not refused again. A history that was put aside is fetched again as a whole by the next night.
+    A bar is stored with its source, and what it replaces goes to `ops.price_restatements`; the same values are not
+    refused again. An action holds by the person's word. A history that was put aside is taken by the next night.
 
     Raises:
         UserError: an id is not there, or a row cannot be stored; nothing was done.
@@ -102,14 +136,14 @@ def accept_rejected(conn: psycopg.Connection[Any], ids: Sequence[int]) -> list[s
             continue
         try:
             if "history" in payload:
-                done.append(f"{number}: {symbol}: the next night fetches its history from {source} again, as a whole")
+                done.append(f"{number}: {symbol}: the next night takes what {source} has of it, as a whole")
             elif relation == BARS:
                 bars.append((_bar(symbol, row_date, payload), source))
                 done.append(f"{number}: {symbol} {row_date}: stored the close {payload['close']} from {source}")
             elif relation == ACTIONS:
-                actions.append((_action(symbol, row_date, payload), source))
+                actions.append(_action(symbol, row_date, payload))
                 kind = payload["action_type"].lower()
-                done.append(f"{number}: {symbol} {row_date}: stored the {kind} {payload['value']} from {source}")
+                done.append(f"{number}: {symbol} {row_date}: the {kind} {payload['value']} from {source} holds")
             else:
                 raise ValueError(f"a row of {relation} cannot be accepted: mend it at its source")
         except ValueError as error:
@@ -120,28 +154,26 @@ def accept_rejected(conn: psycopg.Connection[Any], ids: Sequence[int]) -> list[s
     problems += _no_sessions(conn, {day for _, day in days})
     if problems:
         raise UserError("; ".join(problems))
+    saying = Saying(user_name(), datetime.now(UTC), ACCEPTED, source_order(load_settings()))
     with conn.transaction():
-        _store(conn, bars, actions)
-        conn.execute("update ops.rejected_rows set accepted_at = now() where rejection_id = any(%s)", [list(ids)])
+        _store_bars(conn, bars, saying.at)
+        if actions:
+            add_actions(conn, actions, saying)
+        conn.execute(
+            "update ops.rejected_rows set accepted_at = now(), dismissed_at = null where rejection_id = any(%s)",
+            [list(ids)],
+        )
     return done
 
 
-def _store(
-    conn: psycopg.Connection[Any],
-    bars: Sequence[tuple[PriceBar, str]],
-    actions: Sequence[tuple[CorporateAction, str]],
-) -> None:
+def _store_bars(conn: psycopg.Connection[Any], bars: Sequence[tuple[PriceBar, str]], now: datetime) -> None:
     replaced = []
     for bar, source in bars:
         stored = read_bars(conn, [Want(bar.symbol, bar.price_date, bar.price_date)])[bar.symbol]
         replaced += [Restatement(bar, source, old, ACCEPTED) for old in stored.values() if old[:5] != bar[2:]]
     if replaced:
         write_restatements(conn, replaced)
-    write_bars(conn, bars)
-    for action, source in actions:
-        stored_actions = read_actions(conn, [Want(action.symbol, action.ex_date, action.ex_date)])[action.symbol]
-        if stored_actions.get((action.ex_date, action.action_type)) != action.value:
-            write_actions(conn, [(action, source)])
+    write_bars(conn, bars, now)
 
 
 def _bar(symbol: str, session: date | None, payload: dict[str, Any]) -> PriceBar:

@@ -3,6 +3,9 @@
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
+# What sources adjust prices by for a spin-off is written with large terms: 1281:1000. Both of at least 100 are
+# 104:100; a stock dividend is told so too, and a person can tell.
+_SPIN_OFF_TERM, _SPIN_OFF_BOTH_TERMS = 1000, 100
 # The digits of a stored ratio.
 RATIO_DIGITS = 18
 _LARGEST_TERM = 200
@@ -14,6 +17,23 @@ def as_ratio(value: Fraction) -> Decimal:
     """Write a fraction with the digits that a stored ratio has."""
     exact = _WIDE.divide(Decimal(value.numerator), Decimal(value.denominator))
     return exact.quantize(Decimal(1).scaleb(-RATIO_DIGITS), context=_WIDE).normalize()
+
+
+def is_adjusted_spin_off(numerator: Decimal, denominator: Decimal) -> bool:
+    """Whether a split, as its source writes it, is what prices were adjusted by for a spin-off: 1281:1000, 104:100."""
+    terms = numerator, denominator
+    return max(terms) >= _SPIN_OFF_TERM or min(terms) >= _SPIN_OFF_BOTH_TERMS
+
+
+def spin_off_reason(symbol: str, ex_date: object, numerator: Decimal, denominator: Decimal) -> str:
+    """Return why such a split is put aside, with the commands that accept it for what it is."""
+    ratio = as_ratio(Fraction(numerator) / Fraction(denominator))
+    command = f"python run_nightly.py actions add {symbol} {ex_date}"
+    return (
+        f"{numerator.normalize():f}:{denominator.normalize():f} looks like a spin-off, which gives no shares of the"
+        f" symbol; if it is a split: `{command} SPLIT {ratio:f}`, if a spin-off:"
+        f" `{command} SPINOFF SHARES_OF_CHILD_PER_SHARE --new-symbol CHILD`"
+    )
 
 
 def read_split_ratio(written: Decimal) -> Decimal:

@@ -3,7 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 
+from ingest.market.claims import ActionRestatement
 from ingest.rows import RejectedRow
 from ingest.sources.tally import TOLD_APART, ProviderTally, names, number
 from ingest.universe import Role
@@ -46,6 +48,12 @@ class MarketDataReport:
     holes: Counter[str] = field(default_factory=Counter)
     wanted_at_end: int = 0
     problems: list[tuple[str, str]] = field(default_factory=list)
+    action_restatements: list[ActionRestatement] = field(default_factory=list)
+    doubtful_actions: list[tuple[str, str]] = field(default_factory=list)
+    large_moves: list[tuple[str, date, Decimal, Decimal]] = field(default_factory=list)
+    jumps: list[tuple[str, date, str]] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    without_session: Counter[str] = field(default_factory=Counter)
 
     def coverage(self) -> float:
         """Return the share (0 to 1) of symbols that the book needs at the last session and that have its price.
@@ -68,6 +76,10 @@ class MarketDataReport:
             "restated": self.restated.total(),
             "refetched": self.refetched,
             "refetches_postponed": self.postponed,
+            "actions_restated": [str(restated) for restated in self.action_restatements],
+            "jumps_without_event": [f"{symbol} {day}" for symbol, day, _ in self.jumps],
+            "left_out": dict(self.left_out),
+            "rows_without_session": self.without_session.total(),
             "rejected": len(self.rejected),
             "newly_rejected": self.newly_rejected,
             "missed": [missed.symbol for missed in self.missed if not missed.queued],
@@ -86,6 +98,17 @@ class MarketDataReport:
             )
         if self.restated:
             lines.append(f"restated by their source: {_tally_by_symbol(self.restated)} (ops.price_restatements)")
+        if self.action_restatements:
+            told = names([str(restated) for restated in self.action_restatements], "; ")
+            lines.append(
+                f"splits, dividends and events that have changed: {len(self.action_restatements):,} ({told};"
+                " ops.action_restatements)"
+            )
+        if self.left_out:
+            fields = ", ".join(f"{count:,} {name}" for name, count in sorted(self.left_out.items()))
+            lines.append(f"left out where they contradict the close, which is kept: {fields}")
+        if self.without_session:
+            lines.append(f"rows of days without a session, left out: {_tally_by_symbol(self.without_session)}")
         if self.refetched:
             histories = names([f"{symbol}: {reason}" for symbol, reason in self.refetched.items()], "; ")
             lines.append(f"whole histories fetched again: {len(self.refetched):,} ({histories})")
@@ -125,6 +148,23 @@ class MarketDataReport:
             for missed in several:
                 since = f"the last is of {missed.last_price_date}" if missed.last_price_date else "there is none before"
                 warnings.append((missed.symbol, f"no price of {self.end}, {since}: {reason}"))
+        warnings += [(restated.old.symbol, str(restated)) for restated in self.action_restatements]
+        warnings += self.doubtful_actions
+        warnings += [
+            (
+                symbol,
+                f"the close moved from {before:f} to {close:f} on {day}, and is believed: see that it is no split",
+            )
+            for symbol, day, before, close in ((s, d, _short(b), _short(c)) for s, d, b, c in self.large_moves)
+        ]
+        warnings += [
+            (
+                symbol,
+                f"the close of {day} is {ratio} of the one before, as in a split that nobody tells: if there was one,"
+                f" `python run_nightly.py actions add {symbol} {day} SPLIT RATIO`",
+            )
+            for symbol, day, ratio in self.jumps
+        ]
         for source, rows in _by_source(self.rejected).items():
             first = rows[0]
             when = f" {first.row_date}" if first.row_date else ""
@@ -137,6 +177,10 @@ class MarketDataReport:
 
     def _missed_by_the_book(self) -> list[MissedSymbol]:
         return [missed for missed in self.missed if missed.role not in (Role.FACTOR, Role.BENCHMARK)]
+
+
+def _short(price: Decimal) -> Decimal:
+    return price.quantize(Decimal("0.0001")).normalize()
 
 
 def _changes(counts: MergeCounts) -> dict[str, int]:

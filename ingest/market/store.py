@@ -1,7 +1,7 @@
 """What the loader of market data reads from and writes to `raw` and `ops`: each a constant number of statements."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -9,14 +9,19 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from ingest.providers.base import Want
-from ingest.rows import CorporateAction, PriceBar, Profile, RejectedRow
+from ingest.rows import PriceBar, Profile, RejectedRow
 from warehouse.bulk import MergeCounts, merge_rows
 
+_KEPT = ("open", "high", "low", "close", "volume", "source")
 _PROFILE_COLUMNS = (*Profile._fields, "source")
 
 
+# A close that was stored so soon after its session is as traded: no later split is in it.
+_OWN_DAYS = 7
+
+
 class StoredBar(NamedTuple):
-    """A bar as stored, and the source it came from."""
+    """A bar as stored, the source it came from, and whether it was stored within a week of its session."""
 
     open: Decimal | None
     high: Decimal | None
@@ -24,6 +29,7 @@ class StoredBar(NamedTuple):
     close: Decimal
     volume: int | None
     source: str
+    own_day: bool = False
 
 
 class Restatement(NamedTuple):
@@ -50,7 +56,8 @@ def read_bars(conn: psycopg.Connection[Any], wants: Sequence[Want]) -> dict[str,
     """Return the stored bars of each symbol's range, by symbol and session."""
     found: dict[str, dict[date, StoredBar]] = {want.symbol: {} for want in wants}
     query = (
-        "select bar.symbol, bar.price_date, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.source"
+        "select bar.symbol, bar.price_date, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.source,"
+        f" bar.loaded_at < bar.price_date + {_OWN_DAYS + 1}"
         " from unnest(%s::text[], %s::date[], %s::date[]) as want (symbol, first, last)"
         " inner join raw.market_data_cache as bar"
         " on bar.symbol = want.symbol and bar.price_date between want.first and want.last"
@@ -61,27 +68,9 @@ def read_bars(conn: psycopg.Connection[Any], wants: Sequence[Want]) -> dict[str,
     return found
 
 
-def read_actions(conn: psycopg.Connection[Any], wants: Sequence[Want]) -> dict[str, dict[tuple[date, str], Decimal]]:
-    """Return the stored values of each symbol's splits and dividends in its range, by (ex-date, type)."""
-    found: dict[str, dict[tuple[date, str], Decimal]] = {want.symbol: {} for want in wants}
-    query = (
-        "select action.symbol, action.ex_date, action.action_type, action.value"
-        " from unnest(%s::text[], %s::date[], %s::date[]) as want (symbol, first, last)"
-        " inner join raw.corporate_actions as action"
-        " on action.symbol = want.symbol and action.ex_date between want.first and want.last"
-    )
-    for symbol, ex_date, action_type, value in conn.execute(query, _columns(wants)):
-        found[symbol][ex_date, action_type] = value
-    return found
-
-
-def read_history(
-    conn: psycopg.Connection[Any], symbols: Sequence[str]
-) -> dict[str, tuple[dict[date, StoredBar], dict[tuple[date, str], Decimal]]]:
-    """Return all that is stored of these symbols: bars by session, values of actions by (ex-date, type)."""
-    wants = [Want(symbol, date.min, date.max) for symbol in symbols]
-    bars, actions = read_bars(conn, wants), read_actions(conn, wants)
-    return {symbol: (bars[symbol], actions[symbol]) for symbol in symbols}
+def read_history(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> dict[str, dict[date, StoredBar]]:
+    """Return all bars that are stored of these symbols, by session."""
+    return read_bars(conn, [Want(symbol, date.min, date.max) for symbol in symbols])
 
 
 def read_profiles(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> dict[str, tuple[Profile, str]]:
@@ -90,29 +79,16 @@ def read_profiles(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> dict
     return {row[0]: (Profile(*row[:-1]), row[-1]) for row in conn.execute(query, [list(symbols)])}
 
 
-def write_bars(conn: psycopg.Connection[Any], rows: Sequence[tuple[PriceBar, str]]) -> MergeCounts:
-    """Store bars, each with its source."""
+def write_bars(conn: psycopg.Connection[Any], rows: Sequence[tuple[PriceBar, str]], now: datetime) -> MergeCounts:
+    """Store bars, each with its source; `now` is when they came."""
     if not rows:
         return MergeCounts()
     return merge_rows(
         conn,
         "raw.market_data_cache",
         ["symbol", "price_date"],
-        [*PriceBar._fields, "source"],
-        ((*bar, source) for bar, source in rows),
-    )
-
-
-def write_actions(conn: psycopg.Connection[Any], rows: Sequence[tuple[CorporateAction, str]]) -> MergeCounts:
-    """Store splits and dividends, each with its source."""
-    if not rows:
-        return MergeCounts()
-    return merge_rows(
-        conn,
-        "raw.corporate_actions",
-        ["symbol", "ex_date", "action_type"],
-        [*CorporateAction._fields, "source"],
-        ((*action, source) for action, source in rows),
+        [*PriceBar._fields, "source", "loaded_at"],
+        ((*bar, source, now) for bar, source in rows),
     )
 
 
@@ -130,7 +106,7 @@ def write_restatements(conn: psycopg.Connection[Any], restatements: Iterable[Res
     columns = "symbol, price_date, old_source, new_source, old_close, new_close, old_row, reason"
     with conn.cursor().copy(f"copy ops.price_restatements ({columns}) from stdin") as copy:
         for bar, source, old, reason in restatements:
-            replaced = Jsonb(json_ready(old._asdict()))
+            replaced = Jsonb(json_ready(dict(zip(_KEPT, old, strict=False))))
             copy.write_row((bar.symbol, bar.price_date, old.source, source, old.close, bar.close, replaced, reason))
 
 
@@ -141,6 +117,17 @@ def read_accepted(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> list
         " where symbol = any(%s) and accepted_at is not null"
     )
     return [AcceptedRow(*row) for row in conn.execute(query, [list(symbols)])]
+
+
+def read_dismissed(
+    conn: psycopg.Connection[Any], symbols: Sequence[str]
+) -> set[tuple[str, str, str, date | None, str]]:
+    """Return (source, relation, symbol, date, reason) of the refused rows that a person does not want to be told of."""
+    query = (
+        "select source, relation, symbol, row_date, reason from ops.rejected_rows"
+        " where symbol = any(%s) and dismissed_at is not null"
+    )
+    return {(row[0], row[1], row[2], row[3], row[4]) for row in conn.execute(query, [list(symbols)])}
 
 
 def use_up(conn: psycopg.Connection[Any], rows: Sequence[AcceptedRow]) -> None:

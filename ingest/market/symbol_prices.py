@@ -1,17 +1,22 @@
 """One symbol while the sources are asked: what is stored of it, what each source offers, and what is taken."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
 
-from ingest.market.restated import Judgement, StoredClose, judge
+from ingest.market.as_traded import later_splits
+from ingest.market.restated import ROUGHLY, Judgement, StoredClose, judge, split_ratio
 from ingest.market.row_checks import Suspicion, agree, choose_bars
+from ingest.market.settlement import ONE_EVENT_SESSIONS, Claim, ClaimKey, Settled, same_value, settle
 from ingest.market.store import Restatement, StoredBar
 from ingest.providers.base import Answer
-from ingest.rows import SPLIT, CorporateAction, PriceBar
+from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar
 from ingest.sources.fetch_state import FetchState
 from ingest.sources.source import Source
 from ingest.universe import ActiveSymbol, Role
@@ -20,6 +25,13 @@ from ingest.universe import ActiveSymbol, Role
 SAME_VALUE = Decimal("0.00001")
 # A split is reported some days late at times: so long a move of its size is not believed.
 _SPLIT_KNOWN_AFTER = timedelta(days=7)
+# A jump of the smallest split that is common, 3 for 2, or more is looked into.
+_SMALLEST_JUMP = Fraction(3, 2)
+# That a claim was seen again is written down no more often.
+_SEEN_AGAIN = timedelta(days=7)
+# After so many sessions without a price another company may bear the symbol.
+SILENT_SESSIONS = 60
+_WAITS = "told with closes that were put aside"
 
 
 @dataclass
@@ -29,9 +41,12 @@ class SymbolPrices:
     active: ActiveSymbol
     sessions: Sequence[date]
     stored: dict[date, StoredBar]
-    stored_actions: dict[tuple[date, str], Decimal]
+    claims: dict[ClaimKey, Claim]
+    order: Sequence[str]
+    calendar: Sequence[date]
     offers: list[dict[date, PriceBar]] = field(default_factory=list)
-    actions: dict[tuple[date, str], tuple[CorporateAction, str]] = field(default_factory=dict)
+    settled: Settled = field(default_factory=Settled)
+    changed_claims: dict[ClaimKey, Claim] = field(default_factory=dict)
     chosen: dict[date, int] = field(default_factory=dict)
     passed_over: dict[tuple[int, date], str] = field(default_factory=dict)
     answers: list[tuple[str, Answer]] = field(default_factory=list)
@@ -39,6 +54,138 @@ class SymbolPrices:
     answered_live: bool = False
     queued: bool = False
     refetched: tuple[int, str] | None = None
+    first_traded: date | None = None
+    left_out: Counter[str] = field(default_factory=Counter)
+    large_moves: dict[date, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    _moved_before: set[ClaimKey] = field(default_factory=set)
+    _before_turn: dict[ClaimKey, Claim] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.settle()
+
+    def settle(self) -> None:
+        """Settle what is believed of the claims as they are known now."""
+        self.settled = settle(self.claims.values(), self.order, self.calendar)
+
+    def claims_of(self, source: str) -> list[Claim]:
+        """Return what one source has claimed."""
+        return [claim for claim in self.claims.values() if claim.source == source]
+
+    def word_on(self, ratio: Decimal, dates: Sequence[date]) -> str | None:
+        """Return what a person has said of a split that is told on these dates: added, dismissed or nothing."""
+        for claim in self.claims.values():
+            told = (claim.action.ex_date, claim.action.value)
+            if (
+                claim.decision
+                and claim.action.action_type == SPLIT
+                and (claim.action.ex_date in dates or any(self.same_split(told, (day, ratio)) for day in dates))
+            ):
+                return claim.decision.kind
+        return None
+
+    def same_split(self, one: tuple[date, Decimal], other: tuple[date, Decimal]) -> bool:
+        """Whether two splits, (ex-date, ratio), are told of one event."""
+        apart = abs(bisect_left(self.calendar, one[0]) - bisect_left(self.calendar, other[0]))
+        return apart <= ONE_EVENT_SESSIONS and same_value(SPLIT, one[1], other[1])
+
+    def note_refused(self, source: str, told: Iterable[CorporateAction], reason: str) -> None:
+        """Keep what a source told in a reply that was put aside; what was believed before stands."""
+        for action in told:
+            self._note(Claim(source, action, refused_because=reason), only_new=True)
+        self.settle()
+
+    def note_told(
+        self,
+        source: str,
+        told: Sequence[CorporateAction],
+        span: tuple[date, date],
+        dates: Mapping[date, date],
+        now: datetime,
+    ) -> None:
+        """Keep what a source tells, and settle what is believed.
+
+        Args:
+            source: its name.
+            told: its actions, as traded.
+            span: the first and the last day that it was asked for.
+            dates: of splits, the date that the closes show, by the date that is told.
+            now: the moment of the run.
+        """
+        self._before_turn = dict(self.claims)
+        on_the_day = {(action.ex_date, action.action_type) for action in told}
+        now_told: dict[ClaimKey, CorporateAction] = {}
+        for each in told:
+            action = self._with_stored_digits(source, each)
+            shown_on = dates.get(action.ex_date, action.ex_date) if action.action_type == SPLIT else action.ex_date
+            claim = Claim(source, action, last_seen_at=now)
+            now_told[claim.key] = action
+            if shown_on == action.ex_date:
+                self._note(claim)
+                continue
+            self._note(replace(claim, refused_because=f"the closes show it on {shown_on}"))
+            moved = action._replace(ex_date=shown_on)
+            if (shown_on, SPLIT) not in on_the_day and (shown_on, SPLIT) not in self.settled.actions:
+                self._note(Claim(source, moved, last_seen_at=now))
+            now_told[Claim(source, moved).key] = moved
+        self._note_moved(source, span, now_told)
+        self.settle()
+
+    def _note_moved(
+        self,
+        source: str,
+        span: tuple[date, date],
+        told: Mapping[ClaimKey, CorporateAction],
+    ) -> None:
+        """Find what a source tells no longer and tells on another date, or with another value, since."""
+        fresh = {
+            key: action
+            for key, action in told.items()
+            if key in self.claims and (self.claims[key].first_seen_at is None or key in self._moved_before)
+        }
+        for claim in self.claims_of(source):
+            key, action = claim.key, claim.action
+            if key in told or claim.moved_to or not span[0] <= action.ex_date <= span[1]:
+                continue
+            of_its_type = [other for other in fresh.values() if other.action_type == action.action_type]
+            on_its_day = [other for other in of_its_type if other.ex_date == action.ex_date]
+            near = sorted(
+                (apart, other)
+                for other in of_its_type
+                if same_value(action.action_type, other.value, action.value)
+                and (apart := self._apart(other.ex_date, action.ex_date)) <= ONE_EVENT_SESSIONS
+            )
+            found = on_its_day[0] if on_its_day else near[0][1] if near else None
+            if found:
+                if found.ex_date != action.ex_date:
+                    fresh = {other: each for other, each in fresh.items() if each is not found}
+                self._note(replace(claim, moved_to=found.ex_date))
+
+    def _apart(self, one: date, other: date) -> int:
+        return abs(bisect_left(self.calendar, one) - bisect_left(self.calendar, other))
+
+    def _with_stored_digits(self, source: str, action: CorporateAction) -> CorporateAction:
+        """Return an action with the value that its source told before, where only the digits differ."""
+        for claim in self.claims.values():
+            same = (claim.source, *claim.action[1:3]) == (source, *action[1:3])
+            if same and agree(action.value, claim.action.value, SAME_VALUE):
+                return claim.action
+        return action
+
+    def _note(self, claim: Claim, *, only_new: bool = False) -> None:
+        """Keep a claim where it is new or has changed; that it was seen again is kept once a week."""
+        old = self.claims.get(claim.key)
+        if old is None:
+            self.claims[claim.key] = self.changed_claims[claim.key] = claim
+            return
+        if only_new:
+            return
+        if old.moved_to and not claim.moved_to:
+            self._moved_before.add(claim.key)
+        seen = claim.last_seen_at or old.last_seen_at
+        news = (old.moved_to, old.refused_because) != (claim.moved_to, claim.refused_because)
+        if news or (seen and old.last_seen_at and seen - old.last_seen_at >= _SEEN_AGAIN):
+            new = replace(old, moved_to=claim.moved_to, refused_because=claim.refused_because, last_seen_at=seen)
+            self.claims[claim.key] = self.changed_claims[claim.key] = new
 
     def open_sessions(self, source: str, earlier_sources: AbstractSet[str]) -> list[date]:
         """Return the sessions that `source` may still answer for: those without an answer yet.
@@ -89,7 +236,8 @@ class SymbolPrices:
 
     def choose(self, sources: Sequence[Source], today: date) -> None:
         """Settle which offer is taken for each session."""
-        first_offered = min((min(offers) for offers in self.offers if offers), default=date.max)
+        offered = [min(offers) for offers in self.offers if offers]
+        first_offered = min(offered, default=date.max)
         # The last close before them is what the first of them is measured against.
         since = max((day for day in self.stored if day < first_offered), default=date.min)
         stored_closes = {day: bar.close for day, bar in self.stored.items() if day >= since}
@@ -97,15 +245,47 @@ class SymbolPrices:
             # A history on another scale is no measure of the one that replaces it.
             place = self.refetched[0]
             stored_closes = {day: close for day, close in stored_closes.items() if day not in self.offers[place]}
-        self.chosen, self.passed_over = choose_bars(
+        choice = choose_bars(
             stored_closes,
             self.offers,
-            sorted(self._splits().items()),
+            [(action.ex_date, action.value) for action in self.settled.splits],
             any_move=self.active.role == Role.OPTION,
             suspicion=Suspicion(
                 today - _SPLIT_KNOWN_AFTER, frozenset(source.place for source in sources if source.is_live)
             ),
+            sessions=self.sessions,
         )
+        self.chosen, self.passed_over, self.large_moves = choice.chosen, choice.refused, choice.large_moves
+
+    def put_returned_aside(self, *, is_accepted: Callable[[int, str], bool]) -> tuple[int, str] | None:
+        """Put aside what comes after a long silence: (source, reason), None where there was none.
+
+        Another company may bear the symbol by now. Options have no names to reuse.
+        """
+        if self.active.role == Role.OPTION:
+            return None
+        priced = sorted(self.chosen.keys() | self.stored.keys())
+        returned, reason = None, ""
+        for before, after in pairwise(priced):
+            if after not in self.stored and self._apart(before, after) > SILENT_SESSIONS:
+                returned = after
+                reason = (
+                    f"no price for more than {SILENT_SESSIONS} sessions before {after}, the last is of {before}:"
+                    " another company under the same symbol?"
+                )
+                break
+        last_stored = max(self.stored, default=None)
+        if returned is None and self.first_traded and last_stored and last_stored < self.first_traded:
+            returned = min((day for day in self.chosen if day > last_stored), default=None)
+            reason = (
+                f"its source says that it was first traded on {self.first_traded}, and the last price stored is of"
+                f" {last_stored}: another company under the same symbol?"
+            )
+        if returned is None or is_accepted(self.chosen[returned], reason):
+            return None
+        place = self.chosen[returned]
+        self.chosen = {day: at for day, at in self.chosen.items() if day < returned or day in self.stored}
+        return place, reason
 
     def judge(self, source: Source, sources: Sequence[Source], shown: Mapping[date, Decimal]) -> Judgement:
         """Compare all closes that a source shows with those that are known."""
@@ -120,17 +300,26 @@ class SymbolPrices:
             for day in shown
             if (bar := self.stored.get(day))
         }
-        new_splits = [
-            (ex_date, action.value)
-            for (ex_date, kind), (action, reporter) in sorted(self.actions.items())
-            if kind == SPLIT and reporter == source.name and not self._is_stored(action)
-        ]
+        new_splits = sorted(
+            (key.ex_date, key.value)
+            for key, claim in self.changed_claims.items()
+            if key.action_type == SPLIT and key.source == source.name and claim.first_seen_at is None
+        )
         return judge(known, shown, new_splits)
 
     def take_back(self, source: Source) -> dict[date, PriceBar]:
-        """Forget what a source offers, and return it."""
+        """Forget what a source offers, and return it; what it tells of actions that was not known before waits."""
         offered, self.offers[source.place] = self.offers[source.place], {}
-        self.actions = {key: found for key, found in self.actions.items() if found[1] != source.name}
+        for key, claim in list(self.changed_claims.items()):
+            if key.source != source.name:
+                continue
+            if claim.first_seen_at is None:
+                reason = claim.refused_because or _WAITS
+                self.claims[key] = self.changed_claims[key] = replace(claim, moved_to=None, refused_because=reason)
+            elif key in self._before_turn:
+                self.claims[key] = self._before_turn[key]
+                del self.changed_claims[key]
+        self.settle()
         return offered
 
     def changed_bars(self, sources: Sequence[str]) -> tuple[list[tuple[PriceBar, str]], list[Restatement]]:
@@ -153,23 +342,29 @@ class SymbolPrices:
                 changed.append((completed, sources[place]))
         return changed, restatements
 
-    def changed_actions(self) -> list[tuple[CorporateAction, str]]:
-        """Return the splits and dividends to write, each with its source."""
-        return [(action, source) for action, source in self.actions.values() if not self._is_stored(action)]
+    def jumps(self) -> list[tuple[date, str]]:
+        """Return the sessions newly taken whose close moves by a split's ratio, without one: (session, ratio)."""
+        growth = later_splits((action.ex_date, action.value) for action in self.settled.splits)
+        closes = {day: bar.close for day, bar in self.stored.items()}
+        closes |= {day: self.offers[place][day].close for day, place in self.chosen.items()}
+        dividends = {day: action.value for (day, kind), (action, _) in self.settled.actions.items() if kind == DIVIDEND}
+        days = sorted(closes)
+        found = []
+        for before, day in pairwise(days):
+            if day in self.stored or day not in self.chosen:
+                continue
+            move = (closes[day] + dividends.get(day, 0)) / growth(day) / (closes[before] / growth(before))
+            if Decimal("0.75") < move < Decimal("1.4"):
+                continue
+            ratio = split_ratio(move, ROUGHLY, smallest=_SMALLEST_JUMP)
+            # Nobody merges three shares into two: what rises so has risen.
+            if ratio and not (move > 1 and "/" in ratio):
+                found.append((day, ratio))
+        return found
 
     def implausible(self, place: int) -> list[tuple[PriceBar, str]]:
         """Return what one source offered in vain, and why."""
         return [(self.offers[place][day], reason) for (at, day), reason in self.passed_over.items() if at == place]
-
-    def _splits(self) -> dict[date, Decimal]:
-        splits = {ex_date: value for (ex_date, kind), value in self.stored_actions.items() if kind == SPLIT}
-        return splits | {
-            ex_date: action.value for (ex_date, kind), (action, _) in self.actions.items() if kind == SPLIT
-        }
-
-    def _is_stored(self, action: CorporateAction) -> bool:
-        stored = self.stored_actions.get((action.ex_date, action.action_type))
-        return stored is not None and agree(action.value, stored, SAME_VALUE)
 
 
 def wanted_sessions(active: ActiveSymbol, calendar: Sequence[date]) -> Sequence[date]:

@@ -49,15 +49,31 @@ class Usage:
     retries: int = 0
 
 
+class Restating(NamedTuple):
+    """A span of days whose bars a source shows in today's shares, and the splits that it tells through today.
+
+    `splits` are as the source tells them: doubled, moved or not in its closes yet, it may be. Those of another kind
+    (SPINOFF) restate too, and give no shares of the symbol.
+    """
+
+    first: date
+    last: date
+    splits: list[CorporateAction]
+
+
 @dataclass
 class PriceReply:
-    """Bars as traded and corporate actions, in any order; an answer for every symbol that was asked for.
+    """Bars and corporate actions, in any order; an answer for every symbol that was asked for.
 
-    `rejected` are rows that could not be read; `problems` are lines about the source as a whole.
+    Bars and dividends are as traded, but for the symbols in `restated`: theirs are in today's shares. `first_traded`
+    is when a symbol began to trade, where the source says so. `rejected` are rows that could not be read; `problems`
+    are lines about the source as a whole.
     """
 
     bars: list[PriceBar] = field(default_factory=list)
     actions: list[CorporateAction] = field(default_factory=list)
+    restated: dict[str, list[Restating]] = field(default_factory=dict)
+    first_traded: dict[str, date] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
     rejected: list[RejectedRow] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

@@ -1,7 +1,8 @@
 """The provider `files:DIR`: a folder of CSV files, plain or `.gz`, with data that people already have.
 
 - `prices`: `symbol,date,close` and, if there, `open,high,low,volume`; as traded. Options by their OCC symbol.
-- `actions`: `symbol,ex_date,action_type,value`; SPLIT (new shares per old) or DIVIDEND (USD per share).
+- `actions`: `symbol,ex_date,action_type,value`; SPLIT (new shares per old; 0.3333 is read as 1/3) or DIVIDEND
+  (USD per share).
 - `profiles`: `symbol` and, if there, `name,sector,industry,quote_type,currency`.
 
 Columns come in any order and others are ignored, as are other files; an absent file counts as empty. A request reads
@@ -17,6 +18,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 from pathlib import Path
 
+from ingest.market.ratios import read_split_ratio
 from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Usage, Want
 from ingest.providers.csv_table import BadFile, CsvTable, without_nul
 from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile, as_price
@@ -186,7 +188,10 @@ def _read_actions(table: CsvTable, wanted: dict[str, Want]) -> list[CorporateAct
                 continue
             if action_type.upper() not in (SPLIT, DIVIDEND):
                 raise ValueError(f"action_type: {action_type!r} is neither {SPLIT} nor {DIVIDEND}")
-            actions.append(CorporateAction(symbol, day, action_type.upper(), _number(value)))
+            number = _number(value)
+            if action_type.upper() == SPLIT and number.is_finite():
+                number = read_split_ratio(number)
+            actions.append(CorporateAction(symbol, day, action_type.upper(), number))
         except ValueError as error:
             table.reject(line, symbol, day, str(error), cells)
     return actions

@@ -13,9 +13,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from ingest.market.ratios import as_ratio, is_adjusted_spin_off, spin_off_reason
 from ingest.providers import json_values
 from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Usage, Want
 from ingest.providers.fmp_client import EndpointGateError, FmpClient
@@ -233,13 +235,16 @@ class _SymbolRows:
             if ex_date is None:
                 continue
             new, old = json_values.finite(row.get("numerator")), json_values.finite(row.get("denominator"))
-            if not new or not old:
+            if not new or not old or new < 0 or old < 0:
                 self._reject("corporate_actions", ex_date, "a split without its ratio", row)
-            elif row.get("splitType") == "spin-off":
-                action = CorporateAction(self.want.symbol, ex_date, SPLIT, new / old)
-                self._reject("corporate_actions", ex_date, "a spin-off is no split", action._asdict())
+                continue
+            action = CorporateAction(self.want.symbol, ex_date, SPLIT, as_ratio(Fraction(new) / Fraction(old)))
+            # Its label may be missing or wrong: the terms decide as well.
+            if row.get("splitType") == "spin-off" or is_adjusted_spin_off(new, old):
+                reason = spin_off_reason(self.want.symbol, ex_date, new, old)
+                self._reject("corporate_actions", ex_date, reason, action._asdict())
             else:
-                self.actions.append(CorporateAction(self.want.symbol, ex_date, SPLIT, new / old))
+                self.actions.append(action)
 
     def add_dividends(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Read dividends, in shares of the ex-date."""

@@ -1,7 +1,7 @@
 """Yahoo Finance, through yfinance: daily bars, splits, dividends and profiles of what is quoted in USD.
 
-Yahoo shows prices, volumes and dividends in today's shares; they are stored as traded (`ingest.market.as_traded`), with
-the splits of the same answer, for which it is asked through today. A symbol costs one request.
+Yahoo shows prices, volumes and dividends in today's shares, most of the time. A reply says so, with all the splits
+through today, and `ingest.market.evidence` finds out how they were traded. A symbol costs one request.
 """
 
 import math
@@ -13,11 +13,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from ingest.market.as_traded import as_traded_actions, as_traded_bars
-from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Usage, Want
+from ingest.market.ratios import as_ratio, is_adjusted_spin_off, spin_off_reason
+from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Restating, Usage, Want
 from ingest.providers.http import SourceError, one_line
 from ingest.providers.yahoo_client import YahooClient
-from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile, RejectedRow, combine_actions
+from ingest.rows import DIVIDEND, SPINOFF, SPLIT, CorporateAction, PriceBar, Profile, RejectedRow
 from ingest.symbols import canonical_symbol, parse_option_symbol, with_dashed_class
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ _NEW_YORK = ZoneInfo("America/New_York")
 _SINGLE_PRECISION = struct.Struct("f")
 _LARGEST_SINGLE = 3e38
 _LARGEST_TERM = 10_000
-_LARGEST_SMALL_TERM = 100
 
 
 class _Prices(NamedTuple):
@@ -42,6 +41,8 @@ class _Prices(NamedTuple):
     bars: list[PriceBar]
     actions: list[CorporateAction]
     rejected: list[RejectedRow]
+    splits: list[CorporateAction]
+    first_traded: date | None
 
 
 class YahooProvider:
@@ -96,6 +97,9 @@ class YahooProvider:
                 reply.bars += prices.bars
                 reply.actions += prices.actions
                 reply.rejected += prices.rejected
+                reply.restated[want.symbol] = [Restating(want.first, want.last, prices.splits)]
+                if prices.first_traded:
+                    reply.first_traded[want.symbol] = prices.first_traded
             reply.answers[want.symbol] = _answer(prices) if prices else failed[spelling]
         return reply
 
@@ -137,16 +141,18 @@ class YahooProvider:
             raise
         _check_listing(ticker)
         rows = [(at.date(), row) for at, row in zip(history.index, history.to_dict("records"), strict=True)]
-        actions, rejected = _actions(want.symbol, rows, dividend_currencies(ticker))
+        chart = self._client.session.last_chart()
+        dividends, rejected = _dividends(want.symbol, rows, dividend_currencies(ticker))
+        splits, spin_offs = _splits(want.symbol, rows, chart)
+        rejected += spin_offs
         bars = [bar for day, row in rows if (bar := _bar(want.symbol, day, row))]
-        # Yahoo restates for spin-offs as it does for splits: they are undone too, but give no shares of the symbol.
-        spin_offs = [action for action in actions if action.action_type == SPLIT and _is_spin_off(action)]
-        rejected += [_rejected(spin_off, "a spin-off, which gives no shares of the symbol") for spin_off in spin_offs]
-        told = [action for action in as_traded_actions(actions) if action not in spin_offs]
+        told = [*dividends, *(split for split in splits if split.action_type == SPLIT)]
         return _Prices(
-            [bar for bar in as_traded_bars(bars, actions) if want.first <= bar.price_date <= want.last],
+            [bar for bar in bars if want.first <= bar.price_date <= want.last],
             [action for action in told if want.first <= action.ex_date <= want.last],
             [row for row in rejected if row.row_date and want.first <= row.row_date <= want.last],
+            splits,
+            _first_traded(chart),
         )
 
     def _profile(self, ticker: "yfinance.Ticker", symbol: str) -> Profile:
@@ -195,16 +201,13 @@ def _bar(symbol: str, day: date, row: Mapping[str, Any]) -> PriceBar | None:
     return PriceBar(symbol, day, *prices, volume=int(row["Volume"]))
 
 
-def _actions(
+def _dividends(
     symbol: str, rows: Sequence[tuple[date, Mapping[str, Any]]], currencies: Mapping[date, str]
 ) -> tuple[list[CorporateAction], list[RejectedRow]]:
-    """Return the splits and dividends of a history as Yahoo shows them, and the dividends in another currency."""
-    actions, rejected = [], []
+    """Return the dividends of a history as Yahoo shows them, and those in another currency."""
+    dividends, rejected = [], []
     for day, row in rows:
-        dividend, gain, split = (row.get(name) or 0.0 for name in ("Dividends", "Capital Gains", "Stock Splits"))
-        if split:
-            ratio = _ratio(split)
-            actions.append(CorporateAction(symbol, day, SPLIT, Decimal(ratio.numerator) / ratio.denominator))
+        dividend, gain = (row.get(name) or 0.0 for name in ("Dividends", "Capital Gains"))
         if (currency := currencies.get(day, _CURRENCY)) != _CURRENCY:
             foreign = CorporateAction(symbol, day, DIVIDEND, _shortest(dividend))
             rejected.append(_rejected(foreign, f"a dividend in {one_line(currency)}, and only {_CURRENCY} is handled"))
@@ -212,26 +215,51 @@ def _actions(
         # For some funds Yahoo counts the gains in the dividend, for others beside it.
         distributed = dividend if dividend >= gain else dividend + gain
         if distributed:
-            actions.append(CorporateAction(symbol, day, DIVIDEND, _shortest(distributed)))
-    return combine_actions(actions), rejected
+            dividends.append(CorporateAction(symbol, day, DIVIDEND, _shortest(distributed)))
+    return dividends, rejected
+
+
+def _splits(
+    symbol: str, rows: Sequence[tuple[date, Mapping[str, Any]]], chart: Mapping[str, Any]
+) -> tuple[list[CorporateAction], list[RejectedRow]]:
+    """Return what Yahoo restates for: splits, and spin-offs (SPINOFF) that it writes as splits, which are refused."""
+    splits, rejected = [], []
+    told = _told_splits(chart)
+    if not told:
+        told = [
+            (day, Decimal(ratio.numerator), Decimal(ratio.denominator))
+            for day, row in rows
+            if (split := row.get("Stock Splits") or 0.0)
+            for ratio in (Fraction(split).limit_denominator(_LARGEST_TERM),)
+        ]
+    for day, new, old in told:
+        action = CorporateAction(symbol, day, SPLIT, as_ratio(Fraction(new) / Fraction(old)))
+        if is_adjusted_spin_off(new, old):
+            rejected.append(_rejected(action, spin_off_reason(symbol, day, new, old)))
+            action = action._replace(action_type=SPINOFF)
+        splits.append(action)
+    return splits, rejected
+
+
+def _told_splits(chart: Mapping[str, Any]) -> list[tuple[date, Decimal, Decimal]]:
+    """Return (ex-date, numerator, denominator) of each split as Yahoo writes it."""
+    told = []
+    for at, event in ((chart.get("events") or {}).get("splits") or {}).items():
+        new, old = event.get("numerator"), event.get("denominator")
+        if _is_number(new) and _is_number(old) and new > 0 and old > 0:
+            day = datetime.fromtimestamp(int(event.get("date", at)), UTC).astimezone(_NEW_YORK).date()
+            told.append((day, Decimal(str(new)), Decimal(str(old))))
+    return sorted(told)
+
+
+def _first_traded(chart: Mapping[str, Any]) -> date | None:
+    first = (chart.get("meta") or {}).get("firstTradeDate")
+    return datetime.fromtimestamp(first, UTC).astimezone(_NEW_YORK).date() if _is_number(first) else None
 
 
 def _rejected(action: CorporateAction, reason: str) -> RejectedRow:
     payload: dict[str, object] = {"action_type": action.action_type, "value": str(action.value)}
     return RejectedRow(YahooProvider.name, "corporate_actions", action.symbol, action.ex_date, reason, payload)
-
-
-def _ratio(value: float) -> Fraction:
-    """Return a split's new shares per old one as the two whole numbers that Yahoo has divided: 1:3 comes as 0.333…"""
-    return Fraction(value).limit_denominator(_LARGEST_TERM)
-
-
-def _is_spin_off(split: CorporateAction) -> bool:
-    """Say whether a split is none: Yahoo writes spin-offs as 1281:1000, so that prices before fit to those after.
-
-    They give shares of another company. Splits and stock dividends have a small number in them: 3:2, 1:150, 103:100.
-    """
-    return min(_ratio(float(split.value)).as_integer_ratio()) > _LARGEST_SMALL_TERM
 
 
 def _shortest(value: float) -> Decimal:

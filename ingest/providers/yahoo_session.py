@@ -38,6 +38,7 @@ _SUPPORTED = "1.7"
 _CRUMB_PATH = "/v1/test/getcrumb"
 _CRUMB = re.compile(r"[^\s<>{}]{1,64}")
 _NEEDS_CRUMB = ("/v10/", "/v7/")
+_CHART = "/v8/finance/chart/"
 _JSON = ("/v8/", "/v10/", "/v7/", "/ws/")
 _TOO_MANY = b"Too Many Requests"
 _CURL_MESSAGE = re.compile(r"curl: \(\d+\) (.*?)(?:\. See https|$)")
@@ -82,6 +83,7 @@ class YahooSession(curl.Session):
         self._last_refusal = 0.0
         self._no_crumb_until = 0.0
         self._cookies_used = 0
+        self._charts = threading.local()
         # Looked up here once: YfData() waits for a lock that is held while another thread fetches a cookie.
         self._shared = YfData()
         self._unreachable_hosts: dict[str, tuple[OSError, float]] = {}
@@ -134,7 +136,19 @@ class YahooSession(curl.Session):
         self._check_crumb(path, with_crumb=bool((options.get("params") or {}).get("crumb")))
         cookie, sent_at = self._cookies_used, time.monotonic()
         response = self._send(method, url, options)
+        if path.startswith(_CHART):
+            self._charts.content = response.content
         return self._judge_crumb(response) if path == _CRUMB_PATH else self._judge(response, path, cookie, sent_at)
+
+    def last_chart(self) -> dict[str, Any]:
+        """Return the chart that this thread was last answered with, as Yahoo wrote it; empty where it is none.
+
+        yfinance divides a split's terms, which tell a split from a spin-off.
+        """
+        try:
+            return json.loads(self._charts.content)["chart"]["result"][0]
+        except (AttributeError, ValueError, KeyError, IndexError, TypeError):
+            return {}
 
     def _send(self, method: str, url: str, options: dict[str, Any]) -> curl.Response:
         self._check_left_alone()

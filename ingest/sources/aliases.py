@@ -1,24 +1,35 @@
 """Symbols that a source calls otherwise, with the time for which it does: `symbol_aliases.csv`, and its use."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ingest.books.cells import one_of, parse_date
 from ingest.books.csv_files import Column, CsvFile, read_csv
-from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Provider, Usage, Want
+from ingest.providers.base import (
+    Answer,
+    FundamentalsReply,
+    Outcome,
+    Part,
+    PriceReply,
+    ProfileReply,
+    Restating,
+    Usage,
+    Want,
+)
 from ingest.symbols import canonical_symbol
 from warehouse.errors import BadInput
 
 ALIASES = Path(__file__).with_name("symbol_aliases.csv")
-LIVE_PROVIDERS = ("yahoo", "fmp", "polygon")
+NAMED_PROVIDERS = ("yahoo", "fmp", "polygon", "files")
 
 _COLUMNS = (
     Column("symbol", canonical_symbol),
-    Column("provider", lambda text: one_of(*(name.upper() for name in LIVE_PROVIDERS))(text).lower()),
+    Column("provider", lambda text: one_of(*(name.upper() for name in NAMED_PROVIDERS))(text).lower()),
     Column("provider_symbol", canonical_symbol),
     Column("valid_from", parse_date, optional=True, default=date.min),
     Column("valid_to", parse_date, optional=True, default=date.max),
@@ -65,7 +76,7 @@ def _check(alias: Alias, others: Sequence[Alias], line: int, read: CsvFile) -> N
             read.report(line, "valid_from", what)
 
 
-class _Part(NamedTuple):
+class _Named(NamedTuple):
     """A part of a want, as its source calls it."""
 
     symbol: str
@@ -74,17 +85,17 @@ class _Part(NamedTuple):
 
 @dataclass
 class Aliased:
-    """A provider that is asked for symbols by its own names for them, and answers by ours.
+    """A provider of prices or fundamentals that is asked for symbols by its own names for them, and answers by ours.
 
     A want is cut at the dates where the name changes; outside of all aliases a symbol is called what it is.
     """
 
-    provider: Provider
+    provider: Any  # Provider, FundamentalsProvider, or both
     aliases: Sequence[Alias]
 
     def __post_init__(self) -> None:
         self.name, self.label = self.provider.name, self.provider.label
-        self.overlap_sessions = self.provider.overlap_sessions
+        self.overlap_sessions = getattr(self.provider, "overlap_sessions", None)
         self._by_symbol: defaultdict[str, list[Alias]] = defaultdict(list)
         for alias in self.aliases:
             if alias.provider == self.provider.name:
@@ -112,7 +123,7 @@ class Aliased:
             before = merged.get(asked.symbol, asked)
             merged[asked.symbol] = Want(asked.symbol, min(before.first, asked.first), max(before.last, asked.last))
         theirs = self.provider.fetch_prices(list(merged.values()))
-        called: defaultdict[str, list[_Part]] = defaultdict(list)
+        called: defaultdict[str, list[_Named]] = defaultdict(list)
         answers: dict[str, Answer] = {}
         for part in parts:
             called[part.asked.symbol].append(part)
@@ -128,8 +139,15 @@ class Aliased:
             for symbol, asked in called[action.symbol]:
                 if asked.first <= action.ex_date <= asked.last:
                     reply.actions.append(action._replace(symbol=symbol))
+        for symbol, asked in parts:
+            for span in theirs.restated.get(asked.symbol, ()):
+                first, last = max(span.first, asked.first), min(span.last, asked.last)
+                if first <= last:
+                    reply.restated.setdefault(symbol, []).append(Restating(first, last, span.splits))
+            if began := theirs.first_traded.get(asked.symbol):
+                reply.first_traded[symbol] = min(began, reply.first_traded.get(symbol, began))
         for row in theirs.rejected:
-            named = called.get(row.symbol) or [_Part(row.symbol, Want(row.symbol, date.min, date.max))]
+            named = called.get(row.symbol) or [_Named(row.symbol, Want(row.symbol, date.min, date.max))]
             reply.rejected += [row._replace(symbol=symbol) for symbol, _ in named]
         return reply
 
@@ -144,11 +162,29 @@ class Aliased:
             answers={symbol: theirs.answers[name] for symbol, name in called.items() if name in theirs.answers},
         )
 
+    def fetch_fundamentals(self, wants: Mapping[str, AbstractSet[Part]]) -> FundamentalsReply:
+        """Fetch the fundamentals of what bears these symbols now; a name that has ended says nothing of them."""
+        called = {symbol: self._now(symbol) for symbol in wants}
+        asked: dict[str, AbstractSet[Part]] = {}
+        for symbol, parts in wants.items():
+            asked[called[symbol]] = asked.get(called[symbol], frozenset()) | parts
+        theirs = self.provider.fetch_fundamentals(asked)
+        ours: defaultdict[str, list[str]] = defaultdict(list)
+        for symbol, name in called.items():
+            ours[name].append(symbol)
+        return replace(
+            theirs,
+            statements=[row._replace(symbol=symbol) for row in theirs.statements for symbol in ours[row.symbol]],
+            estimates=[row._replace(symbol=symbol) for row in theirs.estimates for symbol in ours[row.symbol]],
+            earnings=[row._replace(symbol=symbol) for row in theirs.earnings for symbol in ours[row.symbol]],
+            answers={symbol: theirs.answers[name] for symbol, name in called.items()},
+        )
+
     def _now(self, symbol: str) -> str:
         lasting = (alias for alias in self._by_symbol.get(symbol, ()) if alias.valid_to == date.max)
         return next((alias.provider_symbol for alias in lasting), symbol)
 
-    def _parts(self, want: Want) -> list[_Part]:
+    def _parts(self, want: Want) -> list[_Named]:
         """Cut a want at the dates where its name changes."""
         parts = []
         begins = want.first
@@ -157,9 +193,9 @@ class Aliased:
             if first > last:
                 continue
             if begins < first:
-                parts.append(_Part(want.symbol, Want(want.symbol, begins, first - timedelta(days=1))))
-            parts.append(_Part(want.symbol, Want(alias.provider_symbol, first, last)))
+                parts.append(_Named(want.symbol, Want(want.symbol, begins, first - timedelta(days=1))))
+            parts.append(_Named(want.symbol, Want(alias.provider_symbol, first, last)))
             begins = last + timedelta(days=1) if last < want.last else date.max
         if begins <= want.last:
-            parts.append(_Part(want.symbol, Want(want.symbol, begins, want.last)))
+            parts.append(_Named(want.symbol, Want(want.symbol, begins, want.last)))
         return parts

@@ -1,12 +1,14 @@
 """The sources of market data in the order in which they are asked, as AFTERCLOSE_PROVIDERS names them."""
 
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from ingest.providers.base import Provider
 from ingest.providers.files import FilesProvider
 from ingest.providers.limits import Deadline
-from ingest.sources.aliases import Aliased, read_aliases
+from ingest.sources.aliases import Alias, Aliased, read_aliases
+from ingest.sources.clients import Clients
 from warehouse.errors import UserError
 from warehouse.settings import Settings
 
@@ -18,7 +20,12 @@ _KEYS = {"fmp": "FMP_API_KEY", "polygon": "POLYGON_API_KEY"}
 
 
 def provider_chain(
-    settings: Settings, *, today: date, deadline: Deadline, relative_to: Path | None = None
+    settings: Settings,
+    *,
+    today: date,
+    deadline: Deadline,
+    relative_to: Path | None = None,
+    clients: Clients | None = None,
 ) -> list[Provider]:
     """Build the providers of a setting such as `files:DIR,yahoo,fmp`, the first to be asked first.
 
@@ -28,6 +35,7 @@ def provider_chain(
         settings: their names, keys, addresses and limits.
         today: the date in New York; a source is asked for nothing later.
         deadline: when nothing new is asked any more.
+        clients: those of the run, with their limits; by default new ones.
         relative_to: where a relative DIR is taken from, by default the current directory; `~` is the home folder.
 
     Raises:
@@ -35,11 +43,8 @@ def provider_chain(
         BadInput: what is wrong in the file of symbol aliases.
     """
     entries = _entries(settings)
-    chain = [
-        _provider(entry, settings, today, deadline, relative_to or Path.cwd())
-        for entry in entries
-        if not _lacks_key(entry, settings)
-    ]
+    make = _Maker(clients or Clients(settings, deadline), today, relative_to or Path.cwd(), read_aliases())
+    chain = [make.provider(entry) for entry in entries if not _lacks_key(entry, settings)]
     if not chain:
         raise UserError(f"no source of market data: {'; '.join(left_out(settings))}; or set {_FILES_EXAMPLE}")
     return chain
@@ -72,45 +77,52 @@ def _lacks_key(entry: str, settings: Settings) -> bool:
     return entry in _KEYS and getattr(settings, _KEYS[entry].lower()) is None
 
 
-def _provider(entry: str, settings: Settings, today: date, deadline: Deadline, relative_to: Path) -> Provider:
-    if entry in _LIVE:
-        return Aliased(_live_provider(entry, settings, today, deadline), read_aliases())
-    name, _, argument = entry.partition(":")
-    if name.strip().lower() != "files":
-        known = f"there are {', '.join(_LIVE)} and files:DIR"
-        raise UserError(f"{SETTING}: {name.strip()!r} is not a source that this version has; {known}")
-    if not argument.strip():
-        raise UserError(f"{SETTING}: files needs a folder: {_FILES_EXAMPLE}")
-    folder = relative_to / Path(argument.strip()).expanduser()
-    if not folder.is_dir():
-        raise UserError(f"{SETTING}: {argument.strip()} is not a folder; {_nearest(folder)}")
-    return FilesProvider(folder, label=f"files:{argument.strip()}")
+@dataclass
+class _Maker:
+    """Makes providers of the entries of the setting."""
 
+    clients: Clients
+    today: date
+    relative_to: Path
+    aliases: list[Alias]
 
-def _live_provider(name: str, settings: Settings, today: date, deadline: Deadline) -> Provider:
-    # Imported here: each brings the library that it speaks with.
-    if name == "yahoo":
-        from ingest.providers.yahoo import YahooProvider
-        from ingest.providers.yahoo_client import YahooClient
+    def provider(self, entry: str) -> Provider:
+        if entry in _LIVE:
+            return Aliased(self._live(entry), self.aliases)
+        name, _, argument = entry.partition(":")
+        if name.strip().lower() != FilesProvider.name:
+            known = f"there are {', '.join(_LIVE)} and files:DIR"
+            raise UserError(f"{SETTING}: {name.strip()!r} is not a source that this version has; {known}")
+        if not argument.strip():
+            raise UserError(f"{SETTING}: files needs a folder: {_FILES_EXAMPLE}")
+        folder = self.relative_to / Path(argument.strip()).expanduser()
+        if not folder.is_dir():
+            raise UserError(f"{SETTING}: {argument.strip()} is not a folder; {_nearest(folder)}")
+        files = FilesProvider(folder, label=f"files:{argument.strip()}")
+        named = any(alias.provider == files.name for alias in self.aliases)
+        return Aliased(files, self.aliases) if named else files
 
-        return YahooProvider(YahooClient(settings.yahoo_per_minute, deadline), today)
-    if name == "fmp":
-        from ingest.providers.fmp import FmpProvider
-        from ingest.providers.fmp_client import FmpClient
+    def _live(self, name: str) -> Provider:
+        # Imported here: each brings the library that it speaks with.
+        settings = self.clients.settings
+        if name == "yahoo":
+            from ingest.providers.yahoo import YahooProvider
 
-        client = FmpClient(
-            settings.fmp_api_key, settings.fmp_url, per_minute=settings.fmp_per_minute, deadline=deadline
+            return YahooProvider(self.clients.yahoo, self.today)
+        if name == "fmp":
+            from ingest.providers.fmp import FmpProvider
+
+            return FmpProvider(self.clients.fmp, self.today)
+        from ingest.providers.polygon import PolygonProvider
+
+        assert settings.polygon_api_key  # noqa: S101 - who has none is left out
+        return PolygonProvider(
+            settings.polygon_api_key,
+            settings.polygon_url,
+            self.today,
+            per_minute=settings.polygon_per_minute,
+            deadline=self.clients.deadline,
         )
-        return FmpProvider(client, today)
-    from ingest.providers.polygon import PolygonProvider
-
-    return PolygonProvider(
-        settings.polygon_api_key,
-        settings.polygon_url,
-        today,
-        per_minute=settings.polygon_per_minute,
-        deadline=deadline,
-    )
 
 
 def _nearest(folder: Path) -> str:

@@ -9,6 +9,7 @@ import psycopg
 
 from ingest.providers.files import FilesProvider
 from ingest.providers.limits import Deadline
+from ingest.sources.aliases import Aliased
 from ingest.sources.chain import provider_chain
 from warehouse.errors import UserError
 from warehouse.queries import fetch_one
@@ -31,7 +32,8 @@ def reach_of_files(
         chain = provider_chain(settings, today=today, deadline=Deadline.after(0), relative_to=relative_to)
     except UserError:  # told where the setup is looked at
         return None
-    files = [provider for provider in chain if isinstance(provider, FilesProvider)]
+    bare = [provider.provider if isinstance(provider, Aliased) else provider for provider in chain]
+    files = [provider for provider in bare if isinstance(provider, FilesProvider)]
     if len(files) < len(chain):
         return None
     (stored,) = fetch_one(conn.execute("select max(price_date) from raw.market_data_cache"))

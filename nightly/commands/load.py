@@ -24,9 +24,10 @@ The files of DIR, with their columns in any order:
 
 \b
   portfolios.csv     name, starting_equity, inception_date, [benchmark],
-                     [currency], [lot_matching]
+                     [currency], [lot_matching], [shares_as_of]
                      (benchmark: a symbol, SPY by default; lot_matching:
-                     fifo, lifo, hifo, average or named, for transactions)
+                     fifo, lifo, hifo, average or named, for transactions;
+                     shares_as_of: the day in whose shares lots are stated)
   positions.csv      portfolio and the position columns below
   closes.csv         portfolio, symbol, entry_date, trade_date,
                      quantity_closed, close_price, [fees]
@@ -112,9 +113,9 @@ def _parse_name(text: str) -> str:
     return parse_text(text)
 
 
-@click.group(cls=_FolderOrCommand, help=FOLDER_HELP, subcommand_metavar="DIR | positions FILE …", no_args_is_help=True)
+@click.group(cls=_FolderOrCommand, help=FOLDER_HELP, subcommand_metavar="DIR | COMMAND FILE …", no_args_is_help=True)
 def load() -> None:
-    """Hold the two ways of loading."""
+    """Hold the ways of loading."""
 
 
 @load.command("DIR", hidden=True)
@@ -141,8 +142,16 @@ def folder(folder: Path, strict: bool) -> None:
 @click.option(
     "--inception", type=_Cell("date", parse_date), help="Its first day; the earliest entry date unless given."
 )
+@click.option(
+    "--shares-as-of",
+    type=_Cell("date", parse_date),
+    help="The day in whose shares FILE is stated, such as that on which a broker's list was downloaded; unless given,"
+    " each lot's entry date, or the inception for lots entered before.",
+)
 @_STRICT
-def positions(file: Path, portfolio: str, equity: Any, inception: date | None, strict: bool) -> None:
+def positions(
+    file: Path, portfolio: str, equity: Any, inception: date | None, shares_as_of: date | None, strict: bool
+) -> None:
     """Load FILE as the positions of one portfolio, which is made if it is new.
 
     FILE has the position columns that `load --help` lists. The positions that the portfolio had and that are not in
@@ -151,7 +160,7 @@ def positions(file: Path, portfolio: str, equity: Any, inception: date | None, s
     from ingest.books.portfolios import load_positions_file
 
     with _database(f"load positions {file.name}") as conn:
-        report = load_positions_file(conn, file, portfolio, equity, inception, strict=strict)
+        report = load_positions_file(conn, file, portfolio, equity, inception, shares_as_of=shares_as_of, strict=strict)
         click.echo("\n".join(report.lines()))
 
 

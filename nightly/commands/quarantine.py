@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from ingest.market.quarantine import Rejection, accept_rejected, list_rejected
+from ingest.market.quarantine import Rejection, accept_rejected, dismiss_rejected, list_rejected
 from ingest.symbols import canonical_symbol
 from nightly.command_group import CommandGroup
 from nightly.commands.options import choose_settings, demo_option, open_chosen
@@ -22,14 +22,18 @@ SHOWN = 50
 @click.group(cls=CommandGroup, invoke_without_command=True)
 @click.option("--symbol", metavar="SYMBOL", help="Only rows of this symbol.")
 @click.option("--source", metavar="NAME", help="Only rows from this source: yahoo, fmp, polygon, files.")
-@click.option("--all", "everything", is_flag=True, help=f"All of them; the latest {SHOWN} otherwise.")
+@click.option(
+    "--all", "everything", is_flag=True, help=f"All of them, dismissed ones too; the latest {SHOWN} otherwise."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 @demo_option
 @click.pass_context
 def quarantine(
     ctx: click.Context, symbol: str | None, source: str | None, everything: bool, as_json: bool, demo: bool
 ) -> int:
-    """Rows that were refused on the way in, the newest first, and why; `quarantine accept ID…` takes some for right.
+    """Rows that were refused on the way in, the newest first, and why.
+
+    `quarantine accept ID…` takes some for right, `quarantine dismiss ID…` for wrong: they are not told again.
 
     "stored" is what stands in a row's place now: another source may have filled it. Times are UTC.
     """
@@ -43,7 +47,9 @@ def quarantine(
     limit = None if everything or as_json else SHOWN + 1
     with open_chosen(choose_settings(demo), demo) as database, database.connect() as conn:
         migrate(conn)
-        rejected = list_rejected(conn, symbol=wanted, source=source and source.lower(), limit=limit)
+        rejected = list_rejected(
+            conn, symbol=wanted, source=source and source.lower(), limit=limit, dismissed=everything
+        )
     if as_json:
         click.echo(json.dumps([row._asdict() for row in rejected], indent=2, default=str))
     else:
@@ -62,13 +68,30 @@ def accept(of_group: bool, ids: tuple[int, ...], demo: bool) -> int:
     again by the next night.
     """
     demo |= of_group
+    with open_chosen(choose_settings(demo), demo) as database, database.connect("afterclose quarantine") as conn:
+        migrate(conn)
+        with run_lock(conn, "quarantine accept"):
+            click.echo("\n".join(accept_rejected(conn, ids)))
+    return 0
+
+
+@quarantine.command()
+@click.argument("ids", metavar="ID…", type=int, nargs=-1, required=True)
+@demo_option
+@click.pass_obj
+def dismiss(of_group: bool, ids: tuple[int, ...], demo: bool) -> int:
+    """Take refused rows for wrong, for good: they stay refused, and are neither listed nor warned of again.
+
+    A split or dividend that is believed and wrong is dismissed with `actions dismiss`.
+    """
+    demo |= of_group
     with (
         open_chosen(choose_settings(demo), demo) as database,
         database.connect("afterclose quarantine") as conn,
     ):
         migrate(conn)
-        with run_lock(conn, "quarantine accept"):
-            click.echo("\n".join(accept_rejected(conn, ids)))
+        with run_lock(conn, "quarantine dismiss"):
+            click.echo("\n".join(dismiss_rejected(conn, ids)))
     return 0
 
 
@@ -84,7 +107,7 @@ def _print(rejected: Sequence[Rejection], more: bool) -> None:
             "source": row.source,
             "offered": row.offered,
             "stored": None if row.stored is None else f"{row.stored.normalize():f}",
-            "reason": f"{row.reason}{' (accepted)' if row.accepted else ''}",
+            "reason": f"{row.reason}{' (accepted)' if row.accepted else ' (dismissed)' if row.dismissed else ''}",
             "last seen": row.last_rejected_at,
         }
         for row in rejected
@@ -92,4 +115,4 @@ def _print(rejected: Sequence[Rejection], more: bool) -> None:
     print_table("Quarantine", records)
     if more:
         click.echo(f"the latest {SHOWN}: --all shows the others")
-    click.echo("one that is right after all: python run_nightly.py quarantine accept ID")
+    click.echo("one that is right after all: python run_nightly.py quarantine accept ID; one that is wrong: dismiss ID")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime, time, timedelta
@@ -98,6 +99,14 @@ def _serve(settings: Settings, database: Database, host: str, port: int, demo: b
         click.echo(f"http://{address}:{sock.getsockname()[1]}/  ({needed}; Ctrl-C ends it)", err=True)
         with suppress(KeyboardInterrupt):
             server.run([sock])
+    return 0
+
+
+@serve.command()
+def openapi() -> int:
+    """Print the description of the API (OpenAPI), which docs/openapi.json holds as well."""
+    api = importlib.import_module("api.app")
+    click.echo(json.dumps(api.create_app(api.Options("postgresql://")).openapi(), indent=1, ensure_ascii=False))
     return 0
 
 

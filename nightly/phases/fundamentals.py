@@ -25,7 +25,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
 
     from ingest.fundamentals.chain import fundamentals_chain
 
-    providers = fundamentals_chain(context.settings, today=context.today, deadline=context.fetch_until)
+    providers = fundamentals_chain(context.clients, today=context.today)
     if not providers:
         return {number: Outcome(lines=["no source of fundamentals among AFTERCLOSE_PROVIDERS (yahoo; fmp with a key)"])}
 

@@ -22,7 +22,11 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
 
     (number,) = numbers
     providers = provider_chain(
-        context.settings, today=context.today, deadline=context.fetch_until, relative_to=PROJECT_ROOT
+        context.settings,
+        today=context.today,
+        deadline=context.fetch_until,
+        relative_to=PROJECT_ROOT,
+        clients=context.clients,
     )
     with context.database.connect() as conn:
         report = collect_market_data(

@@ -32,13 +32,15 @@ def sample_settings(short_folder: Path) -> Settings:
 @pytest.fixture(scope="session")
 def sample(server: dict[str, str], template: str, sample_settings: Settings) -> Database:
     """A database like the demo's: three portfolios, 378 sessions, risk of the last 20."""
+    database = Database(libpq_url({**server, "dbname": "sample"}), embedded=True)
     with maintenance(server) as conn:
         conn.execute(f"create database sample template {template} strategy file_copy")
-    database = Database(libpq_url({**server, "dbname": "sample"}), embedded=True)
-    now = datetime.now(UTC)
-    demo.load_sample(database, now)
-    run = demo.run_sample(database, sample_settings, now, Progress())
-    assert not run.errors, run.problems
+        now = datetime.now(UTC)
+        demo.load_sample(database, now)
+        run = demo.run_sample(database, sample_settings, now, Progress())
+        assert not run.errors, run.problems
+        # what copies are made of, which nobody may be connected to
+        conn.execute("create database untouched_sample template sample strategy file_copy")
     return database
 
 
@@ -47,7 +49,7 @@ def own_sample(server: dict[str, str], sample: Database) -> Iterator[Database]:
     """A copy of it for one test."""
     name = f"sample_{next(_copies)}"
     with maintenance(server) as conn:
-        conn.execute(f"create database {name} template sample strategy file_copy")
+        conn.execute(f"create database {name} template untouched_sample strategy file_copy")
         yield Database(libpq_url({**server, "dbname": name}), embedded=True)
         conn.execute(f"drop database {name} with (force)")
 

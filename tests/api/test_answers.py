@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from reports.notes import notes
 from reports.reading import read_view
+from tests.api.conftest import Serve
 from warehouse.database import Database
 
 PORTFOLIOS = ("Core Growth", "Long Short Equity", "Family Balanced")
@@ -179,9 +180,20 @@ def test_what_is_missing_is_null_and_has_a_reason(client: TestClient):
         "what": "risk",
         "reason": "no risk has been computed for 2015-01-02, results reach to 2016-07-01",
     } in answer["missing"]
-    stress = client.get("/api/v1/portfolios/Core Growth/stress-tests").json()
-    without = [row["name"] for row in stress["data"] if row["correlated_pnl"] is None]
-    assert without
-    for name in without:
-        (entry,) = [each for each in stress["missing"] if each["what"].endswith(f"of {name}")]
-        assert "correlated_pnl" in entry["what"] and "standard deviations" in entry["reason"]
+    betas = client.get("/api/v1/portfolios/Long Short Equity/betas").json()
+    without = {row["symbol"] for row in betas["data"]["positions"] if row["beta"] is None}
+    told = {entry["what"].rpartition(" of ")[2] for entry in betas["missing"] if "beta" in entry["what"]}
+    assert without == {symbol for each in told for symbol in each.split(", ")}
+
+
+def test_a_null_has_the_reason_of_its_row(own_sample: Database, serve: Serve):
+    with own_sample.connect() as conn:
+        conn.execute(
+            "update analytics.stress_test_results set correlated_pnl = null, reason = 'the shocks are too large'"
+            " where scenario_id = 'replay_crisis_2008'"
+        )
+    stress = serve(own_sample).get("/api/v1/portfolios/Core Growth/stress-tests").json()
+    (row,) = [each for each in stress["data"] if each["scenario_id"] == "replay_crisis_2008"]
+    assert row["correlated_pnl"] is None
+    what = f"correlated_pnl of {row['name']}"
+    assert {"what": what, "reason": "the shocks are too large"} in stress["missing"]

@@ -1,7 +1,11 @@
 """A small market at the fake Yahoo, and a provider that does not wait long."""
 
+from collections.abc import Mapping
 from datetime import date
+from math import prod
 
+from ingest.market.as_traded import as_traded_action, as_traded_bar
+from ingest.market.evidence import group_splits, read_restated
 from ingest.providers.base import Answer, PriceReply, Want
 from ingest.providers.limits import Deadline
 from ingest.providers.yahoo import YahooProvider
@@ -19,14 +23,33 @@ def provider(today: date = LAST, seconds: float = 60, per_minute: float = 1e6, *
     return YahooProvider(client, today)
 
 
+def traded(splits: Mapping[date, tuple[float, float]]) -> dict[date, float]:
+    """Return closes of 100 on the first day and 1 more each session, in shares of their day."""
+    grown = {day: prod(new / old for ex_date, (new, old) in splits.items() if ex_date <= day) for day in DAYS}
+    return {day: (100.0 + n) / grown[day] for n, day in enumerate(DAYS)}
+
+
 def listing(symbol: str = "AAPL", **fields: object) -> Listing:
-    """Return a symbol whose close is 100 on the first day and 1 more each session."""
-    return Listing(symbol, bars_of({day: 100.0 + n for n, day in enumerate(DAYS)}), **fields)
+    """Return a symbol whose close is 100 on the first day and 1 more each session, but for its splits."""
+    return Listing(symbol, bars_of(traded(fields.get("splits", {}))), **fields)
 
 
 def ask(source: YahooProvider, *symbols: str, first: date = FIRST, last: date = LAST) -> PriceReply:
-    """Ask for the prices of symbols, AAPL if none is named."""
-    return source.fetch_prices([Want(symbol, first, last) for symbol in symbols or ("AAPL",)])
+    """Ask for the prices of symbols, AAPL if none is named; bars and dividends as they were traded."""
+    reply = source.fetch_prices([Want(symbol, first, last) for symbol in symbols or ("AAPL",)])
+    for symbol, (span,) in reply.restated.items():
+        closes_shown = {bar.price_date: bar.close for bar in reply.bars if bar.symbol == symbol}
+        told = [(split.ex_date, split.value) for split in span.splits if split.action_type == "SPLIT"]
+        others = [(split.ex_date, split.value) for split in span.splits if split.action_type != "SPLIT"]
+        events = [*group_splits(told), *group_splits(others, shares=False)]
+        reading = read_restated(closes_shown, events, {}, weekdays(FIRST, 300))
+        assert reading.aside is None, reading.aside
+        factor = reading.factor()
+        reply.bars = [as_traded_bar(bar, factor(bar.price_date)) if bar.symbol == symbol else bar for bar in reply.bars]
+        reply.actions = [
+            as_traded_action(each, factor(each.ex_date)) if each.symbol == symbol else each for each in reply.actions
+        ]
+    return reply
 
 
 def answer(reply: PriceReply, symbol: str = "AAPL") -> Answer:

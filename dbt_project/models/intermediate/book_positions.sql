@@ -26,6 +26,7 @@ final as (
         expiration_date,
         investment_class,
         investment_subtype,
+        shares_as_of,
         deleted_at
     from positions
     union all
@@ -45,6 +46,7 @@ final as (
         strike_price,
         expiration_date,
         investment_class,
+        null,
         null,
         null
     from transaction_lots

@@ -29,6 +29,7 @@ dated as (
         entry_day.next_session_number as entry_session_number,
         joining_day.next_session_number as joining_session_number,
         exit_day.next_session_number as exit_session_number,
+        shares_day.last_session_number as shares_session_number,
         case positions.investment_class when 'OPTIONS' then expiration_day.last_session_number end
             as expiry_session_number
     from positions
@@ -37,6 +38,7 @@ dated as (
     left join calendar_days as joining_day on positions.joins_on = joining_day.calendar_date
     left join calendar_days as exit_day on positions.exit_date = exit_day.calendar_date
     left join calendar_days as expiration_day on positions.expiration_date = expiration_day.calendar_date
+    left join calendar_days as shares_day on positions.shares_as_of = shares_day.calendar_date
     where
         entry_day.next_session_number is not null
         and (positions.joins_on is null or joining_day.next_session_number is not null)
@@ -48,7 +50,11 @@ joined as (
         coalesce(joining_session_number, entry_session_number) < inception_session_number as is_carried_in,
         coalesce(joining_session_number >= inception_session_number, false) as joins_at_close,
         greatest(coalesce(joining_session_number, entry_session_number), inception_session_number)
-            as first_session_number
+            as first_session_number,
+        -- quantity, price and strike are in shares of this session
+        greatest(
+            coalesce(joining_session_number, entry_session_number), inception_session_number, shares_session_number
+        ) as base_session_number
     from dated
     where exit_session_number is null or exit_session_number >= inception_session_number
 ),
@@ -67,6 +73,7 @@ final as (
         joined.is_carried_in,
         joined.joins_at_close,
         joined.first_session_number,
+        joined.base_session_number,
         joined.exit_session_number,
         joined.exit_price,
         joined.expiry_session_number,
@@ -80,12 +87,12 @@ final as (
         on
             joined.symbol = split_growth.symbol
             and joined.investment_class = 'PUBLIC'
-            and joined.first_session_number between split_growth.from_session_number and split_growth.to_session_number
+            and joined.base_session_number between split_growth.from_session_number and split_growth.to_session_number
     left join split_growth as underlying_growth
         on
             joined.underlying_symbol = underlying_growth.symbol
             and joined.investment_class = 'OPTIONS'
-            and joined.first_session_number
+            and joined.base_session_number
             between underlying_growth.from_session_number and underlying_growth.to_session_number
     where joined.expiry_session_number is null or joined.expiry_session_number >= joined.first_session_number
 )

@@ -136,7 +136,12 @@ lot_changes as (
     select
         changes.change_id,
         lots.portfolio_id,
-        greatest(changes.from_session_number, lots.first_session_number) as first_session_number
+        case
+            -- what a lot is stated in, in shares of a later day, hangs on the splits until then
+            when changes.input = 'split' and changes.from_session_number <= lots.base_session_number
+                then lots.first_session_number
+            else greatest(changes.from_session_number, lots.first_session_number)
+        end as first_session_number
     from changes_of_lots as changes
     inner join rolled_lots as lots on changes.lot_id = lots.position_id
     -- a lot carried in is first valued at the close before it joins

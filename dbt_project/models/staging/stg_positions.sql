@@ -15,5 +15,6 @@ select
     expiration_date,
     investment_class,
     investment_subtype,
+    shares_as_of,
     deleted_at
 from {{ source('raw', 'positions') }}

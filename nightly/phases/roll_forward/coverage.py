@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -19,54 +20,87 @@ REQUIRED_SHARE = 0.9
 def measure(conn: psycopg.Connection, trade_date: date, portfolio_ids: Sequence[UUID]) -> dict[str, Any] | None:
     """The share of |market value| at the trade date whose price is of that session, and the symbols whose is not.
 
-    Private holdings do not count: nobody quotes them. None where the portfolios hold nothing that is quoted.
+    `portfolios` has the shares of those portfolios that lack some. Private holdings do not count: nobody quotes them.
+    None where the portfolios hold nothing that is quoted.
     """
-    stale = conn.cursor(row_factory=dict_row).execute(
-        """
-        with book as (
+    rows = (
+        conn.cursor(row_factory=dict_row)
+        .execute(
+            """
             select
+                portfolios.name,
                 position_values.symbol,
-                to_char(min(position_values.price_date), 'YYYY-MM-DD') as price_date,
+                min(position_values.price_date) as price_date,
                 sum(abs(position_values.market_value)) as value,
                 bool_or(position_values.is_stale) as is_stale
             from analytics.position_values
             inner join raw.position_terms as positions on position_values.position_id = positions.position_id
+            inner join raw.portfolios on position_values.portfolio_id = portfolios.portfolio_id
             where
                 position_values.value_date = %s
                 and position_values.portfolio_id = any(%s)
                 and positions.investment_class <> 'PRIVATE'
                 and position_values.quantity <> 0
-            group by position_values.symbol
+            group by portfolios.name, position_values.symbol
+            """,
+            (trade_date, list(portfolio_ids)),
         )
-        select symbol, price_date, is_stale, (value / nullif(sum(value) over (), 0))::float as share
-        from book
-        order by value desc, symbol
-        """,
-        (trade_date, list(portfolio_ids)),
+        .fetchall()
     )
-    book = stale.fetchall()
-    if not book or book[0]["share"] is None:
+    total = sum(row["value"] for row in rows)
+    if not total:
         return None
-    missing = [row for row in book if row.pop("is_stale")]
-    return {"fresh_share": 1 - sum(row["share"] for row in missing), "stale": missing}
+    stale: dict[str, dict[str, Any]] = {}
+    fresh: dict[str, Decimal] = {}
+    whole: dict[str, Decimal] = {}
+    for row in rows:
+        whole[row["name"]] = whole.get(row["name"], Decimal(0)) + row["value"]
+        if row["is_stale"]:
+            found = stale.setdefault(row["symbol"], {"symbol": row["symbol"], "price_date": None, "value": 0})
+            found["price_date"] = row["price_date"] and row["price_date"].isoformat()
+            found["value"] += row["value"]
+        else:
+            fresh[row["name"]] = fresh.get(row["name"], Decimal(0)) + row["value"]
+    missing = sorted(stale.values(), key=lambda row: (-row["value"], row["symbol"]))
+    for row in missing:
+        row["share"] = float(row.pop("value") / total)
+    portfolios = {
+        name: float(fresh.get(name, Decimal(0)) / value)
+        for name, value in sorted(whole.items())
+        if value and fresh.get(name, Decimal(0)) < value
+    }
+    return {"fresh_share": 1 - sum(row["share"] for row in missing), "stale": missing, "portfolios": portfolios}
 
 
 def find_problems(measured: Mapping[str, Any] | None, trade_date: date) -> list[Problem]:
-    """An error of the run when too little of the book has a fresh price, a warning when some of it has none."""
+    """An error of the run when too little has a fresh price, of all books or of one; a warning when some has none."""
     if not measured or not measured["stale"]:
         return []
     share = measured["fresh_share"]
     named = [f"{row['symbol']} ({_since(row['price_date'])}, {row['share']:.1%})" for row in measured["stale"]]
     low = share < REQUIRED_SHARE
-    return [
+    short = {name: of_one for name, of_one in measured["portfolios"].items() if of_one < REQUIRED_SHARE}
+    of_books = ", ".join(f"{name} {of_one:.1%}" for name, of_one in short.items())
+    problems = [
         Problem(
             "coverage",
             f"prices of {trade_date} cover {share:.1%} of the book by value"
             + (f", {REQUIRED_SHARE:.0%} are required" if low else "")
-            + f"; valued at older prices: {and_more(named)}",
+            + f"; valued at older prices: {and_more(named)}"
+            + (f"; by portfolio: {of_books}" if low and len(measured["portfolios"]) > 1 else ""),
             "error" if low else "warning",
         )
     ]
+    if not low:  # else the one error names them
+        problems += [
+            Problem(
+                f"coverage of {name}",
+                f"prices of {trade_date} cover {of_one:.1%} of this portfolio by value, {REQUIRED_SHARE:.0%} are"
+                " required",
+            )
+            for name, of_one in short.items()
+        ]
+    return problems
 
 
 def _since(price_date: str | None) -> str:

@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from ingest.books.entry_prices import find_odd_entries
 from ingest.market.decisions import events_not_rolled
 from nightly import prepare
 from nightly.phases.outcome import Outcome
@@ -143,6 +144,7 @@ def _look(conn: psycopg.Connection, context: Context, number: str) -> Outcome:
         problems = [
             *_ignored_inputs(conn),
             *_events_not_rolled(conn),
+            *_odd_entries(conn),
             *opening_cash.find_problems(conn),
             *coverage.find_problems(covered, context.trade_date),
         ]
@@ -204,6 +206,21 @@ def _rows_written(conn: psycopg.Connection, number: str, invocation_id: str) -> 
         (invocation_id, list(_TOLD[number])),
     )
     return {row.pop("model"): row for row in written.fetchall()}
+
+
+def _odd_entries(conn: psycopg.Connection) -> list[Problem]:
+    """Lots whose entry price does not go with that session's close; of an ordinary night, only new ones."""
+    due = {
+        portfolio_id: (first_session, reason)
+        for portfolio_id, first_session, reason in conn.execute(
+            "select portfolio_id, first_session, reason from ops.roll_forward_window"
+        )
+    }
+    return [
+        Problem(f"{odd.portfolio}, {odd.symbol} of {odd.entry_date}", odd.message, "warning", "2")
+        for odd in find_odd_entries(conn, list(due))
+        if due[odd.portfolio_id][1] != "next session" or odd.entry_date >= due[odd.portfolio_id][0]
+    ]
 
 
 def _events_not_rolled(conn: psycopg.Connection) -> list[Problem]:

@@ -564,6 +564,7 @@ def test_a_position_file(conn, position_file):
         f"{position_file}: loaded",
         "  portfolios       1 read: 1 inserted, 0 updated, 0 unchanged, 0 deleted",
         "  positions        2 read: 2 inserted, 0 updated, 0 unchanged, 0 deleted",
+        "  inception: 2021-01-04, the earliest entry date in the file (--inception DATE sets another)",
     ]
     assert rows(conn, "select name, inception_date, starting_equity, source from raw.portfolios") == [
         ("Mine", date(2021, 1, 4), 250_000, "export.csv")

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from ingest.fundamentals import collection as fundamentals
-from ingest.fundamentals.chain import Renamed, fundamentals_chain, lasting_names
+from ingest.fundamentals.chain import fundamentals_chain
 from ingest.fundamentals.collection import collect_fundamentals
 from ingest.fundamentals.store import write_earnings, write_statements
 from ingest.providers.base import Outcome
@@ -19,7 +19,8 @@ from ingest.providers.limits import Deadline
 from ingest.providers.yahoo_client import YahooClient, YahooPace
 from ingest.providers.yahoo_fundamentals import YahooFundamentals
 from ingest.rows import EarningsDate, Statement
-from ingest.sources.aliases import Alias
+from ingest.sources.aliases import Alias, Aliased
+from ingest.sources.clients import Clients
 from tests.fakes import fmp as fmp_app
 from tests.fakes.company import LAST_REPORT, NEXT_REPORT, STATEMENTS_OF_YAHOO, TODAY, list_at_fmp, list_at_yahoo
 from tests.fakes.net import sample
@@ -307,7 +308,7 @@ def test_the_sources_are_those_of_the_setting_that_have_a_key():
         settings = load_settings().model_copy(
             update={"providers": providers, "fmp_api_key": SecretStr(key) if key else None}
         )
-        chain = fundamentals_chain(settings, today=TODAY, deadline=Deadline.after(1))
+        chain = fundamentals_chain(Clients(settings, Deadline.after(1)), today=TODAY)
         return [provider.label for provider in chain]
 
     assert labels("files:somewhere,polygon") == []
@@ -321,7 +322,7 @@ def test_a_symbol_is_asked_for_by_the_name_that_it_has_now(yahoo):
         Alias("FB", "yahoo", "META", date.min, date(2022, 6, 8)),
     ]
     list_at_yahoo(yahoo, "AAPL")
-    provider = Renamed(yahoo_provider(), lasting_names(aliases, "yahoo"))
+    provider = Aliased(yahoo_provider(), aliases)
     reply = provider.fetch_fundamentals(dict.fromkeys(("OLD", "AAPL", "FB"), fundamentals.ALL_PARTS))
     assert {symbol: answer.outcome for symbol, answer in reply.answers.items()} == {
         "OLD": Outcome.OK,

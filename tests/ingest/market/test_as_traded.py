@@ -5,11 +5,23 @@ from math import prod
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.market.as_traded import as_traded_actions, as_traded_bars
+from ingest.market.as_traded import as_traded_action, as_traded_bar, later_splits
 from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar
 
 D = Decimal
 FIRST = date(2020, 1, 1)
+
+
+def since(actions):
+    return later_splits((action.ex_date, action.value) for action in actions if action.action_type == SPLIT)
+
+
+def as_traded_bars(bars, actions):
+    return [as_traded_bar(bar, since(actions)(bar.price_date)) for bar in bars]
+
+
+def as_traded_actions(actions):
+    return [as_traded_action(action, since(actions)(action.ex_date)) for action in actions]
 
 
 def split(day: str, ratio: str) -> CorporateAction:

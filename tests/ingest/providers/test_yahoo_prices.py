@@ -11,7 +11,7 @@ from ingest.providers.base import Answer, Outcome, Usage
 from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar
 from tests.fakes.market import Bar, bars_of
 from tests.fakes.yahoo import CHART
-from tests.ingest.yahoo_market import DAYS, FIRST, LAST, answer, ask, closes, listing, provider
+from tests.ingest.yahoo_market import DAYS, FIRST, LAST, answer, ask, closes, listing, provider, traded
 
 D = Decimal
 
@@ -46,9 +46,10 @@ def test_a_split_between_two_nights_leaves_every_close_as_it_was(yahoo):
 
 
 def test_odd_ratios_come_back_to_the_cent(yahoo):
-    yahoo.add(listing(splits={DAYS[5]: (1, 3), DAYS[9]: (3, 2)}, dividends={DAYS[2]: 0.3}))
+    splits = {DAYS[5]: (1, 3), DAYS[9]: (3, 2)}
+    yahoo.add(listing(splits=splits, dividends={DAYS[2]: 0.3}))
     reply = ask(provider())
-    assert closes(reply) == {day: 100.0 + n for n, day in enumerate(DAYS)}
+    assert closes(reply) == pytest.approx(traded(splits), abs=1e-6)
     assert {bar.volume for bar in reply.bars} == {1_000_000}
     actions = {(action.ex_date, action.action_type): float(action.value) for action in reply.actions}
     expected = {(DAYS[2], DIVIDEND): 0.3, (DAYS[5], SPLIT): 1 / 3, (DAYS[9], SPLIT): 1.5}
@@ -128,14 +129,18 @@ def test_a_dividend_in_another_currency_is_put_aside(yahoo):
 
 
 def test_a_spin_off_is_undone_and_multiplies_no_shares(yahoo):
-    yahoo.add(listing("GE", splits={DAYS[5]: (1281, 1000), DAYS[9]: (103, 100), DAYS[12]: (1, 150)}))
+    told = {DAYS[3]: (1175, 1000), DAYS[5]: (1281, 1000), DAYS[7]: (104, 100), DAYS[9]: (21, 20), DAYS[12]: (1, 150)}
+    yahoo.add(listing("GE", splits=told))
     reply = ask(provider(), "GE")
-    assert closes(reply, "GE") == {day: 100.0 + n for n, day in enumerate(DAYS)}
+    assert closes(reply, "GE") == pytest.approx(traded(told), abs=1e-4)
     splits = {action.ex_date: float(action.value) for action in reply.actions}
-    assert splits == pytest.approx({DAYS[9]: 1.03, DAYS[12]: 1 / 150}, rel=1e-12)
-    assert [(row.row_date, row.reason) for row in reply.rejected] == [
-        (DAYS[5], "a spin-off, which gives no shares of the symbol")
+    assert splits == pytest.approx({DAYS[9]: 1.05, DAYS[12]: 1 / 150}, rel=1e-12)
+    assert [(row.row_date, row.reason.partition(" ")[0]) for row in reply.rejected] == [
+        (DAYS[3], "1175:1000"),
+        (DAYS[5], "1281:1000"),
+        (DAYS[7], "104:100"),
     ]
+    assert f"`python run_nightly.py actions add GE {DAYS[3]} SPLIT 1.175`" in reply.rejected[0].reason
 
 
 def test_distributed_capital_gains_are_dividends_counted_once(yahoo):

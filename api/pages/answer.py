@@ -1,0 +1,103 @@
+"""What all pages have in common: who looks, the page or an error as HTML, and the headers that fence it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Any
+
+import psycopg
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+
+from api.access import COOKIE, Caller
+from api.answers import Answer, answers_of, caller_of
+from api.problems import Problem
+from reports.pages.environment import STATIC, TEMPLATES, Book, Shell
+from reports.pages.message import render_message
+
+# Scripts and styles are files of ours, forms go to us, and nobody frames a page.
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        *(f"{kind} 'self'" for kind in ("script-src", "style-src", "img-src", "connect-src", "form-action")),
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+FENCE = {"Content-Security-Policy": POLICY, "X-Frame-Options": "DENY"}
+HTML = "text/html; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Look:
+    """A request for a page, with the connection that answers it."""
+
+    conn: psycopg.Connection[Any]
+    caller: Caller
+    query: Mapping[str, str]
+    signed_in: bool
+    demo: bool
+
+    def shell(self, section: str | None, book: Book | None = None) -> Shell:
+        """What surrounds the page."""
+        return Shell(
+            signed_in=self.signed_in, sees_status=self.caller.is_operator, book=book, section=section, query=self.query
+        )
+
+    def choice(self, name: str, options: Sequence[str] | Mapping[str, Any], usual: str) -> str:
+        """What the address says under a name, where that is one of the options."""
+        given = self.query.get(name, usual)
+        return given if given in options else usual
+
+
+class NoPage(Exception):  # noqa: N818
+    """There is no such page: a title, a sentence, and where to go instead, as pairs of an address and a text."""
+
+    def __init__(self, title: str, text: str, links: Sequence[tuple[str, str]] = (("/", "All portfolios"),)) -> None:
+        super().__init__(title)
+        self.title, self.text, self.links = title, text, links
+
+
+Draw = Callable[[Look], tuple[str, str]]
+
+
+async def page(request: Request, draw: Draw) -> Response:
+    """Let `draw` read and render a page: its HTML, and the version of the data that it shows.
+
+    The page is kept until the data change. What goes wrong is a page as well.
+    """
+    caller, signed_in = caller_of(request), COOKIE in request.cookies
+    demo, query = request.app.state.options.demo, dict(request.query_params)
+
+    def make(conn: psycopg.Connection[Any]) -> Answer:
+        html, version = draw(Look(conn, caller, query, signed_in, demo))
+        tag = f"{version}-{pages_version()}-{'in' if signed_in else 'open'}" if version else ""
+        return Answer(html.encode(), HTML, tag, tuple(FENCE.items()))
+
+    try:
+        return await answers_of(request).make(request, make)
+    except NoPage as nothing:
+        shell = Shell(signed_in=signed_in, sees_status=caller.is_operator)
+        html = render_message(nothing.title, nothing.text, nothing.links, shell)
+        return HTMLResponse(html, HTTPStatus.NOT_FOUND, {**FENCE, "Cache-Control": "no-store"})
+    except Problem as problem:
+        return of_problem(problem, Shell(signed_in=signed_in, sees_status=caller.is_operator))
+
+
+def of_problem(problem: Problem, shell: Shell) -> Response:
+    """An error as a page."""
+    title = HTTPStatus(problem.status).phrase
+    links = () if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else (("/", "All portfolios"),)
+    html = render_message(title, f"{problem.detail[0].upper()}{problem.detail[1:]}.", links, shell)
+    return HTMLResponse(html, problem.status, {**FENCE, **problem.headers, "Cache-Control": "no-store"})
+
+
+@cache
+def pages_version() -> str:
+    """What changes with the templates and the files beside them."""
+    files = sorted(path for folder in (TEMPLATES, STATIC) for path in folder.iterdir() if path.is_file())
+    return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]

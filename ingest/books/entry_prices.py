@@ -1,0 +1,137 @@
+"""Entry prices beside the closes of their sessions: a list in shares of another day shows there, and a slip too."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+# Beyond this factor an entry price is not what was paid on that day.
+_LARGEST_FACTOR = Decimal("1.5")
+# So near to a later split's ratio it is the split; splits nearer to 1 than this are not told from a day's range.
+_OF_THE_SPLIT = Decimal("0.05")
+_SMALLEST_SPLIT = Decimal("0.15")
+_TOLD = 20
+
+_ENTRIES = """
+with lots as (
+    select
+        portfolio.name,
+        portfolio.portfolio_id,
+        lot.symbol,
+        lot.entry_date,
+        lot.entry_price,
+        greatest(lot.entry_date, portfolio.inception_date, lot.shares_as_of) as share_date,
+        (select min(session_date) from raw.trading_sessions where session_date >= lot.entry_date) as session_date
+    from raw.positions as lot
+    inner join raw.portfolios as portfolio using (portfolio_id)
+    where
+        lot.investment_class = 'PUBLIC'
+        and lot.deleted_at is null
+        and portfolio.deleted_at is null
+        and lot.entry_price > 0
+        and portfolio.portfolio_id = any(%(portfolio_ids)s)
+),
+
+priced as (
+    select
+        lots.*,
+        bar.close,
+        bar.close / since_entry.growth as expected,
+        later.dates,
+        later.ratios
+    from lots
+    inner join raw.market_data_cache as bar on bar.symbol = lots.symbol and bar.price_date = lots.session_date
+    cross join lateral (
+        select coalesce(intermediate.product_of_ratios(split.value), 1) as growth
+        from raw.corporate_actions as split
+        where
+            split.symbol = lots.symbol
+            and split.action_type = 'SPLIT'
+            and split.ex_date > lots.session_date
+            and split.ex_date <= lots.share_date
+    ) as since_entry
+    cross join lateral (
+        select
+            array_agg(split.ex_date order by split.ex_date) as dates,
+            array_agg(split.value::numeric order by split.ex_date) as ratios
+        from raw.corporate_actions as split
+        where
+            split.symbol = lots.symbol
+            and split.action_type = 'SPLIT'
+            and split.ex_date > greatest(lots.share_date, lots.session_date)
+    ) as later
+)
+
+select name, portfolio_id, symbol, entry_date, entry_price, close, expected, dates, ratios
+from priced
+where
+    entry_price > 1.04 * expected
+    or 1.04 * entry_price < expected
+order by name, symbol, entry_date
+"""
+
+
+@dataclass(frozen=True)
+class OddEntry:
+    """A lot whose entry price does not go with the close of its session; `split` and `growth` where they explain it."""
+
+    portfolio: str
+    portfolio_id: UUID
+    symbol: str
+    entry_date: date
+    entry_price: Decimal
+    close: Decimal
+    ratio: Decimal
+    split: date | None
+    growth: Decimal
+
+    @property
+    def message(self) -> str:
+        """What is odd, and what to do."""
+        odd = (
+            f"the entry price {_plain(self.entry_price)} is {_plain(round(self.ratio, 4))} times that session's close,"
+            f" {_plain(self.close)}"
+        )
+        if self.split:
+            return (
+                f"{odd}, as after the split of {self.split} ({_plain(self.growth)} for 1): a list of a later day counts"
+                " in shares of that day; load it with --shares-as-of DATE or the column shares_as_of of portfolios.csv,"
+                " or write price and quantity as they were on the entry date"
+            )
+        return f"{odd}: see that price, date and symbol are right"
+
+    def __str__(self) -> str:
+        return f"{self.portfolio!r}, {self.symbol} of {self.entry_date}: {self.message}"
+
+
+def find_odd_entries(conn: psycopg.Connection[Any], portfolio_ids: Sequence[UUID]) -> list[OddEntry]:
+    """Return the listed lots of these portfolios whose entry price a later split explains, or that is off by half.
+
+    A lot without a close of its entry's session is not looked at: it is when prices have come.
+    """
+    found = []
+    rows = conn.execute(_ENTRIES, {"portfolio_ids": list(portfolio_ids)})
+    for name, portfolio_id, symbol, entry_date, entry_price, close, expected, dates, ratios in rows:
+        ratio = entry_price / expected
+        split, growth = _explained(ratio, dates or [], ratios or [])
+        if split or not 1 / _LARGEST_FACTOR <= ratio <= _LARGEST_FACTOR:
+            found.append(OddEntry(name, portfolio_id, symbol, entry_date, entry_price, close, ratio, split, growth))
+    return found
+
+
+def _explained(ratio: Decimal, dates: Sequence[date], ratios: Sequence[Decimal]) -> tuple[date | None, Decimal]:
+    """Return the last of the later splits that together explain a ratio, and their product; None without such."""
+    growth = Decimal(1)
+    for day, value in zip(dates, ratios, strict=True):
+        growth *= value
+        if abs(growth - 1) > _SMALLEST_SPLIT and abs(ratio * growth - 1) <= _OF_THE_SPLIT:
+            return day, growth
+    return None, Decimal(1)
+
+
+def _plain(number: Decimal) -> str:
+    return f"{round(number, 6).normalize():f}"

@@ -1,0 +1,308 @@
+"""Why a price is believed, first part: what the closes say of the splits that a source tells. Pure functions.
+
+After a split of q new shares per old one a source divides earlier closes by q, on the day itself, some days later, only
+in part or never; and it tells the split on the right day, on two days or on another one. So a split is believed where
+the closes agree, and how they were traded follows from it. With m = close after / close before the ex-date, as the
+source states both:
+
+    adjusted        |ln m| <= half of |ln q|       earlier closes times q are as traded
+    not adjusted    |ln (m q)| <= half of |ln q|   earlier closes are as traded already
+
+What is known already decides between dates: closes that were stored on their own day are as traded, whatever a source
+tells later. Where no reading agrees, nothing of the reply is taken (`Reading.aside` says why). Ratios nearer to 1 than
+1.25 cannot be told from a day's move, and count as adjusted.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+from typing import NamedTuple
+
+from ingest.market.as_traded import later_splits
+from ingest.market.settlement import ONE_EVENT_SESSIONS, same_value
+from ingest.rows import SPLIT
+
+_ONE = Decimal(1)
+# A ratio nearer to 1 cannot be told from a day's move.
+_TELLING = Decimal("1.25").ln()
+# A split's ratio is looked for inside a history from here on: smaller moves happen.
+_STRIKING = Decimal("1.5").ln()
+# Around a split's ratio by so much (in logarithms) a move is the split's.
+_NEAR = Decimal("0.08")
+# Two closes of one session agree within this (relative).
+_SAME_CLOSE = Decimal("0.005")
+# Closes further apart say nothing of a split between them.
+_FURTHEST_SESSIONS = 10
+# So many closes of their own day are proof, whatever the stock did on the ex-date.
+_PROOF = 3
+# Ten sessions, with their weekends and a holiday.
+_ONE_EVENT_DAYS = ONE_EVENT_SESSIONS * 7 // 5 + 1
+# Known closes further back say no more.
+_LOOKED_AT = 40
+
+
+class KnownClose(NamedTuple):
+    """A stored close; `own_day`: stored within a week of its session, so that no later split is in it."""
+
+    close: Decimal
+    own_day: bool
+
+
+@dataclass(frozen=True)
+class SplitEvent:
+    """One split: its ratio (new shares per old) and the dates that are told for it, the one to prefer first.
+
+    `certain`: a person says so. `shares`: it gives shares of the symbol; what is only restated for (a spin-off, a split
+    that a person has dismissed) does not. `told`: the source itself tells it tonight.
+    """
+
+    ratio: Decimal
+    dates: tuple[date, ...]
+    certain: bool = False
+    shares: bool = True
+    told: bool = True
+
+    @property
+    def size(self) -> Decimal:
+        """How far the ratio is from 1, in logarithms."""
+        return abs(self.ratio.ln())
+
+
+@dataclass
+class Reading:
+    """What the closes say: (date, ratio) of what is to be undone, the date of each event, or why nothing is taken."""
+
+    undo: list[tuple[date, Decimal]] = field(default_factory=list)
+    dates: dict[SplitEvent, date] = field(default_factory=dict)
+    aside: str | None = None
+
+    def factor(self) -> Callable[[date], Decimal]:
+        """Return the function t -> what a price of t is multiplied by to be as traded."""
+        return later_splits(self.undo)
+
+
+def group_splits(told: Iterable[tuple[date, Decimal]], *, shares: bool = True) -> list[SplitEvent]:
+    """Make one event of what is told with one ratio on near dates; the later date is preferred (executed)."""
+    groups: list[tuple[Decimal, list[date]]] = []
+    for day, ratio in sorted(set(told)):
+        for known, dates in groups:
+            if same_value(SPLIT, ratio, known) and (day - dates[-1]).days <= _ONE_EVENT_DAYS:
+                dates.append(day)
+                break
+        else:
+            groups.append((ratio, [day]))
+    return [SplitEvent(ratio, tuple(dict.fromkeys(reversed(dates))), shares=shares) for ratio, dates in groups]
+
+
+def read_restated(
+    shown: Mapping[date, Decimal],
+    events: Sequence[SplitEvent],
+    known: Mapping[date, KnownClose],
+    calendar: Sequence[date],
+) -> Reading:
+    """Find out how closes were traded that a source shows in today's shares, most of the time.
+
+    Args:
+        shown: the closes as the source shows them.
+        events: what may restate them.
+        known: stored closes, as traded.
+        calendar: the trading sessions in order.
+    """
+    reading = Reading()
+    closes = _Closes(shown, calendar)
+    ordered = sorted(events, key=lambda event: max(event.dates), reverse=True)
+    for place, event in enumerate(ordered):
+        older = max((max(other.dates) for other in ordered[place + 1 :]), default=date.min)
+        factor = reading.factor()
+        own = {day: shown[day] * factor(day) / known[day].close for day in shown if day in known}
+        choice = _choose(event, closes, own, known, older)
+        if choice is None:
+            reading.aside = _in_doubt(event)
+            return reading
+        day, adjusted = choice
+        reading.dates[event] = day
+        if adjusted:
+            reading.undo.append((day, event.ratio))
+    reading.aside = _stray_jump(reading, closes, known)
+    return reading
+
+
+def read_as_traded(
+    shown: Mapping[date, Decimal],
+    events: Sequence[SplitEvent],
+    known: Mapping[date, KnownClose],
+    calendar: Sequence[date],
+) -> Reading:
+    """Find out what closes that are as traded say of splits: at the ex-date they move by the ratio.
+
+    Where they do on another day nearby, that is the day. The terms are those of `read_restated`.
+    """
+    reading = Reading()
+    closes = _Closes({day: each.close for day, each in known.items()} | dict(shown), calendar)
+    for event in events:
+        told = [day for day in event.dates if closes.fits(day, event.ratio, adjusted=False) is not False]
+        sure = [day for day in told if closes.fits(day, event.ratio, adjusted=False)]
+        if event.certain or event.size < _TELLING:
+            reading.dates[event] = (sure or told or list(event.dates))[0]
+        elif sure:
+            reading.dates[event] = sure[0]
+        elif (day := closes.moves_by(event.ratio, event.dates)) is not None:
+            reading.dates[event] = day
+        elif told:
+            reading.dates[event] = told[0]
+        else:
+            reading.aside = _not_seen(event)
+            return reading
+    return reading
+
+
+class _Closes:
+    """Closes by session, and how they move from one to the next."""
+
+    def __init__(self, closes: Mapping[date, Decimal], calendar: Sequence[date]) -> None:
+        self.closes = closes
+        self.days = sorted(closes)
+        self._calendar = calendar
+
+    def around(self, day: date) -> tuple[date, date] | None:
+        """Return the last close before a day and the first from it on, None where there is none nearby."""
+        place = bisect_left(self.days, day)
+        if not 0 < place < len(self.days):
+            return None
+        before, after = self.days[place - 1], self.days[place]
+        apart = bisect_left(self._calendar, after) - bisect_left(self._calendar, before)
+        return (before, after) if apart <= _FURTHEST_SESSIONS else None
+
+    def fits(self, day: date, ratio: Decimal, *, adjusted: bool) -> bool | None:
+        """Whether the closes over a day go with a split then; None where they cannot tell."""
+        around = self.around(day)
+        size = abs(ratio.ln())
+        if around is None or size < _TELLING:
+            return None if adjusted or size >= _TELLING else False
+        before, after = around
+        move = self.closes[after] / self.closes[before]
+        return abs((move if adjusted else move * ratio).ln()) <= size / 2
+
+    def moves_by(self, ratio: Decimal, dates: Iterable[date]) -> date | None:
+        """Return the only day near these dates on which the closes move by a split's ratio, None without one."""
+        near = min(_NEAR * 2, abs(ratio.ln()) / 2)
+        places = [bisect_left(self._calendar, day) for day in dates]
+        first, last = min(places) - ONE_EVENT_SESSIONS, max(places) + ONE_EVENT_SESSIONS
+        found = [
+            after
+            for before, after in pairwise(self.days)
+            if first <= bisect_left(self._calendar, after) <= last
+            and abs((self.closes[after] / self.closes[before] * ratio).ln()) <= near
+        ]
+        return found[0] if len(found) == 1 else None
+
+
+def _choose(
+    event: SplitEvent,
+    closes: _Closes,
+    own: Mapping[date, Decimal],
+    known: Mapping[date, KnownClose],
+    older: date,
+) -> tuple[date, bool] | None:
+    """Return the date of an event and whether earlier closes are adjusted for it; None where no reading agrees.
+
+    `own` is, for each session that is known, the shown close in shares from after the event, over the known one.
+    """
+    latest = max(event.dates)
+    compared = [day for day in sorted(own) if older <= day < latest]
+    if any(known[day].own_day for day in compared):
+        compared = [day for day in compared if known[day].own_day]
+    compared = compared[-_LOOKED_AT:]
+    # What a source does not tell it has hardly adjusted its closes for.
+    readings = [(day, adjusted) for adjusted in (event.told, not event.told) for day in event.dates]
+
+    def agreeing(day: date, adjusted: bool) -> int:
+        return sum(
+            abs(own[each] * (event.ratio if adjusted and each < day else _ONE) - 1) <= _SAME_CLOSE for each in compared
+        )
+
+    if compared:
+        votes = {reading: agreeing(*reading) for reading in readings}
+        most = max(votes.values())
+        if 2 * most > len(compared):
+            best = [reading for reading in readings if votes[reading] == most]
+            proven = most >= _PROOF and all(known[day].own_day for day in compared)
+            fitting = [each for each in best if closes.fits(each[0], event.ratio, adjusted=each[1]) is not False]
+            # A large move on the ex-date is no proof against many closes; one that fits the other reading is.
+            opposed = closes.fits(best[0][0], event.ratio, adjusted=not best[0][1])
+            if fitting or (proven and not opposed) or event.certain or not event.shares or not event.told:
+                return (fitting or best)[0]
+            return None
+        if event.told and not event.certain and event.shares and event.size >= _TELLING:
+            return None
+    if not event.shares:
+        return _restates(event, closes)
+    fitting = [each for each in readings if closes.fits(each[0], event.ratio, adjusted=each[1]) is not False]
+    sure = [each for each in fitting if closes.fits(each[0], event.ratio, adjusted=each[1])]
+    if sure or fitting:
+        return (sure or fitting)[0]
+    return readings[0] if event.certain or not event.told else None
+
+
+def _restates(event: SplitEvent, closes: _Closes) -> tuple[date, bool]:
+    """Return whether a source has restated for what gives no shares: always, but where a split was never one.
+
+    Then its closes move by the ratio where it has divided the earlier ones, and run on where it has not.
+    """
+    day = event.dates[0]
+    around = closes.around(day)
+    if event.size < _STRIKING or around is None:
+        return day, True
+    move = closes.closes[around[1]] / closes.closes[around[0]]
+    return day, abs((move / event.ratio).ln()) <= event.size / 2
+
+
+def _stray_jump(reading: Reading, closes: _Closes, known: Mapping[date, KnownClose]) -> str | None:
+    """Say where closes, each on the scale that was found, move by the ratio of one of the splits once more.
+
+    A source has adjusted a part of its history only. A move between two closes that are known is what it is.
+    """
+    striking = [event for event in reading.dates if event.size >= _STRIKING and event.shares and not event.certain]
+    if not striking:
+        return None
+    factor = reading.factor()
+    grown = {day: close * factor(day) for day, close in closes.closes.items()}
+    on = {day for event, day in reading.dates.items()}
+    splits = sorted((day, event.ratio) for event, day in reading.dates.items() if event.shares)
+    for before, after in pairwise(closes.days):
+        move = grown[after] / grown[before]
+        for day, ratio in splits:
+            if before < day <= after:
+                move *= ratio
+        if (before in known and after in known) or abs(move.ln()) < _STRIKING - _NEAR:
+            continue
+        for event in striking:
+            if min(abs((move * event.ratio).ln()), abs((move / event.ratio).ln())) <= _NEAR and after not in on:
+                ratio = f"{event.ratio.normalize():.6g}"
+                return (
+                    f"the split of {reading.dates[event]} ({ratio}) is told, and the closes move by its ratio on"
+                    f" {after} as well: adjusted in part?"
+                )
+    return None
+
+
+def _in_doubt(event: SplitEvent) -> str:
+    day, ratio = event.dates[0], f"{event.ratio.normalize():.6g}"
+    symbol_and_day = f"SYMBOL {day} SPLIT"
+    return (
+        f"the split of {day} ({ratio}) is told, and the closes agree neither with one that they are adjusted for nor"
+        f" with one that they are not: `actions add {symbol_and_day} {ratio}` says that it holds, `actions dismiss"
+        f" {symbol_and_day}` that it does not"
+    )
+
+
+def _not_seen(event: SplitEvent) -> str:
+    day, ratio = event.dates[0], f"{event.ratio.normalize():.6g}"
+    return (
+        f"the split of {day} ({ratio}) is told, and the closes do not move by it: prices have to be as traded; if it"
+        f" is no split, `actions dismiss SYMBOL {day} SPLIT`, if it holds all the same, `actions add SYMBOL {day} SPLIT"
+        f" {ratio}`"
+    )
