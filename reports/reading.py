@@ -46,6 +46,7 @@ _SESSIONS = """
     limit %(limit)s
 """
 _EXPOSURES = f"from analytics.portfolio_factor_exposures {_OF_PORTFOLIO}"
+_BACKTEST = f"from analytics.risk_backtest {_OF_PORTFOLIO}"
 _RISK = f"from analytics.portfolio_risk_metrics {_OF_PORTFOLIO}"
 _RISK_SPAN = """
     select min(calculation_date), max(calculation_date)
@@ -164,6 +165,7 @@ def read_page(conn: psycopg.Connection[Any], portfolio: Portfolio, session: date
         sessions=rows(view.Session, _SESSIONS, limit=SESSIONS_READ)[::-1],
         exposures=sorted(exposures, key=lambda exposure: (exposure.model, _place(exposure.factor))),
         risk=next(iter(rows(view.Risk, _RISK)), None),
+        backtest=next(iter(rows(view.Backtest, _BACKTEST)), None),
         holdings=holdings,
         scenarios=rows(view.Scenario, _SCENARIOS),
         sectors=rows(view.Sector, _SECTORS),

@@ -188,8 +188,10 @@ class _Page:
             ("expected, 21 days", words.percent(risk.expected_vol_21d), ""),
             ("realized, 21 days", words.percent(risk.realized_vol_21d), trend),
             ("realized, 63 days", words.percent(risk.realized_vol_63d), risk.vol_trend or ""),
-            ("VaR 95 %, 1 day", self._money(risk.var_95_1d), _of_equity(weight, risk.var_95_1d)),
-            ("exp. shortfall", self._money(risk.es_95_1d), _of_equity(weight, risk.es_95_1d)),
+            ("VaR 95 %, 1 day", self._money(risk.value_at_risk), _of_equity(weight, risk.value_at_risk)),
+            ("exp. shortfall", self._money(risk.expected_shortfall), _of_equity(weight, risk.expected_shortfall)),
+            ("VaR, not scaled", self._money(risk.var_95_1d), _of_equity(weight, risk.var_95_1d)),
+            *self._forecasts(),
             ("max drawdown", words.percent(risk.max_drawdown), "since inception"),
             ("beta of returns", words.number(risk.beta_portfolio_regression), "to the market"),
         ]
@@ -199,6 +201,16 @@ class _Page:
                 _row((name, 20, ""), (figure, -10, _HEAD), (f"  {more}", width - 30, _QUIET))
                 for name, figure, more in figures
             ),
+        ]
+
+    def _forecasts(self) -> list[tuple[str, str, str]]:
+        """How often the value at risk of the night before held."""
+        backtest = self._view.backtest
+        if backtest is None or backtest.share_right is None:
+            return []
+        return [
+            ("VaR held on", words.percent(backtest.share_right), f"of {words.count(backtest.observations, 'day')}"),
+            ("bias statistic", words.number(backtest.bias_statistic), "1 is right"),
         ]
 
     def exposures(self, width: int) -> Block:

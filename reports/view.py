@@ -1,7 +1,7 @@
 """What a page shows of one portfolio on one session: plain values, as stored.
 
 Amounts are dollars, returns, weights and volatilities decimals (0.01 is one percent), volatilities annual; losses are
-negative but for `var_95_1d` and `es_95_1d`. None is what is not known.
+negative but for values at risk and expected shortfalls. None is what is not known.
 """
 
 from __future__ import annotations
@@ -82,10 +82,40 @@ class Risk:
     ex_ante_vol: float | None
     var_95_1d: float | None
     es_95_1d: float | None
+    scaled_var_95_1d: float | None
+    scaled_es_95_1d: float | None
     max_drawdown: float | None
     beta_portfolio_regression: float | None
     positions_without: int
     reason: str | None
+
+    @property
+    def value_at_risk(self) -> float | None:
+        """The one to watch: at the volatility of today, or the plain one where that is not known."""
+        return self.var_95_1d if self.scaled_var_95_1d is None else self.scaled_var_95_1d
+
+    @property
+    def expected_shortfall(self) -> float | None:
+        """That of `value_at_risk`."""
+        return self.es_95_1d if self.scaled_var_95_1d is None else self.scaled_es_95_1d
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """A row of `risk_backtest`: how the forecasts of the last year came out."""
+
+    observations: int
+    bias_statistic: float | None
+    scaled_var_breaches: int | None
+    scaled_kupiec_p_value: float | None
+    scaled_christoffersen_p_value: float | None
+
+    @property
+    def share_right(self) -> float | None:
+        """The share of days that lost no more than the value at risk of the night before; 0.95 is expected."""
+        if self.scaled_var_breaches is None:
+            return None
+        return 1 - self.scaled_var_breaches / self.observations
 
 
 @dataclass(frozen=True)
@@ -200,6 +230,7 @@ class RiskView:
     sessions: list[Session]
     exposures: list[Exposure]
     risk: Risk | None
+    backtest: Backtest | None
     holdings: list[Holding]
     scenarios: list[Scenario]
     sectors: list[Sector]

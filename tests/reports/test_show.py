@@ -29,6 +29,7 @@ PRIVATE = "Maple <b>Street</b> Partners LP"
 RESULTS = (
     "portfolio_factor_exposures",
     "portfolio_risk_metrics",
+    "risk_backtest",
     "position_risk_contributions",
     "correlation_calculations",
     "correlation_clusters",
@@ -47,8 +48,10 @@ cross join (values
 insert into analytics.portfolio_risk_metrics
 select
     day, growth, 0.11, 0.12, 0.13, 'stable', 0.2, 0.75, 100, 0.1, 'limited_history',
-    0.03, 0.01, 0.2, 1234, 2345, -0.0625, 1.125, 1, null
+    0.03, 0.01, 0.2, 1111, 2222, -0.0625, 1.125, 1, null, 1234, 2345
 from input;
+insert into analytics.risk_backtest
+select day, growth, 250, 1.0625, 1.5, 15, 0.5, 0.5, 12, 0.875, 0.25, null from input;
 insert into analytics.position_risk_contributions
 select day, growth, position_id, share, share * 0.2, share from input
 inner join analytics.positions on portfolio_id = growth
@@ -119,6 +122,9 @@ def test_the_terminal_page_says_what_the_tables_hold(growth: RiskView):
         "realized, 21 days 11.0% percentile 75",
         "VaR 95 %, 1 day 1,234 1.19% of equity",
         "exp. shortfall 2,345",
+        "VaR, not scaled 1,111 1.08% of equity",
+        "VaR held on 95.2% of 250 days",
+        "bias statistic 1.06 1 is right",
         "max drawdown -6.2% since inception",
         "beta of returns 1.12 to the market",
         "+1.25 +125,000",
@@ -146,7 +152,7 @@ def test_a_book_that_owes_or_holds_nothing_is_told_once(growth: RiskView):
     page = " ".join(page_of(owing).split())
     assert "Equity is not positive: no weights, betas and volatilities of it; what is in dollars stands." in page
     assert "Volatilities rest on" not in page and "No exposure to" not in page
-    assert "VaR 95 %, 1 day 1,234.00 exp. shortfall 2,345.00 max drawdown" in page, (
+    assert "VaR 95 %, 1 day 1,234.00 exp. shortfall 2,345.00 VaR, not scaled 1,111.00 VaR held on" in page, (
         "a small book shows cents, and no share of equity"
     )
     nothing = replace(growth, holdings=[], clusters=[], pairs=[])
