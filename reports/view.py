@@ -12,6 +12,10 @@ from datetime import date
 from typing import Any, cast
 from uuid import UUID
 
+from reports.drawdowns import falls
+from reports.history import History
+from reports.performance import Performance, calendar
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -221,7 +225,8 @@ class RiskView:
     `sessions` are the last ones, oldest first; `holdings` the largest first; `scenarios` the worst first; `exposures`
     by model, in the order of `reading.FACTORS`; `pairs` are of the largest symbols alone. `risk_from` and `risk_to`
     span the sessions with risk results of this portfolio, and `rolled_to` is the last with P&L. `stale_because` says
-    what changed under the risk results since they were computed. `demo` says that it comes from the demo's database.
+    what changed under the risk results since they were computed. `history` is whole, `performance` of the contributors
+    since inception. `demo` says that it comes from the demo's database.
     """
 
     portfolio_id: UUID
@@ -242,6 +247,9 @@ class RiskView:
     rolled_to: date
     stale_because: str | None = None
     weights_of: date | None = None
+    history: History | None = None
+    performance: Performance | None = None
+    benchmark: str = "SPY"
     demo: bool = False
 
     @property
@@ -275,7 +283,20 @@ class RiskView:
 
     def as_json(self, notes: list[str]) -> dict[str, Any]:
         """The page's data as plain JSON values, with what is said of what is missing."""
-        return {**_plain(asdict(self)), "notes": notes}
+        plain = _plain(asdict(self))
+        if self.history is not None:
+            own, other = self.history.own_growth(), self.history.benchmark_growth()
+            plain["index"] = [
+                {
+                    "session_date": day.isoformat(),
+                    "portfolio": 100 * (1 + grown),
+                    "benchmark": None if against is None else 100 * (1 + against),
+                }
+                for day, grown, against in zip(self.history.days, own, other, strict=True)
+            ]
+            plain["calendar"] = _plain([asdict(year) for year in calendar(self.history)])
+            plain["drawdowns"] = _plain([asdict(fall) for fall in falls(self.history)])
+        return {**plain, "notes": notes}
 
 
 def _plain(value: Any) -> Any:
