@@ -73,6 +73,27 @@ class Factors(Models):
     ] = "ridge"
 
 
+class Performance(AsOf):
+    """Performance of one session's periods."""
+
+    period: Annotated[
+        Literal["MTD", "QTD", "YTD", "1Y", "3Y", "5Y", "SI"] | None,
+        Field(description="Only this period; SI is since inception."),
+    ] = None
+
+
+class Attribution(AsOf):
+    """Where the P&L of a session came from."""
+
+    level: Annotated[
+        Literal["source", "sector", "position"],
+        Field(description="What a CSV or Arrow table is of; JSON has all three."),
+    ] = "source"
+    period: Annotated[Literal["MTD", "YTD", "SI"], Field(description="The period of the positions' contributions.")] = (
+        "YTD"
+    )
+
+
 class Correlations(AsOf):
     """Correlations of one session."""
 

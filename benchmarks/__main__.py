@@ -73,6 +73,24 @@ def compare(before: Path, after: Path) -> None:
     _print(comparison_table(json.loads(before.read_text()), json.loads(after.read_text())))
 
 
+@cli.command()
+@click.option(
+    "--market",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of real prices from 2018 on, as `files:DIR` reads it.",
+)
+def study(market: Path) -> None:
+    """Hold the risk models' forecasts of five years against what came: no database, about a minute."""
+    from threadpoolctl import threadpool_limits
+
+    from benchmarks.studies.report import study_tables
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        for table in study_tables(market):
+            _print(table)
+
+
 def _print(table: object) -> None:
     from rich.console import Console
 

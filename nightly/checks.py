@@ -57,7 +57,7 @@ def check_environment(conn: psycopg.Connection, settings: Settings, now: datetim
 
 def check_contents(conn: psycopg.Connection, settings: Settings, now: datetime) -> list[Check]:
     """Look at what has been loaded and computed so far."""
-    return _look(conn, settings, now, (_portfolios, _marts, _risk))
+    return _look(conn, settings, now, (_portfolios, _marts, _risk, _api))
 
 
 def refuse_broken_setup(
@@ -168,6 +168,26 @@ def _portfolios(conn: psycopg.Connection, settings: Settings, now: datetime) -> 
     if count:
         return Check("portfolios", "ok", f"{count} loaded")
     return Check("portfolios", "broken", "none: load some with `python run_nightly.py load DIR`")
+
+
+def _api(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
+    """What the API's session may do: it matters as soon as somebody else can reach it, which takes a token."""
+    from contextlib import nullcontext
+
+    from warehouse.database import check_url
+    from warehouse.reader_rights import may_do_more_than_read
+
+    (has_tokens,) = fetch_one(conn.execute("select has_tokens from analytics.api_tokens_version()"))
+    url = settings.api_database_url
+    if url is None and not has_tokens:
+        return Check("API", "ok", "on this machine alone: there is no token")
+    try:
+        reads = check_url(url.get_secret_value(), "AFTERCLOSE_API_DATABASE_URL").connect() if url else nullcontext(conn)
+        with reads as reading:
+            more = may_do_more_than_read(reading)
+    except UserError as error:
+        return Check("API", "warning", one_line(error))
+    return Check("API", "warning", more) if more else Check("API", "ok", "reads schema analytics and can do no more")
 
 
 def _marts(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:

@@ -191,6 +191,7 @@ def next_commands() -> Sequence[tuple[str, str]]:
     return (
         ("see one portfolio's risk on one page", f'{run} show "Core Growth" --demo'),
         ("or the same in a browser", f'{run} show "Core Growth" --demo --html core_growth.html'),
+        ("look at all of them in a browser, or ask the API", f"{run} serve --demo"),
         ("see what ran, and how far each portfolio is rolled", f"{run} status --demo"),
         ("look into a table, as into any other of schema analytics", f'{run} db psql --demo -c "{table}"'),
         ("load the same portfolios into a database of your own", f"{run} load {sample}/portfolios"),

@@ -279,7 +279,7 @@ def read_holdings(
         -- a strike is in shares of the first session of its lot
         with lives as (
             select options.position_id, first_row.value_date as first_session
-            from raw.positions as options
+            from raw.position_terms as options
             cross join lateral (
                 select value_date from analytics.position_values
                 where position_values.position_id = options.position_id

@@ -139,7 +139,7 @@ class RiskReport:
         if current := self.sessions - len(self.computed):
             lines.append(f"results of {_many(current, 'more session' if self.computed else 'session')} are current")
         lines += self._lines_of_healing()
-        if self.rows:
+        if any(self.rows.values()):
             lines.append(f"{sum(self.rows.values()):,} rows written")
         if self.pruned_pairs:
             lines.append(f"{self.pruned_pairs:,} pairs of earlier sessions pruned (AFTERCLOSE_PAIR_SESSIONS)")

@@ -9,6 +9,7 @@ import psycopg
 from threadpoolctl import threadpool_limits
 
 from python_models import staleness, write
+from python_models.backtests import find_missing, update_backtests
 from python_models.books import OptionTerms
 from python_models.compute import compute
 from python_models.definitions import Definitions, StressScenario
@@ -110,6 +111,8 @@ def compute_risk(
                 writer.finish()
             writer.write(results)
         report.rows.update(writer.written)
+        judged = {*report.computed, *report.healed, *find_missing(conn, inputs.days, portfolio_ids)}
+        report.rows["risk_backtest"] = update_backtests(conn, sorted(judged), portfolio_ids)
         report.rows.update(compute_performance(conn, definitions, terms.rate))
         if pair_sessions:
             report.pruned_pairs = write.prune_pairs(conn, pairs_from)

@@ -165,11 +165,11 @@ def confirm(conn: psycopg.Connection[Any], scopes: Sequence[Scope]) -> None:
 
 
 def withdraw(conn: psycopg.Connection[Any], scopes: Sequence[Scope]) -> None:
-    """Remove all results of these scopes."""
+    """Remove all results of these scopes, and how their forecasts came out."""
     if scopes:
         with conn.transaction():
             _delete(conn, scopes)
-            delete_of_portfolios(conn, PERFORMANCE_TABLES, scopes)
+            delete_of_portfolios(conn, (*PERFORMANCE_TABLES, "risk_backtest"), scopes)
 
 
 def prune_pairs(conn: psycopg.Connection[Any], before: date) -> int:

@@ -36,12 +36,15 @@ class History:
         return History(*(getattr(self, name)[place:] for name in self.__dataclass_fields__))
 
     def benchmark_growth(self) -> list[float | None]:
-        """The benchmark's return since the close before the first session; None from where it is not known."""
+        """The benchmark's return since the close before the first session; None on a session without a close.
+
+        A return after a gap covers the gap. Without the first session's there is nothing to count from.
+        """
+        level, is_known = 1.0, bool(self.benchmark_returns) and self.benchmark_returns[0] is not None
         grown: list[float | None] = []
-        level: float | None = 1.0
         for value in self.benchmark_returns:
-            level = None if level is None or value is None else level * (1 + value)
-            grown.append(None if level is None else level - 1)
+            level *= 1 + (value or 0.0)
+            grown.append(level - 1 if is_known and value is not None else None)
         return grown
 
     def own_growth(self) -> list[float | None]:

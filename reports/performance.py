@@ -90,16 +90,15 @@ def read_performance(conn: psycopg.Connection[Any], portfolio_id: UUID, day: dat
     cursor = conn.cursor(row_factory=dict_row)
     cursor.adapters.register_loader("numeric", FloatLoader)
 
-    def rows(relation: str, query: LiteralString) -> list[dict[str, Any]]:
-        there_is = conn.execute("select to_regclass(%s) is not null", [f"analytics.{relation}"]).fetchone()
-        return cursor.execute(query, given).fetchall() if there_is == (True,) else []
+    def rows(query: LiteralString) -> list[dict[str, Any]]:
+        return cursor.execute(query, given).fetchall()
 
-    periods = rows("portfolio_performance", _PERFORMANCE)
+    periods = rows(_PERFORMANCE)
     return Performance(
         periods=sorted(periods, key=lambda row: PERIOD_NAMES.index(row["period"])),
-        attribution=rows("portfolio_pnl_attribution", _ATTRIBUTION),
-        sectors=rows("portfolio_sector_attribution", _SECTORS),
-        contributions=rows("position_contributions", _CONTRIBUTIONS),
+        attribution=rows(_ATTRIBUTION),
+        sectors=rows(_SECTORS),
+        contributions=rows(_CONTRIBUTIONS),
         contributions_of=period,
         attributed_from=first,
     )

@@ -12,6 +12,8 @@ from psycopg.rows import class_row
 from psycopg.types.numeric import FloatLoader
 
 from reports import view
+from reports.history import read_history
+from reports.performance import read_performance
 from reports.portfolios import Portfolio, nearest_sessions, read_portfolios, read_stale_because, reading
 from reports.view import RiskView
 from warehouse.errors import UserError
@@ -25,7 +27,6 @@ FACTORS = (
     *("Market", "Interest Rate", "Value", "Growth", "Momentum", "Quality", "Size", "Low Volatility"),
     "Growth-Value",
 )
-SESSIONS_READ = 252
 SYMBOLS_CORRELATED = 40
 
 Row = TypeVar("Row", bound="DataclassInstance")
@@ -37,15 +38,16 @@ _SESSIONS = """
     from (
         select
             snapshot_date as session_date, equity_balance, daily_pnl, daily_return, daily_capital_flow,
-            (1 + cumulative_return) / (1 + greatest(0, max(cumulative_return) over (order by snapshot_date))) - 1
+            (1 + coalesce(cumulative_return, 0))
+            / (1 + greatest(0, max(cumulative_return) over (order by snapshot_date))) - 1
                 as drawdown
         from analytics.portfolio_snapshots
         where portfolio_id = %(portfolio_id)s and snapshot_date <= %(day)s
     ) as history
-    order by session_date desc
-    limit %(limit)s
+    order by session_date
 """
 _EXPOSURES = f"from analytics.portfolio_factor_exposures {_OF_PORTFOLIO}"
+_BACKTEST = f"from analytics.risk_backtest {_OF_PORTFOLIO}"
 _RISK = f"from analytics.portfolio_risk_metrics {_OF_PORTFOLIO}"
 _RISK_SPAN = """
     select min(calculation_date), max(calculation_date)
@@ -161,9 +163,10 @@ def read_page(conn: psycopg.Connection[Any], portfolio: Portfolio, session: date
         portfolio_id=portfolio_id,
         name=portfolio.name,
         snapshot=rows(view.Snapshot, _SNAPSHOT)[0],
-        sessions=rows(view.Session, _SESSIONS, limit=SESSIONS_READ)[::-1],
+        sessions=rows(view.Session, _SESSIONS),
         exposures=sorted(exposures, key=lambda exposure: (exposure.model, _place(exposure.factor))),
         risk=next(iter(rows(view.Risk, _RISK)), None),
+        backtest=next(iter(rows(view.Backtest, _BACKTEST)), None),
         holdings=holdings,
         scenarios=rows(view.Scenario, _SCENARIOS),
         sectors=rows(view.Sector, _SECTORS),
@@ -173,6 +176,9 @@ def read_page(conn: psycopg.Connection[Any], portfolio: Portfolio, session: date
         risk_from=risk_from,
         risk_to=risk_to,
         rolled_to=portfolio.rolled_to or session,
+        history=read_history(conn, portfolio_id, session),
+        performance=read_performance(conn, portfolio_id, session, "SI"),
+        benchmark=portfolio.benchmark,
         stale_because=read_stale_because(conn, portfolio_id, session),
         weights_of=fetch_one(conn.execute(_WEIGHTS_OF, parameters))[0],
         demo=demo,

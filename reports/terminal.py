@@ -6,50 +6,42 @@ Colour only repeats what signs and words say already, and everything drawn has a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
-from rich.cells import set_cell_size
 from rich.text import Text
 
 from reports import words
-from reports.scales import Scale, resample
+from reports.terminal_performance import performance_blocks
+from reports.terminal_text import (
+    ASCII as ASCII,
+)
+from reports.terminal_text import (
+    GAIN,
+    GAP,
+    HEAD,
+    LOSS,
+    PNL_ROWS,
+    QUIET,
+    UNICODE,
+    Block,
+    Glyphs,
+    beside,
+    clean,
+    colour,
+    draw_columns,
+    draw_line,
+    row,
+    wrapped,
+)
 from reports.view import Exposure, Holding, RiskView
 
 NARROWEST, WIDEST = 80, 100
 _SIDE_BY_SIDE_FROM = 96
-_GAP = 4
 _LABELS = 9
 _NARROWEST_BAR = 7
 _EQUITY_ROWS = 7
-_PNL_ROWS = 3
 _CONTRIBUTORS = 8
 _SCENARIOS = 10
 _POSITIONS = 10
-
-_GAIN, _LOSS, _QUIET, _HEAD = "green", "red", "bright_black", "bold"
-# The dots of a braille character by row, left and right.
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-
-
-@dataclass(frozen=True)
-class Glyphs:
-    """What bars, lines and rules are drawn with; the halves are of a character's height or width."""
-
-    full: str = "█"
-    upper: str = "▀"
-    lower: str = "▄"
-    left: str = "▌"
-    right: str = "▐"
-    axis: str = "│"
-    rule: str = "─"
-    dot: str = "·"
-    braille: bool = True
-
-
-UNICODE = Glyphs()
-ASCII = Glyphs("#", "'", ".", "", "", "|", "-", "-", braille=False)
-
-Block = list[Text]
 
 
 def render(view: RiskView, notes: Sequence[str], width: int, glyphs: Glyphs = UNICODE) -> Text:
@@ -62,10 +54,10 @@ def render(view: RiskView, notes: Sequence[str], width: int, glyphs: Glyphs = UN
         (page.positions, page.correlations),
     ]
     wide = width >= _SIDE_BY_SIDE_FROM
-    column = (width - _GAP) // 2 if wide else width
-    blocks: list[Block] = [page.header(), page.equity(), page.daily_pnl()]
+    column = (width - GAP) // 2 if wide else width
+    blocks: list[Block] = [page.header(), page.equity(), page.daily_pnl(), *performance_blocks(view, width, glyphs)]
     for left, right in pairs:
-        blocks += [_beside(left(column), right(column), column)] if wide else [left(column), right(column)]
+        blocks += [beside(left(column), right(column), column)] if wide else [left(column), right(column)]
     blocks.insert(-1 if wide else -2, page.stress())
     blocks.append(page.notes(notes))
     return Text("\n\n").join(Text("\n").join(block) for block in blocks if block)
@@ -104,22 +96,22 @@ class _Page:
             "": f"{lots}{stale}",
         }
         date = words.long_date(view.day)
-        title = _row((_clean(view.name), self._width - len(date) - 2, _HEAD), (date, -len(date) - 2, ""))
+        title = row((clean(view.name), self._width - len(date) - 2, HEAD), (date, -len(date) - 2, ""))
         lines = [title, self._rule()]
         for (name, value), (period, (pnl, earned)), (side, amount) in zip(
             balance.items(), periods.items(), exposure.items(), strict=True
         ):
-            left = [(value, 23 + gap, _QUIET)] if not name else [(name, 10, _QUIET), (value, -13, _HEAD), ("", gap, "")]
+            left = [(value, 23 + gap, QUIET)] if not name else [(name, 10, QUIET), (value, -13, HEAD), ("", gap, "")]
             lines.append(
-                _row(
+                row(
                     *left,
-                    (period, 6, _QUIET),
-                    (self._signed(pnl), -12, _colour(pnl)),
-                    (words.percent(earned, "+", 2), -9, _colour(earned)),
+                    (period, 6, QUIET),
+                    (self._signed(pnl), -12, colour(pnl)),
+                    (words.percent(earned, "+", 2), -9, colour(earned)),
                     ("", gap, ""),
-                    (side, 6, _QUIET),
+                    (side, 6, QUIET),
                     (self._money(amount), -13, ""),
-                    (words.percent(view.weight(amount)), -8, _QUIET),
+                    (words.percent(view.weight(amount)), -8, QUIET),
                 )
             )
         return lines
@@ -129,25 +121,25 @@ class _Page:
         values = [session.equity_balance for session in sessions]
         lines = [self._head("Equity", f"USD, {words.count(len(sessions), 'session')}")]
         if len(sessions) < 2:
-            return [*lines, Text("a line takes two sessions", _QUIET)]
+            return [*lines, Text("a line takes two sessions", QUIET)]
         low, high = min(values), max(values)
         if low == high:
-            return [*lines, Text(f"{self._money(low)} on every one of them", _QUIET)]
+            return [*lines, Text(f"{self._money(low)} on every one of them", QUIET)]
         columns = self._width - _LABELS - 2
-        drawn = _line(values, columns, _EQUITY_ROWS, self._glyphs)
+        drawn = draw_line(values, columns, _EQUITY_ROWS, self._glyphs)
         labels = {0: high, _EQUITY_ROWS // 2: (low + high) / 2, _EQUITY_ROWS - 1: low}
-        for row, text in enumerate(drawn):
-            label = words.short_money(labels[row]) if row in labels else ""
-            lines.append(_row((label, -_LABELS, _QUIET), (f" {self._glyphs.axis}", 2, _QUIET), (text, columns, "cyan")))
+        for place, text in enumerate(drawn):
+            label = words.short_money(labels[place]) if place in labels else ""
+            lines.append(row((label, -_LABELS, QUIET), (f" {self._glyphs.axis}", 2, QUIET), (text, columns, "cyan")))
         first, last = str(sessions[0].session_date), str(sessions[-1].session_date)
-        lines.append(_row(("", _LABELS + 2, ""), (first, columns - len(last), _QUIET), (last, len(last), _QUIET)))
+        lines.append(row(("", _LABELS + 2, ""), (first, columns - len(last), QUIET), (last, len(last), QUIET)))
         fall = sessions[-1].drawdown
         deepest = min(sessions, key=lambda session: session.drawdown or 0.0)
         lines.append(
             Text(
                 f"{'':{_LABELS + 2}}drawdown {words.percent(fall)} now, at its deepest here "
                 f"{words.percent(deepest.drawdown)} on {deepest.session_date}",
-                _QUIET,
+                QUIET,
             )
         )
         return lines
@@ -159,25 +151,25 @@ class _Page:
         lines = [self._head("Daily P&L", f"USD, {words.count(len(sessions), 'session')}")]
         largest = max(map(abs, values))
         if not largest:
-            return [*lines, Text("nothing was earned or lost on any of them", _QUIET)]
-        rows = _columns(values, largest, self._glyphs)
-        labels = {0: words.short_money(largest), _PNL_ROWS * 2 - 1: words.short_money(-largest)}
-        for row, text in enumerate(rows):
-            style = _GAIN if row < _PNL_ROWS else _LOSS
+            return [*lines, Text("nothing was earned or lost on any of them", QUIET)]
+        rows = draw_columns(values, largest, self._glyphs)
+        labels = {0: words.short_money(largest), PNL_ROWS * 2 - 1: words.short_money(-largest)}
+        for place, text in enumerate(rows):
+            style = GAIN if place < PNL_ROWS else LOSS
             axis = f" {self._glyphs.axis}"
-            lines.append(_row((labels.get(row, ""), -_LABELS, _QUIET), (axis, 2, _QUIET), (text, columns, style)))
+            lines.append(row((labels.get(place, ""), -_LABELS, QUIET), (axis, 2, QUIET), (text, columns, style)))
         days = len([value for value in values if value > 0])
         best, worst = (pick(sessions, key=lambda session: session.daily_pnl) for pick in (max, min))
         summary = (
             f"{days} of {len(values)} days up, best {self._signed(best.daily_pnl)} on {best.session_date}, "
             f"worst {self._signed(worst.daily_pnl)} on {worst.session_date}"
         )
-        return [*lines, *_wrapped(summary, self._width, " " * (_LABELS + 2), first=" " * (_LABELS + 2))]
+        return [*lines, *wrapped(summary, self._width, " " * (_LABELS + 2), first=" " * (_LABELS + 2))]
 
     def risk(self, width: int) -> Block:
         risk, head = self._view.risk, self._head("Risk", "annual volatility", width)
         if risk is None:
-            return [head, Text("not computed", _QUIET)]
+            return [head, Text("not computed", QUIET)]
         specific = risk.specific_variance
         variance = (risk.ex_ante_vol or 0) ** 2
         shares = f"{words.percent(specific / variance, places=0)} specific" if specific and variance else ""
@@ -188,24 +180,36 @@ class _Page:
             ("expected, 21 days", words.percent(risk.expected_vol_21d), ""),
             ("realized, 21 days", words.percent(risk.realized_vol_21d), trend),
             ("realized, 63 days", words.percent(risk.realized_vol_63d), risk.vol_trend or ""),
-            ("VaR 95 %, 1 day", self._money(risk.var_95_1d), _of_equity(weight, risk.var_95_1d)),
-            ("exp. shortfall", self._money(risk.es_95_1d), _of_equity(weight, risk.es_95_1d)),
+            ("VaR 95 %, 1 day", self._money(risk.value_at_risk), _of_equity(weight, risk.value_at_risk)),
+            ("exp. shortfall", self._money(risk.expected_shortfall), _of_equity(weight, risk.expected_shortfall)),
+            ("VaR, not scaled", self._money(risk.var_95_1d), _of_equity(weight, risk.var_95_1d)),
+            *self._forecasts(),
             ("max drawdown", words.percent(risk.max_drawdown), "since inception"),
             ("beta of returns", words.number(risk.beta_portfolio_regression), "to the market"),
         ]
         return [
             head,
             *(
-                _row((name, 20, ""), (figure, -10, _HEAD), (f"  {more}", width - 30, _QUIET))
+                row((name, 20, ""), (figure, -10, HEAD), (f"  {more}", width - 30, QUIET))
                 for name, figure, more in figures
             ),
+        ]
+
+    def _forecasts(self) -> list[tuple[str, str, str]]:
+        """How often the value at risk of the night before held."""
+        backtest = self._view.backtest
+        if backtest is None or backtest.share_right is None:
+            return []
+        return [
+            ("VaR held on", words.percent(backtest.share_right), f"of {words.count(backtest.observations, 'day')}"),
+            ("bias statistic", words.number(backtest.bias_statistic), "1 is right"),
         ]
 
     def exposures(self, width: int) -> Block:
         joint = self._view.exposures_of("ridge")
         lines = [self._head("Factor exposures", "beta, USD", width)]
         if not joint:
-            return [*lines, Text("none", _QUIET)]
+            return [*lines, Text("none", QUIET)]
         bar = width - 15 - 7 - 12
         # dollars over equity are the betas, and there where equity is not positive
         dollars = [exposure.exposure_dollar for exposure in joint]
@@ -214,7 +218,7 @@ class _Page:
         lines.append(
             Text(
                 f"{words.count(covered.positions_covered, 'position')}, {covered.positions_without} without a beta",
-                _QUIET,
+                QUIET,
             )
         )
         alone = [
@@ -222,13 +226,13 @@ class _Page:
             for model in ("market", "interest_rate", "spread")
             for exposure in self._view.exposures_of(model)
         ]
-        return [*lines, *_wrapped("each alone: " + f" {self._glyphs.dot} ".join(alone), width)]
+        return [*lines, *wrapped("each alone: " + f" {self._glyphs.dot} ".join(alone), width)]
 
     def contributors(self, width: int) -> Block:
         lines = [self._head("Risk contributions", "share, annual volatility", width)]
         contributors = self._view.contributors()
         if not contributors:
-            return [*lines, Text("none", _QUIET)]
+            return [*lines, Text("none", QUIET)]
         shown = [*contributors[:_CONTRIBUTORS]]
         tail = contributors[_CONTRIBUTORS:]
         hedges = [holding for holding in tail[-3:] if (holding.contribution_vol or 0.0) < 0]
@@ -241,13 +245,13 @@ class _Page:
         active = [sector.active_weight for sector in self._view.sectors]
         for sector in self._view.sectors:
             lines.append(
-                _row(
-                    (_clean(sector.sector), 23, ""),
+                row(
+                    (clean(sector.sector), 23, ""),
                     (words.percent(sector.weight), -7, ""),
-                    (words.percent(sector.benchmark_weight), -7, _QUIET),
-                    (words.percent(sector.active_weight, "+"), -8, _colour(sector.active_weight)),
+                    (words.percent(sector.benchmark_weight), -7, QUIET),
+                    (words.percent(sector.active_weight, "+"), -8, colour(sector.active_weight)),
                     ("", 2, ""),
-                    (self._bar(sector.active_weight, active, bar), bar, _colour(sector.active_weight)),
+                    (self._bar(sector.active_weight, active, bar), bar, colour(sector.active_weight)),
                 )
             )
         return lines
@@ -256,20 +260,20 @@ class _Page:
         lines = [self._head("Stress", "worst scenarios, USD: direct, correlated, of equity")]
         scenarios = self._view.ranked_scenarios()
         if not scenarios:
-            return [*lines, Text("none", _QUIET)]
+            return [*lines, Text("none", QUIET)]
         shown = scenarios[:_SCENARIOS]
         name = 33
         bar = self._width - name - 13 - 13 - 9 - 2
         pnl = [scenario.pnl for scenario in shown]
         for scenario in shown:
             lines.append(
-                _row(
-                    (_clean(scenario.name), name, ""),
-                    (self._signed(scenario.direct_pnl), -13, _QUIET),
-                    (self._signed(scenario.correlated_pnl), -13, _colour(scenario.correlated_pnl)),
-                    (words.percent(self._view.weight(scenario.pnl), "+"), -9, _colour(scenario.pnl)),
+                row(
+                    (clean(scenario.name), name, ""),
+                    (self._signed(scenario.direct_pnl), -13, QUIET),
+                    (self._signed(scenario.correlated_pnl), -13, colour(scenario.correlated_pnl)),
+                    (words.percent(self._view.weight(scenario.pnl), "+"), -9, colour(scenario.pnl)),
                     ("", 2, ""),
-                    (self._bar(scenario.pnl, pnl, bar), bar, _colour(scenario.pnl)),
+                    (self._bar(scenario.pnl, pnl, bar), bar, colour(scenario.pnl)),
                 )
             )
         return lines
@@ -278,22 +282,22 @@ class _Page:
         lines = [self._head("Largest positions", "USD, of equity, unrealized", width)]
         for holding in self._view.holdings[:_POSITIONS]:
             lines.append(
-                _row(
-                    (_clean(holding.symbol) + (" (stale)" if holding.is_stale else ""), width - 29, ""),
+                row(
+                    (clean(holding.symbol) + (" (stale)" if holding.is_stale else ""), width - 29, ""),
                     (self._money(holding.market_value), -11, ""),
                     (words.percent(self._view.weight(holding.market_value)), -7, ""),
-                    (self._signed(holding.unrealized_pnl), -11, _colour(holding.unrealized_pnl)),
+                    (self._signed(holding.unrealized_pnl), -11, colour(holding.unrealized_pnl)),
                 )
             )
         if not self._view.holdings:
-            lines.append(Text("none", _QUIET))
+            lines.append(Text("none", QUIET))
         return lines
 
     def correlations(self, width: int) -> Block:
         lines = [self._head("Correlation", "90 sessions", width)]
         summary = self._view.correlations
         if summary is None or summary.overall_correlation is None:
-            return [*lines, Text("none", _QUIET)]
+            return [*lines, Text("none", QUIET)]
         figures = (
             ("mean, by value", words.number(summary.overall_correlation)),
             ("first component", words.percent(summary.correlation_concentration_score, places=0)),
@@ -302,19 +306,19 @@ class _Page:
                 f"{words.number(summary.effective_positions, places=1)} of {summary.positions_included}",
             ),
         )
-        lines += [_row((name, 20, ""), (figure, width - 20, _HEAD)) for name, figure in figures]
+        lines += [row((name, 20, ""), (figure, width - 20, HEAD)) for name, figure in figures]
         if not self._view.clusters:
-            return [*lines, Text("no clusters: no two holdings correlate by 0.7", _QUIET)]
+            return [*lines, Text("no clusters: no two holdings correlate by 0.7", QUIET)]
         for cluster in self._view.clusters:
             figure = words.number(cluster.avg_correlation)
             lines.append(
-                _row(
-                    (_clean(cluster.nickname), width - 22, _HEAD),
+                row(
+                    (clean(cluster.nickname), width - 22, HEAD),
                     (f"{words.percent(cluster.weight)} of equity", -16, ""),
                     (figure, -6, ""),
                 )
             )
-            lines += [line.append("") for line in _wrapped("  " + words.and_more(cluster.symbols, 12), width)]
+            lines += [line.append("") for line in wrapped("  " + words.and_more(cluster.symbols, 12), width)]
         return lines
 
     def notes(self, notes: Sequence[str]) -> Block:
@@ -322,37 +326,37 @@ class _Page:
             return []
         lines = [self._head("What is missing")]
         for note in notes:
-            lines += _wrapped(f"- {_clean(note)}", self._width, indent="  ", style="")
+            lines += wrapped(f"- {clean(note)}", self._width, indent="  ", style="")
         return lines
 
     def _exposure(self, exposure: Exposure, dollars: Sequence[float | None], bar: int) -> Text:
         beta = exposure.exposure_value
-        return _row(
-            (_clean(exposure.factor), 15, ""),
+        return row(
+            (clean(exposure.factor), 15, ""),
             (self._bar(exposure.exposure_dollar, dollars, bar), bar, "cyan"),
-            (words.number(beta, "+"), -7, _HEAD),
-            (self._signed(exposure.exposure_dollar), -12, _QUIET),
+            (words.number(beta, "+"), -7, HEAD),
+            (self._signed(exposure.exposure_dollar), -12, QUIET),
         )
 
     def _contribution(self, holding: Holding, shares: Sequence[float | None], width: int) -> Text:
         share = holding.contribution_share
         bar = width - 20 - 7 - 7
-        return _row(
-            (_clean(holding.symbol), 20, ""),
-            (self._bar(share, shares, bar), bar, "cyan" if (share or 0) > 0 else _GAIN),
-            (words.percent(share), -7, _HEAD),
-            (words.percent(holding.contribution_vol), -7, _QUIET),
+        return row(
+            (clean(holding.symbol), 20, ""),
+            (self._bar(share, shares, bar), bar, "cyan" if (share or 0) > 0 else GAIN),
+            (words.percent(share), -7, HEAD),
+            (words.percent(holding.contribution_vol), -7, QUIET),
         )
 
     def _head(self, title: str, unit: str = "", width: int | None = None) -> Text:
         width = width or self._width
-        text = Text(title.upper(), _HEAD)
-        text.append(f"  {unit} " if unit else " ", _QUIET)
-        text.append(self._glyphs.rule * (width - text.cell_len), _QUIET)
+        text = Text(title.upper(), HEAD)
+        text.append(f"  {unit} " if unit else " ", QUIET)
+        text.append(self._glyphs.rule * (width - text.cell_len), QUIET)
         return text
 
     def _rule(self) -> Text:
-        return Text(self._glyphs.rule * self._width, _QUIET)
+        return Text(self._glyphs.rule * self._width, QUIET)
 
     def _bar(self, value: float | None, all_values: Iterable[float | None], width: int) -> str:
         """A bar from zero, to the left for what is negative, on an axis that holds all values."""
@@ -373,92 +377,6 @@ class _Page:
 
     def _signed(self, amount: float | None) -> str:
         return words.money(amount, self._scale, "+")
-
-
-def _line(values: Sequence[float], columns: int, rows: int, glyphs: Glyphs) -> list[str]:
-    """A line chart as rows of text, the highest values on top."""
-    across, down = (2, 4) if glyphs.braille else (1, 1)
-    scale = Scale(min(values), max(values), rows * down - 1, 0)
-    heights = [round(scale(value)) for value in resample(values, columns * across)]
-    marked: dict[tuple[int, int], int] = {}
-    for place, height in enumerate(heights):
-        previous = heights[place - 1] if place else height
-        # without a gap to the point before
-        for dot in range(min(height, previous + 1), max(height, previous - 1) + 1):
-            cell = (dot // down, place // across)
-            marked[cell] = marked.get(cell, 0) | _DOTS[dot % down][place % across]
-    return [
-        "".join(
-            (chr(0x2800 + marked[row, column]) if glyphs.braille else "*") if (row, column) in marked else " "
-            for column in range(columns)
-        )
-        for row in range(rows)
-    ]
-
-
-def _columns(values: Sequence[float], largest: float, glyphs: Glyphs) -> list[str]:
-    """Columns up and down from a zero line between two rows, as rows of text; anything but zero is seen."""
-    rows: list[str] = []
-    halves = [max(round(abs(value) / largest * _PNL_ROWS * 2), 1 if value else 0) for value in values]
-    for row in range(_PNL_ROWS * 2):
-        above = row < _PNL_ROWS
-        filled_below = 2 * (_PNL_ROWS - 1 - row if above else row - _PNL_ROWS)
-        half = glyphs.lower if above else glyphs.upper
-        cells: list[str] = []
-        for value, height in zip(values, halves, strict=True):
-            left = height - filled_below if (value > 0) == above else 0
-            cells.append(glyphs.full if left >= 2 else half if left == 1 else " ")
-        rows.append("".join(cells))
-    return rows
-
-
-def _row(*cells: tuple[str, int, str]) -> Text:
-    """A line of cells, each a text, a width (negative: to the right) and a style."""
-    line = Text()
-    for text, width, style in cells:
-        fitted = _fitted(text, abs(width))
-        if width < 0:
-            stripped = fitted.rstrip()
-            fitted = " " * (abs(width) - Text(stripped).cell_len) + stripped
-        line.append(fitted, style or None)
-    line.rstrip()
-    return line
-
-
-def _fitted(text: str, width: int) -> str:
-    """A text in exactly so many columns, cut with dots where it is longer."""
-    return set_cell_size(text, width) if Text(text).cell_len <= width else set_cell_size(text, width - 3) + ".. "
-
-
-def _beside(left: Block, right: Block, width: int) -> Block:
-    """Two blocks side by side, the left one `width` columns wide."""
-    lines: Block = []
-    for row in range(max(len(left), len(right))):
-        line = left[row].copy() if row < len(left) else Text()
-        if row < len(right):
-            line.append(" " * (width + _GAP - line.cell_len))
-            line.append_text(right[row])
-        lines.append(line)
-    return lines
-
-
-def _wrapped(text: str, width: int, indent: str = "  ", style: str = _QUIET, first: str = "") -> Block:
-    lines: list[str] = []
-    for word in text.split(" "):
-        if lines and Text(f"{lines[-1]} {word}").cell_len <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append((indent if lines else first) + word)
-    return [Text(line, style) for line in lines]
-
-
-def _clean(text: str) -> str:
-    """A user's text without what would steer a terminal or turn the direction of writing."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def _colour(value: float | None) -> str:
-    return "" if not value else _GAIN if value > 0 else _LOSS
 
 
 def _of_equity(weight: Callable[[float], float | None], amount: float | None) -> str:

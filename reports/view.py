@@ -1,7 +1,7 @@
 """What a page shows of one portfolio on one session: plain values, as stored.
 
 Amounts are dollars, returns, weights and volatilities decimals (0.01 is one percent), volatilities annual; losses are
-negative but for `var_95_1d` and `es_95_1d`. None is what is not known.
+negative but for values at risk and expected shortfalls. None is what is not known.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, cast
 from uuid import UUID
+
+from reports.drawdowns import falls
+from reports.history import History
+from reports.performance import Performance, calendar
 
 
 @dataclass(frozen=True)
@@ -82,10 +86,40 @@ class Risk:
     ex_ante_vol: float | None
     var_95_1d: float | None
     es_95_1d: float | None
+    scaled_var_95_1d: float | None
+    scaled_es_95_1d: float | None
     max_drawdown: float | None
     beta_portfolio_regression: float | None
     positions_without: int
     reason: str | None
+
+    @property
+    def value_at_risk(self) -> float | None:
+        """The one to watch: at the volatility of today, or the plain one where that is not known."""
+        return self.var_95_1d if self.scaled_var_95_1d is None else self.scaled_var_95_1d
+
+    @property
+    def expected_shortfall(self) -> float | None:
+        """That of `value_at_risk`."""
+        return self.es_95_1d if self.scaled_var_95_1d is None else self.scaled_es_95_1d
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """A row of `risk_backtest`: how the forecasts of the last year came out."""
+
+    observations: int
+    bias_statistic: float | None
+    scaled_var_breaches: int | None
+    scaled_kupiec_p_value: float | None
+    scaled_christoffersen_p_value: float | None
+
+    @property
+    def share_right(self) -> float | None:
+        """The share of days that lost no more than the value at risk of the night before; 0.95 is expected."""
+        if self.scaled_var_breaches is None:
+            return None
+        return 1 - self.scaled_var_breaches / self.observations
 
 
 @dataclass(frozen=True)
@@ -191,7 +225,8 @@ class RiskView:
     `sessions` are the last ones, oldest first; `holdings` the largest first; `scenarios` the worst first; `exposures`
     by model, in the order of `reading.FACTORS`; `pairs` are of the largest symbols alone. `risk_from` and `risk_to`
     span the sessions with risk results of this portfolio, and `rolled_to` is the last with P&L. `stale_because` says
-    what changed under the risk results since they were computed. `demo` says that it comes from the demo's database.
+    what changed under the risk results since they were computed. `history` is whole, `performance` of the contributors
+    since inception. `demo` says that it comes from the demo's database.
     """
 
     portfolio_id: UUID
@@ -200,6 +235,7 @@ class RiskView:
     sessions: list[Session]
     exposures: list[Exposure]
     risk: Risk | None
+    backtest: Backtest | None
     holdings: list[Holding]
     scenarios: list[Scenario]
     sectors: list[Sector]
@@ -211,6 +247,9 @@ class RiskView:
     rolled_to: date
     stale_because: str | None = None
     weights_of: date | None = None
+    history: History | None = None
+    performance: Performance | None = None
+    benchmark: str = "SPY"
     demo: bool = False
 
     @property
@@ -244,7 +283,20 @@ class RiskView:
 
     def as_json(self, notes: list[str]) -> dict[str, Any]:
         """The page's data as plain JSON values, with what is said of what is missing."""
-        return {**_plain(asdict(self)), "notes": notes}
+        plain = _plain(asdict(self))
+        if self.history is not None:
+            own, other = self.history.own_growth(), self.history.benchmark_growth()
+            plain["index"] = [
+                {
+                    "session_date": day.isoformat(),
+                    "portfolio": 100 * (1 + grown),
+                    "benchmark": None if against is None else 100 * (1 + against),
+                }
+                for day, grown, against in zip(self.history.days, own, other, strict=True)
+            ]
+            plain["calendar"] = _plain([asdict(year) for year in calendar(self.history)])
+            plain["drawdowns"] = _plain([asdict(fall) for fall in falls(self.history)])
+        return {**plain, "notes": notes}
 
 
 def _plain(value: Any) -> Any:

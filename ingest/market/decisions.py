@@ -266,8 +266,8 @@ def events_not_rolled(conn: psycopg.Connection[Any]) -> list[tuple[str, str]]:
     """Return (symbol, message) for each event of a kind that the books do not act on yet."""
     rows = conn.execute(
         "select symbol, ex_date, action_type from raw.corporate_actions where action_type = any(%s)"
-        " and (symbol in (select symbol from raw.positions where deleted_at is null)"
-        " or symbol in (select underlying_symbol from raw.positions where deleted_at is null)) order by 1, 2",
+        " and (symbol in (select symbol from raw.position_terms where deleted_at is null)"
+        " or symbol in (select underlying_symbol from raw.position_terms where deleted_at is null)) order by 1, 2",
         [list(NOT_ROLLED)],
     )
     return [

@@ -113,9 +113,9 @@ def _parse_name(text: str) -> str:
     return parse_text(text)
 
 
-@click.group(cls=_FolderOrCommand, help=FOLDER_HELP, subcommand_metavar="DIR | positions FILE …", no_args_is_help=True)
+@click.group(cls=_FolderOrCommand, help=FOLDER_HELP, subcommand_metavar="DIR | COMMAND FILE …", no_args_is_help=True)
 def load() -> None:
-    """Hold the two ways of loading."""
+    """Hold the ways of loading."""
 
 
 @load.command("DIR", hidden=True)

@@ -414,6 +414,7 @@ def test_sector_effects_by_hand(conn):
     assert compared > N_BOOKS
 
 
+@pytest.mark.slow
 def test_the_data_checks_of_these_tables_pass(database: Database, settings: Settings):
     chosen = ("pnl_attribution_adds_up", "sector_attribution_adds_up", "contributions_add_up")
     dbt = Dbt(database, settings.home / "dbt")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import pytest
 from nightly import cli
 from nightly.record import RunRecord
 from reports import html as html_page
+from reports.drawdowns import Fall, falls
+from reports.history import History
 from reports.notes import notes
 from reports.reading import read_view
 from reports.scales import ticks
@@ -29,6 +32,7 @@ PRIVATE = "Maple <b>Street</b> Partners LP"
 RESULTS = (
     "portfolio_factor_exposures",
     "portfolio_risk_metrics",
+    "risk_backtest",
     "position_risk_contributions",
     "correlation_calculations",
     "correlation_clusters",
@@ -47,8 +51,10 @@ cross join (values
 insert into analytics.portfolio_risk_metrics
 select
     day, growth, 0.11, 0.12, 0.13, 'stable', 0.2, 0.75, 100, 0.1, 'limited_history',
-    0.03, 0.01, 0.2, 1234, 2345, -0.0625, 1.125, 1, null
+    0.03, 0.01, 0.2, 1111, 2222, -0.0625, 1.125, 1, null, 1234, 2345
 from input;
+insert into analytics.risk_backtest
+select day, growth, 250, 1.0625, 1.5, 15, 0.5, 0.5, 12, 0.875, 0.25, null from input;
 insert into analytics.position_risk_contributions
 select day, growth, position_id, share, share * 0.2, share from input
 inner join analytics.positions on portfolio_id = growth
@@ -119,6 +125,9 @@ def test_the_terminal_page_says_what_the_tables_hold(growth: RiskView):
         "realized, 21 days 11.0% percentile 75",
         "VaR 95 %, 1 day 1,234 1.19% of equity",
         "exp. shortfall 2,345",
+        "VaR, not scaled 1,111 1.08% of equity",
+        "VaR held on 95.2% of 250 days",
+        "bias statistic 1.06 1 is right",
         "max drawdown -6.2% since inception",
         "beta of returns 1.12 to the market",
         "+1.25 +125,000",
@@ -146,7 +155,7 @@ def test_a_book_that_owes_or_holds_nothing_is_told_once(growth: RiskView):
     page = " ".join(page_of(owing).split())
     assert "Equity is not positive: no weights, betas and volatilities of it; what is in dollars stands." in page
     assert "Volatilities rest on" not in page and "No exposure to" not in page
-    assert "VaR 95 %, 1 day 1,234.00 exp. shortfall 2,345.00 max drawdown" in page, (
+    assert "VaR 95 %, 1 day 1,234.00 exp. shortfall 2,345.00 VaR, not scaled 1,111.00 VaR held on" in page, (
         "a small book shows cents, and no share of equity"
     )
     nothing = replace(growth, holdings=[], clusters=[], pairs=[])
@@ -354,7 +363,7 @@ def test_the_statements_do_not_grow_with_the_book(shown: tuple[Night, RiskView],
         read_view(conn, "Growth")
         of_growth = len(counted)
         read_view(conn, "Income")
-        assert len(counted) - of_growth == of_growth < 20
+        assert len(counted) - of_growth == of_growth < 25
 
 
 def test_the_page_stays_with_the_last_session_that_is_whole(here: Night, capsys: pytest.CaptureFixture[str]):
@@ -383,3 +392,49 @@ def test_the_page_stays_with_the_last_session_that_is_whole(here: Night, capsys:
     assert "Wednesday 14 February 2024" in page
     assert "P&L is rolled to 2024-02-15, risk to 2024-02-14" in page
     assert "Risk rests on inputs that have changed since: AAA close of 2024-02-13 restated." in page
+
+
+# How the portfolio did
+
+
+def test_the_page_tells_how_the_portfolio_did(growth: RiskView):
+    page = page_of(growth, 100)
+    history = growth.history
+    assert history.days[0] == date(2024, 1, 2)
+    assert len(growth.sessions) == len(history.days)
+    own, benchmark = 100 * (1 + history.own_growth()[-1]), 100 * (1 + history.benchmark_growth()[-1])
+    assert f"Growth {own:,.2f}, SPY {benchmark:,.2f} (grey)" in page
+    assert own == pytest.approx(100 * (1 + growth.snapshot.cumulative_return))
+    # SPY closed at 119 before the inception and gains 1 a session
+    assert benchmark == pytest.approx(100 * (119 + len(history.days)) / 119)
+    assert "PERIODS" in page and "MTD 2024-01-31" in page and "SI  2023-12-29" in page
+    assert "2024" in page.split("MONTHS")[1].split("DRAWDOWNS")[0]
+    assert "AAA" in page.split("CONTRIBUTORS")[1]
+
+
+def test_json_has_the_index_the_calendar_and_the_falls(growth: RiskView):
+    page = growth.as_json([])
+    assert page["index"][-1]["portfolio"] == pytest.approx(100 * (1 + growth.snapshot.cumulative_return))
+    assert [year["year"] for year in page["calendar"]] == [2024]
+    assert page["performance"]["periods"][-1]["period"] == "SI"
+    assert page["drawdowns"] == [] or page["drawdowns"][0]["depth"] < 0
+    assert {row["symbol"] for row in page["performance"]["contributions"]} == {"AAA", "BBB"}
+
+
+def test_falls_from_one_peak_to_the_next():
+    returns = [0.1, -0.2, 0.1, 0.2, None, -0.05, -0.05]
+    days = [date(2024, 1, day) for day in range(2, 9)]
+    history = History(days, *([[0.0] * 7] * 3), returns, *([[None] * 7] * 3))
+    # 1.1, 0.88, 0.968, 1.1616 (a new peak), the same, 1.10352, 1.048344
+    deepest, later = falls(history)
+    assert deepest == Fall(pytest.approx(-0.2), days[0], days[1], days[3])
+    assert later == Fall(pytest.approx(0.95**2 - 1), days[4], days[6], None)
+
+
+def test_a_gap_of_the_benchmark_is_bridged_and_a_late_beginning_is_none():
+    days = [date(2024, 1, day) for day in range(2, 6)]
+    given = [[0.0] * 4] * 4
+    bridged = History(days, *given, [0.1, None, 0.1, 0.0], *([[None] * 4] * 2))
+    assert bridged.benchmark_growth() == [pytest.approx(0.1), None, pytest.approx(0.21), pytest.approx(0.21)]
+    late = History(days, *given, [None, 0.1, 0.1, 0.0], *([[None] * 4] * 2))
+    assert late.benchmark_growth() == [None] * 4

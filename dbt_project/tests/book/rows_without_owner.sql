@@ -8,6 +8,7 @@
     'portfolio_sector_exposures': 'portfolio_id',
     'portfolio_factor_exposures': 'portfolio_id',
     'portfolio_risk_metrics': 'portfolio_id',
+    'risk_backtest': 'portfolio_id',
     'position_risk_contributions': 'position_id',
     'correlation_calculations': 'portfolio_id',
     'correlation_clusters': 'portfolio_id',

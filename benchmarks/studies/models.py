@@ -1,0 +1,202 @@
+"""What each model would have forecast on every session of five years, and how that came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.studies.books import FACTOR_ETFS, FIRST, LAST, SECTOR_ETFS, Books, Market
+from python_models.statistics.backtest import tail_backtest, volatility_backtest
+from python_models.statistics.betas import benchmark_betas
+from python_models.statistics.covariance import ewma_covariance
+from python_models.statistics.factors import (
+    MARKET,
+    FactorReturns,
+    choose_factor_etfs,
+    factor_returns,
+    ridge_exposures,
+)
+from python_models.statistics.portfolio_risk import scale_to_volatility, tail_risk
+from python_models.statistics.regression import RidgeRegression, ridge
+from python_models.statistics.stand_ins import fill_returns
+
+Floats = NDArray[np.float64]
+
+AHEAD = 21
+REPLAYS = {
+    "COVID": ("2020-02-19", "2020-03-23"),
+    "2022": ("2021-12-31", "2022-10-24"),
+    "rally": ("2020-03-23", "2020-08-31"),
+}
+
+
+@dataclass(frozen=True)
+class FactorModel:
+    """A joint ridge: whether sectors are among the factors, the penalty, and whether the market bears it too."""
+
+    with_sectors: bool
+    alpha: float
+    market_is_free: bool
+
+    def factors(self, market: Market, row: int) -> FactorReturns:
+        """Returns of the factors over the year up to a row."""
+        etfs = FACTOR_ETFS | (SECTOR_ETFS if self.with_sectors else {})
+        window = market.returns[list(dict.fromkeys(etfs.values()))].iloc[max(row - 251, 0) : row + 1]
+        candidates = {factor: (etf,) for factor, etf in etfs.items()}
+        chosen = choose_factor_etfs(window, list(window.columns), candidates, tuple(SECTOR_ETFS))
+        return factor_returns(window, list(window.columns), chosen)
+
+    def fit(self, returns: Floats, factors: FactorReturns) -> RidgeRegression:
+        """Exposures of all columns of the same year of returns."""
+        if self.market_is_free:
+            return ridge_exposures(returns, factors, alpha=self.alpha)
+        penalties = np.full(len(factors.names), self.alpha)
+        return ridge(returns, factors.values, penalties=penalties, window=252, minimum=60)
+
+
+@dataclass(frozen=True)
+class FactorStudy:
+    """What a factor model explains of the month after each fit, and what it says of one-sector books."""
+
+    r_squared_stocks: float
+    r_squared_books: float
+    bias: dict[str, float]
+    replay_errors: dict[str, float]
+    beta_moves: float
+
+
+def study_factors(market: Market, books: Books, model: FactorModel) -> FactorStudy:
+    """Fit on the year before each month, and hold the betas against the month; the ex-ante volatility daily."""
+    symbols = list(books.weights.index)
+    weights, of_books = books.weights.to_numpy(), books.returns(market)
+    returns = market.returns[symbols].to_numpy()
+    stocks = np.isin(symbols, market.stocks)
+    rows = range(market.place(FIRST) - 1, market.place(LAST))
+    forecasts = np.full((len(rows), weights.shape[1]), np.nan)
+    errors, totals = np.zeros((2, len(symbols))), np.zeros((2, len(symbols)))
+    book_errors, book_totals = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
+    moves, last = [], None
+    for number, row in enumerate(rows):
+        factors = model.factors(market, row)
+        fit = model.fit(returns[max(row - 251, 0) : row + 1], factors)
+        covariance = ewma_covariance(factors.values).matrix
+        exposure = fit.beta.T @ weights
+        variance = (exposure * (covariance @ exposure)).sum(axis=0) + fit.residual_variance @ weights**2
+        forecasts[number] = np.sqrt(variance)
+        if number % AHEAD or row + AHEAD >= len(returns):
+            continue
+        ahead = _factors_ahead(market, factors, row)
+        actual = returns[row + 1 : row + 1 + AHEAD]
+        expected = ahead @ fit.beta.T
+        errors[0] += ((actual - expected) ** 2).sum(axis=0)
+        totals[0] += (actual**2).sum(axis=0)
+        theirs = of_books[row + 1 : row + 1 + AHEAD]
+        book_errors += ((theirs - expected @ weights) ** 2).sum(axis=0)
+        book_totals += (theirs**2).sum(axis=0)
+        styles = fit.beta[stocks][:, [factors.names.index("Value"), factors.names.index("Growth")]]
+        if last is not None:
+            moves.append(np.abs(styles - last).mean())
+        last = styles
+    outcomes = of_books[rows.start + 1 : rows.stop + 1]
+    bias = volatility_backtest(outcomes, forecasts).bias_statistic
+    return FactorStudy(
+        r_squared_stocks=float(np.mean(1.0 - errors[0][stocks] / totals[0][stocks])),
+        r_squared_books=float(np.mean(1.0 - book_errors / book_totals)),
+        bias={kind: float(np.mean(bias[books.kinds == kind])) for kind in dict.fromkeys(books.kinds)},
+        replay_errors={name: _replay_error(market, books, model, *span) for name, span in REPLAYS.items()},
+        beta_moves=float(np.mean(moves)),
+    )
+
+
+def _factors_ahead(market: Market, factors: FactorReturns, row: int) -> Floats:
+    """Returns of the same factors in the month after a row."""
+    etfs = FACTOR_ETFS | SECTOR_ETFS
+    window = market.returns[[etfs[name] for name in factors.names]].iloc[row + 1 : row + 1 + AHEAD]
+    spy = market.returns["SPY"].iloc[row + 1 : row + 1 + AHEAD].to_numpy()
+    own = np.array([name in (MARKET, "Interest Rate") for name in factors.names])
+    return window.to_numpy() - np.where(own, 0.0, spy[:, None])
+
+
+def _replay_error(market: Market, books: Books, model: FactorModel, start: str, end: str) -> float:
+    """Root mean square of what a replay says one-sector books lose less what they did, fractions of equity."""
+    row, last = market.place(start), market.place(end)
+    symbols = list(books.weights.index)
+    factors = model.factors(market, row)
+    fit = model.fit(market.returns[symbols].to_numpy()[max(row - 251, 0) : row + 1], factors)
+    etfs = FACTOR_ETFS | SECTOR_ETFS
+    compounded = (1.0 + market.returns.iloc[row + 1 : last + 1]).prod() - 1.0
+    shocks = np.array(
+        [
+            compounded[etfs[name]] - (0.0 if name in (MARKET, "Interest Rate") else compounded["SPY"])
+            for name in factors.names
+        ]
+    )
+    chosen = books.weights.to_numpy()[:, books.kinds == "one sector"]
+    said = np.maximum(fit.beta @ shocks, -1.0) @ chosen
+    was = compounded[symbols].to_numpy() @ chosen
+    return float(np.sqrt(np.mean((said - was) ** 2)))
+
+
+@dataclass(frozen=True)
+class TailStudy:
+    """How often one way of VaR was breached by year, and what the tests say."""
+
+    breaches: dict[str, float]
+    independence_rejected: float
+    z2: float
+
+
+def study_tails(market: Market, books: Books, *, scaled: bool) -> TailStudy:
+    """One-day VaR and ES of every session, held against the next one."""
+    of_books = books.returns(market)
+    rows = range(market.place(FIRST) - 1, market.place(LAST))
+    var, es = (np.full((len(rows), of_books.shape[1]), np.nan) for _ in range(2))
+    for number, row in enumerate(rows):
+        past = of_books[max(row - 502, 1) : row + 1]
+        tail = tail_risk(scale_to_volatility(past) if scaled else past)
+        var[number], es[number] = tail.var, tail.es
+    outcomes = of_books[rows.start + 1 : rows.stop + 1]
+    years = market.returns.index[rows.start + 1 : rows.stop + 1].str[:4]
+    breached = outcomes < -var
+    tests = tail_backtest(outcomes, var)
+    # Acerbi and Szekely 2014, their second statistic: below zero where losses were worse than forecast
+    z2 = 1.0 + (outcomes * breached / es).sum(axis=0) / (0.05 * len(outcomes))
+    return TailStudy(
+        breaches={year: float(breached[years == year].mean()) for year in dict.fromkeys(years)},
+        independence_rejected=float((tests.christoffersen_p_value < 0.05).mean()),
+        z2=float(z2.mean()),
+    )
+
+
+def study_betas(market: Market) -> dict[str, float]:
+    """Root mean square of each beta less the OLS beta of the 63 sessions after it, over stocks and months."""
+    returns, spy = market.returns[market.stocks].to_numpy(), market.returns["SPY"].to_numpy()
+    misses: dict[str, list[Floats]] = {"beta (90 sessions)": [], "forecast_beta": []}
+    for row in range(market.place(FIRST) - 1, market.place(LAST) - 63, AHEAD):
+        now = benchmark_betas(returns[: row + 1], spy[: row + 1])
+        came = benchmark_betas(returns[: row + 64], spy[: row + 64], window=63).raw_beta
+        misses["beta (90 sessions)"].append(now.beta - came)
+        misses["forecast_beta"].append(now.forecast_beta - came)
+    return {name: float(np.sqrt(np.mean(np.square(each)))) for name, each in misses.items()}
+
+
+def study_stand_ins(market: Market, own_returns: int = 60) -> dict[str, float]:
+    """VaR of single stocks of which all but the last returns are hidden, over their true VaR; mean of many."""
+    symbols = market.stocks[::2]
+    model = FactorModel(with_sectors=True, alpha=10.0, market_is_free=True)
+    ratios: dict[str, list[Floats]] = {"betas alone": [], "with residual draws": []}
+    for row in range(market.place("2019-06-03"), market.place(LAST), 63):
+        window = market.returns[symbols].iloc[row - 251 : row + 1]
+        days = [np.datetime64(day).item() for day in window.index]
+        true = tail_risk(window.to_numpy()).var
+        known = window.to_numpy(copy=True)
+        known[:-own_returns] = np.nan
+        factors = model.factors(market, row)
+        fit = model.fit(known, factors)
+        drawn = fill_returns(known, factors.values, fit, symbols, days, window=252)
+        modelled = np.where(np.isfinite(known), known, factors.values @ fit.beta.T)
+        ratios["with residual draws"].append(tail_risk(drawn).var / true)
+        ratios["betas alone"].append(tail_risk(modelled).var / true)
+    return {name: float(np.mean(each)) for name, each in ratios.items()}
