@@ -244,13 +244,15 @@ def load_files(
         report.notes += _ignored_amounts(conn, book) + _costs_that_add(files)
         report.notes += [note for file in (files.portfolios, files.positions.csv, *files.others) for note in file.notes]
         warnings = smells_of_lots(conn, files, book.portfolio_ids)
-        warnings += map(str, find_odd_entries(conn, book.positions.portfolio_ids))
         if files.transactions:
             warnings += smells_of_transactions(conn, [files.transactions], book.portfolio_ids)
         forget_failures_of_new_lots(conn)
-        if warnings and strict:
-            raise BadInput(summarised(warnings))
-        report.notes += [f"warning: {warning}" for warning in warnings]
+        odd = [*map(str, warnings), *map(str, find_odd_entries(conn, book.positions.portfolio_ids))]
+        if odd and strict:
+            raise BadInput(
+                [*odd, f"nothing was loaded: {len(odd)} warning{'s' * (len(odd) > 1)}, and --strict was passed"]
+            )
+        report.notes += [f"warning: {warning}" for warning in odd]
     return report
 
 

@@ -126,3 +126,18 @@ def test_a_day_that_is_a_session_no_more_leaves_every_table(copies, last: date):
         assert warehouse.rows("select last_session from ops.roll_forward_state") == [
             (last if last == LAST else date(2024, 1, 12),)
         ]
+
+
+def test_a_price_of_a_day_that_is_no_session_is_in_the_shares_of_that_day(book: Warehouse):
+    """It stands from a session that the calendar has withdrawn; splits before it are in it already."""
+    saturday, monday = date(2024, 1, 20), date(2024, 1, 22)
+    with book.database.connect() as conn:
+        load_market(
+            conn,
+            {"A": {saturday: Decimal(77)}, "Z": {monday: Decimal(1)}},
+            [Action("A", date(2024, 1, 9), "SPLIT", Decimal(2))],
+        )
+    book.roll()
+    assert book.rows(
+        "select quantity, price, price_date, is_stale from analytics.position_values where value_date = %s", monday
+    ) == [(Decimal(20), Decimal(77), saturday, True)]

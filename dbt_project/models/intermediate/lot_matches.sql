@@ -116,12 +116,12 @@ transfer_prices as (
             order by market_data.price_date desc
             limit 1
         ) as last_price
-    left join sessions as priced on last_price.price_date = priced.session_date
+    left join calendar_days as priced on last_price.price_date = priced.calendar_date
     left join split_growth as growth_then
         on
             in_base_shares.symbol = growth_then.symbol
             and in_base_shares.investment_class = 'PUBLIC'
-            and priced.session_number between growth_then.from_session_number and growth_then.to_session_number
+            and priced.last_session_number between growth_then.from_session_number and growth_then.to_session_number
     where in_base_shares.transaction_type in ('TRANSFER_IN', 'TRANSFER_OUT')
 ),
 

@@ -9,6 +9,10 @@ sessions as (
     select * from {{ ref('sessions') }}
 ),
 
+calendar_days as (
+    select * from {{ ref('calendar_days') }}
+),
+
 split_growth as (
     select * from {{ ref('split_growth') }}
 ),
@@ -72,11 +76,11 @@ final as (
         end as settlement_price
     from last_prices
     left join option_deliveries on last_prices.position_id = option_deliveries.position_id
-    left join sessions as priced on last_prices.underlying_price_date = priced.session_date
+    left join calendar_days as priced on last_prices.underlying_price_date = priced.calendar_date
     left join split_growth
         on
             last_prices.underlying_symbol = split_growth.symbol
-            and priced.session_number between split_growth.from_session_number and split_growth.to_session_number
+            and priced.last_session_number between split_growth.from_session_number and split_growth.to_session_number
 )
 
 select * from final

@@ -12,6 +12,10 @@ sessions as (
     select * from {{ ref('sessions') }}
 ),
 
+calendar_days as (
+    select * from {{ ref('calendar_days') }}
+),
+
 split_growth as (
     select * from {{ ref('split_growth') }}
 ),
@@ -107,7 +111,7 @@ in_shares_of_the_session as (
         coalesce(growth_now.growth, 1) as growth,
         round(last_known.price_then * coalesce(growth_then.growth, 1) / coalesce(growth_now.growth, 1), 10) as price
     from last_known
-    left join sessions as priced on last_known.price_date = priced.session_date
+    left join calendar_days as priced on last_known.price_date = priced.calendar_date
     left join split_growth as growth_now
         on
             last_known.price_key = growth_now.symbol
@@ -117,7 +121,7 @@ in_shares_of_the_session as (
         on
             last_known.price_key = growth_then.symbol
             and last_known.is_share
-            and priced.session_number between growth_then.from_session_number and growth_then.to_session_number
+            and priced.last_session_number between growth_then.from_session_number and growth_then.to_session_number
 ),
 
 final as (

@@ -1,0 +1,109 @@
+"""Figures that can be read and hardly be true, and the spellings of instruments."""
+
+from pathlib import Path
+
+import pytest
+
+from ingest.books.instruments import read_instrument
+from ingest.books.portfolios import load_folder, load_positions_file
+from warehouse.errors import BadInput
+
+
+def write(folder: Path, **files: str) -> Path:
+    for name, content in files.items():
+        (folder / f"{name}.csv").write_text(content)
+    return folder
+
+
+def test_what_is_odd_is_warned_of_and_refused_by_strict(conn, tmp_path: Path):
+    conn.execute(
+        "insert into raw.market_data_cache (symbol, price_date, low, high, close, source)"
+        " values ('XOM', '2024-01-02', 100, 105, 104, 'test')"
+    )
+    folder = write(
+        tmp_path,
+        portfolios="name,starting_equity,inception_date\nX,1000,2024-01-02\n",
+        positions="portfolio,Symbol,Quantity,Entry Price Per Share,Entry Date\nX,XOM,10,9999,2024-01-02\n"
+        "X,AAPL250620C200,1.5,2,2024-01-02\nX,LOT,100,0,2024-01-02\nX,LOT,100,0.01,2024-01-03\n",
+        closes="portfolio,symbol,entry_date,trade_date,quantity_closed,close_price\nX,LOT,2024-01-02,2024-01-05,150,1\n",
+    )
+    with pytest.raises(BadInput) as refused:
+        load_folder(conn, folder, strict=True)
+    assert conn.execute("select count(*) from raw.positions").fetchone() == (0,)
+    warnings = [line.removeprefix("  warning: ") for line in load_folder(conn, folder).lines() if "warning: " in line]
+    assert str(refused.value).splitlines()[:-1] == warnings
+    assert [warning.split(": ")[0:2] for warning in warnings[:5]] == [
+        ["portfolios.csv:2", "starting_equity"],
+        ["positions.csv:2", "Entry Price Per Share"],
+        ["positions.csv:3", "Quantity"],
+        ["positions.csv:4", "Entry Price Per Share"],
+        ["closes.csv:2", "quantity_closed"],
+    ]
+    assert "9999 for XOM lies outside of 100 to 105 on 2024-01-02" in warnings[1]
+    assert "give the lots of 2024-01-03 rows of their own" in warnings[4]
+
+
+def test_a_folder_of_transactions_needs_no_positions(conn, tmp_path: Path):
+    folder = write(
+        tmp_path,
+        portfolios="name,starting_equity,inception_date,lot_matching\nT,0,2024-01-02,average\n",
+        transactions="portfolio,date,type,symbol,quantity,price,amount,fees\nT,2024-01-02,DEPOSIT,,,,1000,\n"
+        "T,2024-01-03,BUY,AAPL,2,100,,1\n",
+    )
+    load_folder(conn, folder)
+    assert conn.execute("select lot_matching from raw.portfolios").fetchone() == ("average",)
+    assert conn.execute("select transaction_type, cash from raw.transactions order by trade_date").fetchall() == [
+        ("DEPOSIT", 1000),
+        ("BUY", -201),
+    ]
+    write(folder, capital_flows="portfolio,date,type,amount\nT,2024-01-02,CONTRIBUTION,5\n")
+    with pytest.raises(BadInput, match="its transactions tell them as DEPOSIT and WITHDRAWAL"):
+        load_folder(conn, folder)
+
+
+def test_other_names_separators_and_columns(conn, tmp_path: Path):
+    file = tmp_path / "lots.csv"
+    file.write_text("Ticker;Qty;Average Cost Basis;Purchase Date;Mood\nBRK B;10,5;1.234,50;2024-01-02;fine\n")
+    said = load_positions_file(conn, file, "Mine", 20_000).lines()
+    assert "  lots.csv is separated by semicolons, and its numbers have decimal commas" in said
+    assert "  lots.csv: ignored columns: Mood" in said
+    assert [
+        (symbol, float(quantity), float(price))
+        for symbol, quantity, price in conn.execute("select symbol, quantity, entry_price from raw.positions")
+    ] == [("BRK.B", 10.5, 1234.5)]
+
+
+def test_a_list_without_entry_dates_is_pointed_to_load_broker(conn, tmp_path: Path):
+    file = tmp_path / "list.csv"
+    file.write_text("Symbol,Quantity,Average Cost\nAAPL,1,100\n")
+    with pytest.raises(BadInput, match=r"load broker list\.csv --as-of DATE"):
+        load_positions_file(conn, file, "Mine", 20_000)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "AAPL250620C00200000", "O:AAPL250620C00200000", "AAPL  250620C00200000", "AAPL250620C200", " -AAPL250620C200",
+        "AAPL 06/20/2025 200.00 C", "AAPL 6/20/2025 Call $200.00", "AAPL 20JUN25 200 C", "AAPL Jun 20 '25 $200 Call",
+        "CALL (AAPL) APPLE INC JUN 20 25 $200 (100 SHS)", "AAPL--250620C00200000",
+    ],
+)  # fmt: skip
+def test_each_spelling_of_an_option(written: str):
+    assert read_instrument(written).symbol == "AAPL250620C00200000"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("US0378331005", "is an ISIN"),
+        ("037833100", "is a CUSIP"),
+        ("CASH", "is cash"),
+        ("usd", "is cash"),
+        ("SPAXX**", "is cash"),
+        ("AAPL250620C0020000", "its strike cannot be read"),
+        ("AAPL251320C200", "its expiration is no date"),
+    ],
+)
+def test_what_only_looks_like_a_share(written: str, said: str):
+    with pytest.raises(ValueError, match=said):
+        read_instrument(written)
