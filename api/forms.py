@@ -148,7 +148,7 @@ def _csv(conn: psycopg.Connection[Any], text: str) -> Iterator[bytes]:
 
 
 def _arrow(conn: psycopg.Connection[Any], text: str, exact: bool) -> Iterator[bytes]:
-    import pyarrow as pa
+    import pyarrow as pa  # pyright: ignore[reportMissingImports] # where it is installed
 
     types = {"int2": pa.int32(), "int4": pa.int32(), "int8": pa.int64(), "float8": pa.float64(), "date": pa.date32()}
     types |= {"bool": pa.bool_(), "timestamptz": pa.timestamp("us", "UTC")}

@@ -47,9 +47,9 @@ class History:
             grown.append(level - 1 if is_known and value is not None else None)
         return grown
 
-    def own_growth(self) -> list[float | None]:
+    def own_growth(self) -> list[float]:
         """The portfolio's return since the close before the first session; a session without one counts as none."""
-        grown: list[float | None] = []
+        grown: list[float] = []
         level = 1.0
         for value in self.returns:
             level *= 1 + (value or 0.0)

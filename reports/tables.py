@@ -24,9 +24,9 @@ class Column(Generic[Row]):
 
     key: str
     head: str
-    value: Callable[[Row], Any]
+    value: Callable[[Any], Any]
     show: Callable[[Any], str] = str
-    cell: Callable[[Row], Markup] | None = None
+    cell: Callable[[Any], Markup] | None = None
     signed: bool = False
     left: bool = False
     wide: bool = False

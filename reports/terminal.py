@@ -134,7 +134,7 @@ class _Page:
         first, last = str(sessions[0].session_date), str(sessions[-1].session_date)
         lines.append(row(("", _LABELS + 2, ""), (first, columns - len(last), QUIET), (last, len(last), QUIET)))
         fall = sessions[-1].drawdown
-        deepest = min(sessions, key=lambda session: session.drawdown)
+        deepest = min(sessions, key=lambda session: session.drawdown or 0.0)
         lines.append(
             Text(
                 f"{'':{_LABELS + 2}}drawdown {words.percent(fall)} now, at its deepest here "

@@ -534,7 +534,7 @@ def _contributions(ask: Ask) -> Body:
     return Body(rows.json(), missing + missing_of(rows, CONTRIBUTIONS))
 
 
-def _max_symbols(ask: Ask) -> dict[str, int]:
+def _max_symbols(ask: Ask) -> dict[str, Any]:
     query = ask.query
     assert isinstance(query, queries.Correlations)  # noqa: S101
     return {"max_symbols": query.max_symbols}

@@ -106,7 +106,7 @@ def _handler(endpoint: Endpoint) -> Callable[..., Any]:
     kind = endpoint.query
     if endpoint.of == "all":
 
-        async def of_all(request: Request, query: Annotated[kind, Query()]) -> Response:
+        async def of_all(request: Request, query: Annotated[kind, Query()]) -> Response:  # pyright: ignore[reportInvalidTypeForm]
             if endpoint.answers:
                 return await endpoint.answers(request, "", query, endpoint.reads, endpoint.selects)
             return await answer(request, query, endpoint.reads, endpoint.selects)
@@ -117,7 +117,7 @@ def _handler(endpoint: Endpoint) -> Callable[..., Any]:
         async def of_symbol(
             request: Request,
             symbol: Annotated[str, Path(description="A ticker.", max_length=200)],
-            query: Annotated[kind, Query()],
+            query: Annotated[kind, Query()],  # pyright: ignore[reportInvalidTypeForm]
         ) -> Response:
             assert endpoint.answers  # noqa: S101
             return await endpoint.answers(request, symbol, query, endpoint.reads, endpoint.selects)
@@ -127,7 +127,7 @@ def _handler(endpoint: Endpoint) -> Callable[..., Any]:
     async def of_portfolio(
         request: Request,
         portfolio: Annotated[str, Path(description=HANDLE, max_length=500)],
-        query: Annotated[kind, Query()],
+        query: Annotated[kind, Query()],  # pyright: ignore[reportInvalidTypeForm]
     ) -> Response:
         answers = endpoint.answers or answer_portfolio
         return await answers(request, portfolio, query, endpoint.reads, endpoint.selects)

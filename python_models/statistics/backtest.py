@@ -119,8 +119,8 @@ def _clustering(breached: Booleans) -> float:
 def _log_likelihood(hits: ArrayLike, trials: ArrayLike, probability: ArrayLike) -> Floats:
     """ln p^hits·(1 − p)^misses; without trials 0."""
     hits, trials = np.asarray(hits, float), np.asarray(trials, float)
-    probability = np.nan_to_num(probability)
-    return xlogy(hits, probability) + xlogy(trials - hits, 1.0 - probability)
+    chance = np.nan_to_num(np.asarray(probability, float))
+    return xlogy(hits, chance) + xlogy(trials - hits, 1.0 - chance)
 
 
 def _chi_square_p_value(ratio: ArrayLike) -> Floats:
