@@ -55,7 +55,12 @@ def test_the_book_loads(book, conn, tmp_path):
         "closes": len(portfolio.closes),
         "flows": len(portfolio.flows),
     }
-    assert report.notes == [f"{real_book.NAME!r}: 1 flow before the inception on 2021-01-04 will be ignored"]
+    # the loader knows no splits yet, and asks about closes of more than there was
+    asked = [note for note in report.notes if note.startswith("warning: closes.csv:")]
+    assert all(": quantity_closed: " in note and "the rest is left out" in note for note in asked)
+    assert [note for note in report.notes if note not in asked] == [
+        f"{real_book.NAME!r}: 1 flow before the inception on 2021-01-04 will be ignored"
+    ]
     quantity, closed, capital = conn.execute(
         """
         select

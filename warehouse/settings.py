@@ -69,9 +69,9 @@ class Settings(BaseSettings):
     pair_sessions: PositiveInt | None = Field(None, alias="AFTERCLOSE_PAIR_SESSIONS")
     reader_statement_seconds: PositiveInt = Field(300, alias="AFTERCLOSE_READER_STATEMENT_SECONDS")
     reader_idle_seconds: PositiveInt = Field(60, alias="AFTERCLOSE_READER_IDLE_SECONDS")
+    log_format: Literal["logfmt", "json"] = Field("logfmt", alias="AFTERCLOSE_LOG_FORMAT")
     api_database_url: SecretStr | None = Field(None, alias="AFTERCLOSE_API_DATABASE_URL")
     api_origins: str = Field("", alias="AFTERCLOSE_API_ORIGINS")
-    log_format: Literal["logfmt", "json"] = Field("logfmt", alias="AFTERCLOSE_LOG_FORMAT")
     webhook_url: _SecretAddress | None = Field(None, alias="AFTERCLOSE_WEBHOOK_URL")
 
     @model_validator(mode="before")

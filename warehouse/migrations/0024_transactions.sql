@@ -116,8 +116,8 @@ drop trigger log_position_update on raw.positions;
 drop trigger log_position_delete on raw.positions;
 call ops.watch_input(
     'raw.positions', '''position''', 'portfolio_id, position_id, symbol', 'entry_date', 'lasting',
-    'position_id, portfolio_id, symbol, quantity, entry_price, entry_date, joins_on, underlying_symbol, option_type,'
-    ' strike_price, expiration_date, investment_class, deleted_at'
+    'position_id, portfolio_id, symbol, quantity, entry_price, entry_date, shares_as_of, joins_on, underlying_symbol,'
+    ' option_type, strike_price, expiration_date, investment_class, deleted_at'
 );
 
 -- Takes the lines of one portfolio and symbol in their order and says what each does to the lots. Quantities are in one

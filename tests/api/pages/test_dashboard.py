@@ -64,7 +64,7 @@ def test_a_page_says_the_numbers_of_show(pages: TestClient, books: Database):
         f"{shown['snapshot']['equity_balance']:,.0f}",
         f"{shown['snapshot']['daily_pnl']:+,.0f}",
         f"{shown['risk']['ex_ante_vol']:.1%}",
-        f"{shown['risk']['var_95_1d']:,.0f}",
+        f"{shown['risk']['scaled_var_95_1d'] or shown['risk']['var_95_1d']:,.0f}",
         *(f"{exposure['exposure_dollar']:+,.0f}" for exposure in shown["exposures"] if exposure["exposure_dollar"]),
         *(f"{scenario['correlated_pnl']:+,.0f}" for scenario in shown["scenarios"] if scenario["correlated_pnl"]),
         *(f"{holding['market_value']:,.0f}" for holding in shown["holdings"]),
