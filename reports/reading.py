@@ -61,6 +61,11 @@ _HOLDINGS = """
             coalesce(positions.underlying_symbol, held.symbol) as market_symbol,
             coalesce(positions.investment_class, 'PUBLIC') as investment_class,
             min(tags.name) as sector,
+            bool_or(
+                position_tags.position_id is null
+                and coalesce(positions.investment_class, 'PUBLIC') <> 'PRIVATE'
+                and coalesce(positions.underlying_symbol, held.symbol) in (select symbol from analytics.fund_sectors)
+            ) as is_looked_through,
             count(*) as lots,
             sum(held.quantity) as quantity,
             max(held.price) as price,

@@ -40,6 +40,7 @@ RISK = Table(
     of("metrics", "portfolio_risk_metrics", leave_out=_KEYS),
     f"from analytics.portfolio_risk_metrics as metrics where {_OF_SESSION}",
 )
+_NO_SECTOR = "null where none is known, and of a fund that is looked through"
 SECTORS = Table(
     of("sectors", "portfolio_sector_exposures", leave_out="portfolio_id value_date"),
     "from analytics.portfolio_sector_exposures as sectors"
@@ -78,7 +79,7 @@ LOTS = Table(
     (
         *of("held", "position_values", "position_id symbol"),
         *own("company", "companies.name", "text", "The issuer's name; of an option, its underlying's"),
-        *own("sector", "tags.name", "text", "Its sector; null where none is known"),
+        *own("sector", "tags.name", "text", f"Its sector; {_NO_SECTOR}"),
         *own("industry", "companies.industry", "text", "The industry as the source names it"),
         *of("positions", "positions", "position_type investment_class investment_subtype"),
         *of("positions", "positions", "entry_date entry_price"),
@@ -106,7 +107,7 @@ NETTED = Table(
     (
         *of("held", "position_values", "symbol"),
         *own("company", "held.company", "text", "The issuer's name; of an option, its underlying's"),
-        *own("sector", "held.sector", "text", "Its sector; null where none is known"),
+        *own("sector", "held.sector", "text", f"Its sector; {_NO_SECTOR}"),
         *optional(of("held", "positions", "underlying_symbol")),
         *of("held", "positions", "investment_class"),
         *own("lots", "held.lots", "bigint", "How many lots are netted"),
