@@ -93,7 +93,7 @@ def collect_fund_sectors(
         for each in sound:
             found.setdefault(each.symbol, []).append(each)
         rejected += [*reply.rejected, *refused]
-        source.tally.rejected += len(reply.rejected) + len(refused)
+        source.tally.rejected = (source.tally.rejected or 0) + len(reply.rejected) + len(refused)
         report.problems += [(source.label, problem) for problem in reply.problems]
         if source.is_live:
             answers[source.name] = reply.answers

@@ -139,7 +139,7 @@ class YahooProvider:
     ) -> tuple[list[T], dict[str, Answer]]:
         """Call `ask` for each symbol that is a listing's; return what it returned, and the answers of all symbols."""
         asked = {with_dashed_class(symbol): symbol for symbol in symbols if self.declines(symbol) is None}
-        found, failed = self._client.ask_each(list(asked), lambda ticker: ask(ticker, asked[ticker.ticker]))
+        found, failed = self._client.ask_each(list(asked), lambda ticker: ask(ticker, asked[str(ticker.ticker)]))
         answers = {}
         for symbol in symbols:
             if reason := self.declines(symbol):

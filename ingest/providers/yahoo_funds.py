@@ -29,7 +29,7 @@ def read_sectors(symbol: str, holdings: Mapping[str, Any]) -> list[SectorWeight]
         for name, value in entry.items():
             share = _plain(value)
             if _is_number(share) and (weight := as_amount(float(share) * stocks)):
-                sector = one_line(_NAMES.get(name, name.replace("_", " "))).title()
+                sector = one_line(_NAMES.get(name) or name.replace("_", " ")).title()
                 weights.append(SectorWeight(symbol, sector, weight))
     return weights
 
