@@ -265,7 +265,7 @@ def _read_lot(row: Row, read: CsvFile) -> Lot | None:
     quantity, entry_price, total = cells["Quantity"], _unit_cost(row), cells["Total Cost"]
     if entry_price is None and row.bad.isdisjoint(("Entry Price Per Share", "Total Cost", "Quantity")):
         read.report(row.line, "Entry Price Per Share", "is empty")
-    if row.bad or len(read.problems) > problems_before:
+    if entry_price is None or row.bad or len(read.problems) > problems_before:
         return None
     size = CONTRACT_SIZE if contract else 1
     if total is not None and abs(abs(total) - abs(quantity) * size * entry_price) > max(1, abs(total) / 100):
