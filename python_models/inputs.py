@@ -142,10 +142,10 @@ def session_blocks(conn: psycopg.Connection[Any], inputs: Inputs) -> Iterator[Se
     """Read the holdings of the sessions, as many at a time as fit in memory."""
     for days in _in_blocks(inputs.days, inputs.snapshots.position_counts):
         holdings = read.read_holdings(conn, inputs.snapshots.portfolios, days)
-        options = [(day, position) for day in days for position in holdings[day] if position.is_option]
-        wanted = {(option.symbol, day) for day, option in options}
+        options = [(day, each.symbol, each) for day in days for each in holdings[day] if each.is_option and each.symbol]
+        wanted = {(underlying, day) for day, underlying, _ in options}
         # an option's last price is held against its underlying's of the same day
-        wanted |= {(option.symbol, option.price_date) for _, option in options if option.price_date}
+        wanted |= {(underlying, option.price_date) for _, underlying, option in options if option.price_date}
         yield SessionBlock(days, holdings, read.read_underlyings(conn, sorted(wanted)))
 
 
