@@ -37,7 +37,7 @@ select
     jumps.gap_sessions
 from jumps
 cross join latest
-cross join lateral (
+left join lateral (
     select
         (array_agg(closes.close order by closes.price_date desc))[1] as close,
         max(closes.loaded_at) as loaded_at
@@ -53,6 +53,6 @@ cross join lateral (
         order by market_data.price_date desc
         limit 2
     ) as closes
-) as pair
+) as pair on true
 where jumps.value_date > latest.returns_from or pair.loaded_at > latest.loaded_from
 order by jumps.value_date desc, jumps.symbol asc
