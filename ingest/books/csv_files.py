@@ -19,7 +19,7 @@ _DECIMAL_COMMA_CELL = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FileProblem:
     """Something wrong in a file: where, and what. Its text is `file:line: column: what`."""
 
     file: str
@@ -72,13 +72,13 @@ class CsvFile:
 
     name: str
     rows: list[Row] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[FileProblem] = field(default_factory=list)
     complete_header: bool = False
     notes: list[str] = field(default_factory=list)
 
     def report(self, line: int, column: str, what: str) -> None:
         """Note a problem of this file."""
-        self.problems.append(Problem(self.name, line, column, what))
+        self.problems.append(FileProblem(self.name, line, column, what))
 
 
 def read_csv(path: Path, name: str, columns: Sequence[Column], *, lenient: bool = False) -> CsvFile:

@@ -11,7 +11,7 @@ import psycopg
 
 from ingest.books.cells import plain
 from ingest.books.class_shares import settle_statements
-from ingest.books.csv_files import CsvFile, Problem, Row
+from ingest.books.csv_files import CsvFile, FileProblem, Row
 from ingest.books.files import EARLIEST_INCEPTION, PortfolioFiles
 from ingest.books.layouts.positions import StatedLot, Statement, merged, read_statement, read_symbols
 from ingest.books.lots import Lot, PositionFile
@@ -54,9 +54,11 @@ def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: S
             accounts.setdefault(options.portfolio or account or "", []).append((statement, account))
         if statement.as_of is None and not statement.problems:
             what = "the file does not say of which day it is: pass --as-of DATE, the day whose close it shows"
-            problems.append(Problem(statement.file, 1, "as-of", what))
+            problems.append(FileProblem(statement.file, 1, "as-of", what))
     if "" in accounts:
-        problems.append(Problem(statements[0].file, 1, "portfolio", "the file names no account: pass --portfolio NAME"))
+        problems.append(
+            FileProblem(statements[0].file, 1, "portfolio", "the file names no account: pass --portfolio NAME")
+        )
     if problems:
         raise BadInput(summarised(problems))
     portfolios, positions = CsvFile(statements[0].file, complete_header=True), CsvFile(statements[0].file)

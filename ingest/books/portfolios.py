@@ -14,7 +14,7 @@ import psycopg
 from ingest.books.book import Book, Known, LotReference, Replacement, assemble, named_portfolios
 from ingest.books.class_shares import settle_positions, settle_transactions
 from ingest.books.corporate_actions import read_actions
-from ingest.books.csv_files import CsvFile, Problem, Row
+from ingest.books.csv_files import CsvFile, FileProblem, Row
 from ingest.books.files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_folder
 from ingest.books.layouts.layout import name_layout
 from ingest.books.lots import read_positions_of
@@ -210,14 +210,14 @@ def _say_how_else_to_load(csv: CsvFile, file: Path) -> None:
     lacking = [problem for problem in csv.problems if (problem.column, problem.what) == _NO_ENTRY_DATE]
     for problem in lacking:
         what = "no column says when the positions were entered: load the list as a statement of its day"
-        csv.problems[csv.problems.index(problem)] = Problem(
+        csv.problems[csv.problems.index(problem)] = FileProblem(
             csv.name, problem.line, "Entry Date", f"{what} (load broker {csv.name} --as-of DATE)"
         )
     if csv.complete_header or lacking:
         return
     told = name_layout(file)
     if told:
-        csv.problems[:] = [Problem(csv.name, 1, "header", told)]
+        csv.problems[:] = [FileProblem(csv.name, 1, "header", told)]
 
 
 def load_files(
@@ -312,7 +312,7 @@ def _merge(conn: psycopg.Connection[Any], table: _Table, replacement: Replacemen
     )
 
 
-def summarised(problems: Sequence[Problem]) -> list[str]:
+def summarised(problems: Sequence[FileProblem]) -> list[str]:
     """Return the problems for a person, and that nothing was loaded."""
     files = {problem.file for problem in problems}
     counted = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {', '.join(sorted(files))}"

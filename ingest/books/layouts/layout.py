@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ingest.books.csv_files import Problem
+from ingest.books.csv_files import FileProblem
 from ingest.books.layouts.tables import RawFile, Table, key_of, read_raw, split_tables
 
 FOLDER = Path(__file__).parent
@@ -102,7 +102,7 @@ def layouts() -> dict[str, Layout]:
     return {file.stem: _read(file) for file in sorted(FOLDER.glob("*.toml"))}
 
 
-def recognise(raw: RawFile, name: str | None, kind: str) -> Recognised | Problem:
+def recognise(raw: RawFile, name: str | None, kind: str) -> Recognised | FileProblem:
     """Find the layout of a file by its headers, or say what its own words are and what to do.
 
     Args:
@@ -112,17 +112,17 @@ def recognise(raw: RawFile, name: str | None, kind: str) -> Recognised | Problem
     """
     known = layouts()
     if name is not None and name not in known:
-        return Problem(raw.name, 1, "layout", f"there is no layout {name!r}: there are {', '.join(known)}")
+        return FileProblem(raw.name, 1, "layout", f"there is no layout {name!r}: there are {', '.join(known)}")
     chosen = [known[name]] if name else list(known.values())
     found = [recognised for layout in chosen if (recognised := _by_layout(raw, layout))]
     if not found:
-        return Problem(raw.name, 1, "header", _unknown(raw, kind, name))
+        return FileProblem(raw.name, 1, "header", _unknown(raw, kind, name))
     # the layout that asks for most; ours asks for least
     best = max(found, key=lambda each: max(2 * len(table.header) + (table.kind == kind) for table, _ in each.tables))
     if not any(table.kind == kind for table, _ in best.tables):
         other = ACTIVITY if kind == POSITIONS else POSITIONS
         what = f"is a list of {best.layout.title} {other}, not of {kind}"
-        return Problem(raw.name, best.tables[0][1].line, "header", f"{what}: load it with `{_COMMANDS[other]}`")
+        return FileProblem(raw.name, best.tables[0][1].line, "header", f"{what}: load it with `{_COMMANDS[other]}`")
     return best
 
 
