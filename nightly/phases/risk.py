@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 
-from nightly.phases.outcome import Outcome
+from nightly.phases.outcome import PhaseOutcome
 from nightly.phases.set_aside import MOST_ATTEMPTS, find_culprits
 from nightly.record import Problem, describe_exception, one_line
 from nightly.stopwatch import Stopwatch
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CAUSES = 5
 
 
-def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
+def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
     """Compute the risk of the run's sessions; whatever goes wrong is told with them, so that they can be repeated.
 
     Portfolios whose data break a model are set aside, and the others are computed without them.
@@ -41,7 +41,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
             aside, report = _set_aside(context, error)
     except Exception as error:
         message = one_line(error) if isinstance(error, UserError) else describe_exception(error)
-        return {number: Outcome(sessions, problems=[Problem("Risk Analytics", message, phase=number)])}
+        return {number: PhaseOutcome(sessions, problems=[Problem("Risk Analytics", message, phase=number)])}
     counts, lines = report.counts(), report.lines()
     problems = [
         Problem(f"portfolio {name}", f"set aside, the others went on: {reason}", phase=number)
@@ -53,7 +53,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     problems += [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
     if report.left:
         problems.append(Problem("stale results", _left(report.left, context), "warning", number))
-    return {number: Outcome(counts, lines, problems, start_up_seconds=start_up.seconds)}
+    return {number: PhaseOutcome(counts, lines, problems, start_up_seconds=start_up.seconds)}
 
 
 def _compute(context: Context, portfolio_ids: Sequence[UUID] | None) -> RiskReport:
@@ -90,7 +90,7 @@ def _set_aside(context: Context, error: Exception) -> tuple[dict[str, str], Risk
             return describe_exception(failure)
         return None
 
-    context.progress.say("risk failed: looking whose data break it")
+    context.progress.announce("risk failed: looking whose data break it")
     if attempt([]) is not None:
         raise error
     culprits, left_alone = find_culprits(list(names), attempt, MOST_ATTEMPTS)
