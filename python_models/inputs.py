@@ -86,7 +86,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Block:
+class SessionBlock:
     """Neighbouring sessions that are in memory together, with their holdings."""
 
     days: Sequence[date]
@@ -95,7 +95,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Session:
+class SessionInputs:
     """One session, as of its close: its positions, and its symbols (what is held then, and the factors' ETFs).
 
     `returns` (n_sessions, n_symbols) are of `sessions` and end with the session. `held_together` (n_symbols, n_symbols)
@@ -146,18 +146,18 @@ def read_inputs(
     )
 
 
-def blocks(conn: psycopg.Connection[Any], inputs: Inputs) -> Iterator[Block]:
+def session_blocks(conn: psycopg.Connection[Any], inputs: Inputs) -> Iterator[SessionBlock]:
     """Read the holdings of the sessions, as many at a time as fit in memory."""
     for days in _in_blocks(inputs.days, inputs.snapshots.position_counts):
         holdings = read.read_holdings(conn, inputs.snapshots.portfolios, days)
-        options = [(day, position) for day in days for position in holdings[day] if position.is_option]
-        wanted = {(option.symbol, day) for day, option in options}
+        options = [(day, each.symbol, each) for day in days for each in holdings[day] if each.is_option and each.symbol]
+        wanted = {(underlying, day) for day, underlying, _ in options}
         # an option's last price is held against its underlying's of the same day
-        wanted |= {(option.symbol, option.price_date) for _, option in options if option.price_date}
-        yield Block(days, holdings, read.read_underlyings(conn, sorted(wanted)))
+        wanted |= {(underlying, option.price_date) for _, underlying, option in options if option.price_date}
+        yield SessionBlock(days, holdings, read.read_underlyings(conn, sorted(wanted)))
 
 
-def sessions_of(inputs: Inputs, block: Block) -> Iterator[Session]:
+def sessions_of(inputs: Inputs, block: SessionBlock) -> Iterator[SessionInputs]:
     """The sessions of a block in order."""
     panel = inputs.panel
     begin = max(panel.rows[block.days[0]] - VOLATILITY_LOOKBACK + 1, 0)
@@ -176,7 +176,7 @@ def sessions_of(inputs: Inputs, block: Block) -> Iterator[Session]:
         quoted = np.isfinite(returns[window]).any(axis=0)
         symbols = tuple(sorted(held | {etf for etf in inputs.etfs if quoted[panel.columns[etf]]}))
         columns = [panel.columns[symbol] for symbol in symbols]
-        session = Session(
+        session = SessionInputs(
             day=day,
             symbols=symbols,
             sessions=panel.sessions[begin:][window],
@@ -229,7 +229,7 @@ def _held_together(positions: Sequence[Position], symbols: Sequence[str], portfo
     return (holding.T @ holding).toarray() > 0
 
 
-def _fingerprints(inputs: Inputs, session: Session) -> dict[UUID | None, str]:
+def _fingerprints(inputs: Inputs, session: SessionInputs) -> dict[UUID | None, str]:
     """What results rest on: those of symbols on all returns, a portfolio's on its own symbols' and the factors'."""
     day, asked = session.day, inputs.asked.portfolio_ids
     equity = inputs.snapshots.equity[day]

@@ -14,7 +14,7 @@ from python_models.books import OptionTerms
 from python_models.compute import compute
 from python_models.definitions import Definitions, StressScenario
 from python_models.fingerprints import fingerprint, method_fingerprint
-from python_models.inputs import Asked, blocks, read_inputs, sessions_of
+from python_models.inputs import Asked, read_inputs, session_blocks, sessions_of
 from python_models.performance.run import compute_performance
 from python_models.read import read_definitions, read_scenarios, read_sector_seeds, read_symbols, read_withdrawn
 from python_models.report import RiskReport
@@ -98,7 +98,7 @@ def compute_risk(
         done = 0
         with write.Writer(conn) as writer:
             results = write.Results()
-            for block in blocks(conn, inputs):
+            for block in session_blocks(conn, inputs):
                 # of the block before, now that this one has been read
                 writer.write(results)
                 results = write.Results()

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 
-from nightly.phases.outcome import Outcome
+from nightly.phases.outcome import PhaseOutcome
 from nightly.phases.risk_culprits import Culprits, Search
 from nightly.record import Problem, describe_exception, one_line
 from nightly.stopwatch import Stopwatch
@@ -24,7 +24,7 @@ _CAUSES = 5
 _PUT_RIGHT = "put its prices and actions right, and the next run computes again what lacks it"
 
 
-def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
+def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
     """Compute the risk of the run's sessions; whatever goes wrong is told with them, so that they can be repeated.
 
     Portfolios and symbols whose data break a model are set aside, and the others are computed without them.
@@ -43,7 +43,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
             culprits, report = _set_aside(context, error)
     except Exception as error:
         message = one_line(error) if isinstance(error, UserError) else describe_exception(error)
-        return {number: Outcome(sessions, problems=[Problem("Risk Analytics", message, phase=number)])}
+        return {number: PhaseOutcome(sessions, problems=[Problem("Risk Analytics", message, phase=number)])}
     counts, lines = report.counts(), report.lines()
     names = {portfolio.portfolio_id: portfolio.name for portfolio in context.portfolios}
     portfolios = {names[portfolio_id]: reason for portfolio_id, reason in culprits.portfolios.items()}
@@ -61,7 +61,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
     problems += [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
     if report.left:
         problems.append(Problem("stale results", _left(report.left, context), "warning", number))
-    return {number: Outcome(counts, lines, problems, start_up_seconds=start_up.seconds)}
+    return {number: PhaseOutcome(counts, lines, problems, start_up_seconds=start_up.seconds)}
 
 
 def _compute(
@@ -103,7 +103,7 @@ def _set_aside(context: Context, error: Exception) -> tuple[Culprits, RiskReport
     def compute(portfolio_ids: Sequence[UUID], without: Collection[str], *, trial: bool) -> None:
         _compute(context, portfolio_ids, without, trial=trial)
 
-    context.progress.say("risk failed: looking whose data break it")
+    context.progress.announce("risk failed: looking whose data break it")
     with context.database.connect() as conn:
         symbols = read_all_symbols(conn)
     portfolio_ids = [portfolio.portfolio_id for portfolio in context.portfolios]
