@@ -87,7 +87,7 @@ def headline(row: Mapping[str, Any]) -> list[str]:
     risk = {
         "beta": _number(row["beta"]),
         "volatility": f"{expected} expected, {realized} in the last month",
-        "one day of twenty loses": _money(row["var_95_1d"]),
+        "one day of twenty loses": _money(row["scaled_var_95_1d"]),
     }
     lines = {
         "equity": f"{_money(row['equity_balance'])}, of it cash {_money(row['cash_value'])}",
