@@ -1,4 +1,4 @@
-"""Funds looked through: what they hold is counted in its sectors, from the day on from which it is known."""
+"""Sectors of a book and of its benchmark: funds looked through, and weights that change from a day on."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -150,3 +150,29 @@ def test_it_heals_from_the_day_of_the_set_on_and_is_as_if_rebuilt(book: Warehous
     book.roll()
     assert book.rows("select reason from ops.roll_forward_window") == [("SPY sector withdrawn",)]
     assert sectors(book, LAST)["Financials"][2] == 3  # by the profile, now that nothing is known of what it holds
+
+
+def test_a_new_set_of_the_benchmarks_weights_counts_from_its_day_on(book: Warehouse):
+    weights = (
+        "select value_date, sum(benchmark_weight) filter (where sector = 'Energy'), sum(benchmark_weight),"
+        " bool_and(active_weight = weight - benchmark_weight)"
+        " from analytics.portfolio_sector_exposures group by value_date order by value_date"
+    )
+    before = book.rows(weights)
+    book.execute(
+        "insert into analytics.benchmark_sector_weights (effective_date, sector, weight, color)"
+        " values ('2024-01-13', 'Energy', 0.6, '#000000'), ('2024-01-13', 'Materials', 0.4, '#000000')"
+    )
+    book.roll()
+    assert book.rows("select reason from ops.roll_forward_window") == [("sector seeds changed",)]
+    after = book.rows(weights)
+    assert [row for row in after if row[0] <= date(2024, 1, 12)] == [
+        row for row in before if row[0] <= date(2024, 1, 12)
+    ]
+    changed = [row for row in after if row[0] > date(2024, 1, 12)]
+    assert changed == [(day, Decimal("0.6"), 1, True) for day, *_ in changed] and len(changed) == 4
+    # a sector that the set lacks is there while it is held
+    assert book.rows(
+        "select distinct benchmark_weight from analytics.portfolio_sector_exposures"
+        " where value_date > '2024-01-13' and sector not in ('Energy', 'Materials')"
+    ) == [(0,)]
