@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 
 from ingest.books.cells import plain
+from ingest.books.class_shares import settle_statements
 from ingest.books.csv_files import FileProblem
 from ingest.books.layouts.positions import StatedLot, Statement, merged
 from ingest.books.load_broker import StatementOptions, read_statements
@@ -46,6 +47,7 @@ def reconcile(
             problems.append(FileProblem(statement.file, 1, "as-of", what))
     if problems:
         raise BadInput(summarised(problems)[:-1])
+    settle_statements(conn, statements)
     lines: list[str] = []
     agrees = True
     for statement in statements:
