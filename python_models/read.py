@@ -88,8 +88,8 @@ class Position(NamedTuple):
 
     `symbol` is what it counts as in the panel: its own, an option's underlying's, None when private. `units` are signed
     shares controlled (contracts × multiplier for options), `price` dollars per share as of `price_date` (None: never
-    priced), `market_value` dollars. An option's `strike` is in shares of
-    `share_date`: its first session, or a later day that its file is stated in.
+    priced), `market_value` dollars. An option's `strike` is in shares of `share_date`: its first session, or a later
+    day that its file is stated in.
     """
 
     portfolio_id: UUID
