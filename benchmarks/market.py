@@ -15,7 +15,7 @@ import numpy as np
 
 from python_models.definitions import SECTORS
 
-# What may stand for the market, the rate and the styles (dbt_project/seeds/factor_definitions.csv).
+# Everything that may stand for a factor (dbt_project/seeds/factor_definitions.csv).
 FACTOR_ETFS = (
     *("SPY", "TLT", "VTV", "VLUE", "VUG", "IWF", "MTUM", "QUAL", "IWM", "SIZE", "USMV"),
     *("XLC", "XLY", "XLP", "XLE", "XLF", "XLV", "XLI", "XLK", "XLB", "XLRE", "XLU"),
