@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -18,6 +19,7 @@ from warehouse.errors import UserError
 if TYPE_CHECKING:
     from nightly.context import Context
     from python_models.report import RiskReport
+    from python_models.workers import Crew
 
 _CAUSES = 5
 
@@ -58,9 +60,9 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
 
 def _compute(context: Context, portfolio_ids: Sequence[UUID] | None) -> RiskReport:
     from python_models.books import OptionTerms
-    from python_models.run import compute_risk
+    from python_models.run import Resources, compute_risk
 
-    with context.database.connect() as conn:
+    with context.database.connect() as conn, _crew(context) as crew:
         return compute_risk(
             conn,
             context.risk_from,
@@ -70,8 +72,24 @@ def _compute(context: Context, portfolio_ids: Sequence[UUID] | None) -> RiskRepo
             heal=context.heal_risk,
             pair_sessions=context.settings.pair_sessions,
             terms=OptionTerms(context.settings.risk_free_rate, context.settings.dividend_yield),
+            resources=Resources(context.settings.memory_mb, crew),
             progress=context.progress.step,
         )
+
+
+@contextmanager
+def _crew(context: Context) -> Generator[Crew | None]:
+    """The workers that the settings name."""
+    from python_models.workers import dask_workers, local_workers
+
+    if context.settings.dask:
+        with dask_workers(context.settings.dask, context.database) as crew:
+            yield crew
+    elif context.settings.workers > 1:
+        with local_workers(context.settings.workers, context.database) as crew:
+            yield crew
+    else:
+        yield None
 
 
 def _set_aside(context: Context, error: Exception) -> tuple[dict[str, str], RiskReport]:

@@ -363,7 +363,7 @@ def test_however_the_sessions_are_cut_into_blocks_the_rows_are_the_same(
 ):
     before = content(conn, END)
     monkeypatch.setattr("python_models.inputs._SESSIONS_AT_ONCE", 2)
-    monkeypatch.setattr("python_models.run._ROWS_AT_ONCE", 1000)
+    monkeypatch.setattr("python_models.units._ROWS_A_MEGABYTE", 0.5)
     told = []
     with taken_back(conn):
         report = compute_risk(
