@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -208,11 +209,19 @@ def portfolio_blocks(
     """Read the holdings of some portfolios of a session, as many at a time as fit in memory."""
     day = session.day
     size = inputs.sizes[day]
-    at_once = max(int(size.portfolios * _budget(inputs) / _bytes(inputs, size)), 1)
-    slices = [portfolios[start : start + at_once] for start in range(0, len(portfolios), at_once)]
-    for each in slices:
+    parts = cut_portfolios(
+        portfolios, -(-_bytes(inputs, size) * len(portfolios) // (size.portfolios * _budget(inputs)))
+    )
+    for each in parts:
         holdings = read.read_holdings(conn, each, [day])
-        yield Block([session], each, holdings, _read_underlyings(conn, holdings), last=each is slices[-1])
+        yield Block([session], each, holdings, _read_underlyings(conn, holdings), last=each is parts[-1])
+
+
+def cut_portfolios(portfolios: Sequence[UUID], parts: int) -> list[Sequence[UUID]]:
+    """Cut into so many parts of about one length, but none of a single one: it would be summed in another order."""
+    parts = max(min(parts, len(portfolios) // 2), 1)
+    bounds = [len(portfolios) * part // parts for part in range(parts + 1)]
+    return [portfolios[start:end] for start, end in pairwise(bounds) if end > start]
 
 
 def _read_underlyings(conn: psycopg.Connection[Any], holdings: Mapping[date, Sequence[Position]]) -> Underlyings:

@@ -15,9 +15,10 @@ from python_models.inputs import Block, Inputs
 from python_models.report import SessionNotes
 from python_models.write import Results, Writer
 
-# Written in one transaction, once there are so many a megabyte of memory: 250,000 at the usual two thousand. The pairs
-# of a large session are on their way then while its portfolios are computed.
-_ROWS_A_MEGABYTE = 125
+# Written in one transaction, once there are so many a megabyte of memory: a million at the usual two thousand.
+_ROWS_A_MEGABYTE = 500
+# So many of a session's symbols and pairs are on their way while its portfolios are computed.
+_ROWS_WORTH_THEIR_OWN = 100_000
 
 
 @dataclass
@@ -69,7 +70,7 @@ def compute_blocks(
                 for of_session, notes in compute(session, block, inputs):
                     results = results.with_more(of_session)
                     done.take(notes)
-                    if results.n_rows > rows_at_once:
+                    if results.n_rows > rows_at_once or of_session.n_rows > _ROWS_WORTH_THEIR_OWN:
                         writer.write(results)
                         results = Results()
                 if block.last:

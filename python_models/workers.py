@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from python_models.definitions import Definitions, StressScenario
 from python_models.fingerprints import method_fingerprint
-from python_models.inputs import Asked, Inputs, Session, blocks, portfolio_blocks, read_inputs
+from python_models.inputs import Asked, Inputs, Session, blocks, cut_portfolios, portfolio_blocks, read_inputs
 from python_models.read import Size
 from python_models.units import Done, compute_blocks
 from warehouse.database import Database
@@ -102,8 +102,7 @@ class Crew:
 
         Each worker gets its portion of them, and the session with its statistics, as far as they have been computed.
         """
-        portion = -(-len(portfolios) // self.size)
-        parts = [portfolios[start : start + portion] for start in range(0, len(portfolios), portion)]
+        parts = cut_portfolios(portfolios, self.size)
         shared = replace(inputs, asked=self._share(inputs.asked))
         work = partial(_compute_portfolios, self._unit())
         futures = {self.executor.submit(work, shared.of(session.day, part), session, part): part for part in parts}
