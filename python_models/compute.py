@@ -7,7 +7,7 @@ import numpy as np
 
 from python_models.books import make_books
 from python_models.fingerprints import method_fingerprint
-from python_models.inputs import Block, Inputs, Session, portfolios_rest_on, symbols_rest_on
+from python_models.inputs import Inputs, SessionBlock, SessionInputs, portfolios_rest_on, symbols_rest_on
 from python_models.report import SessionNotes, note_symbols
 from python_models.statistics.conventions import Floats
 from python_models.statistics.stress import FactorShocks, factor_shocks, replay_shocks
@@ -17,7 +17,7 @@ from python_models.tables.symbols import symbol_blocks, symbol_pairs
 from python_models.write import Results
 
 
-def compute(session: Session, block: Block, inputs: Inputs) -> Iterator[tuple[Results, SessionNotes]]:
+def compute(session: SessionInputs, block: SessionBlock, inputs: Inputs) -> Iterator[tuple[Results, SessionNotes]]:
     """Compute what is due of one session in a block, and note what was found: symbols first, then portfolios.
 
     Due is what rests on something else than the stored results do, or everything when that is forced.
@@ -28,7 +28,7 @@ def compute(session: Session, block: Block, inputs: Inputs) -> Iterator[tuple[Re
         yield _of_portfolios(session, block, inputs)
 
 
-def _of_symbols(session: Session, inputs: Inputs) -> tuple[Results, SessionNotes]:
+def _of_symbols(session: SessionInputs, inputs: Inputs) -> tuple[Results, SessionNotes]:
     scope, rests_on = (session.day, None), (symbols_rest_on(inputs, session), method_fingerprint())
     if not inputs.is_due(scope, rests_on):
         return Results(unchanged=[scope]), SessionNotes(session.day, unchanged=1)
@@ -38,7 +38,7 @@ def _of_symbols(session: Session, inputs: Inputs) -> tuple[Results, SessionNotes
     return Results(rows, {scope: rests_on}), note_symbols(session.statistics, session.held)
 
 
-def _of_portfolios(session: Session, block: Block, inputs: Inputs) -> tuple[Results, SessionNotes]:
+def _of_portfolios(session: SessionInputs, block: SessionBlock, inputs: Inputs) -> tuple[Results, SessionNotes]:
     day, method = session.day, method_fingerprint()
     rests_on = {each: (inputs_of, method) for each, inputs_of in portfolios_rest_on(inputs, session, block).items()}
     due = {each: basis for each, basis in rests_on.items() if inputs.is_due((day, each), basis)}

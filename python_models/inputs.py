@@ -1,6 +1,6 @@
 """What a pass rests on: read once for all sessions, then cut into blocks that fit in memory, with fingerprints."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import cached_property
@@ -36,14 +36,20 @@ _BYTES_A_PORTFOLIO_AND_SYMBOL = 40
 class Asked:
     """What a pass is asked for: see `run.compute_risk`; pairs are wanted from the session `pairs_from` on.
 
-    `memory_mb` is what it may have in megabytes; it decides how much is read at once, and no number.
+    `without` are symbols that are left out: positions in them are as those that have no market price. `memory_mb` is
+    what the pass may have in megabytes; it decides how much is read at once, and no number.
     """
 
     portfolio_ids: Sequence[UUID] | None = None
     force: bool = False
     pairs_from: date = date.min
     terms: OptionTerms = field(default_factory=OptionTerms)
+    without: Collection[str] = frozenset()
     memory_mb: int = 2_000
+
+    def wanted(self, symbols: Sequence[str]) -> list[str]:
+        """Those of the symbols that are not left out."""
+        return [symbol for symbol in symbols if symbol not in self.without]
 
 
 @dataclass(frozen=True)
@@ -69,10 +75,14 @@ class Inputs:
         """The sessions that are wanted, on which some portfolio has a snapshot."""
         return sorted(self.sizes)
 
-    def portfolios(self, day: date) -> list[UUID]:
-        """Those with a snapshot on a session whose results are asked for."""
+    def portfolios_of(self, day: date) -> list[UUID]:
+        """All with a snapshot on a session."""
+        return list(self.snapshots.equity[day])
+
+    def portfolios_asked(self, day: date) -> list[UUID]:
+        """Those of them whose results are asked for."""
         asked = self.asked.portfolio_ids
-        return sorted(self.snapshots.equity[day] if asked is None else set(asked) & set(self.snapshots.equity[day]))
+        return [each for each in self.portfolios_of(day) if asked is None or each in set(asked)]
 
     def is_due(self, scope: Scope, rests_on: tuple[str, str]) -> bool:
         """Whether results rest on something else than the stored ones do, (inputs, method), or that is forced."""
@@ -104,7 +114,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Session:
+class SessionInputs:
     """One session, as of its close: its symbols (what is held then, and the factors' ETFs).
 
     `returns` (n_sessions, n_symbols) are of `sessions` and end with the session; `digests` are the fingerprints of each
@@ -137,7 +147,7 @@ class Session:
 
 
 @dataclass(frozen=True)
-class Block:
+class SessionBlock:
     """What is in memory together: neighbouring sessions with all their results, or a part of those of one session.
 
     `portfolios` are those whose results are meant (of a session: those of them that have a snapshot), with their
@@ -145,7 +155,7 @@ class Block:
     well, `last` whether no other block of these sessions follows.
     """
 
-    sessions: Iterable[Session]
+    sessions: Iterable[SessionInputs]
     portfolios: Sequence[UUID]
     holdings: Mapping[date, Sequence[Position]] = field(default_factory=dict[date, Sequence[Position]])
     underlyings: Underlyings = field(default_factory=Underlyings)
@@ -166,7 +176,7 @@ def read_inputs(
     if days:
         sessions = sessions_between(conn, session_before(conn, days[0], VOLATILITY_LOOKBACK - 1), days[-1])
         windows = [each for each in scenarios if each.scenario.is_replay and each.end <= days[-1]]
-    etfs, replayed = _read_replays(conn, definitions, windows)
+    etfs, replayed = _read_replays(conn, asked.wanted(definitions.etfs), windows)
     return Inputs(
         asked=asked,
         definitions=definitions,
@@ -175,37 +185,37 @@ def read_inputs(
         replayed=replayed,
         sizes=sizes,
         snapshots=read.read_snapshots(conn, days),
-        panel=read.read_returns(conn, [*read.read_symbols(conn), *definitions.etfs], sessions),
+        panel=read.read_returns(conn, asked.wanted([*read.read_symbols(conn), *definitions.etfs]), sessions),
         states=read.read_states(conn, days),
     )
 
 
-def blocks(conn: psycopg.Connection[Any], inputs: Inputs) -> Iterator[Block]:
+def session_blocks(conn: psycopg.Connection[Any], inputs: Inputs) -> Iterator[SessionBlock]:
     """Read the holdings of the sessions, as much at a time as fits in memory."""
     for days in _in_blocks(inputs):
         if len(days) == 1 and _bytes(inputs, inputs.sizes[days[0]]) > _budget(inputs):
             session = read_session(conn, inputs, days[0])
-            portfolios = inputs.portfolios(days[0])
-            yield Block([session], [], of_symbols=True, last=not portfolios)
+            portfolios = inputs.portfolios_asked(days[0])
+            yield SessionBlock([session], [], of_symbols=True, last=not portfolios)
             yield from portfolio_blocks(conn, inputs, session, portfolios)
         else:
-            holdings = read.read_holdings(conn, inputs.snapshots.portfolios, days)
+            holdings = _read_holdings(conn, inputs, inputs.snapshots.portfolios, days)
             held = {day: _held_by_portfolio(holdings[day]) for day in days}
             underlyings = _read_underlyings(conn, holdings)
-            portfolios = sorted({portfolio for day in days for portfolio in inputs.portfolios(day)})
-            yield Block(_sessions(inputs, days, held), portfolios, holdings, underlyings, of_symbols=True)
+            portfolios = sorted({portfolio for day in days for portfolio in inputs.portfolios_asked(day)})
+            yield SessionBlock(_sessions(inputs, days, held), portfolios, holdings, underlyings, of_symbols=True)
 
 
-def read_session(conn: psycopg.Connection[Any], inputs: Inputs, day: date) -> Session:
+def read_session(conn: psycopg.Connection[Any], inputs: Inputs, day: date) -> SessionInputs:
     """Read what is held on one session, without the positions."""
-    held = read.read_held(conn, inputs.snapshots.portfolios, day)
-    (session,) = _sessions(inputs, [day], {day: {each: symbols for each, (_, symbols) in held.items()}})
+    held = read.read_held(conn, inputs.portfolios_of(day), day)
+    (session,) = _sessions(inputs, [day], {day: {each: inputs.asked.wanted(own) for each, own in held.items()}})
     return session
 
 
 def portfolio_blocks(
-    conn: psycopg.Connection[Any], inputs: Inputs, session: Session, portfolios: Sequence[UUID]
-) -> Iterator[Block]:
+    conn: psycopg.Connection[Any], inputs: Inputs, session: SessionInputs, portfolios: Sequence[UUID]
+) -> Iterator[SessionBlock]:
     """Read the holdings of some portfolios of a session, as many at a time as fit in memory."""
     day = session.day
     size = inputs.sizes[day]
@@ -213,8 +223,8 @@ def portfolio_blocks(
         portfolios, -(-_bytes(inputs, size) * len(portfolios) // (size.portfolios * _budget(inputs)))
     )
     for each in parts:
-        holdings = read.read_holdings(conn, each, [day])
-        yield Block([session], each, holdings, _read_underlyings(conn, holdings), last=each is parts[-1])
+        holdings = _read_holdings(conn, inputs, each, [day])
+        yield SessionBlock([session], each, holdings, _read_underlyings(conn, holdings), last=each is parts[-1])
 
 
 def cut_portfolios(portfolios: Sequence[UUID], parts: int) -> list[Sequence[UUID]]:
@@ -224,11 +234,31 @@ def cut_portfolios(portfolios: Sequence[UUID], parts: int) -> list[Sequence[UUID
     return [portfolios[start:end] for start, end in pairwise(bounds) if end > start]
 
 
+def _read_holdings(
+    conn: psycopg.Connection[Any], inputs: Inputs, portfolios: Sequence[UUID], days: Sequence[date]
+) -> dict[date, list[Position]]:
+    """The positions of portfolios that have a snapshot, with the symbols that are not left out."""
+    holdings = read.read_holdings(conn, portfolios, days)
+    return {
+        day: [
+            each._replace(symbol=None) if each.symbol in inputs.asked.without else each
+            for each in positions
+            if each.portfolio_id in inputs.snapshots.equity[day]
+        ]
+        for day, positions in holdings.items()
+    }
+
+
 def _read_underlyings(conn: psycopg.Connection[Any], holdings: Mapping[date, Sequence[Position]]) -> Underlyings:
-    options = [(day, position) for day, positions in holdings.items() for position in positions if position.is_option]
-    wanted = {(option.symbol, day) for day, option in options}
+    options = [
+        (day, each.symbol, each)
+        for day, positions in holdings.items()
+        for each in positions
+        if each.is_option and each.symbol
+    ]
+    wanted = {(underlying, day) for day, underlying, _ in options}
     # an option's last price is held against its underlying's of the same day
-    wanted |= {(option.symbol, option.price_date) for _, option in options if option.price_date}
+    wanted |= {(underlying, option.price_date) for _, underlying, option in options if option.price_date}
     return read.read_underlyings(conn, sorted(wanted))
 
 
@@ -266,7 +296,7 @@ def _held_by_portfolio(positions: Sequence[Position]) -> dict[UUID, list[str]]:
 
 def _sessions(
     inputs: Inputs, days: Sequence[date], held: Mapping[date, Mapping[UUID, Sequence[str]]]
-) -> Iterator[Session]:
+) -> Iterator[SessionInputs]:
     """Neighbouring sessions in order; `held` has what each portfolio holds on each of them."""
     panel = inputs.panel
     begin = max(panel.rows[days[0]] - VOLATILITY_LOOKBACK + 1, 0)
@@ -275,9 +305,7 @@ def _sessions(
     for day in days:
         row = panel.rows[day] - begin
         window = slice(max(row - VOLATILITY_LOOKBACK + 1, 0), row + 1)
-        equity = inputs.snapshots.equity[day]
-        of_portfolios = [symbols for portfolio, symbols in held[day].items() if portfolio in equity]
-        of_all = frozenset(symbol for symbols in of_portfolios for symbol in symbols)
+        of_all = frozenset(symbol for symbols in held[day].values() for symbol in symbols)
         quoted = np.isfinite(returns[window]).any(axis=0)
         symbols = tuple(sorted(of_all | {etf for etf in inputs.etfs if quoted[panel.columns[etf]]}))
         columns = [panel.columns[symbol] for symbol in symbols]
@@ -285,7 +313,7 @@ def _sessions(
         history = VolatilityHistory(
             *(getattr(rolling, each.name)[window][:, columns] for each in fields(VolatilityHistory))
         )
-        yield Session(
+        yield SessionInputs(
             day=day,
             symbols=symbols,
             sessions=panel.sessions[begin:][window],
@@ -293,19 +321,19 @@ def _sessions(
             volatility=history.at(-1),
             definitions=inputs.definitions,
             held=of_all,
-            held_together=_held_together(of_portfolios, symbols),
+            held_together=_held_together(list(held[day].values()), symbols),
             digests=dict(zip(symbols, map(fingerprint, np.ascontiguousarray(of_session.T)), strict=True)),
         )
 
 
-def symbols_rest_on(inputs: Inputs, session: Session) -> str:
+def symbols_rest_on(inputs: Inputs, session: SessionInputs) -> str:
     """The fingerprint of what the symbols' results rest on: all returns, and what is held together."""
     return fingerprint(
         _factors_rest_on(inputs, session), list(session.digests.items()), np.packbits(session.held_together)
     )
 
 
-def portfolios_rest_on(inputs: Inputs, session: Session, block: Block) -> dict[UUID, str]:
+def portfolios_rest_on(inputs: Inputs, session: SessionInputs, block: SessionBlock) -> dict[UUID, str]:
     """The fingerprints of what the results of each portfolio of a block rest on: its own symbols' and the factors'."""
     day = session.day
     equity = inputs.snapshots.equity[day]
@@ -335,18 +363,18 @@ def portfolios_rest_on(inputs: Inputs, session: Session, block: Block) -> dict[U
     return rests_on
 
 
-def _factors_rest_on(inputs: Inputs, session: Session) -> str:
+def _factors_rest_on(inputs: Inputs, session: SessionInputs) -> str:
     return fingerprint(session.day, inputs.definitions, [session.digests.get(etf) for etf in inputs.etfs])
 
 
 def _read_replays(
-    conn: psycopg.Connection[Any], definitions: Definitions, windows: Sequence[StressScenario]
+    conn: psycopg.Connection[Any], etfs: Sequence[str], windows: Sequence[StressScenario]
 ) -> tuple[tuple[str, ...], dict[str, Floats]]:
     """The factors' ETFs, and their returns from the close that each replay starts from to the one it ends on."""
     sessions = []
     if windows:
         sessions = sessions_between(conn, min(each.start for each in windows), max(each.end for each in windows))
-    panel = read.read_returns(conn, definitions.etfs, sessions)
+    panel = read.read_returns(conn, etfs, sessions)
     replayed = {}
     for each in windows:
         within = np.array([each.start < session <= each.end for session in panel.sessions], dtype=bool)

@@ -1,4 +1,4 @@
-"""The only reader: everything the risk models need from the database, as arrays, for all portfolios and dates at once.
+"""What the risk models read: everything they need from the database, as arrays, for all portfolios and dates at once.
 
 The number of statements does not grow with portfolios, symbols or sessions; holdings are read in blocks of sessions.
 """
@@ -296,13 +296,11 @@ def read_snapshots(conn: psycopg.Connection[Any], days: Sequence[date]) -> Snaps
     return snapshots
 
 
-def read_held(
-    conn: psycopg.Connection[Any], portfolios: Sequence[UUID], day: date
-) -> dict[UUID, tuple[int, list[str]]]:
-    """What these portfolios hold on a session: how many positions, and the symbols that they count as."""
+def read_held(conn: psycopg.Connection[Any], portfolios: Sequence[UUID], day: date) -> dict[UUID, list[str]]:
+    """The symbols that these portfolios hold on a session, an option's underlying among them."""
     rows = conn.cursor(binary=True).execute(
         f"""
-        select held.portfolio_id, count(*), array_agg(distinct {_COUNTS_AS}) filter (where {_COUNTS_AS} is not null)
+        select held.portfolio_id, array_agg(distinct {_COUNTS_AS}) filter (where {_COUNTS_AS} is not null)
         from analytics.position_values as held
         inner join raw.position_terms as positions on held.position_id = positions.position_id
         where held.portfolio_id = any(%s) and held.value_date = %s and held.quantity <> 0
@@ -311,7 +309,7 @@ def read_held(
         """,
         (list(portfolios), day),
     )
-    return {portfolio: (count, symbols or []) for portfolio, count, symbols in rows}
+    return {portfolio: symbols or [] for portfolio, symbols in rows}
 
 
 def read_holdings(

@@ -1,6 +1,6 @@
 """One pass over sessions, symbols and portfolios: read as a panel, compute what is due, write it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
@@ -16,8 +16,8 @@ from python_models.definitions import Definitions, StressScenario
 from python_models.fingerprints import fingerprint, method_fingerprint
 from python_models.inputs import (
     Asked,
-    Block,
     Inputs,
+    SessionBlock,
     blocks,
     portfolio_blocks,
     read_inputs,
@@ -31,6 +31,7 @@ from python_models.read import (
     read_scenarios,
     read_sector_seeds,
     read_sizes,
+    read_symbols,
     read_withdrawn,
 )
 from python_models.report import RiskReport
@@ -74,6 +75,7 @@ def compute_risk(
     heal: int = 0,
     pair_sessions: int | None = None,
     terms: OptionTerms | None = None,
+    without: Collection[str] = frozenset(),
     resources: Resources = Resources(),  # noqa: B008 # it cannot be changed
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> RiskReport:
@@ -94,6 +96,8 @@ def compute_risk(
              more sessions than that before `start` is not taken for missed ones.
         pair_sessions: keep the pairs of so many sessions, up to the latest that has results; None: of all.
         terms: what options are valued with; by default no interest and each underlying's own dividends.
+        without: symbols that break a model and are left out, as if they had no market price. At the end, what rests on
+             them is marked stale: a caller who wants both or neither opens a transaction.
         resources: memory and workers; neither changes a number.
         progress: told after each session how many of how many are done.
 
@@ -119,7 +123,7 @@ def compute_risk(
             left=healing.left,
             memory_mb=resources.memory_mb,
         )
-        asked = Asked(portfolio_ids, force, pairs_from, terms, resources.memory_mb)
+        asked = Asked(portfolio_ids, force, pairs_from, terms, frozenset(without), resources.memory_mb)
         models = _Pass(conn, asked, definitions, scenarios, sizes, progress)
         done, lost = models.compute(resources.crew)
         for _, notes in sorted(done.notes.items()):
@@ -129,9 +133,11 @@ def compute_risk(
         report.lost_by_workers = [each.reason for each in lost]
         judged = {*report.computed, *report.healed, *find_missing(conn, list(sizes), portfolio_ids)}
         report.rows["risk_backtest"] = update_backtests(conn, sorted(judged), portfolio_ids)
-        report.rows.update(compute_performance(conn, definitions, terms.rate))
+        report.rows.update(compute_performance(conn, definitions, terms.rate, portfolio_ids))
         if pair_sessions:
             report.pruned_pairs = write.prune_pairs(conn, pairs_from)
+        if without:
+            staleness.mark_incomplete(conn, list(sizes), without, definitions.etfs)
         return report
 
 
@@ -179,9 +185,9 @@ class _Pass:
         done = Done()
 
         def compute_symbols() -> None:
-            done.add(compute_blocks(self.conn, inputs, [Block([session], [], of_symbols=True)]))
+            done.add(compute_blocks(self.conn, inputs, [SessionBlock([session], [], of_symbols=True)]))
 
-        of_portfolios, lost = crew.compute_portfolios(inputs, session, inputs.portfolios(day), compute_symbols)
+        of_portfolios, lost = crew.compute_portfolios(inputs, session, inputs.portfolios_asked(day), compute_symbols)
         done.add(of_portfolios)
         for each in lost:
             done.add(compute_blocks(self.conn, inputs, portfolio_blocks(self.conn, inputs, session, each.part)))
@@ -215,6 +221,16 @@ def plan_healing(
         definitions = read_definitions(conn)
         scenarios = read_scenarios(conn, definitions)
         return _find_healing(conn, start, end, definitions, scenarios, terms, heal=heal, portfolio_ids=portfolio_ids)
+
+
+def read_all_symbols(conn: psycopg.Connection[Any]) -> tuple[list[str], list[str]]:
+    """The symbols that risk rests on: the ETFs that may stand for factors, and what else is or was held.
+
+    Raises:
+        UserError: the seed of the factors does not define any that can be used.
+    """
+    etfs = read_definitions(conn).etfs
+    return sorted(etfs), sorted(set(read_symbols(conn)).difference(etfs))
 
 
 def _find_healing(

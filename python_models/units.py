@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from python_models.compute import compute
-from python_models.inputs import Block, Inputs
+from python_models.inputs import Inputs, SessionBlock
 from python_models.report import SessionNotes
 from python_models.write import Results, Writer
 
@@ -45,7 +45,7 @@ class Done:
 def compute_blocks(
     conn: psycopg.Connection[Any],
     inputs: Inputs,
-    blocks: Iterable[Block],
+    blocks: Iterable[SessionBlock],
     finished: Callable[[], None] = lambda: None,
     check: Callable[[psycopg.Connection[Any]], None] | None = None,
 ) -> Done:

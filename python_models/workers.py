@@ -24,7 +24,15 @@ from threadpoolctl import threadpool_limits
 
 from python_models.definitions import Definitions, StressScenario
 from python_models.fingerprints import method_fingerprint
-from python_models.inputs import Asked, Inputs, Session, blocks, cut_portfolios, portfolio_blocks, read_inputs
+from python_models.inputs import (
+    Asked,
+    Inputs,
+    SessionInputs,
+    cut_portfolios,
+    portfolio_blocks,
+    read_inputs,
+    session_blocks,
+)
 from python_models.read import Size
 from python_models.units import Done, compute_blocks
 from warehouse.database import Database
@@ -96,7 +104,7 @@ class Crew:
         )
 
     def compute_portfolios(
-        self, inputs: Inputs, session: Session, portfolios: Sequence[UUID], meanwhile: Callable[[], None]
+        self, inputs: Inputs, session: SessionInputs, portfolios: Sequence[UUID], meanwhile: Callable[[], None]
     ) -> tuple[Done, list[Lost]]:
         """Compute the results of the portfolios of one session, and do something else `meanwhile`.
 
@@ -195,10 +203,10 @@ def _compute_sessions(
 ) -> Done:
     with unit.connect() as conn, threadpool_limits(limits=1, user_api="blas"):
         inputs = read_inputs(conn, asked, definitions, scenarios, sizes)
-        return compute_blocks(conn, inputs, blocks(conn, inputs), check=_check_run)
+        return compute_blocks(conn, inputs, session_blocks(conn, inputs), check=_check_run)
 
 
-def _compute_portfolios(unit: Unit, inputs: Inputs, session: Session, portfolios: Sequence[UUID]) -> Done:
+def _compute_portfolios(unit: Unit, inputs: Inputs, session: SessionInputs, portfolios: Sequence[UUID]) -> Done:
     with unit.connect() as conn, threadpool_limits(limits=1, user_api="blas"):
         return compute_blocks(conn, inputs, portfolio_blocks(conn, inputs, session, portfolios), check=_check_run)
 
