@@ -355,7 +355,7 @@ def portfolios_rest_on(inputs: Inputs, session: SessionInputs, block: SessionBlo
             scenarios,
             equity[portfolio],
             own,
-            [session.digests.get(position.symbol) for position in own],
+            [session.digests.get(position.symbol or "") for position in own],
             (inputs.asked.terms, options) if options else None,
             own_returns[:, column],
             float(drawdown[column]),

@@ -1,7 +1,7 @@
 """What one pass over the risk models did: counts for the ledger, lines for the summary, warnings with their scope."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -41,7 +41,7 @@ class SessionNotes:
         return replace(told, unchanged=self.unchanged + more.unchanged, equity={**self.equity, **more.equity})
 
 
-def note_symbols(statistics: SymbolStatistics, held: set[str]) -> SessionNotes:
+def note_symbols(statistics: SymbolStatistics, held: Collection[str]) -> SessionNotes:
     """Note what the symbols of a session have and lack."""
     models = {
         "market": statistics.market,
@@ -214,7 +214,7 @@ class RiskReport:
 
 
 def _by_reason(
-    symbols: tuple[str, ...], held: set[str], flags: Flags, observations: Integers
+    symbols: tuple[str, ...], held: Collection[str], flags: Flags, observations: Integers
 ) -> dict[str, dict[str, int]]:
     """The held symbols without a number and their observations, by the flag that says why."""
     reasons: dict[str, dict[str, int]] = {}

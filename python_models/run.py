@@ -18,10 +18,10 @@ from python_models.inputs import (
     Asked,
     Inputs,
     SessionBlock,
-    blocks,
     portfolio_blocks,
     read_inputs,
     read_session,
+    session_blocks,
     symbols_rest_on,
 )
 from python_models.performance.run import compute_performance
@@ -173,7 +173,7 @@ class _Pass:
 
     def _compute_here(self, sizes: Mapping[date, Size]) -> Done:
         inputs = self._read_inputs(sizes)
-        return compute_blocks(self.conn, inputs, blocks(self.conn, inputs), lambda: self._note_finished(1))
+        return compute_blocks(self.conn, inputs, session_blocks(self.conn, inputs), lambda: self._note_finished(1))
 
     def _share_out(self, crew: Crew, day: date, size: Size) -> tuple[Done, list[Lost]]:
         """One session: its symbols here, its portfolios by workers, who are sent what they need of the symbols."""

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from typing import Any
 from uuid import UUID
 
@@ -152,7 +151,7 @@ def local_workers(count: int, database: Database) -> Generator[Crew]:
     context = get_context("spawn")
     # Its other end is ours alone: closed when this block ends, and by the system when this process does.
     line, ours = context.Pipe(duplex=False)
-    executor = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(line,))
+    executor = ProcessPoolExecutor(count, mp_context=context, initializer=partial(_begin, line))
     try:
         yield Crew(executor, count, replace(database, server=None))
     finally:
@@ -177,7 +176,8 @@ def dask_workers(address: str, database: Database) -> Generator[Crew]:
     except (OSError, ValueError) as error:
         raise UserError(f"AFTERCLOSE_DASK: no scheduler at {address}: {error}: start it, or unset it") from None
     with client:
-        size = sum(client.nthreads().values())
+        threads: dict[str, int] = client.nthreads()  # pyright: ignore[reportAssignmentType] # it is no coroutine here
+        size = sum(threads.values())
         if not size:
             raise UserError(f"AFTERCLOSE_DASK: the scheduler at {address} has no workers: start some, or unset it")
         yield Crew(client.get_executor(pure=False, retries=0), size, replace(database, server=None))
@@ -217,8 +217,8 @@ def _check_run(conn: psycopg.Connection[Any]) -> None:
         raise TakenOver("the run that this work is for has ended")
 
 
-def _begin(line: Connection) -> None:
-    """Make a new process end when the other end of the line is closed."""
+def _begin(line: Any) -> None:
+    """Make a new process end when the other end of the line, a connection of `multiprocessing`, is closed."""
     # Ctrl-C reaches the whole group: the run decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
