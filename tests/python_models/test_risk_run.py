@@ -33,7 +33,7 @@ from python_models.books import OptionTerms
 from python_models.run import Resources, compute_risk
 from python_models.statistics.stand_ins import uniform_draws
 from python_models.workers import Crew, dask_workers, local_workers
-from python_models.write import PORTFOLIO_TABLES, SYMBOL_TABLES
+from python_models.write import PORTFOLIO_TABLES, SYMBOL_TABLES, withdraw
 from tests.python_models.risk_book import (
     CALL,
     CASH,
@@ -426,6 +426,12 @@ def test_workers_write_the_same_rows(
     assert {day: content(conn, day) for day in (start, END)} == before
     written = {table: versions(conn, table, f"calculation_date = '{END}'") for table in TABLES}
     assert not any(written[table] & written_by[table] for table in TABLES)
+    added = conn.execute(
+        "select calculation_date, portfolio_id from ops.risk_state"
+        " where calculation_date >= %s and calculation_date < %s",
+        [start, END],
+    )
+    withdraw(conn, added.fetchall())
     if start == END:  # each worker wrote its portfolios, and none of the symbols
         assert len(written["portfolio_risk_metrics"]) == 2
         assert not written["portfolio_risk_metrics"] & written["symbol_volatility"]
