@@ -200,7 +200,7 @@ class RiskReport:
         if not self.lost_by_workers:
             return []
         reasons = "; ".join(dict.fromkeys(self.lost_by_workers))
-        parts = _many(len(self.lost_by_workers), "part")
+        parts = count(len(self.lost_by_workers), "part")
         return [("workers", f"{parts} of the work was lost by workers, and done again by the run itself: {reasons}")]
 
     def _models_by_lack(self) -> dict[tuple[str, tuple[tuple[str, int], ...]], list[str]]:
