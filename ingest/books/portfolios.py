@@ -284,7 +284,7 @@ def _load_transactions(conn: psycopg.Connection[Any], files: PortfolioFiles, boo
     told = [files.transactions] if files.transactions else []
     if told:
         report.counts["transactions"] = merge_transactions(conn, told, book.portfolio_ids, keep=False)
-    problems = misplaced(conn, book.portfolio_ids.values(), told)
+    problems = misplaced(conn, book.portfolio_ids.values(), told, files.portfolios.name)
     if problems:
         raise BadInput(summarised(problems))
 
