@@ -105,7 +105,7 @@ def make_books(
 
 
 def underlying_facts(option: Position, underlyings: Underlyings, day: date) -> UnderlyingFacts:
-    """Look up what an option rests on; a strike is in shares of its lot's first day, and so are the prices here."""
+    """Look up what an option rests on; a strike is in shares of `share_date`, and so are the prices here."""
     base = option.share_date or day
     return UnderlyingFacts(
         underlyings.spot(option.symbol, day, base),
