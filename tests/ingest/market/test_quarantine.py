@@ -123,7 +123,7 @@ def test_what_is_dismissed_is_refused_as_before_and_not_told_again(conn, night, 
     report = night(sessions[60], yahoo)
     assert sorted(row.symbol for row in report.rejected) == ["AAPL", "SPY"]
     number = ids(conn)["AAPL", str(sessions[60])]
-    with pytest.raises(UserError, match="^98, 99: there is no such row"):
+    with pytest.raises(UserError, match=r"^98, 99: there is no such row"):
         dismiss_rejected(conn, [number, 98, 99])
     (line,) = dismiss_rejected(conn, [number])
     assert line.startswith(
