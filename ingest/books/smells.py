@@ -47,6 +47,9 @@ def smells_of_transactions(
         for line in file.lines:
             if line.trade_date > today:
                 found.append(FileProblem(line.file, line.number, "date", f"{line.trade_date} lies in the future"))
+            if line.type in ("FEE", "TAX") and line.cash > 0:
+                what = f"{plain(line.cash)} comes in by a {line.type}: write what it costs with a minus"
+                found.append(FileProblem(line.file, line.number, "amount", what))
             if line.type not in BUYS | SELLS or not line.instrument or line.quantity is None:
                 continue
             if not line.unit_price:

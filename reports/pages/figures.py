@@ -273,6 +273,7 @@ def sector_table(view: RiskView) -> Markup:
         Column("weight", "Weight", lambda sector: sector.weight, percents()),
         Column("benchmark", "Benchmark", lambda sector: sector.benchmark_weight, percents()),
         Column("active", "Active", lambda sector: sector.active_weight, percents(1, "+")),
+        Column("funds", "Through funds, USD", lambda sector: sector.through_funds, dollars.money),
         Column("positions", "Lots", lambda sector: sector.num_positions),
     ]
     return table(columns, view.sectors, label="Sectors and their values")

@@ -261,7 +261,7 @@ def _instrument(line: int, cells: Mapping[str, str], reading: Reading, symbols: 
             return None
         return read_instrument(written)
     except ValueError as error:
-        reading.report(line, "symbol", str(error))
+        reading.report(line, "symbol", f"{error}, or pass --skip {shown(written)}")
         return None
 
 
