@@ -188,8 +188,8 @@ def read_sector_seeds(conn: psycopg.Connection[Any]) -> list[str]:
 def read_symbols(conn: psycopg.Connection[Any]) -> list[str]:
     """Everything that portfolios hold or ever held and that has a market price: options' underlyings included."""
     rows = conn.execute(
-        "select distinct coalesce(underlying_symbol, symbol) from raw.position_terms"
-        " where investment_class <> 'PRIVATE'"
+        "select coalesce(underlying_symbol, symbol) from raw.position_terms where investment_class <> 'PRIVATE'"
+        " union select symbol from intermediate.lot_stages"
     )
     return [symbol for (symbol,) in rows]
 
@@ -292,21 +292,22 @@ def read_holdings(
             held.value_date,
             held.portfolio_id,
             held.position_id,
-            case when positions.investment_class <> 'PRIVATE'
-                then coalesce(positions.underlying_symbol, positions.symbol)
+            case when positions.investment_class is distinct from 'PRIVATE'
+                then coalesce(positions.underlying_symbol, held.symbol)
             end,
             (held.quantity * held.multiplier)::float8,
             held.price::float8,
             held.price_date,
             held.market_value::float8,
-            positions.investment_class = 'OPTIONS',
+            coalesce(positions.investment_class = 'OPTIONS', false),
             coalesce(positions.option_type = 'CALL', false),
             positions.strike_price::float8,
             positions.expiration_date,
             lives.first_session,
             sector_tags.name
         from analytics.position_values as held
-        inner join raw.position_terms as positions on held.position_id = positions.position_id
+        -- what a spin-off gave birth to is in no file: shares, under the name of the day like all others
+        left join raw.position_terms as positions on held.position_id = positions.position_id
         left join analytics.position_sector_tags as tagged on held.position_id = tagged.position_id
         left join analytics.sector_tags on tagged.sector_tag_id = sector_tags.sector_tag_id
         left join lives on held.position_id = lives.position_id

@@ -19,7 +19,7 @@ from ingest.books.files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_f
 from ingest.books.lots import read_positions_of
 from ingest.books.smells import smells_of_lots, smells_of_transactions
 from ingest.books.transaction_store import merge_transactions, misplaced, set_lot_matching
-from ingest.market.decisions import NOT_ROLLED, Saying, replace_file_actions, user_name
+from ingest.market.decisions import Saying, replace_file_actions, user_name
 from ingest.sources.chain import source_order
 from ingest.sources.fetch_state import forget_failures_of_new_lots
 from warehouse.bulk import MergeCounts, merge_rows
@@ -236,11 +236,6 @@ def load_files(
         if actions:
             saying = Saying(user_name(), datetime.now(UTC), None, source_order(load_settings()))
             report.counts["actions"] = replace_file_actions(conn, actions, saying).counts
-            report.notes += [
-                f"{action.symbol}: {action.action_type} of {action.ex_date} is stored, and P&L does not act on it yet"
-                for action in actions
-                if action.action_type in NOT_ROLLED
-            ]
         report.notes += _ignored_amounts(conn, book) + _costs_that_add(files)
         report.notes += [note for file in (files.portfolios, files.positions.csv, *files.others) for note in file.notes]
         warnings = smells_of_lots(conn, files, book.portfolio_ids)

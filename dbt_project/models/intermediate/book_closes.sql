@@ -36,10 +36,11 @@ final as (
         lot_matches.sequence,
         lot_matches.quantity,
         -- what leaves without ever having had a price leaves at its cost
-        coalesce(lot_matches.price, transaction_lots.entry_price),
+        coalesce(lot_matches.price, transaction_lots.entry_price, 0),
         lot_matches.fees
     from lot_matches
-    inner join transaction_lots on lot_matches.opening_id = transaction_lots.position_id
+    -- not of a lot that a spin-off gave birth to
+    left join transaction_lots on lot_matches.opening_id = transaction_lots.position_id
 )
 
 select * from final

@@ -5,7 +5,7 @@ with position_values as (
 ),
 
 positions as (
-    select * from {{ ref('book_positions') }}
+    select * from {{ ref('all_positions') }}
 ),
 
 final as (
@@ -16,7 +16,7 @@ final as (
         position_values.symbol,
         case positions.investment_class
             when 'OPTIONS' then positions.underlying_symbol
-            else positions.symbol
+            else position_values.symbol
         end as market_symbol
     from position_values
     inner join positions on position_values.position_id = positions.position_id
