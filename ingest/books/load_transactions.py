@@ -9,11 +9,13 @@ from typing import Any
 
 import psycopg
 
+from ingest.books.class_shares import settle_transactions
 from ingest.books.files import EARLIEST_INCEPTION
 from ingest.books.layouts.activity import read_activity
 from ingest.books.portfolios import LoadReport, summarised
 from ingest.books.smells import smells_of_transactions
 from ingest.books.transaction_store import drop_lots, lost_history, merge_transactions, misplaced, set_lot_matching
+from ingest.books.transactions import without_repeats
 from ingest.identifiers import natural_id
 from ingest.sources.fetch_state import forget_failures_of_new_lots
 from warehouse.errors import BadInput
@@ -50,7 +52,9 @@ def load_transactions(conn: psycopg.Connection[Any], files: Sequence[Path], opti
     problems = [problem for file in read for problem in file.csv.problems]
     if problems:
         raise BadInput(summarised(problems))
+    notes += without_repeats(read)
     report = LoadReport(", ".join(str(file) for file in files), notes=notes)
+    report.notes += settle_transactions(conn, read)
     with conn.transaction():
         ids = {}
         named = sorted({name for file in read for name in file.portfolios})

@@ -58,6 +58,9 @@ The position columns:
 The starting equity is all that the portfolio is worth at the close of the session before its inception: cash, and what
 is carried in (lots entered before) at market, not at cost.
 
+In place of the price, Total Cost may tell what a whole lot has cost; other names that brokers have for these columns
+are known, and columns that are none of them are left out and told.
+
 A negative quantity is a short. An option is told by its option columns or by a symbol like AAPL250620C00200000; with
 the columns filled, Symbol may be empty. The symbol of a PRIVATE holding is any text. Money may be written $1,234.50 or
 (1,234.50), dates are YYYY-MM-DD, a line that starts with # is a comment. A lot is a portfolio, a symbol and an entry
@@ -179,11 +182,12 @@ _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_t
 @click.option("--portfolio", type=_Cell("name", _parse_name), help="One portfolio for all accounts of the files.")
 @click.option("--as-of", type=_Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
 @click.option("--equity", type=_Cell("amount", parse_non_negative), help="What it is worth then; positions and cash.")
+@click.option("--skip", multiple=True, help="Leave out rows whose symbol or description holds this text.")
 @_SYMBOLS
 @_STRICT
 def broker(files: tuple[Path, ...], **options: Any) -> None:
-    """Load position lists of Fidelity, Schwab, Vanguard, Interactive Brokers, Degiro, E*TRADE, Merrill, or any list
-    with a symbol and a quantity.
+    """Load position lists of Fidelity, Schwab, Vanguard, Interactive Brokers, Degiro, E*TRADE, Merrill, Yahoo Finance,
+    or any list with a symbol and a quantity.
 
     Each account becomes a portfolio that begins at the close of the list's day: with the positions at their cost and
     in that day's shares, and with the list's cash. Preambles, totals and disclaimers are skipped; money-market funds
@@ -211,7 +215,7 @@ def broker(files: tuple[Path, ...], **options: Any) -> None:
 @click.option("--inception", type=_Cell("date", parse_date), help="Its first day; that of its first transaction.")
 @click.option("--add", "keep", is_flag=True, help="Keep transactions of days before and after those of the files.")
 @click.option("--replace", is_flag=True, help="Drop all that was loaded before, lots and flows too.")
-@click.option("--skip", multiple=True, help="Leave out lines whose action or description holds this text.")
+@click.option("--skip", multiple=True, help="Leave out lines whose action, symbol or description holds this text.")
 @_SYMBOLS
 @_STRICT
 def transactions(files: tuple[Path, ...], **options: Any) -> None:
@@ -227,8 +231,10 @@ def transactions(files: tuple[Path, ...], **options: Any) -> None:
     join at the session's close, at what they are worth. ASSIGN and EXERCISE end the option at nothing and move the
     shares at its strike; EXPIRE ends it at its price, or at nothing. A DIVIDEND stands in place of the sources'.
 
-    Activity lists of Fidelity, Schwab, Vanguard, Interactive Brokers, Robinhood, Degiro, E*TRADE and Merrill are
-    recognised by their headers.
+    Activity lists of Fidelity, Schwab, Vanguard, Interactive Brokers, Robinhood, Degiro, E*TRADE, Merrill, Trading 212,
+    Ghostfolio, Portfolio Performance, Snowball Analytics, Sharesight and Yahoo Finance are recognised by their headers,
+    and so is any list with a date, an action, a symbol and a quantity. Lines that several of FILES tell count once;
+    spin-offs, mergers and the like are left out, since they act for every holder by the market's events.
     """
     from ingest.books.load_transactions import TransactionOptions, load_transactions
 
@@ -241,6 +247,7 @@ def transactions(files: tuple[Path, ...], **options: Any) -> None:
 @_LAYOUT
 @click.option("--portfolio", type=_Cell("name", _parse_name), help="The portfolio that the list is of.")
 @click.option("--as-of", type=_Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
+@click.option("--skip", multiple=True, help="Leave out rows whose symbol or description holds this text.")
 @_SYMBOLS
 @click.pass_context
 def statement(ctx: click.Context, files: tuple[Path, ...], **options: Any) -> None:
