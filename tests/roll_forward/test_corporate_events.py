@@ -342,7 +342,8 @@ LATE = {
         " and price_date = '2024-01-09'"
     ),
     "a price of what it became": (
-        "update raw.market_data_cache set close = 900 where symbol = 'AVGO.stock_and_cash' and price_date = '2024-01-08'"
+        "update raw.market_data_cache set close = 900 where symbol = 'AVGO.stock_and_cash'"
+        " and price_date = '2024-01-08'"
     ),
     "a split of what it became": (
         "insert into raw.corporate_actions (symbol, ex_date, action_type, value, source)"
