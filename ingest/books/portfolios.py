@@ -1,6 +1,6 @@
 """Portfolios into schema `raw`: a folder of CSV files, or one position file, as a whole or not at all."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -76,7 +76,7 @@ _TABLES = {
     "closes": _Table(
         "raw.position_realized_events",
         ("event_id",),
-        ("position_id", "trade_date", "sequence", "quantity_closed", "close_price", "fees"),
+        ("position_id", "trade_date", "sequence", "quantity_closed", "close_price", "fees", "symbol"),
         _OF_THEIR_POSITIONS,
     ),
     "flows": _Table(
@@ -335,7 +335,27 @@ def _read_known(conn: psycopg.Connection[Any], files: PortfolioFiles) -> Known:
         deleted=frozenset(name for name, _, is_deleted, _ in portfolios if is_deleted),
         benchmarks={name: benchmark for name, *_, benchmark in portfolios},
         lots=[LotReference(*lot) for lot in lots],
+        former_symbols=_former_symbols(conn, files) if files.closes or files.tags else {},
     )
+
+
+def _former_symbols(conn: psycopg.Connection[Any], files: PortfolioFiles) -> dict[str, set[str]]:
+    """Read, by symbol, the symbols that it was or was a part of before events, however many lie between."""
+    told = conn.execute("select symbol, new_symbol from raw.corporate_actions where new_symbol is not null").fetchall()
+    told += [(row.cells["symbol"], row.cells["new_symbol"]) for row in (files.actions.rows if files.actions else [])]
+    before: dict[str, set[str]] = defaultdict(set)
+    for symbol, new_symbol in told:
+        if symbol and new_symbol:
+            before[new_symbol].add(symbol)
+    former = {}
+    for symbol in before:
+        found: set[str] = set()
+        looking = [symbol]
+        while looking:
+            looking += (more := before.get(looking.pop(), set()) - found)
+            found |= more
+        former[symbol] = found - {symbol}
+    return former
 
 
 def _count_hanging(conn: psycopg.Connection[Any], portfolio_ids: Mapping[str, Sequence[UUID]]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 
 import pytest
 
+from ingest.books.portfolios import load_folder
 from tests.accounting_replay import Action, Close, Lot, Portfolio
 from tests.roll_forward.books import Warehouse, load_market, load_portfolios, position_id
 
@@ -63,6 +64,29 @@ EPISODES = {
         {
             ("META", EX): ("100", "18400", "19000", "0", "0", "0", "-1264"),
             ("META", AFTER): ("100", "17557", "19000", "0", "0", "0", "-843"),
+        },
+    ),
+    # The same, loaded under the name of today: January is priced as before.
+    "renaming_told_by_the_name_of_today": Episode(
+        "META",
+        "190",
+        {"FB": ("195.65", "196.64", None, None), "META": (None, None, "184.00", "175.57")},
+        (event("FB", "RENAME", new="META"),),
+        {
+            ("FB", BEFORE): ("100", "19565", "19000", "0", "0", "0", "565"),
+            ("FB", EVE): ("100", "19664", "19000", "0", "0", "0", "99"),
+            ("META", EX): ("100", "18400", "19000", "0", "0", "0", "-1264"),
+        },
+    ),
+    # A source that knows the whole past under the new name alone.
+    "renaming_in_a_source_of_today": Episode(
+        "FB",
+        "190",
+        {"META": ("195.65", "196.64", "184.00", "175.57")},
+        (event("FB", "RENAME", new="META"),),
+        {
+            ("FB", EVE): ("100", "19664", "19000", "0", "0", "0", "99"),
+            ("META", EX): ("100", "18400", "19000", "0", "0", "0", "-1264"),
         },
     ),
     # Pioneer Natural Resources for 2.3234 shares of Exxon Mobil, 3 May 2024. Fractions stay: cash in lieu is a close.
@@ -391,3 +415,40 @@ def test_a_close_counts_in_the_shares_of_its_day(copies):
     assert rows["ACQ", EX] == (30, 1200, 960, 120, 0, 0, 0)
     assert rows["ACQ", AFTER] == (20, 880, 640, 119, 0, 0, 119)
     assert rows["ACQ", date(2024, 1, 10)] == (0, 0, 0, 260, 0, 0, 20)
+
+
+def test_a_close_may_name_the_child_or_what_the_lot_has_become(copies, tmp_path):
+    """10 of 50 shares of the child sold, and 5 of 40 of the acquirer; a child that never was finds no lot."""
+    prices = {
+        "PAR": dict(zip(DAYS, map(usd, (100, 100, 80, 80)), strict=True)),
+        "KID": {EX: usd(40), AFTER: usd(44)},
+        "TGT": {BEFORE: usd(20), EVE: usd(20)},
+        "ACQ": dict.fromkeys(DAYS, usd(50)),
+    }
+    (tmp_path / "portfolios.csv").write_text("name,starting_equity,inception_date\nbook,100000,2024-01-04\n")
+    (tmp_path / "positions.csv").write_text(
+        "portfolio,Symbol,Quantity,Entry Price Per Share,Entry Date\n"
+        "book,PAR,100,100,2024-01-04\nbook,TGT,100,20,2024-01-04\n"
+    )
+    (tmp_path / "closes.csv").write_text(
+        "portfolio,symbol,entry_date,trade_date,quantity_closed,close_price,fees\n"
+        "book,KID,2024-01-04,2024-01-09,10,45,0\nbook,ACQ,2024-01-04,2024-01-09,5,51,0\n"
+        "book,KID,2024-01-04,2024-01-05,1,45,0\n"
+    )
+    (tmp_path / "corporate_actions.csv").write_text(
+        "symbol,ex_date,action_type,value,new_symbol,cash_per_share,cost_fraction\n"
+        "PAR,2024-01-08,SPINOFF,0.5,KID,,0.2\nTGT,2024-01-08,MERGER,0.4,ACQ,,\n"
+    )
+    with copies() as warehouse, warehouse.database.connect() as conn:
+        load_market(conn, prices, [])
+        load_folder(conn, tmp_path)
+        warehouse.roll()
+        rows = rows_of(warehouse, "book")
+        ignored = warehouse.rows("select symbol, input_date, reason from intermediate.ignored_inputs")
+    assert rows["KID", EX] == (50, 2000, 2000, 0, 0, 0, 0)
+    assert rows["KID", AFTER] == (40, 1760, 1600, 50, 0, 0, 210)
+    assert rows["ACQ", AFTER] == (35, 1750, 1750, 5, 0, 0, 5)
+    assert rows["PAR", AFTER] == (100, 8000, 8000, 0, 0, 0, 0)
+    assert ignored == [
+        ("KID", EVE, "no event has made KID of PAR of 2024-01-04 by then: see `actions list PAR`"),
+    ]
