@@ -203,7 +203,7 @@ lots_that_matter as (
                     )
             )
         )
-)
+),
 
 -- what events make of it, and under what other name a source may have it
 linked as (
@@ -223,7 +223,7 @@ linked as (
             case event.action_type
                 when 'RENAME' then linked.first_date else greatest(event.ex_date, linked.first_date)
             end as first_date,
-            case event.action_type when 'SPINOFF' then %(end)s else linked.last_date end as last_date
+            case event.action_type when 'SPINOFF' then %(end)s::date else linked.last_date end as last_date
         from raw.corporate_actions as event
         where
             event.symbol = linked.symbol

@@ -68,7 +68,7 @@ class Book:
     # underlying_symbol, option_type, strike_price, expiration_date, investment_class, investment_subtype,
     # shares_as_of, deleted_at, joins_on
     positions: Replacement
-    # event_id, position_id, trade_date, sequence, quantity_closed, close_price, fees, symbol
+    # event_id, position_id, trade_date, sequence, quantity_closed, close_price, fees, named_symbol
     closes: Replacement | None
     # change_id, portfolio_id, change_date, change_type, amount
     flows: Replacement | None

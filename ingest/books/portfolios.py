@@ -76,7 +76,7 @@ _TABLES = {
     "closes": _Table(
         "raw.position_realized_events",
         ("event_id",),
-        ("position_id", "trade_date", "sequence", "quantity_closed", "close_price", "fees", "symbol"),
+        ("position_id", "trade_date", "sequence", "quantity_closed", "close_price", "fees", "named_symbol"),
         _OF_THEIR_POSITIONS,
     ),
     "flows": _Table(

@@ -44,14 +44,14 @@ under_other_symbols as (
         dated.position_id,
         dated.session_number,
         lots.price_key,
-        coalesce(symbol_names.price_key, dated.symbol) as named_key
+        coalesce(symbol_names.price_key, dated.named_symbol) as named_key
     from dated
     inner join lots on dated.position_id = lots.position_id
     left join symbol_names
         on
-            dated.symbol = symbol_names.symbol
+            dated.named_symbol = symbol_names.symbol
             and dated.session_number between symbol_names.told_from_session_number and symbol_names.to_session_number
-    where dated.symbol is not null
+    where dated.named_symbol is not null
 ),
 
 -- what such lots have been by the day of the close
@@ -104,7 +104,7 @@ named as (
 
 final as (
     select
-        case when dated.symbol is null then dated.position_id else named.position_id end as position_id,
+        case when dated.named_symbol is null then dated.position_id else named.position_id end as position_id,
         dated.event_id,
         dated.session_number,
         dated.sequence::bigint as sequence,

@@ -73,10 +73,10 @@ closes_of_no_lot as (
         positions.portfolio_id,
         realized_events.trade_date as input_date,
         'close' as input,
-        realized_events.symbol,
+        realized_events.named_symbol as symbol,
         format(
             'no event has made %s of %s of %s by then: see `actions list %s`',
-            realized_events.symbol,
+            realized_events.named_symbol,
             positions.symbol,
             positions.entry_date,
             positions.symbol
@@ -86,7 +86,7 @@ closes_of_no_lot as (
         on realized_events.position_id = positions.position_id and positions.deleted_at is null
     inner join active_portfolios on positions.portfolio_id = active_portfolios.portfolio_id
     where
-        realized_events.symbol is not null
+        realized_events.named_symbol is not null
         and not exists (
             select 1 from lot_closings
             where lot_closings.event_id = realized_events.event_id

@@ -6,5 +6,5 @@ select
     quantity_closed,
     close_price,
     fees,
-    symbol
+    named_symbol
 from {{ source('raw', 'position_realized_events') }}
