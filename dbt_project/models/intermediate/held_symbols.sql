@@ -5,7 +5,7 @@ with position_values as (
 ),
 
 positions as (
-    select * from {{ ref('all_positions') }}
+    select * from {{ ref('book_positions') }}
 ),
 
 final as (
@@ -19,10 +19,11 @@ final as (
             else position_values.symbol
         end as market_symbol
     from position_values
-    inner join positions on position_values.position_id = positions.position_id
+    -- what a spin-off gave birth to is in no book: shares
+    left join positions on position_values.position_id = positions.position_id
     where
         position_values.quantity <> 0
-        and positions.investment_class <> 'PRIVATE'
+        and positions.investment_class is distinct from 'PRIVATE'
 )
 
 select * from final
