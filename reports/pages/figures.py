@@ -1,8 +1,11 @@
 """The figures that pages have in common: a drawing and the table of its numbers, from what was read."""
 
+# Of a column's function the checker does not see that it indexes a sequence: its argument is known too late.
+# pyright: reportUnknownLambdaType=false
+
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -29,7 +32,7 @@ class Figure:
     numbers: Markup
 
 
-def percents(places: int = 1, sign: str = ""):
+def percents(places: int = 1, sign: str = "") -> Callable[[float | None], str]:
     """How a column of shares is written."""
     return lambda share: words.percent(share, sign, places)
 
@@ -69,7 +72,7 @@ def equity(history: History, dollars: Dollars) -> tuple[Figure, Markup | None]:
         height=120,
         include=(0.0,),
     )
-    columns = [
+    columns: list[Column[int]] = [
         Column("day", "Session", lambda place: days[place], left=True),
         Column("equity", "Equity, USD", lambda place: history.equity[place], dollars.money),
         Column("pnl", "P&L, USD", lambda place: history.pnl[place], dollars.signed, signed=True),
@@ -91,7 +94,7 @@ def pnl(history: History, dollars: Dollars, sessions: int) -> Figure:
     drawing = charts.columns_chart(
         "Daily P&L", described, days, values, lambda value: f"{dollars.signed(value)} USD", unit="Daily P&L, USD"
     )
-    columns = [
+    columns: list[Column[int]] = [
         Column("day", "Session", lambda place: days[place], left=True),
         Column("pnl", "P&L, USD", lambda place: values[place], dollars.signed, signed=True),
         Column("return", "Return", lambda place: history.returns[-sessions:][place], percents(2, "+"), signed=True),
@@ -173,7 +176,10 @@ def contributions(view: RiskView) -> Figure | None:
         Column("share", "Of risk", lambda holding: holding.contribution_share, percents()),
         Column("weight", "Of equity", lambda holding: view.weight(holding.market_value), percents()),
     ]
-    more = [*columns, Column("vol", "Volatility", lambda holding: holding.contribution_vol, percents(2, "+"))]
+    more: list[Column[Holding]] = [
+        *columns,
+        Column("vol", "Volatility", lambda holding: holding.contribution_vol, percents(2, "+")),
+    ]
     return Figure(
         table(columns, shown, label="Risk contributions", plot=("symbol", drawing), style="barred"),
         table(more, contributors, label="Risk contributions of all holdings"),
@@ -267,6 +273,7 @@ def sector_table(view: RiskView) -> Markup:
         Column("weight", "Weight", lambda sector: sector.weight, percents()),
         Column("benchmark", "Benchmark", lambda sector: sector.benchmark_weight, percents()),
         Column("active", "Active", lambda sector: sector.active_weight, percents(1, "+")),
+        Column("funds", "Through funds, USD", lambda sector: sector.through_funds, dollars.money),
         Column("positions", "Lots", lambda sector: sector.num_positions),
     ]
     return table(columns, view.sectors, label="Sectors and their values")

@@ -1,5 +1,8 @@
 """What a portfolio earned: since inception against its benchmark, by period, by month, and from what."""
 
+# Of a column's function the checker does not see that it indexes a sequence: its argument is known too late.
+# pyright: reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -100,7 +103,7 @@ def _growth(history: History, benchmark: str) -> Figure | None:
     )
     if drawing is None:
         return None
-    columns = [
+    columns: list[Column[int]] = [
         Column("day", "Session", lambda place: days[place], left=True),
         Column("own", "Portfolio", lambda place: own[place], percents(2, "+"), signed=True),
         Column("benchmark", benchmark, lambda place: theirs[place], percents(2, "+"), signed=True),
@@ -206,7 +209,7 @@ def _periods(periods: Sequence[dict[str, Any]]) -> Markup | None:
 def _extreme(history: History, places: Sequence[int], label: str, dollars: Dollars, benchmark: str) -> Markup | None:
     if not places:
         return None
-    columns = [
+    columns: list[Column[int]] = [
         Column("day", "Session", lambda place: history.days[place], left=True),
         Column("return", "Return", lambda place: history.returns[place], percents(2, "+"), signed=True),
         Column("benchmark", benchmark, lambda place: history.benchmark_returns[place], percents(2, "+")),
@@ -236,7 +239,7 @@ def _attribution(performance: Performance, dollars: Dollars) -> Figure | None:
         "pnl": sum(row["pnl"] for row in rows),
         "day": sum(row["day_pnl"] or 0.0 for row in rows),
     }
-    more = [*columns, Column("sessions", "Sessions", lambda row: row["sessions"])]
+    more: list[Column[dict[str, Any]]] = [*columns, Column("sessions", "Sessions", lambda row: row["sessions"])]
     return Figure(
         table(columns, rows, label="P&L by source", plot=("source", drawing), style="barred"),
         table(more, rows, label="P&L by source in numbers", total=total),

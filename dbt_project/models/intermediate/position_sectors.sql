@@ -31,7 +31,12 @@ sector_map as (
     select * from {{ ref('sector_map') }}
 ),
 
--- a person's choice wins over the profile, and an option has its underlying's sector
+fund_sectors as (
+    select distinct funds.symbol from {{ ref('fund_sectors') }} as funds
+),
+
+-- a person's choice wins over all else, an option has its underlying's sector, and a fund that is looked through has
+-- those of what it holds, whatever its profile says
 named as (
     select
         positions.position_id,
@@ -44,8 +49,12 @@ named as (
         on
             coalesce(positions.underlying_symbol, positions.symbol) = company_profiles.symbol
             and positions.investment_class <> 'PRIVATE'
+            and coalesce(positions.underlying_symbol, positions.symbol) not in (select symbol from fund_sectors)
     left join last_stages on positions.position_id = last_stages.position_id
-    left join company_profiles as new_profiles on last_stages.price_key = new_profiles.symbol
+    left join company_profiles as new_profiles
+        on
+            last_stages.price_key = new_profiles.symbol
+            and last_stages.price_key not in (select symbol from fund_sectors)
 ),
 
 final as (
