@@ -7,7 +7,7 @@ them.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +110,11 @@ def fetch(conn: psycopg.Connection[Any], query: str, parameters: dict[str, Any],
     described = cursor.description or []
     numbers = frozenset(column.name for column in described if column.type_code in _NUMBERS)
     return Rows([column.name for column in described], cursor.fetchall(), numbers)
+
+
+def json_object(parts: Mapping[str, str]) -> str:
+    """Parts that are JSON already, as one object."""
+    return "{" + ",".join(f'"{name}":{text}' for name, text in parts.items()) + "}"
 
 
 def json_text(value: Any) -> str:

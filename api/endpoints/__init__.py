@@ -2,11 +2,16 @@
 
 from fastapi import APIRouter
 
-from api.endpoints import lists, portfolios, symbols
+from api.endpoints import lists, performance, portfolios, symbols
 from api.endpoints.routes import Endpoint, add
 
 # Where an endpoint also answers: the addresses of the platform.
-ENDPOINTS: tuple[Endpoint, ...] = (*lists.ENDPOINTS, *portfolios.ENDPOINTS, *symbols.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *lists.ENDPOINTS,
+    *portfolios.ENDPOINTS,
+    *performance.ENDPOINTS,
+    *symbols.ENDPOINTS,
+)
 
 router = APIRouter()
 for endpoint in ENDPOINTS:

@@ -12,14 +12,14 @@ from fastapi import APIRouter, Request, Response
 from api import queries
 from api.answers import caller_of
 from api.asking import Ask, Body, Reads, Selection, Selects, answer_asked, find_portfolio, find_session, span_of
-from api.encode import Rows, json_text
+from api.encode import Rows, json_object, json_text
 from api.endpoints.routes import PREFIX, Endpoint, Many, One, Plain, Sections
 from api.missing import Missing, missing_of, not_there
 from api.problems import NotThere, Problem, invalid
 from api.tables import Table, of, optional, own
 from reports.notes import notes
 from reports.portfolios import read_stale_because
-from reports.reading import read_view
+from reports.reading import read_page
 
 _OF_SESSION = "portfolio_id = %(portfolio_id)s and calculation_date = %(as_of)s"
 _KEYS = "portfolio_id calculation_date"
@@ -46,6 +46,13 @@ SECTORS = Table(
     " where sectors.portfolio_id = %(portfolio_id)s and sectors.value_date = %(as_of)s"
     " order by sectors.weight desc nulls last, sectors.market_value desc, sectors.sector",
     label=("sector",),
+)
+RISK_HISTORY = Table(
+    of("metrics", "portfolio_risk_metrics", leave_out="portfolio_id"),
+    "from analytics.portfolio_risk_metrics as metrics"
+    " where metrics.portfolio_id = %(portfolio_id)s and metrics.calculation_date between %(start)s and %(end)s",
+    key=("calculation_date",),
+    label=("calculation_date",),
 )
 
 _EQUITY = (
@@ -315,34 +322,6 @@ STRESS = Table(
     " order by coalesce(results.correlated_pnl, results.direct_pnl), scenarios.name",
     label=("name",),
 )
-PERFORMANCE = Table(
-    (
-        *of("performance", "portfolio_performance", "period start_date"),
-        *of("performance", "portfolio_performance", leave_out=f"{_KEYS} period start_date"),
-    ),
-    f"from analytics.portfolio_performance as performance where {_OF_SESSION}"
-    " and (%(period)s::text is null or performance.period = %(period)s)"
-    " order by array_position(array['MTD', 'QTD', 'YTD', '1Y', '3Y', '5Y', 'SI'], performance.period)",
-    label=("period",),
-)
-SOURCES = Table(
-    of("attribution", "portfolio_pnl_attribution", leave_out=_KEYS),
-    f"from analytics.portfolio_pnl_attribution as attribution where {_OF_SESSION} order by attribution.source",
-    label=("source",),
-)
-SECTOR_ATTRIBUTION = Table(
-    of("attribution", "portfolio_sector_attribution", leave_out=_KEYS),
-    f"from analytics.portfolio_sector_attribution as attribution where {_OF_SESSION} order by attribution.sector",
-    label=("sector",),
-)
-POSITION_CONTRIBUTIONS = Table(
-    of("contributions", "position_contributions", leave_out=_KEYS),
-    f"from analytics.position_contributions as contributions where {_OF_SESSION}"
-    " and contributions.period = %(period)s"
-    " order by contributions.pnl desc, contributions.symbol, contributions.position_id",
-    label=("symbol",),
-)
-
 STATUS = {
     "type": "object",
     "description": "How far the portfolio is, and what has to be known of these numbers.",
@@ -380,14 +359,20 @@ def _snapshot(ask: Ask) -> Body:
         "risk_to": portfolio.risk_to,
         "published_to": portfolio.published_to,
         "stale_because": read_stale_because(ask.conn, portfolio.portfolio_id, ask.day),
-        "notes": notes(read_view(ask.conn, str(portfolio.portfolio_id), ask.day)),
+        "notes": notes(read_page(ask.conn, portfolio, ask.day)),
     }
     missing = missing_of(snapshot, SNAPSHOT, "snapshot") + _risk_missing(ask, risk, RISK, "risk")
     missing += missing_of(sectors, SECTORS, "sectors")
     if not sectors.values:
         missing += not_there("sectors", f"phase 2.75 has not computed the sectors of {ask.day}")
     parts = {"snapshot": snapshot.first(), "risk": risk.first(), "sectors": sectors.json(), "status": json_text(status)}
-    return Body(_sections(parts), missing)
+    return Body(json_object(parts), missing)
+
+
+def _snapshot_at_level(ask: Ask) -> Selection:
+    query = ask.query
+    tables = {"snapshot": SNAPSHOT, "risk": RISK, "sector": SECTORS}
+    return Selection(tables[query.level if isinstance(query, queries.Snapshot) else "snapshot"], ask.parameters)
 
 
 def _history_names(ask: Ask) -> list[str] | None:
@@ -479,7 +464,7 @@ def _models(ask: Ask) -> dict[str, list[str]]:
 def _betas(ask: Ask) -> Body:
     portfolio, positions = ask.rows(EXPOSURES, **_models(ask)), ask.rows(POSITION_BETAS, **_models(ask))
     missing = _risk_missing(ask, portfolio, EXPOSURES, "portfolio") + missing_of(positions, POSITION_BETAS, "positions")
-    return Body(_sections({"portfolio": portfolio.json(), "positions": positions.json()}), missing)
+    return Body(json_object({"portfolio": portfolio.json(), "positions": positions.json()}), missing)
 
 
 def _factors(ask: Ask) -> Body:
@@ -499,14 +484,14 @@ def _factors(ask: Ask) -> Body:
         betas = [of_factor[factor][place["beta"]] if factor in of_factor else None for factor in factors]
         shared = {name: first[place[name]] or "null" for name in ("symbol", "observations", "quality_flag")}
         fields = {"position_id": position_id or "null", **shared, "betas": f"[{','.join(b or 'null' for b in betas)}]"}
-        objects.append(_sections(fields))
+        objects.append(json_object(fields))
     parts = {
         "model": json_text(models["models"][0]),
         "portfolio": portfolio.json(),
         "factors": f"[{','.join(factors)}]",
         "positions": f"[{','.join(objects)}]",
     }
-    return Body(_sections(parts), missing)
+    return Body(json_object(parts), missing)
 
 
 def _at_level(portfolio: Table, positions: Table, ask: Ask) -> Selection:
@@ -520,7 +505,7 @@ def _volatility(ask: Ask) -> Body:
     portfolio, positions = ask.rows(VOLATILITY), ask.rows(POSITION_VOLATILITY)
     missing = _risk_missing(ask, portfolio, VOLATILITY, "portfolio")
     missing += missing_of(positions, POSITION_VOLATILITY, "positions")
-    return Body(_sections({"portfolio": portfolio.first(), "positions": positions.json()}), missing)
+    return Body(json_object({"portfolio": portfolio.first(), "positions": positions.json()}), missing)
 
 
 def _risk(ask: Ask) -> Body:
@@ -538,6 +523,10 @@ def _max_symbols(ask: Ask) -> dict[str, Any]:
     query = ask.query
     assert isinstance(query, queries.Correlations)  # noqa: S101
     return {"max_symbols": query.max_symbols}
+
+
+def _risk_history(ask: Ask) -> Selection:
+    return Selection(RISK_HISTORY, span_of(ask))
 
 
 def _correlations(ask: Ask) -> Body:
@@ -572,7 +561,15 @@ def _correlations(ask: Ask) -> Body:
         "symbols": f"[{','.join(symbols)}]",
         "matrix": f"[{','.join(matrix)}]",
     }
-    return Body(_sections(parts), missing)
+    return Body(json_object(parts), missing)
+
+
+def _correlations_at_level(ask: Ask) -> Selection:
+    query = ask.query
+    assert isinstance(query, queries.Correlations)  # noqa: S101
+    if query.level == "cluster":
+        return Selection(CLUSTERS, ask.parameters)
+    return Selection(PAIRS, {**ask.parameters, **_max_symbols(ask)})
 
 
 def _stress(ask: Ask) -> Body:
@@ -581,51 +578,14 @@ def _stress(ask: Ask) -> Body:
     return Body(rows.json(), missing)
 
 
-def _performance_missing(ask: Ask, rows: Rows, table: Table, what: str) -> Missing:
-    if rows.values:
-        return missing_of(rows, table, what)
-    return not_there(what, f"no performance has been computed for {ask.day}: the next run computes it with its risk")
-
-
-def _period(ask: Ask) -> dict[str, str | None]:
-    query = ask.query
-    assert isinstance(query, queries.Performance | queries.Attribution)  # noqa: S101
-    return {"period": query.period}
-
-
-def _performance(ask: Ask) -> Body:
-    rows = ask.rows(PERFORMANCE, **_period(ask))
-    return Body(rows.json(), _performance_missing(ask, rows, PERFORMANCE, ""))
-
-
-def _attribution(ask: Ask) -> Body:
-    parts, missing = {}, []
-    for name, table in (("sources", SOURCES), ("sectors", SECTOR_ATTRIBUTION), ("positions", POSITION_CONTRIBUTIONS)):
-        rows = ask.rows(table, **_period(ask))
-        parts[name] = rows.json()
-        missing += _performance_missing(ask, rows, table, name)
-    return Body(_sections(parts), missing)
-
-
-def _attribution_at_level(ask: Ask) -> Selection:
-    query = ask.query
-    assert isinstance(query, queries.Attribution)  # noqa: S101
-    tables = {"source": SOURCES, "sector": SECTOR_ATTRIBUTION, "position": POSITION_CONTRIBUTIONS}
-    return Selection(tables[query.level], {**ask.parameters, **_period(ask)})
-
-
-def _sections(parts: dict[str, str]) -> str:
-    return "{" + ",".join(f'"{name}":{text}' for name, text in parts.items()) + "}"
-
-
 ENDPOINTS = (
     Endpoint(
         "/portfolios/{portfolio}",
         "portfolio_snapshot",
         "One portfolio at a session: balance, P&L, risk, sectors, and what is missing",
-        queries.AsOf,
+        queries.Snapshot,
         _snapshot,
-        lambda ask: Selection(SNAPSHOT, ask.parameters),
+        _snapshot_at_level,
         Sections({"snapshot": One(SNAPSHOT), "risk": One(RISK), "sectors": Many(SECTORS), "status": Plain(STATUS)}),
         also=("/data/portfolio/{portfolio}/snapshot/latest",),
     ),
@@ -738,6 +698,15 @@ ENDPOINTS = (
         One(RISK),
     ),
     Endpoint(
+        "/portfolios/{portfolio}/risk/history",
+        "risk_history",
+        "The same over a span of sessions",
+        queries.Span,
+        lambda ask: ask.page(_risk_history(ask)),
+        _risk_history,
+        Many(RISK_HISTORY),
+    ),
+    Endpoint(
         "/portfolios/{portfolio}/contributions",
         "portfolio_contributions",
         "What each position adds to the volatility of the portfolio",
@@ -752,7 +721,7 @@ ENDPOINTS = (
         "How much the holdings move together: a summary, clusters, and the matrix of the largest",
         queries.Correlations,
         _correlations,
-        lambda ask: Selection(PAIRS, {**ask.parameters, **_max_symbols(ask)}),
+        _correlations_at_level,
         Sections(
             {
                 "summary": One(CORRELATION),
@@ -780,30 +749,6 @@ ENDPOINTS = (
         lambda ask: Selection(STRESS, ask.parameters),
         Many(STRESS),
         also=("/analytics/portfolio/{portfolio}/stress-tests",),
-    ),
-    Endpoint(
-        "/portfolios/{portfolio}/performance",
-        "portfolio_performance",
-        "What the portfolio earned over each period and how evenly, alone and against its benchmark",
-        queries.Performance,
-        _performance,
-        lambda ask: Selection(PERFORMANCE, {**ask.parameters, **_period(ask)}),
-        Many(PERFORMANCE),
-    ),
-    Endpoint(
-        "/portfolios/{portfolio}/attribution",
-        "portfolio_attribution",
-        "Where the P&L of the session came from, by source and by sector, and what each position added over a period",
-        queries.Attribution,
-        _attribution,
-        _attribution_at_level,
-        Sections(
-            {
-                "sources": Many(SOURCES),
-                "sectors": Many(SECTOR_ATTRIBUTION),
-                "positions": Many(POSITION_CONTRIBUTIONS),
-            }
-        ),
     ),
 )
 
