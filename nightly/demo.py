@@ -57,6 +57,7 @@ def read_overview(conn: psycopg.Connection) -> list[dict[str, Any]]:
         select
             portfolios.name,
             metrics.*,
+            coalesce(metrics.scaled_var_95_1d, metrics.var_95_1d) as value_at_risk,
             exposures.exposure_value as beta,
             snapshots.*
         from analytics.portfolio_snapshots as snapshots
@@ -87,7 +88,7 @@ def headline(row: Mapping[str, Any]) -> list[str]:
     risk = {
         "beta": _number(row["beta"]),
         "volatility": f"{expected} expected, {realized} in the last month",
-        "one day of twenty loses": _money(row["var_95_1d"]),
+        "one day of twenty loses": _money(row["value_at_risk"]),
     }
     lines = {
         "equity": f"{_money(row['equity_balance'])}, of it cash {_money(row['cash_value'])}",
