@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,13 @@ class Caller:
     def may_see(self, portfolio_id: UUID) -> bool:
         """Whether a portfolio is there for this caller."""
         return self.portfolio_ids is None or portfolio_id in self.portfolio_ids
+
+    @property
+    def scope(self) -> str:
+        """What tells answers apart that list what the caller may see; empty for one who may see all."""
+        if self.portfolio_ids is None:
+            return ""
+        return hashlib.sha256(",".join(sorted(map(str, self.portfolio_ids))).encode()).hexdigest()[:12]
 
     @property
     def is_operator(self) -> bool:

@@ -18,7 +18,9 @@ from api.reader import Reader
 
 MOST_BYTES = 64 * 2**20
 _WORTH_GZIP = 1024
-_GZIP_LEVEL = 5
+GZIP_LEVEL = 5
+# what an answer takes beside its body: its key, its headers, the objects around them
+_BESIDE_BYTES = 2048
 
 # A browser or a program asks each time whether what it has is still what there is; nobody keeps it for others.
 KEPT_BY_TAG = {
@@ -91,7 +93,7 @@ def pack(answer: Answer, *, gzipped: bool, version: str | None) -> Kept:
     if answer.etag:
         headers["etag"] = f'"{answer.etag}"'
     if gzipped and len(body) >= _WORTH_GZIP:
-        body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
+        body = gzip.compress(body, GZIP_LEVEL, mtime=0)
         headers["content-encoding"] = "gzip"
     headers["content-length"] = str(len(body))
     encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
@@ -111,16 +113,14 @@ class Shelf:
     """The answers that are kept, the least lately asked for first."""
 
     most_bytes: int = MOST_BYTES
+    _version: str | None = None
     _kept: OrderedDict[tuple[Any, ...], Kept] = field(default_factory=OrderedDict)
     _bytes: int = 0
 
     def find(self, key: tuple[Any, ...], version: str | None) -> Kept | None:
         """The answer for a key, if it was made from this version of the data."""
         kept = self._kept.get(key)
-        if kept is None or version is None:
-            return None
-        if kept.version != version:
-            self._remove(key)
+        if kept is None or version is None or kept.version != version:
             return None
         self._kept.move_to_end(key)
         return kept
@@ -129,15 +129,19 @@ class Shelf:
         """Keep an answer, and let others go where there is no room."""
         if kept.version is None or not kept.etag or len(kept.body) > self.most_bytes // 8:
             return
+        if kept.version != self._version:
+            # nobody will be given what was made from another
+            self._kept.clear()
+            self._bytes, self._version = 0, kept.version
         self._remove(key)
         self._kept[key] = kept
-        self._bytes += len(kept.body)
+        self._bytes += len(kept.body) + _BESIDE_BYTES
         while self._bytes > self.most_bytes:
             self._remove(next(iter(self._kept)))
 
     def _remove(self, key: tuple[Any, ...]) -> None:
         if kept := self._kept.pop(key, None):
-            self._bytes -= len(kept.body)
+            self._bytes -= len(kept.body) + _BESIDE_BYTES
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from api import pages, probes
 from api.access import Access
 from api.answers import Answers, Shelf
 from api.endpoints import router
-from api.forms import STREAMS
+from api.forms import Turns
 from api.freshness import Freshness
 from api.gate import Gate
 from api.openapi import describe
@@ -63,7 +62,7 @@ def create_app(options: Options) -> FastAPI:
     app.state.access = access
     app.state.freshness = freshness
     app.state.options = options
-    app.state.streams = asyncio.Semaphore(STREAMS)
+    app.state.turns = Turns()
     handle_problems(app)
     app.include_router(router)
     app.include_router(probes.router)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import psycopg
@@ -21,8 +22,9 @@ from api.access import Caller
 from api.answers import Answer, answers_of, caller_of
 from api.encode import Rows, fetch, json_text
 from api.missing import Missing, missing_of
-from api.problems import NotThere, invalid
-from api.queries import MOST_ROWS, AsOf, Query, Span
+from api.paths import name_of
+from api.problems import NotThere, Problem, invalid
+from api.queries import MOST_ROWS, AsOf, Query, Span, refuse_repeated
 from api.tables import Table
 from reports.portfolios import Portfolio, nearest_sessions
 
@@ -61,12 +63,53 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Page:
+    """A page of a selection: the query for its rows, and for where the next one begins."""
+
+    selection: Selection
+    version: str
+    after: tuple[str, ...]
+    limit: int
+
+    def query(self) -> tuple[str, dict[str, Any]]:
+        """Its rows."""
+        return self.selection.query(after=self.after, limit=self.limit)
+
+    def rows(self, conn: psycopg.Connection[Any], *, exact: bool) -> tuple[Rows, str | None]:
+        """Its rows, and the cursor of the next page; None where there is none."""
+        text, parameters = self.selection.query(after=self.after, limit=self.limit + 1)
+        rows = fetch(conn, text, parameters, exact=exact)
+        shown = Rows(rows.names, rows.values[: self.limit], rows.numbers)
+        if len(rows.values) <= self.limit:
+            return shown, None
+        return shown, self._cursor([json.loads(shown.column(key)[-1] or "null") for key in self.keys])
+
+    def next(self, conn: psycopg.Connection[Any]) -> str | None:
+        """The cursor of the next page alone; None where there is none."""
+        text, parameters = self.selection.query(after=self.after, limit=self.limit + 1)
+        keys = ", ".join(f"{key}::text" for key in self.keys)
+        order = ", ".join(f"page.{key}" for key in self.keys)
+        ends = f"select {keys} from ({text}) as page order by {order} offset {self.limit - 1:d}"
+        last = conn.execute(ends.encode(), parameters).fetchall()
+        return self._cursor(list(last[0])) if len(last) > 1 else None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that tell its rows apart."""
+        return self.selection.table.key
+
+    def _cursor(self, last: Sequence[str]) -> str:
+        return base64.urlsafe_b64encode(json_text([self.version, *last]).encode()).decode().rstrip("=")
+
+
+@dataclass(frozen=True)
 class Ask:
-    """A request with the connection that answers it."""
+    """A request with the connection that answers it, and the version of what it is about."""
 
     conn: psycopg.Connection[Any]
     query: Query
     caller: Caller
+    version: str
     portfolio: Portfolio | None = None
     day: date | None = None
     position_id: UUID | None = None
@@ -80,44 +123,76 @@ class Ask:
     def parameters(self) -> dict[str, Any]:
         """What queries are about."""
         portfolio_id = self.portfolio and self.portfolio.portfolio_id
-        return {"portfolio_id": portfolio_id, "as_of": self.day, "position_id": self.position_id}
+        return {"portfolio_id": portfolio_id, "day": self.day, "position_id": self.position_id}
 
-    def page(self, selection: Selection) -> Body:
-        """A page of a selection, and where the next one begins."""
+    def page(self, selection: Selection) -> Page:
+        """The page of a selection that is asked for.
+
+        Raises:
+            Problem: the cursor is none, or the data have changed since the page before.
+        """
         query = self.query
         assert isinstance(query, Span)  # noqa: S101
-        limit = query.limit or MOST_ROWS
         keys = selection.table.key
-        after = _read_cursor(query.cursor, keys) if query.cursor else ()
-        text, parameters = selection.query(after=after, limit=limit + 1)
-        try:
-            rows = fetch(self.conn, text, parameters, exact=query.exact)
-        except psycopg.errors.DataError:
-            raise invalid("cursor", "is none that a page of this address has named") from None
-        shown = Rows(rows.names, rows.values[:limit], rows.numbers)
-        next_page = None
-        if len(rows.values) > limit:
-            last = [json.loads(text) for key in keys if (text := shown.column(key)[-1]) is not None]
-            next_page = base64.urlsafe_b64encode(json_text(last).encode()).decode().rstrip("=")
-        return Body(shown.json(), missing_of(shown, selection.table), next_page)
+        version, *after = _read_cursor(query.cursor, keys) if query.cursor else (self.version,)
+        if version != self.version:
+            raise Problem(
+                409,
+                "the data have changed since the page before: begin again without a cursor, or ask for all rows at once"
+                " as CSV",
+            )
+        return Page(selection, self.version, tuple(after), query.limit or MOST_ROWS)
+
+    def read_page(self, selection: Selection) -> Body:
+        """That page as it stands in the envelope."""
+        rows, following = self.page(selection).rows(self.conn, exact=self.query.exact)
+        return Body(rows.json(), missing_of(rows, selection.table), following)
+
+    def tag(self, form: forms.Form) -> str:
+        """What changes with the answer: the version, for every form and every set of portfolios a tag of its own."""
+        scope = "" if self.portfolio else self.caller.scope
+        return "-".join(filter(None, (self.version, "" if form is forms.JSON else form.name, scope)))
 
 
 Reads = Callable[[Ask], Body]
 Selects = Callable[[Ask], Selection]
 
 
+def read_table(selects: Selects) -> Reads:
+    """Reads the rows of a selection."""
+
+    def read(ask: Ask) -> Body:
+        selection = selects(ask)
+        rows = ask.rows(selection.table, **selection.parameters)
+        return Body(rows.json(), missing_of(rows, selection.table))
+
+    return read
+
+
 def find_portfolio(conn: psycopg.Connection[Any], handle: str, caller: Caller) -> Portfolio:
     """The portfolio that an id or an exact name means, for this caller; raises NotThere, alike for others' and none."""
     columns = sql.SQL(", ").join(sql.Identifier(each.name) for each in fields(Portfolio))
-    try:
-        condition, value = sql.SQL("portfolio_id = %s"), UUID(handle)
-    except ValueError:
-        condition, value = sql.SQL("name = %s"), handle
-    query = sql.SQL("select {} from analytics.portfolios where {}").format(columns, condition)
-    found = conn.cursor(row_factory=class_row(Portfolio)).execute(query, [value]).fetchone()
+    name = name_of(handle)
+    # whatever a name looks like, an id is an id
+    query = sql.SQL(
+        "select {} from analytics.portfolios where portfolio_id = %(id)s or name = %(name)s"
+        " order by portfolio_id = %(id)s desc nulls last"
+    ).format(columns)
+    found = None
+    if "\0" not in name:
+        given = {"id": id_of(name), "name": name}
+        found = conn.cursor(row_factory=class_row(Portfolio)).execute(query, given).fetchone()
     if found is None or not caller.may_see(found.portfolio_id):
         raise NotThere("there is no such portfolio: /api/v1/portfolios lists those you may see")
     return found
+
+
+def id_of(handle: str) -> UUID | None:
+    """The id that is written so, if it is one."""
+    try:
+        return UUID(handle)
+    except ValueError:
+        return None
 
 
 def find_session(conn: psycopg.Connection[Any], portfolio: Portfolio, day: date | str) -> date:
@@ -143,105 +218,91 @@ async def answer_portfolio(
     def ask(conn: psycopg.Connection[Any]) -> Ask:
         portfolio = find_portfolio(conn, handle, caller)
         wanted = query.as_of if isinstance(query, AsOf) else "latest"
-        return Ask(conn, query, caller, portfolio, find_session(conn, portfolio, wanted))
+        return Ask(conn, query, caller, portfolio.version, portfolio, find_session(conn, portfolio, wanted))
 
-    return await answer_asked(request, query, ask, reads, selects)
-
-
-async def answer_asked(
-    request: Request,
-    query: Query,
-    ask: Callable[[psycopg.Connection[Any]], Ask],
-    reads: Reads,
-    selects: Selects | None,
-) -> Response:
-    """Answer what `ask` has found to be of one portfolio."""
-
-    def version(asked: Ask) -> str:
-        assert asked.portfolio  # noqa: S101
-        return asked.portfolio.version
-
-    def envelope(asked: Ask, body: Body) -> str:
-        portfolio = asked.portfolio
-        assert portfolio  # noqa: S101
-        head = {
-            "portfolio_id": str(portfolio.portfolio_id),
-            "name": portfolio.name,
-            "as_of": None if asked.day is None else asked.day.isoformat(),
-            "version": portfolio.version,
-        }
-        return _envelope(head, body, paged=isinstance(query, Span))
-
-    return await _answer(request, query, ask, version, envelope, reads, selects)
+    return await answer_asked(request, ask, query, reads, selects)
 
 
 async def answer(request: Request, query: Query, reads: Reads, selects: Selects | None = None) -> Response:
     """Answer what concerns no single portfolio, by the version of all data."""
     caller = caller_of(request)
-
-    def ask(conn: psycopg.Connection[Any]) -> Ask:
-        return Ask(conn, query, caller)
-
-    def version(asked: Ask) -> str:
-        row = asked.conn.execute("select version from analytics.data_version").fetchone()
-        return row[0] if row else ""
-
-    def envelope(asked: Ask, body: Body) -> str:
-        return _envelope({"version": version(asked)}, body, paged=False)
-
-    return await _answer(request, query, ask, version, envelope, reads, selects)
+    return await answer_asked(request, lambda conn: Ask(conn, query, caller, data_version(conn)), query, reads, selects)
 
 
-async def _answer(
+def data_version(conn: psycopg.Connection[Any]) -> str:
+    """The version of all data."""
+    row = conn.execute("select version from analytics.data_version").fetchone()
+    return (row and row[0]) or ""
+
+
+async def answer_asked(
     request: Request,
-    query: Query,
     ask: Callable[[psycopg.Connection[Any]], Ask],
-    version: Callable[[Ask], str],
-    envelope: Callable[[Ask, Body], str],
+    query: Query,
     reads: Reads,
     selects: Selects | None,
 ) -> Response:
+    """Answer what `ask` finds to be of a portfolio and session: in the form that the caller would have."""
+    refuse_repeated(request)
     form = forms.wanted(query.format, request.headers.get("accept", ""), has_table=selects is not None)
-    if form.is_table and selects is not None:
-        if isinstance(query, Span) and query.limit is None and not query.cursor:
-            return await forms.stream(request, ask, version, selects, form)
-
-        def make_table(conn: psycopg.Connection[Any]) -> Answer:
-            asked = ask(conn)
-            selection = selects(asked)
-            after: Iterable[str] = ()
-            limit = None
-            if isinstance(query, Span):
-                limit = query.limit or MOST_ROWS
-                after = _read_cursor(query.cursor, selection.table.key) if query.cursor else ()
-            text, parameters = selection.query(after=tuple(after), limit=limit)
-            body = b"".join(forms.chunks(conn, text, parameters, form, exact=query.exact))
-            return Answer(body, form.media_type, version(asked))
-
-        return await answers_of(request).make(request, make_table)
+    if form.is_table and selects is not None and isinstance(query, Span) and not (query.limit or query.cursor):
+        return await forms.stream(request, ask, selects, form)
 
     def make(conn: psycopg.Connection[Any]) -> Answer:
         asked = ask(conn)
-        return Answer(envelope(asked, reads(asked)).encode(), "application/json", version(asked))
+        try:
+            if form.is_table and selects is not None:
+                body, following = _table(asked, selects(asked), form)
+            else:
+                read = reads(asked)
+                body, following = _envelope(asked, read).encode(), read.next
+        except psycopg.DataError:
+            if not (isinstance(query, Span) and query.cursor):
+                raise
+            raise _no_cursor() from None
+        return Answer(body, form.media_type, asked.tag(form), _link(request, following))
 
     return await answers_of(request).make(request, make)
 
 
-def _envelope(head: dict[str, Any], body: Body, *, paged: bool) -> str:
-    tail = {"missing": body.missing, **({"next": body.next} if paged else {})}
+def _table(asked: Ask, selection: Selection, form: forms.Form) -> tuple[bytes, str | None]:
+    if not isinstance(asked.query, Span):
+        return forms.written(asked, selection.query(), form), None
+    page = asked.page(selection)
+    return forms.written(asked, page.query(), form), page.next(asked.conn)
+
+
+def _envelope(asked: Ask, body: Body) -> str:
+    head: dict[str, Any] = {}
+    if portfolio := asked.portfolio:
+        head |= {"portfolio_id": str(portfolio.portfolio_id), "name": portfolio.name}
+        head["as_of"] = None if asked.day is None else asked.day.isoformat()
+    head["version"] = asked.version
+    tail = {"missing": body.missing, **({"next": body.next} if isinstance(asked.query, Span) else {})}
     return f'{json_text(head)[:-1]},"data":{body.data},{json_text(tail)[1:]}'
+
+
+def _link(request: Request, following: str | None) -> tuple[tuple[str, str], ...]:
+    """The next page as a header (RFC 8288), for the forms that have no room for it."""
+    if following is None:
+        return ()
+    path = (request.scope.get("raw_path") or request.url.path.encode()).decode("latin-1")
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    return (("Link", f'<{path}?{urlencode([*query, ("cursor", following)])}>; rel="next"'),)
 
 
 def _read_cursor(cursor: str, keys: Sequence[str]) -> tuple[str, ...]:
     try:
-        after = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
-        after = None
-    if not isinstance(after, list) or len(after) != len(keys) or not all(isinstance(each, str) for each in after):
-        raise invalid("cursor", "is none that a page of this address has named")
-    if any("\0" in each for each in after):
-        raise invalid("cursor", "is none that a page of this address has named")
-    return tuple(after)
+        read = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error, RecursionError):
+        read = None
+    if not isinstance(read, list) or len(read) != len(keys) + 1 or not all(isinstance(each, str) for each in read):
+        raise _no_cursor()
+    return tuple(read)
+
+
+def _no_cursor() -> Problem:
+    return invalid("cursor", "is none that a page of this address has named")
 
 
 def span_of(ask: Ask) -> dict[str, Any]:

@@ -7,7 +7,7 @@ them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,30 @@ class _Plain(Loader):
         return bytes(data).decode()
 
 
-class _Number(Loader):
-    def load(self, data: Buffer) -> str:
+# What PostgreSQL calls a number and JSON does not: none.
+_NO_NUMBER = frozenset({"NaN", "Infinity", "-Infinity"})
+
+
+class _Float(Loader):
+    def load(self, data: Buffer) -> str | None:
         text = bytes(data).decode()
+        return None if text in _NO_NUMBER else text
+
+
+class _Number(Loader):
+    def load(self, data: Buffer) -> str | None:
+        text = bytes(data).decode()
+        if text in _NO_NUMBER:
+            return None
         return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class _Digits(Loader):
+    """A numeric as text, with every digit that is stored."""
+
+    def load(self, data: Buffer) -> str | None:
+        text = bytes(data).decode()
+        return None if text in _NO_NUMBER else f'"{text}"'
 
 
 class _Quoted(Loader):
@@ -52,7 +72,8 @@ class _Flag(Loader):
 
 
 _LOADERS: dict[type[Loader], Sequence[str]] = {
-    _Plain: ("int2", "int4", "int8", "float4", "float8", "json", "jsonb"),
+    _Plain: ("int2", "int4", "int8", "json", "jsonb"),
+    _Float: ("float4", "float8"),
     _Number: ("numeric",),
     _Quoted: ("date", "uuid"),
     _Moment: ("timestamptz",),
@@ -105,16 +126,11 @@ def fetch(conn: psycopg.Connection[Any], query: str, parameters: dict[str, Any],
     cursor = conn.cursor()
     for loader, names in _LOADERS.items():
         for name in names:
-            cursor.adapters.register_loader(name, _Quoted if exact and loader is _Number else loader)
+            cursor.adapters.register_loader(name, _Digits if exact and loader is _Number else loader)
     cursor.execute(query.encode(), parameters)
     described = cursor.description or []
     numbers = frozenset(column.name for column in described if column.type_code in _NUMBERS)
     return Rows([column.name for column in described], cursor.fetchall(), numbers)
-
-
-def json_object(parts: Mapping[str, str]) -> str:
-    """Parts that are JSON already, as one object."""
-    return "{" + ",".join(f'"{name}":{text}' for name, text in parts.items()) + "}"
 
 
 def json_text(value: Any) -> str:

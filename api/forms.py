@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import io
+import zlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,16 +14,19 @@ import psycopg
 from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
-from api.answers import KEPT_BY_TAG, has_tag
+from api.accept import preferred
+from api.answers import GZIP_LEVEL, KEPT_BY_TAG, has_tag
 from api.problems import Problem, TooBusy
-from api.reader import unavailable
+from api.reader import WAITING, unavailable
 
 if TYPE_CHECKING:
     from api.asking import Ask, Selects
     from api.reader import Reader
 
+# so many tables are sent at a time, for so long at most; whoever waits longer for a turn is sent away
 STREAMS = 2
 STREAM_SECONDS = 120
+PATIENCE_SECONDS = 30
 _BATCH_ROWS = 10_000
 
 
@@ -34,6 +38,11 @@ class Form:
     media_type: str
 
     @property
+    def name_of_type(self) -> str:
+        """The media type without its parameters."""
+        return self.media_type.partition(";")[0]
+
+    @property
     def is_table(self) -> bool:
         """Whether it holds rows and columns alone."""
         return self.name != "json"
@@ -42,32 +51,69 @@ class Form:
 JSON = Form("json", "application/json")
 CSV = Form("csv", "text/csv; charset=utf-8; header=present")
 ARROW = Form("arrow", "application/vnd.apache.arrow.stream")
-_BY_MEDIA_TYPE = {
-    "text/csv": CSV,
-    ARROW.media_type: ARROW,
-    "application/json": JSON,
-    "application/*": JSON,
-    "*/*": JSON,
-}
+_FORMS = (JSON, CSV, ARROW)
 
 
 def wanted(name: str | None, accept: str, *, has_table: bool) -> Form:
-    """The form that is asked for: by name, else the first of Accept that there is.
+    """The form that is asked for: by name, else what Accept likes best of those there are.
 
     Raises:
-        Problem: there is no table of this, or no Arrow on this server.
+        Problem: there is no table of this, no Arrow on this server, or nothing that Accept takes.
     """
-    form = {"json": JSON, "csv": CSV, "arrow": ARROW}.get(name or "")
+    has_arrow = importlib.util.find_spec("pyarrow") is not None
+    if name is None:
+        there_are = [form for form in _FORMS if form is JSON or (has_table and (form is CSV or has_arrow))]
+        names = {form.name_of_type: form for form in there_are}
+        if chosen := preferred(accept, list(names)):
+            return names[chosen]
+        # one that only another server, or another address, has
+        names |= {form.name_of_type: form for form in _FORMS}
+        chosen = preferred(accept, list(names))
+        form = names[chosen] if chosen else None
+    else:
+        form = next(form for form in _FORMS if form.name == name)
     if form is None:
-        types = [part.split(";")[0].strip().lower() for part in accept.split(",")]
-        form = next((_BY_MEDIA_TYPE[each] for each in types if each in _BY_MEDIA_TYPE), JSON)
-        if form.is_table and not has_table:
-            form = JSON
+        what = "application/json, and text/csv of tables" if has_table else "application/json"
+        raise Problem(406, f"Accept names nothing that there is: there is {what}")
     if form.is_table and not has_table:
         raise Problem(406, f"there is no {form.name} of this: ask for JSON")
-    if form is ARROW and importlib.util.find_spec("pyarrow") is None:
-        raise Problem(406, "this server has no pyarrow, which writes Arrow: ask for CSV, or install it there")
+    if form is ARROW and not has_arrow:
+        raise Problem(
+            406,
+            "this server has no pyarrow, which writes Arrow: ask for CSV, or install it there"
+            " (pip install 'afterclose[arrow]')",
+        )
     return form
+
+
+class Turns:
+    """Lets so many tables be sent at a time, and so many callers wait for theirs."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(STREAMS)
+        self._waiting = 0
+
+    async def take(self) -> None:
+        """Wait for a turn; raises TooBusy where too many wait, or it takes too long."""
+        if self._waiting >= WAITING:
+            raise TooBusy
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._free.acquire()
+        except TimeoutError:
+            raise TooBusy from None
+        finally:
+            self._waiting -= 1
+
+    def give_back(self) -> None:
+        """Let the next one begin."""
+        self._free.release()
+
+
+def written(ask: Ask, query: tuple[str, dict[str, Any]], form: Form) -> bytes:
+    """All rows of a query as one piece."""
+    return b"".join(chunks(ask.conn, *query, form, exact=ask.query.exact))
 
 
 def chunks(
@@ -79,26 +125,19 @@ def chunks(
 
 
 async def stream(
-    request: Request,
-    ask: Callable[[psycopg.Connection[Any]], Ask],
-    version: Callable[[Ask], str],
-    selects: Selects,
-    form: Form,
+    request: Request, ask: Callable[[psycopg.Connection[Any]], Ask], selects: Selects, form: Form
 ) -> Response:
     """All rows of a selection, however many: sent while they are read, on a connection that is lent for it."""
-    lent: asyncio.Semaphore = request.app.state.streams
+    turns: Turns = request.app.state.turns
     reader: Reader = request.app.state.answers.reader
-    if lent.locked():
-        raise TooBusy
 
     def read() -> Generator[bytes]:
         with reader.lend(STREAM_SECONDS) as conn:
             asked = ask(conn)
-            yield version(asked).encode()
-            text, parameters = selects(asked).query()
-            yield from chunks(conn, text, parameters, form, exact=asked.query.exact)
+            yield asked.tag(form).encode()
+            yield from chunks(conn, *selects(asked).query(), form, exact=asked.query.exact)
 
-    await lent.acquire()
+    await turns.take()
     pieces = read()
     try:
         tag = (await asyncio.to_thread(next, pieces)).decode()
@@ -106,33 +145,51 @@ async def stream(
         first = b"" if is_known else await asyncio.to_thread(next, pieces, b"")
     except BaseException as error:
         await asyncio.to_thread(pieces.close)
-        lent.release()
+        turns.give_back()
         raise (unavailable(error) or error) from None
-    return _Streamed(304 if is_known else 200, form, tag, first, pieces, lent)
+    gzipped = request.state.asked.gzipped and not is_known
+    return _Streamed(304 if is_known else 200, form, tag, first, pieces, turns, gzipped=gzipped)
 
 
 class _Streamed(Response):
     """A body in pieces; the connection goes back whatever becomes of the caller."""
 
     def __init__(
-        self, status: int, form: Form, tag: str, first: bytes, pieces: Generator[bytes], lent: asyncio.Semaphore
+        self,
+        status: int,
+        form: Form,
+        tag: str,
+        first: bytes,
+        pieces: Generator[bytes],
+        turns: Turns,
+        *,
+        gzipped: bool,
     ) -> None:
-        super().__init__(status_code=status, headers={"ETag": f'"{tag}"', **KEPT_BY_TAG}, media_type=form.media_type)
+        headers = {"ETag": f'"{tag}"', **KEPT_BY_TAG, **({"Content-Encoding": "gzip"} if gzipped else {})}
+        super().__init__(status_code=status, headers=headers, media_type=form.media_type)
         del self.headers["content-length"]
-        self._first, self._pieces, self._lent = first, pieces, lent
+        self._first, self._pieces, self._turns = first, pieces, turns
+        self._gzip = zlib.compressobj(GZIP_LEVEL, wbits=zlib.MAX_WBITS | 16) if gzipped else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the pieces while they are read."""
+        """Send the pieces while they are read, for as long as the caller is there."""
+        caller = Request(scope, receive)
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             piece = self._first
             while piece:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                if self._gzip:
+                    piece = await asyncio.to_thread(self._gzip.compress, piece)
+                if piece:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                if await caller.is_disconnected():
+                    return
                 piece = await asyncio.to_thread(next, self._pieces, b"")
-            await send({"type": "http.response.body", "body": b""})
+            last = self._gzip.flush() if self._gzip else b""
+            await send({"type": "http.response.body", "body": last})
         finally:
             await asyncio.to_thread(self._pieces.close)
-            self._lent.release()
+            self._turns.give_back()
 
 
 def _csv(conn: psycopg.Connection[Any], text: str) -> Iterator[bytes]:

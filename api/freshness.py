@@ -82,21 +82,24 @@ class Freshness:
             try:
                 ((version, tokens, has_tokens),) = await self._fetch(_STATE, [])
                 result = State(version, tokens, has_tokens)
-            except Unavailable as problem:
-                if not asked.cancelled():
-                    asked.set_exception(problem)
+            except BaseException as error:
+                # whatever it is, those who wait have to know
+                if not asked.done():
+                    asked.set_exception(error if isinstance(error, Exception) else Unavailable())
                     asked.exception()  # it may be that nobody waits any longer
+                if not isinstance(error, Exception):
+                    raise
             else:
-                if not asked.cancelled():
+                if not asked.done():
                     asked.set_result(result)
 
     async def _fetch(self, query: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
         async with self._lock:
             for attempt in (1, 2):
                 try:
-                    if self._conn is None or self._conn.closed:
-                        self._conn = await self._connect()
                     async with asyncio.timeout(_ASK_SECONDS):
+                        if self._conn is None or self._conn.closed:
+                            self._conn = await self._connect()
                         cursor = await self._conn.execute(query.encode(), parameters)
                         return await cursor.fetchall()
                 except psycopg.errors.UndefinedTable:

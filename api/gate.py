@@ -15,9 +15,11 @@ import psycopg
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.accept import takes_gzip
 from api.access import Access, Caller, cookies_of
 from api.answers import Asked, Shelf
 from api.freshness import Freshness, State
+from api.paths import keep_slashes, name_of
 from api.problems import Problem, Unauthorized, Unavailable
 
 OPEN_TO_ALL = frozenset({"/healthz", "/readyz", "/login"})
@@ -54,6 +56,7 @@ class Gate:
             await send(message)
 
         scope.setdefault("state", {})
+        keep_slashes(scope)
         try:
             seen["how"] = await self._answer(scope, receive, tell, headers)
         except Problem as problem:
@@ -71,7 +74,7 @@ class Gate:
             fields = {
                 "request": request_id,
                 "method": scope["method"],
-                "path": scope["path"],
+                "path": name_of(scope["path"]),
                 "status": seen["status"],
                 "ms": round((time.perf_counter() - began) * 1000, 2),
                 "bytes": seen["bytes"],
@@ -98,7 +101,7 @@ class Gate:
                 raise
             await RedirectResponse(f"/login?next={quote(path)}", 303)(scope, receive, send)
             return None
-        gzipped = "gzip" in headers.get("accept-encoding", "")
+        gzipped = takes_gzip(headers.get("accept-encoding", ""))
         query = scope["query_string"]
         key = (path, query, headers.get("accept", ""), gzipped, caller.portfolio_ids)
         if scope["method"] == "GET" and (kept := self._shelf.find(key, state.version)):
@@ -110,13 +113,16 @@ class Gate:
         return None
 
     def _cross_origin(self, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-        origin = headers.get("origin")
-        if origin is None or origin not in self._access.origins:
+        if not self._access.origins:
             return []
+        origin = headers.get("origin")
+        vary = (b"vary", b"Origin")
+        if origin is None or origin not in self._access.origins:
+            return [vary]
         return [
             (b"access-control-allow-origin", origin.encode("latin-1")),
             (b"access-control-expose-headers", b"ETag, X-Request-Id, Retry-After, Link"),
-            (b"vary", b"Origin"),
+            vary,
         ]
 
 

@@ -14,7 +14,7 @@ from api.answers import Answer, KeptResponse, pack
 from api.endpoints import ENDPOINTS
 from api.endpoints.routes import PREFIX, Endpoint, Many, One, Plain, Sections, Shape
 from api.problems import MEDIA_TYPE
-from api.queries import Span
+from api.queries import Span, refuse_all
 from api.tables import Column, Table
 from warehouse.version import project_version
 
@@ -48,6 +48,7 @@ _PROBLEMS = {
     "403": "Without tokens, this machine's own programs alone are served",
     "404": "No such portfolio, session or symbol, or none that the token opens; `nearest` names sessions there are",
     "406": "There is no such form of this",
+    "409": "The data have changed since the page that named this cursor: begin again",
     "422": "A parameter that is unknown or means nothing; `errors` names each",
     "429": "Too many requests are waiting: see Retry-After",
     "503": "The database cannot be asked now: see Retry-After",
@@ -91,6 +92,7 @@ def describe(app: FastAPI) -> None:
 @router.get(PREFIX + "/openapi.json")
 async def openapi_json(request: Request) -> Response:
     """The description."""
+    refuse_all(request)
     body = _written(request.app)
     answer = Answer(body, "application/json", hashlib.sha256(body).hexdigest()[:32])
     return KeptResponse(pack(answer, gzipped=request.state.asked.gzipped, version=None))
@@ -173,7 +175,12 @@ def _shape(shape: Shape, name: str, schemas: dict[str, Any]) -> dict[str, Any]:
         parts = {key: _shape(part, name + _camel(key), schemas) for key, part in shape.parts.items()}
         return {"type": "object", "required": list(parts), "properties": parts}
     row = {"$ref": f"#/components/schemas/{name}"}
-    schemas[name] = _row(shape.tables, shape.more if isinstance(shape, Many) else {})
+    more = (
+        shape.more
+        if isinstance(shape, Many)
+        else {key: _shape(part, name + _camel(key), schemas) for key, part in shape.parts.items()}
+    )
+    schemas[name] = _row(shape.tables, more)
     if isinstance(shape, One):
         return {"anyOf": [row, {"type": "null"}]}
     return {"type": "array", "items": row}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from fastapi import APIRouter, Request, Response
 
+from api.answers import Answer, KeptResponse, pack
 from api.encode import json_text
 from api.problems import Unavailable
+from api.queries import refuse_all
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/healthz")
-async def healthz() -> Response:
+async def healthz(request: Request) -> Response:
     """The process lives."""
-    return _said({"status": "ok"})
+    return _said(request, {"status": "ok"})
 
 
 @router.get("/readyz")
@@ -22,8 +26,11 @@ async def readyz(request: Request) -> Response:
     state = await request.app.state.freshness.state()
     if state.version is None:
         raise Unavailable("nothing has been rolled on this database yet: `python run_nightly.py backfill`")
-    return _said({"status": "ready", "version": state.version})
+    return _said(request, {"status": "ready", "version": state.version})
 
 
-def _said(body: dict[str, str]) -> Response:
-    return Response(json_text(body), headers={"Cache-Control": "no-store"}, media_type="application/json")
+def _said(request: Request, told: dict[str, str]) -> Response:
+    refuse_all(request)
+    body = json_text(told).encode()
+    answer = Answer(body, "application/json", hashlib.sha256(body).hexdigest()[:32])
+    return KeptResponse(pack(answer, gzipped=False, version=None))

@@ -90,21 +90,30 @@ def handle_problems(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:
         problems = [
-            {"in": str(each["loc"][0]), "name": ".".join(map(str, each["loc"][1:])), "message": _message(each)}
+            {"in": str(each["loc"][0]), "name": str(each["loc"][1]), "message": _message(each)}
             for each in error.errors()
+            if each["type"] != "literal_error" or each["loc"][2:] != ("literal['latest']",)
         ]
         detail = "; ".join(f"{each['name']}: {each['message']}" for each in problems)
         return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=problems).response()
 
 
+def refused(messages: Mapping[str, str]) -> Problem:
+    """The problem of query parameters, with what is wrong with each."""
+    errors = [{"in": "query", "name": name, "message": message} for name, message in messages.items()]
+    detail = "; ".join(f"{name}: {message}" for name, message in messages.items())
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
+
+
 def invalid(name: str, message: str) -> Problem:
     """The problem of a query parameter that can be read, and means nothing here."""
-    errors = [{"in": "query", "name": name, "message": message}]
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{name}: {message}", errors=errors)
+    return refused({name: message})
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    return "there is no such parameter" if error["type"] == "extra_forbidden" else str(error["msg"])
+    if error["type"] == "extra_forbidden":
+        return "there is no such parameter"
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _title(status: int) -> str:

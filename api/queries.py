@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Request
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from api.problems import refused
 
 MOST_ROWS = 2000
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def _as_written(value: Any) -> Any:
+    """Days are read as they are written everywhere here; pydantic would take seconds since 1970 as well."""
+    if isinstance(value, str) and value != "latest" and not _DAY.fullmatch(value):
+        raise ValueError("write a day like 2023-12-29")
+    return value
+
+
+def _printable(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("there is no such character in a name")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_as_written)]
+Name = Annotated[str, AfterValidator(_printable)]
+
 AsOfDay = Annotated[
-    date | Literal["latest"],
+    Literal["latest"] | Day,
     Field(description="A session of the portfolio; by default the latest whose P&L and risk both stand."),
 ]
 
@@ -118,8 +142,8 @@ class Correlations(AsOf):
 class Span(Query):
     """Several sessions, a page at a time."""
 
-    start: Annotated[date | None, Field(description="The first day; by default all there is.")] = None
-    end: Annotated[date | None, Field(description="The last day; by default the latest published session.")] = None
+    start: Annotated[Day | None, Field(description="The first day; by default all there is.")] = None
+    end: Annotated[Day | None, Field(description="The last day; by default the latest published session.")] = None
     limit: Annotated[
         int | None,
         Field(ge=1, le=MOST_ROWS, description="So many rows a page; CSV and Arrow are whole without it."),
@@ -141,7 +165,7 @@ class History(Span):
 class PositionHistory(Span):
     """Positions over sessions."""
 
-    symbol: Annotated[str | None, Field(max_length=200, description="Only the lots of this symbol.")] = None
+    symbol: Annotated[Name | None, Field(max_length=200, description="Only the lots of this symbol.")] = None
 
 
 class FactorHistory(Span):
@@ -150,12 +174,25 @@ class FactorHistory(Span):
     model: Annotated[
         Literal["ridge", "spread", "market", "interest_rate"] | None, Field(description="Only this model.")
     ] = None
-    factor: Annotated[str | None, Field(max_length=100, description="Only this factor.")] = None
+    factor: Annotated[Name | None, Field(max_length=100, description="Only this factor.")] = None
 
 
 class SymbolAsOf(Query):
     """One session of a symbol."""
 
     as_of: Annotated[
-        date | Literal["latest"], Field(description="A session; by default the latest with statistics of the symbol.")
+        Literal["latest"] | Day, Field(description="A session; by default the latest with statistics of the symbol.")
     ] = "latest"
+
+
+def refuse_repeated(request: Request) -> None:
+    """Raise Problem for a parameter that is given twice: nobody could know which one counts."""
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        raise refused(dict.fromkeys(repeated, "is given more than once"))
+
+
+def refuse_all(request: Request) -> None:
+    """Raise Problem for any parameter, where an address takes none."""
+    if given := list(request.query_params):
+        raise refused(dict.fromkeys(dict.fromkeys(given), "there is no such parameter"))

@@ -18,7 +18,7 @@ from nightly.context import Context, Request, make_context, new_york_date
 from nightly.dbt.descriptions import write_descriptions
 from nightly.dbt.runner import DbtError
 from nightly.phases import RISK, Phase, choose_phases
-from nightly.phases.outcome import Outcome
+from nightly.phases.outcome import PhaseOutcome
 from nightly.record import PhaseRecord, Problem, RunRecord, describe_exception, one_line
 from nightly.run_connection import RunConnection, hold_run_lock
 from warehouse.errors import UserError
@@ -41,8 +41,8 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
     """
     choose_phases(request.phases, request.from_phase)
     with hold_run_lock(database, request.title) as connection:
-        warnings = connection.do(prepare.prepare_database, new_york_date(now))
-        warnings += connection.do(prepare.bound_readers, settings)
+        warnings = connection.call(prepare.prepare_database, new_york_date(now))
+        warnings += connection.call(prepare.bound_readers, settings)
         job = _Job(connection, connection.let_writers_in(), settings, now, progress)
         return job.perform(request, warnings, take_up=True)
 
@@ -62,12 +62,12 @@ class _Job:
         connection, settings, progress = self.connection, self.settings, self.progress
         phases = choose_phases((RISK,) if request.command == "analytics" else request.phases, request.from_phase)
         problems = [*warnings, *refuse_broken_setup(connection.conn, settings, self.now, phases)]
-        context = connection.do(make_context, self.database, settings, request, self.now, progress)
+        context = connection.call(make_context, self.database, settings, request, self.now, progress)
         prepare.prepare_seeds(connection.conn, context.dbt, progress)
         if take_up and (taken_up := self._take_up(request)):
             problems += taken_up
-            context = connection.do(make_context, self.database, settings, request, self.now, progress)
-        run = connection.do(
+            context = connection.call(make_context, self.database, settings, request, self.now, progress)
+        run = connection.call(
             ledger.start_run,
             command=request.command,
             arguments=request.arguments,
@@ -79,13 +79,13 @@ class _Job:
         try:
             _note(connection, run, context, [*problems, *context.problems])
             if request.command == "backfill":
-                progress.tell([plan.headline(connection.do(plan.outline, request, context))])
+                progress.show_plan([plan.headline(connection.call(plan.outline, request, context))])
             if phases[0].asks_sources and any(phase.runs_dbt for phase in phases):
                 context.dbt.get_ready()
-            for _, members in groupby(phases, key=lambda phase: phase.work):
+            for _, members in groupby(phases, key=lambda phase: phase.run):
                 _do_phases(connection, run, context, list(members))
             _note(connection, run, context, _maintain(connection, context))
-            connection.do(ledger.finish_run, run, "failed" if run.errors else "succeeded")
+            connection.call(ledger.finish_run, run, "failed" if run.errors else "succeeded")
         except (UserError, psycopg.OperationalError) as error:
             # The server is gone for good, or another run has taken over: what was done is told all the same.
             _lose(run, one_line(error))
@@ -105,7 +105,7 @@ class _Job:
         What an ordinary run had to do is due for this one. A backfill or analytics was asked for a span of its own, and
         is done again as it was asked for, unless this request covers it.
         """
-        dead = self.connection.do(ledger.dead_runs)
+        dead = self.connection.call(ledger.dead_runs)
         problems = []
         for run in dead:
             scope, died = f"run {run.run_id}", f"{run.command} of {run.started_at:%Y-%m-%d %H:%M} UTC died"
@@ -124,7 +124,7 @@ class _Job:
             else:
                 see = f"`python run_nightly.py status {again.run_id}` says what to repeat"
                 problems.append(Problem(scope, f"{done}, which failed: {see}"))
-        self.connection.do(ledger.mark_interrupted, dead)
+        self.connection.call(ledger.mark_interrupted, dead)
         return problems
 
 
@@ -142,12 +142,12 @@ def _maintain(connection: RunConnection, context: Context) -> list[Problem]:
     """Leave the tables in order and described; what goes wrong with that is no more than a warning."""
     warnings = []
     try:
-        connection.do(maintain_tables)
+        connection.call(maintain_tables)
     except psycopg.Error as error:
         warnings.append(Problem("maintenance", f"tables are not vacuumed: {one_line(error)}", "warning"))
     if context.dbt.is_parsed:
         try:
-            connection.do(write_descriptions, context.dbt.descriptions())
+            connection.call(write_descriptions, context.dbt.descriptions())
         except psycopg.Error as error:
             warnings.append(Problem("maintenance", f"tables are not described: {one_line(error)}", "warning"))
     return warnings
@@ -158,7 +158,7 @@ def _do_phases(connection: RunConnection, run: RunRecord, context: Context, memb
     records = [PhaseRecord(phase.number, phase.name) for phase in members]
     for record in records:
         run.phases.append(record)
-        connection.do(ledger.start_phase, run.run_id, record)
+        connection.call(ledger.start_phase, run.run_id, record)
     context.progress.begin(records)
     began = time.monotonic()
     outcomes = _attempt(context, members)
@@ -170,24 +170,24 @@ def _do_phases(connection: RunConnection, run: RunRecord, context: Context, memb
         record.start_up_seconds = outcome.start_up_seconds
         record.seconds = spent if outcome.seconds is None else outcome.seconds
         record.status = "failed" if any(_fails(problem, record) for problem in outcome.problems) else "succeeded"
-        connection.do(ledger.finish_phase, run.run_id, record)
+        connection.call(ledger.finish_phase, run.run_id, record)
         if outcome.nodes:
-            connection.do(ledger.add_nodes, run.run_id, record.phase, outcome.nodes)
+            connection.call(ledger.add_nodes, run.run_id, record.phase, outcome.nodes)
         _note(connection, run, context, outcome.problems)
         context.progress.end(record)
 
 
-def _attempt(context: Context, members: Sequence[Phase]) -> Mapping[str, Outcome]:
+def _attempt(context: Context, members: Sequence[Phase]) -> Mapping[str, PhaseOutcome]:
     """Do the work; an exception becomes a failure of each of its phases."""
     try:
-        return members[0].work(context, [phase.number for phase in members])
+        return members[0].run(context, [phase.number for phase in members])
     except (UserError, DbtError) as error:
         message = one_line(error)
     except Exception as error:
         message = describe_exception(error)
     # The time that was spent counts once.
     return {
-        phase.number: Outcome(
+        phase.number: PhaseOutcome(
             problems=[Problem(phase.name, message, phase=phase.number)],
             seconds=None if phase is members[0] else 0.0,
         )
@@ -204,6 +204,6 @@ def _note(connection: RunConnection, run: RunRecord, context: Context, problems:
     seen = [replace(problem, message=mask(problem.message, secrets)) for problem in problems]
     run.problems += seen
     if seen:
-        connection.do(ledger.add_problems, run.run_id, seen)
+        connection.call(ledger.add_problems, run.run_id, seen)
     for problem in seen:
         context.progress.problem(problem)

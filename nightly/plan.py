@@ -40,7 +40,7 @@ def make_plan(
         database = replace(database, run_token=let_writers_in(conn, request.title))
         context = make_context(conn, database, settings, request, now, progress)
         prepare.prepare_seeds(conn, context.dbt, progress)
-        progress.say("finding out what is due")
+        progress.announce("finding out what is due")
         _build_window(conn, context)
         return {
             **outline(conn, request, context),

@@ -62,7 +62,7 @@ def prepare_seeds(conn: psycopg.Connection, dbt: Dbt, progress: Progress) -> Non
     if _remembered(conn, "seeds") == fingerprint and all(columns.values()):
         return
     check_seeds(dbt)
-    progress.say(f"loading dbt's seeds: {', '.join(files)}")
+    progress.announce(f"loading dbt's seeds: {', '.join(files)}")
     # dbt empties a seed's table and fills it again; only dropping the table gives it other columns.
     recreated = [name for name, file in files.items() if columns[name] and columns[name] != _header(file)]
     kept = [name for name in files if name not in recreated]

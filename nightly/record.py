@@ -81,10 +81,21 @@ def one_line(message: object) -> str:
 
 
 def describe_exception(error: BaseException) -> str:
-    """An unforeseen exception in one line: its kind, its message, and where in this project it arose."""
+    """An unforeseen exception in one line: its kind, its message, and where in this project it arose.
+
+    What a person can mend in the database is told as that, with what to do.
+    """
     frames = ((Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__))
     ours = [(file, line) for file, line in frames if file.is_relative_to(_ROOT) and "site-packages" not in file.parts]
     place = f" ({ours[-1][0].relative_to(_ROOT)}:{ours[-1][1]})" if ours else ""
-    # Of a database error the message alone: what follows it is a picture of the statement.
-    message = getattr(getattr(error, "diag", None), "message_primary", None) or error
-    return one_line(f"{type(error).__name__}: {message}") + place
+    # Here, since `status` and others get along without.
+    import psycopg
+
+    from warehouse.database_errors import explain
+
+    said, message = None, str(error)
+    if isinstance(error, psycopg.Error):
+        said = explain(error)
+        # The message alone: what follows it is a picture of the statement.
+        message = error.diag.message_primary or message
+    return one_line(said or f"{type(error).__name__}: {message}") + place

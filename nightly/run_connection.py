@@ -44,7 +44,7 @@ class RunConnection:
         self._heart = Thread(target=self._beat, name="the run lock is kept", daemon=True)
         self._heart.start()
 
-    def do(self, work: Callable[Concatenate[psycopg.Connection[Any], P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def call(self, work: Callable[Concatenate[psycopg.Connection[Any], P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `work` with the connection; where that turns out to be lost, once more with a new one.
 
         Raises:
@@ -62,7 +62,7 @@ class RunConnection:
 
     def let_writers_in(self) -> Database:
         """Return the database as this run's other connections need it, which may write from now on."""
-        self._token = self.do(let_writers_in, self._holder)
+        self._token = self.call(let_writers_in, self._holder)
         return replace(self._database, run_token=self._token)
 
     def close(self) -> None:

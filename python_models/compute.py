@@ -8,7 +8,7 @@ import numpy as np
 
 from python_models.books import make_books
 from python_models.fingerprints import method_fingerprint
-from python_models.inputs import Inputs, Session
+from python_models.inputs import Inputs, SessionInputs
 from python_models.report import SessionNotes, note_symbols
 from python_models.statistics.conventions import Floats
 from python_models.statistics.stress import FactorShocks, factor_shocks, replay_shocks
@@ -18,7 +18,7 @@ from python_models.tables.symbols import symbol_blocks, symbol_pairs
 from python_models.write import Block, Results
 
 
-def compute(session: Session, inputs: Inputs) -> tuple[Results, SessionNotes]:
+def compute(session: SessionInputs, inputs: Inputs) -> tuple[Results, SessionNotes]:
     """Compute what is due of one session, and note what was found.
 
     Due is what rests on something else than the stored results do, or everything when that is forced.
@@ -58,7 +58,7 @@ def compute(session: Session, inputs: Inputs) -> tuple[Results, SessionNotes]:
 
 
 def _portfolio_blocks(
-    session: Session, inputs: Inputs, statistics: SymbolStatistics, portfolios: Sequence[UUID]
+    session: SessionInputs, inputs: Inputs, statistics: SymbolStatistics, portfolios: Sequence[UUID]
 ) -> list[Block]:
     equity = {portfolio: inputs.snapshots.equity[session.day][portfolio] for portfolio in portfolios}
     own_returns = inputs.own_returns(session.day, portfolios)

@@ -1,6 +1,6 @@
 """What a pass rests on: read once for all sessions, then cut into one session after the other, with fingerprints."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import cached_property
@@ -30,7 +30,10 @@ _SESSIONS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Asked:
-    """What a pass is asked for: see `run.compute_risk`; pairs are wanted from the session `pairs_from` on."""
+    """What a pass is asked for: see `run.compute_risk`; pairs are wanted from the session `pairs_from` on.
+
+    `without` are symbols that are left out: positions in them are as those that have no market price.
+    """
 
     start: date
     end: date
@@ -38,6 +41,11 @@ class Asked:
     force: bool = False
     pairs_from: date = date.min
     terms: OptionTerms = field(default_factory=OptionTerms)
+    without: Collection[str] = frozenset()
+
+    def wanted(self, symbols: Sequence[str]) -> list[str]:
+        """Those of the symbols that are not left out."""
+        return [symbol for symbol in symbols if symbol not in self.without]
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Block:
+class SessionBlock:
     """Neighbouring sessions that are in memory together, with their holdings."""
 
     days: Sequence[date]
@@ -87,7 +95,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Session:
+class SessionInputs:
     """One session, as of its close: its positions, and its symbols (what is held then, and the factors' ETFs).
 
     `returns` (n_sessions, n_symbols) are of `sessions` and end with the session. `held_together` (n_symbols, n_symbols)
@@ -125,7 +133,7 @@ def read_inputs(
     if days:
         sessions = sessions_between(conn, session_before(conn, days[0], VOLATILITY_LOOKBACK - 1), days[-1])
         windows = [each for each in scenarios if each.scenario.is_replay and each.end <= days[-1]]
-    etfs, replayed = _read_replays(conn, definitions, windows)
+    etfs, replayed = _read_replays(conn, asked.wanted(definitions.etfs), windows)
     return Inputs(
         asked=asked,
         definitions=definitions,
@@ -133,23 +141,23 @@ def read_inputs(
         etfs=etfs,
         replayed=replayed,
         snapshots=snapshots,
-        panel=read.read_returns(conn, [*read.read_symbols(conn), *definitions.etfs], sessions),
+        panel=read.read_returns(conn, asked.wanted([*read.read_symbols(conn), *definitions.etfs]), sessions),
         states=read.read_states(conn, days),
     )
 
 
-def blocks(conn: psycopg.Connection[Any], inputs: Inputs) -> Iterator[Block]:
+def session_blocks(conn: psycopg.Connection[Any], inputs: Inputs) -> Iterator[SessionBlock]:
     """Read the holdings of the sessions, as many at a time as fit in memory."""
     for days in _in_blocks(inputs.days, inputs.snapshots.position_counts):
         holdings = read.read_holdings(conn, inputs.snapshots.portfolios, days)
-        options = [(day, position) for day in days for position in holdings[day] if position.is_option]
-        wanted = {(option.symbol, day) for day, option in options}
+        options = [(day, each.symbol, each) for day in days for each in holdings[day] if each.is_option and each.symbol]
+        wanted = {(underlying, day) for day, underlying, _ in options}
         # an option's last price is held against its underlying's of the same day
-        wanted |= {(option.symbol, option.price_date) for _, option in options if option.price_date}
-        yield Block(days, holdings, read.read_underlyings(conn, sorted(wanted)))
+        wanted |= {(underlying, option.price_date) for _, underlying, option in options if option.price_date}
+        yield SessionBlock(days, holdings, read.read_underlyings(conn, sorted(wanted)))
 
 
-def sessions_of(inputs: Inputs, block: Block) -> Iterator[Session]:
+def sessions_of(inputs: Inputs, block: SessionBlock) -> Iterator[SessionInputs]:
     """The sessions of a block in order."""
     panel = inputs.panel
     begin = max(panel.rows[block.days[0]] - VOLATILITY_LOOKBACK + 1, 0)
@@ -159,12 +167,16 @@ def sessions_of(inputs: Inputs, block: Block) -> Iterator[Session]:
         row = panel.rows[day] - begin
         window = slice(max(row - VOLATILITY_LOOKBACK + 1, 0), row + 1)
         equity = inputs.snapshots.equity[day]
-        positions = [position for position in block.holdings[day] if position.portfolio_id in equity]
+        positions = [
+            position._replace(symbol=None) if position.symbol in inputs.asked.without else position
+            for position in block.holdings[day]
+            if position.portfolio_id in equity
+        ]
         held = {position.symbol for position in positions if position.symbol is not None}
         quoted = np.isfinite(returns[window]).any(axis=0)
         symbols = tuple(sorted(held | {etf for etf in inputs.etfs if quoted[panel.columns[etf]]}))
         columns = [panel.columns[symbol] for symbol in symbols]
-        session = Session(
+        session = SessionInputs(
             day=day,
             symbols=symbols,
             sessions=panel.sessions[begin:][window],
@@ -181,13 +193,13 @@ def sessions_of(inputs: Inputs, block: Block) -> Iterator[Session]:
 
 
 def _read_replays(
-    conn: psycopg.Connection[Any], definitions: Definitions, windows: Sequence[StressScenario]
+    conn: psycopg.Connection[Any], etfs: Sequence[str], windows: Sequence[StressScenario]
 ) -> tuple[tuple[str, ...], dict[str, Floats]]:
     """The factors' ETFs, and their returns from the close that each replay starts from to the one it ends on."""
     sessions = []
     if windows:
         sessions = sessions_between(conn, min(each.start for each in windows), max(each.end for each in windows))
-    panel = read.read_returns(conn, definitions.etfs, sessions)
+    panel = read.read_returns(conn, etfs, sessions)
     replayed = {}
     for each in windows:
         within = np.array([each.start < session <= each.end for session in panel.sessions], dtype=bool)
@@ -217,7 +229,7 @@ def _held_together(positions: Sequence[Position], symbols: Sequence[str], portfo
     return (holding.T @ holding).toarray() > 0
 
 
-def _fingerprints(inputs: Inputs, session: Session) -> dict[UUID | None, str]:
+def _fingerprints(inputs: Inputs, session: SessionInputs) -> dict[UUID | None, str]:
     """What results rest on: those of symbols on all returns, a portfolio's on its own symbols' and the factors'."""
     day, asked = session.day, inputs.asked.portfolio_ids
     equity = inputs.snapshots.equity[day]

@@ -1,4 +1,4 @@
-"""The only reader: everything the risk models need from the database, as arrays, for all portfolios and dates at once.
+"""What the risk models read: everything they need from the database, as arrays, for all portfolios and dates at once.
 
 The number of statements does not grow with portfolios, symbols or sessions; holdings are read in blocks of sessions.
 """

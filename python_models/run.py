@@ -1,6 +1,6 @@
 """One pass over sessions, symbols and portfolios: read as a panel, compute what is due, write it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,9 +14,9 @@ from python_models.books import OptionTerms
 from python_models.compute import compute
 from python_models.definitions import Definitions, StressScenario
 from python_models.fingerprints import fingerprint, method_fingerprint
-from python_models.inputs import Asked, blocks, read_inputs, sessions_of
+from python_models.inputs import Asked, read_inputs, session_blocks, sessions_of
 from python_models.performance.run import compute_performance
-from python_models.read import read_definitions, read_scenarios, read_sector_seeds, read_withdrawn
+from python_models.read import read_definitions, read_scenarios, read_sector_seeds, read_symbols, read_withdrawn
 from python_models.report import RiskReport
 from warehouse.queries import fetch_one
 from warehouse.sessions import session_before
@@ -49,6 +49,7 @@ def compute_risk(
     heal: int = 0,
     pair_sessions: int | None = None,
     terms: OptionTerms | None = None,
+    without: Collection[str] = frozenset(),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> RiskReport:
     """Bring the risk results of every session from `start` to `end` up to date, for all portfolios in one pass.
@@ -68,6 +69,8 @@ def compute_risk(
              more sessions than that before `start` is not taken for missed ones.
         pair_sessions: keep the pairs of so many sessions, up to the latest that has results; None: of all.
         terms: what options are valued with; by default no interest and each underlying's own dividends.
+        without: symbols that break a model and are left out, as if they had no market price. At the end, what rests on
+             them is marked stale: a caller who wants both or neither opens a transaction.
         progress: told after each session how many of how many are done.
 
     Raises:
@@ -81,7 +84,7 @@ def compute_risk(
         scenarios = read_scenarios(conn, definitions)
         healing = _find_healing(conn, start, end, definitions, scenarios, terms, heal=heal, portfolio_ids=portfolio_ids)
         pairs_from = _first_session_with_pairs(conn, end, pair_sessions)
-        asked = Asked(start, end, portfolio_ids, force, pairs_from, terms)
+        asked = Asked(start, end, portfolio_ids, force, pairs_from, terms, frozenset(without))
         inputs = read_inputs(conn, asked, definitions, scenarios, list(healing.causes))
         report = RiskReport(
             start,
@@ -95,7 +98,7 @@ def compute_risk(
         done = 0
         with write.Writer(conn) as writer:
             results = write.Results()
-            for block in blocks(conn, inputs):
+            for block in session_blocks(conn, inputs):
                 # of the block before, now that this one has been read
                 writer.write(results)
                 results = write.Results()
@@ -113,9 +116,11 @@ def compute_risk(
         report.rows.update(writer.written)
         judged = {*report.computed, *report.healed, *find_missing(conn, inputs.days, portfolio_ids)}
         report.rows["risk_backtest"] = update_backtests(conn, sorted(judged), portfolio_ids)
-        report.rows.update(compute_performance(conn, definitions, terms.rate))
+        report.rows.update(compute_performance(conn, definitions, terms.rate, portfolio_ids))
         if pair_sessions:
             report.pruned_pairs = write.prune_pairs(conn, pairs_from)
+        if without:
+            staleness.mark_incomplete(conn, inputs.days, without, definitions.etfs)
         return report
 
 
@@ -138,6 +143,16 @@ def plan_healing(
         definitions = read_definitions(conn)
         scenarios = read_scenarios(conn, definitions)
         return _find_healing(conn, start, end, definitions, scenarios, terms, heal=heal, portfolio_ids=portfolio_ids)
+
+
+def read_all_symbols(conn: psycopg.Connection[Any]) -> tuple[list[str], list[str]]:
+    """The symbols that risk rests on: the ETFs that may stand for factors, and what else is or was held.
+
+    Raises:
+        UserError: the seed of the factors does not define any that can be used.
+    """
+    etfs = read_definitions(conn).etfs
+    return sorted(etfs), sorted(set(read_symbols(conn)).difference(etfs))
 
 
 def _find_healing(

@@ -4,7 +4,7 @@ A mark is a suspicion. The change log says what a change can reach, and fingerpr
 Performance has no fingerprint of its own: it is computed again for whatever was marked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -203,6 +203,36 @@ def mark_stale(conn: psycopg.Connection[Any], definitions: Mapping[str, str], et
                 " on conflict (name) do update set fingerprint = excluded.fingerprint, prepared_at = now()",
                 [list(changed), [definitions[name] for name in changed.values()]],
             )
+
+
+def mark_incomplete(
+    conn: psycopg.Connection[Any], days: Sequence[date], without: Collection[str], etfs: Collection[str]
+) -> None:
+    """Mark the results of these sessions that symbols which were left out belong to: of symbols, and of who holds them.
+
+    Everybody's results rest on an ETF that may stand for a factor.
+    """
+    conn.execute(
+        """
+        update ops.risk_state set stale_because = %(cause)s, performance_at = null
+        where
+            calculation_date = any(%(days)s)
+            and (
+                portfolio_id is null
+                or %(everybody)s
+                or portfolio_id in (
+                    select portfolio_id from raw.position_terms
+                    where coalesce(underlying_symbol, symbol) = any(%(without)s)
+                )
+            )
+        """,
+        {
+            "cause": f"computed without {', '.join(sorted(without))}",
+            "days": list(days),
+            "everybody": not set(without).isdisjoint(etfs),
+            "without": list(without),
+        },
+    )
 
 
 def find_stale(

@@ -1,4 +1,4 @@
-"""The only writer: replaces the results of sessions and portfolios, all tables in one transaction."""
+"""Writes the results of the risk models: whole sessions and portfolios at a time, all tables in one transaction."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

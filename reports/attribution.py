@@ -5,7 +5,7 @@ counts (ln(1 + R) − ln(1 + B)) / (R − B) per unit, R being the portfolio's r
 the sessions, divided by the same ratio of the period's R and B, is its part of the period's R − B, to which all add up.
 
 The queries are what stands behind `select`, for `show`, the pages and the API alike. They are about `%(portfolio_id)s`
-and the sessions from `%(first)s` to `%(as_of)s`. `sessions` counts those that have an attribution, of `of_sessions`.
+and the sessions from `%(first)s` to `%(day)s`. `sessions` counts those that have an attribution, of `of_sessions`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import LiteralString
 # The contributions of positions are stored of these, so the rest is told of the same.
 ATTRIBUTED = ("MTD", "YTD", "SI")
 
-_SPAN = "portfolio_id = %(portfolio_id)s and calculation_date between %(first)s and %(as_of)s"
+_SPAN = "portfolio_id = %(portfolio_id)s and calculation_date between %(first)s and %(day)s"
 _REASON = """
     case
         when sessions < of_sessions
@@ -39,7 +39,7 @@ from (
         select
             source,
             sum(pnl order by calculation_date) as pnl,
-            sum(pnl) filter (where calculation_date = %(as_of)s) as day_pnl
+            sum(pnl) filter (where calculation_date = %(day)s) as day_pnl
         from analytics.portfolio_pnl_attribution
         where {_SPAN}
         group by source
@@ -56,7 +56,7 @@ from (
             )::integer as sessions,
             count(*)::integer as of_sessions
         from analytics.portfolio_snapshots as snapshots
-        where portfolio_id = %(portfolio_id)s and snapshot_date between %(first)s and %(as_of)s
+        where portfolio_id = %(portfolio_id)s and snapshot_date between %(first)s and %(day)s
     ) as counted
 ) as period
 order by period.source
@@ -80,7 +80,7 @@ from (
         from analytics.portfolio_snapshots as snapshots
         where
             snapshots.portfolio_id = %(portfolio_id)s
-            and snapshots.snapshot_date between %(first)s and %(as_of)s
+            and snapshots.snapshot_date between %(first)s and %(day)s
             and snapshots.daily_return is not null
     ),
 

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.numeric import FloatLoader
 
+from reports import sources
 from reports.portfolios import Portfolio
 from warehouse.queries import fetch_one
 
@@ -74,8 +75,7 @@ class Line:
         return flags
 
 
-# The session is the last one published; where no risk has been computed at all, the last one rolled.
-_LINES = """
+_LINES = f"""
     select
         portfolios.portfolio_id,
         portfolios.name,
@@ -99,37 +99,7 @@ _LINES = """
         metrics.reason,
         risk_status.stale_because,
         metrics.portfolio_id is not null as has_risk
-    from analytics.portfolios as portfolios
-    left join analytics.portfolio_snapshots as snapshots
-        on
-            portfolios.portfolio_id = snapshots.portfolio_id
-            and coalesce(portfolios.published_to, portfolios.rolled_to) = snapshots.snapshot_date
-    left join analytics.portfolio_risk_metrics as metrics
-        on snapshots.portfolio_id = metrics.portfolio_id and snapshots.snapshot_date = metrics.calculation_date
-    left join analytics.risk_status as risk_status
-        on snapshots.portfolio_id = risk_status.portfolio_id and snapshots.snapshot_date = risk_status.calculation_date
-    left join analytics.portfolio_factor_exposures as exposures
-        on
-            snapshots.portfolio_id = exposures.portfolio_id
-            and snapshots.snapshot_date = exposures.calculation_date
-            and exposures.model = 'market'
-    left join lateral (
-        select
-            (
-                select min(scenarios.name) from analytics.stress_test_scenarios as scenarios
-                where scenarios.scenario_id = results.scenario_id
-            ) as name,
-            coalesce(results.correlated_pnl, results.direct_pnl) as pnl
-        from analytics.stress_test_results as results
-        where
-            results.portfolio_id = snapshots.portfolio_id
-            and results.calculation_date = snapshots.snapshot_date
-            and coalesce(results.correlated_pnl, results.direct_pnl) is not null
-        order by pnl
-        limit 1
-    ) as worst on snapshots.num_positions > 0
-    where %(allowed)s::uuid [] is null or portfolios.portfolio_id = any(%(allowed)s)
-    order by portfolios.name
+    {sources.LATEST}
 """
 _SPARKS = """
     select portfolio_id, equity_balance

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from reports import svg, words
 from reports.scales import Scale, ticks
-from reports.view import Cluster, Pair, RiskView
+from reports.view import HoldingCluster, Pair, RiskView
 
 _UNITS = 1000
 _POINTS = 600
@@ -188,7 +188,7 @@ def sparkline(title: str, values: Sequence[float]) -> Markup:
     return drawing.markup()
 
 
-def heatmap(symbols: Sequence[str], pairs: Sequence[Pair], clusters: Sequence[Cluster], window: int) -> Markup:
+def heatmap(symbols: Sequence[str], pairs: Sequence[Pair], clusters: Sequence[HoldingCluster], window: int) -> Markup:
     """The correlation of every two symbols, in the order given; clusters, which stand together in it, are framed.
 
     One path for each step of colour, whatever the number of cells.

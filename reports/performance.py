@@ -24,19 +24,19 @@ PERIOD_NAMES = ("MTD", "QTD", "YTD", "1Y", "3Y", "5Y", "SI")
 
 _PERFORMANCE = """
     select * from analytics.portfolio_performance
-    where portfolio_id = %(portfolio_id)s and calculation_date = %(as_of)s
+    where portfolio_id = %(portfolio_id)s and calculation_date = %(day)s
 """
 _ATTRIBUTION = f"select * {SOURCES_OF_PERIOD}"
 _SECTOR_EFFECTS = f"select * {SECTORS_OF_PERIOD}"
 _SECTORS = """
     select * from analytics.portfolio_sector_attribution
-    where portfolio_id = %(portfolio_id)s and calculation_date = %(as_of)s
+    where portfolio_id = %(portfolio_id)s and calculation_date = %(day)s
     order by sector in ('Cash', 'Unclassified', 'Trading', 'Benchmark'), sector
 """
 _CONTRIBUTIONS = """
     select symbol, sum(pnl) as pnl, sum(contribution) as contribution
     from analytics.position_contributions
-    where portfolio_id = %(portfolio_id)s and calculation_date = %(as_of)s and period = %(period)s
+    where portfolio_id = %(portfolio_id)s and calculation_date = %(day)s and period = %(period)s
     group by symbol
     order by pnl desc, symbol
 """
@@ -81,7 +81,7 @@ class Rolling:
 def read_performance(conn: psycopg.Connection[Any], portfolio_id: UUID, day: date, period: str = "YTD") -> Performance:
     """Read what has been computed for a session; `period` (MTD, YTD or SI) is of what was earned by what."""
     first = first_of_period(period, day)
-    given = {"portfolio_id": portfolio_id, "as_of": day, "period": period, "first": first}
+    given = {"portfolio_id": portfolio_id, "day": day, "period": period, "first": first}
     cursor = conn.cursor(row_factory=dict_row)
     cursor.adapters.register_loader("numeric", FloatLoader)
 

@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.numeric import FloatLoader
 
-from reports import view
+from reports import sources, view
 from reports.history import read_history
 from reports.performance import read_performance
 from reports.portfolios import Portfolio, nearest_sessions, read_portfolios, read_stale_because, reading
@@ -31,85 +31,33 @@ SYMBOLS_CORRELATED = 40
 
 Row = TypeVar("Row", bound="DataclassInstance")
 
-_OF_PORTFOLIO = "where portfolio_id = %(portfolio_id)s and calculation_date = %(day)s"
-_SNAPSHOT = "from analytics.portfolio_snapshots where portfolio_id = %(portfolio_id)s and snapshot_date = %(day)s"
-_EXPOSURES = f"from analytics.portfolio_factor_exposures {_OF_PORTFOLIO}"
-_BACKTEST = f"from analytics.risk_backtest {_OF_PORTFOLIO}"
-_RISK = f"from analytics.portfolio_risk_metrics {_OF_PORTFOLIO}"
+_EXPOSURES = f"from analytics.portfolio_factor_exposures where {sources.OF_SESSION}"
+_BACKTEST = f"from analytics.risk_backtest where {sources.OF_SESSION}"
+_RISK = f"from analytics.portfolio_risk_metrics where {sources.OF_SESSION}"
 _RISK_SPAN = """
     select min(calculation_date), max(calculation_date)
     from analytics.portfolio_risk_metrics
     where portfolio_id = %(portfolio_id)s
 """
-_HOLDINGS = """
-    from (
-        select
-            held.symbol,
-            coalesce(positions.underlying_symbol, held.symbol) as market_symbol,
-            coalesce(positions.investment_class, 'PUBLIC') as investment_class,
-            min(tags.name) as sector,
-            count(*) as lots,
-            sum(held.quantity) as quantity,
-            max(held.price) as price,
-            sum(held.cost_basis) as cost_basis,
-            sum(held.market_value) as market_value,
-            sum(held.unrealized_pnl) as unrealized_pnl,
-            sum(held.daily_pnl) as daily_pnl,
-            bool_or(held.is_stale) as is_stale,
-            min(held.price_date) as price_date,
-            sum(contributions.contribution_vol) as contribution_vol,
-            sum(contributions.contribution_share) as contribution_share
-        from analytics.position_values as held
-        left join analytics.positions as positions on held.position_id = positions.position_id
-        left join analytics.position_sector_tags as position_tags on held.position_id = position_tags.position_id
-        left join analytics.sector_tags as tags on position_tags.sector_tag_id = tags.sector_tag_id
-        left join analytics.position_risk_contributions as contributions
-            on held.position_id = contributions.position_id and held.value_date = contributions.calculation_date
-        where held.portfolio_id = %(portfolio_id)s and held.value_date = %(day)s and held.quantity <> 0
-        group by held.symbol, positions.underlying_symbol, positions.investment_class
-    ) as holdings
+_HOLDINGS = f"""
+    {sources.NETTED}
     left join lateral (
         select min(exposures.quality_flag) as quality_flag
         from analytics.symbol_factor_exposures as exposures
         where
             exposures.calculation_date = %(day)s
-            and exposures.symbol = holdings.market_symbol
+            and exposures.symbol = held.market_symbol
             and exposures.model = 'ridge'
-            and holdings.investment_class <> 'PRIVATE'
+            and held.investment_class <> 'PRIVATE'
     ) as betas on true
-    order by abs(market_value) desc, symbol
-"""
-_SCENARIOS = f"""
-    from (select * from analytics.stress_test_results {_OF_PORTFOLIO}) as results
-    inner join (
-        select
-            scenario_id, min(name) as name, min(category) as category,
-            (array_agg(description order by factor <> 'Market', factor))[1] as description
-        from analytics.stress_test_scenarios
-        group by scenario_id
-    ) as scenarios using (scenario_id)
-    order by coalesce(correlated_pnl, direct_pnl), name
-"""
-_SECTORS = """
-    from analytics.portfolio_sector_exposures
-    where portfolio_id = %(portfolio_id)s and value_date = %(day)s
-    order by weight desc nulls last, market_value desc, sector
+    {sources.LARGEST_FIRST}
 """
 # The set in force is the latest at or before the session, else the earliest.
 _WEIGHTS_OF = """
     select coalesce(max(effective_date) filter (where effective_date <= %(day)s), min(effective_date))
     from analytics.benchmark_sector_weights
 """
-_CORRELATIONS = f"from analytics.correlation_calculations {_OF_PORTFOLIO}"
-_CLUSTERS = f"""
-    from (select * from analytics.correlation_clusters {_OF_PORTFOLIO}) as clusters
-    inner join (
-        select cluster_number, array_agg(symbol order by symbol) as symbols
-        from analytics.correlation_cluster_positions {_OF_PORTFOLIO}
-        group by cluster_number
-    ) as members using (cluster_number)
-    order by cluster_number
-"""
+_CORRELATIONS = f"from analytics.correlation_calculations where {sources.OF_SESSION}"
 _PAIRS = """
     from analytics.pairwise_correlations
     where
@@ -153,16 +101,16 @@ def read_page(conn: psycopg.Connection[Any], portfolio: Portfolio, session: date
     return RiskView(
         portfolio_id=portfolio_id,
         name=portfolio.name,
-        snapshot=rows(view.Snapshot, _SNAPSHOT)[0],
+        snapshot=rows(view.Snapshot, sources.SNAPSHOT)[0],
         history=read_history(conn, portfolio_id, session),
         exposures=sorted(exposures, key=lambda exposure: (exposure.model, _place(exposure.factor))),
         risk=next(iter(rows(view.Risk, _RISK)), None),
         backtest=next(iter(rows(view.Backtest, _BACKTEST)), None),
         holdings=holdings,
-        scenarios=rows(view.Scenario, _SCENARIOS),
-        sectors=rows(view.Sector, _SECTORS),
-        correlations=next(iter(rows(view.Correlations, _CORRELATIONS)), None),
-        clusters=rows(view.Cluster, _CLUSTERS),
+        scenarios=rows(view.ScenarioResult, sources.STRESS),
+        sectors=rows(view.Sector, sources.SECTORS),
+        correlations=next(iter(rows(view.CorrelationSummary, _CORRELATIONS)), None),
+        clusters=rows(view.HoldingCluster, sources.CLUSTERS),
         pairs=rows(view.Pair, _PAIRS, symbols=largest),
         risk_from=risk_from,
         risk_to=risk_to,

@@ -154,7 +154,7 @@ class Holding:
 
 
 @dataclass(frozen=True)
-class Scenario:
+class ScenarioResult:
     """A row of `stress_test_results` with the scenario's name."""
 
     scenario_id: str
@@ -185,7 +185,7 @@ class Sector:
 
 
 @dataclass(frozen=True)
-class Correlations:
+class CorrelationSummary:
     """A row of `correlation_calculations`."""
 
     window_days: int
@@ -198,7 +198,7 @@ class Correlations:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class HoldingCluster:
     """A group of holdings that move together, and its symbols."""
 
     cluster_number: int
@@ -237,10 +237,10 @@ class RiskView:
     risk: Risk | None
     backtest: Backtest | None
     holdings: list[Holding]
-    scenarios: list[Scenario]
+    scenarios: list[ScenarioResult]
     sectors: list[Sector]
-    correlations: Correlations | None
-    clusters: list[Cluster]
+    correlations: CorrelationSummary | None
+    clusters: list[HoldingCluster]
     pairs: list[Pair]
     risk_from: date | None
     risk_to: date | None
@@ -276,7 +276,7 @@ class RiskView:
         known = [holding for holding in self.holdings if holding.contribution_vol is not None]
         return sorted(known, key=lambda holding: (-(holding.contribution_vol or 0.0), holding.symbol))
 
-    def ranked_scenarios(self) -> list[Scenario]:
+    def ranked_scenarios(self) -> list[ScenarioResult]:
         """The scenarios with a P&L, the worst first; none where nothing is held that could be shocked."""
         return [scenario for scenario in self.scenarios if scenario.pnl is not None] if self.holdings else []
 

@@ -2,18 +2,37 @@
 
 from fastapi import APIRouter
 
-from api.endpoints import lists, performance, portfolios, symbols
+from api.endpoints import (
+    correlations,
+    exposures,
+    performance,
+    portfolios,
+    positions,
+    retired,
+    risk,
+    status,
+    stress,
+    symbols,
+)
 from api.endpoints.routes import Endpoint, add
 
-# Where an endpoint also answers: the addresses of the platform.
-ENDPOINTS: tuple[Endpoint, ...] = (
-    *lists.ENDPOINTS,
-    *portfolios.ENDPOINTS,
-    *performance.ENDPOINTS,
-    *symbols.ENDPOINTS,
+ENDPOINTS: tuple[Endpoint, ...] = tuple(
+    endpoint
+    for subject in (
+        portfolios,
+        positions,
+        performance,
+        exposures,
+        risk,
+        correlations,
+        stress,
+        symbols,
+        status,
+    )
+    for endpoint in subject.ENDPOINTS
 )
 
 router = APIRouter()
 for endpoint in ENDPOINTS:
     add(router, endpoint)
-router.include_router(portfolios.router)
+router.include_router(retired.router)

@@ -6,21 +6,20 @@ from typing import Any
 
 from api import queries
 from api.asking import Ask, Body, Selection, span_of
-from api.encode import Rows, json_object
+from api.encode import Rows
+from api.endpoints.parts import KEYS, sections
 from api.endpoints.routes import Endpoint, Many, Sections
 from api.missing import Missing, missing_of, not_there
 from api.tables import Table, of, optional, own
 from reports.attribution import SECTORS_OF_PERIOD, SOURCES_OF_PERIOD, first_of_period
-
-_OF_SESSION = "portfolio_id = %(portfolio_id)s and calculation_date = %(as_of)s"
-_KEYS = "portfolio_id calculation_date"
+from reports.sources import OF_SESSION
 
 PERFORMANCE = Table(
     (
         *of("performance", "portfolio_performance", "period start_date"),
-        *of("performance", "portfolio_performance", leave_out=f"{_KEYS} period start_date"),
+        *of("performance", "portfolio_performance", leave_out=f"{KEYS} period start_date"),
     ),
-    f"from analytics.portfolio_performance as performance where {_OF_SESSION}"
+    f"from analytics.portfolio_performance as performance where {OF_SESSION}"
     " and (%(period)s::text is null or performance.period = %(period)s)"
     " order by array_position(array['MTD', 'QTD', 'YTD', '1Y', '3Y', '5Y', 'SI'], performance.period)",
     label=("period",),
@@ -60,8 +59,8 @@ MONTHS = Table(
     label=("month",),
 )
 SOURCES = Table(
-    of("attribution", "portfolio_pnl_attribution", leave_out=_KEYS),
-    f"from analytics.portfolio_pnl_attribution as attribution where {_OF_SESSION} order by attribution.source",
+    of("attribution", "portfolio_pnl_attribution", leave_out=KEYS),
+    f"from analytics.portfolio_pnl_attribution as attribution where {OF_SESSION} order by attribution.source",
     label=("source",),
 )
 # Trading has no weight, and what is not held no return: where a number is missing, the row says so.
@@ -70,9 +69,9 @@ SECTOR_ATTRIBUTION = Table(
     (
         *of("attribution", "portfolio_sector_attribution", "sector"),
         *optional(of("attribution", "portfolio_sector_attribution", _NOT_OF_EVERY_ROW)),
-        *of("attribution", "portfolio_sector_attribution", leave_out=f"{_KEYS} sector {_NOT_OF_EVERY_ROW}"),
+        *of("attribution", "portfolio_sector_attribution", leave_out=f"{KEYS} sector {_NOT_OF_EVERY_ROW}"),
     ),
-    f"from analytics.portfolio_sector_attribution as attribution where {_OF_SESSION} order by attribution.sector",
+    f"from analytics.portfolio_sector_attribution as attribution where {OF_SESSION} order by attribution.sector",
     label=("sector",),
 )
 _COUNTED = (
@@ -107,8 +106,8 @@ PERIOD_SECTORS = Table(
     label=("sector",),
 )
 POSITION_CONTRIBUTIONS = Table(
-    of("contributions", "position_contributions", leave_out=_KEYS),
-    f"from analytics.position_contributions as contributions where {_OF_SESSION}"
+    of("contributions", "position_contributions", leave_out=KEYS),
+    f"from analytics.position_contributions as contributions where {OF_SESSION}"
     " and contributions.period = %(period)s"
     " order by contributions.pnl desc, contributions.symbol, contributions.position_id",
     label=("symbol",),
@@ -152,7 +151,7 @@ def _attribution(ask: Ask) -> Body:
         rows = ask.rows(table, **_period(ask))
         parts[name] = rows.json()
         missing += _missing(ask, rows, table, name)
-    return Body(json_object(parts), missing)
+    return Body(sections(parts), missing)
 
 
 def _attribution_at_level(ask: Ask) -> Selection:
@@ -176,7 +175,7 @@ ENDPOINTS = (
         "portfolio_months",
         "What the portfolio earned in each month of a span, whole months but for the first and the last of its life",
         queries.Span,
-        lambda ask: ask.page(_months(ask)),
+        lambda ask: ask.read_page(_months(ask)),
         _months,
         Many(MONTHS),
     ),

@@ -11,7 +11,7 @@ from api.asking import Reads, Selects, answer, answer_portfolio
 from api.tables import Table
 
 PREFIX = "/api/v1"
-HANDLE = "A portfolio's id or its exact name; a name with a slash in it by its id."
+HANDLE = "A portfolio's id or its exact name."
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,10 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class One:
-    """A single row of a table, or null."""
+    """A single row of a table, or null; `parts` are rows of other tables inside it."""
 
     table: Table
+    parts: Mapping[str, "One"] = field(default_factory=dict)
 
     @property
     def tables(self) -> tuple[Table, ...]:

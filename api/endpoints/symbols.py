@@ -10,15 +10,17 @@ from fastapi import Request, Response
 
 from api import queries
 from api.answers import Answer, answers_of, caller_of
-from api.asking import Ask, Body, Reads, Selection, Selects
+from api.asking import Ask, Body, Reads, Selection, Selects, data_version
 from api.encode import Rows, json_text
 from api.endpoints.routes import Endpoint, Many
-from api.forms import chunks, wanted
+from api.forms import wanted, written
 from api.missing import missing_of
+from api.paths import name_of
 from api.problems import NotThere
+from api.queries import refuse_repeated
 from api.tables import Table, of, optional, own
 
-_WHERE = "where %(symbol)s = rows.symbol and rows.calculation_date = %(as_of)s"
+_WHERE = "where %(symbol)s = rows.symbol and rows.calculation_date = %(day)s"
 
 _NUMBERS = of("rows", "symbol_market_betas", leave_out="calculation_date")
 BETAS = Table(
@@ -56,27 +58,26 @@ async def _answer_symbol(
     request: Request, symbol: str, query: queries.Query, reads: Reads, selects: Selects | None
 ) -> Response:
     assert isinstance(query, queries.SymbolAsOf) and selects  # noqa: S101
-    caller = caller_of(request)
+    refuse_repeated(request)
+    caller, symbol = caller_of(request), name_of(symbol)
     form = wanted(query.format, request.headers.get("accept", ""), has_table=True)
 
     def make(conn: psycopg.Connection) -> Answer:
         ids = caller.portfolio_ids
         asked_for = {"symbol": symbol, "portfolio_ids": None if ids is None else sorted(ids)}
-        held = conn.execute(_IS_HELD, asked_for).fetchone()
+        held = None if "\0" in symbol else conn.execute(_IS_HELD, asked_for).fetchone()
         if not held or not held[0]:
             raise NotThere("no portfolio that you may see holds this symbol")
-        table = selects(Ask(conn, query, caller)).table
+        ask = Ask(conn, query, caller, data_version(conn))
+        table = selects(ask).table
         day = _session(conn, table, symbol, query.as_of)
-        row = conn.execute("select version from analytics.data_version").fetchone()
-        version = row[0] if row else ""
-        selection = Selection(table, {"symbol": symbol, "as_of": day})
+        selection = Selection(table, {"symbol": symbol, "day": day})
         if form.is_table:
-            text, parameters = selection.query()
-            return Answer(b"".join(chunks(conn, text, parameters, form, exact=query.exact)), form.media_type, version)
-        rows: Rows = Ask(conn, query, caller).rows(table, symbol=symbol, as_of=day)
-        head = json_text({"symbol": symbol, "as_of": day.isoformat(), "version": version})
+            return Answer(written(ask, selection.query(), form), form.media_type, ask.tag(form))
+        rows: Rows = ask.rows(table, symbol=symbol, day=day)
+        head = json_text({"symbol": symbol, "as_of": day.isoformat(), "version": ask.version})
         tail = json_text({"missing": missing_of(rows, table)})
-        return Answer(f'{head[:-1]},"data":{rows.json()},{tail[1:]}'.encode(), "application/json", version)
+        return Answer(f'{head[:-1]},"data":{rows.json()},{tail[1:]}'.encode(), "application/json", ask.tag(form))
 
     return await answers_of(request).make(request, make)
 

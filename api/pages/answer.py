@@ -75,7 +75,7 @@ async def page(request: Request, draw: Draw) -> Response:
 
     def make(conn: psycopg.Connection[Any]) -> Answer:
         html, version = draw(Look(conn, caller, query, signed_in, demo))
-        tag = f"{version}-{pages_version()}-{'in' if signed_in else 'open'}" if version else ""
+        tag = f"{version}-{pages_version()}-{'in' if signed_in else 'open'}{caller.scope}" if version else ""
         return Answer(html.encode(), HTML, tag, tuple(FENCE.items()))
 
     try:

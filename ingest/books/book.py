@@ -13,9 +13,9 @@ from uuid import UUID
 from ingest.books.cells import plain, shown
 from ingest.books.csv_files import CsvFile, Row
 from ingest.books.files import DEFAULT_BENCHMARK, PortfolioFiles
+from ingest.books.instruments import other_spelling, read_instrument
 from ingest.books.lots import Lot
 from ingest.identifiers import natural_id
-from ingest.symbols import canonical_symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +191,12 @@ class _Lots:
 
 
 def _spellings(written: str) -> list[str]:
-    """The symbols that a cell may mean: a private one as written, or a listed one."""
+    """The symbols that a cell may mean: a private one as written, or a listed one in either spelling of its class."""
     try:
-        return [written, canonical_symbol(written)]
+        symbol = read_instrument(written).symbol
     except ValueError:
         return [written]
+    return [written, symbol, *filter(None, [other_spelling(symbol)])]
 
 
 def _portfolios(file: CsvFile, ids: dict[str, UUID], known: Known) -> Iterator[tuple]:

@@ -3,7 +3,7 @@
 import csv
 import difflib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ _DECIMAL_COMMA_CELL = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FileProblem:
     """Something wrong in a file: where, and what. Its text is `file:line: column: what`."""
 
     file: str
@@ -36,7 +36,8 @@ class Column:
     """A column that a file may have: its name, how its cells are read, and what an empty cell means.
 
     `parse` takes the stripped, non-empty text of a cell and raises ValueError for what it cannot read. A file without
-    a column that is not `required` counts as having it empty; an empty cell is refused unless `optional`.
+    a column that is not `required` counts as having it empty; an empty cell is refused unless `optional`. A required
+    column may be missing where the one that is named as its `stand_in` is there.
     """
 
     name: str
@@ -45,15 +46,24 @@ class Column:
     optional: bool = False
     default: Any = None
     aliases: tuple[str, ...] = ()
+    stand_in: str = ""
+
+    def is_lacking(self, placed: Collection["Column"]) -> bool:
+        """Whether a file with the columns `placed` lacks this one."""
+        return self.required and self not in placed and self.stand_in not in {column.name for column in placed}
 
 
 @dataclass(slots=True)
 class Row:
-    """A line's cells by column name; None for a cell that is empty without a default, or that is listed in `bad`."""
+    """A line's cells by column name; None for a cell that is empty without a default, or that is listed in `bad`.
+
+    `others` are the texts of the columns that a lenient reading leaves out, by their names in the header.
+    """
 
     line: int
     cells: dict[str, Any]
     bad: set[str]
+    others: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -62,20 +72,21 @@ class CsvFile:
 
     name: str
     rows: list[Row] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[FileProblem] = field(default_factory=list)
     complete_header: bool = False
     notes: list[str] = field(default_factory=list)
 
     def report(self, line: int, column: str, what: str) -> None:
         """Note a problem of this file."""
-        self.problems.append(Problem(self.name, line, column, what))
+        self.problems.append(FileProblem(self.name, line, column, what))
 
 
-def read_csv(path: Path, name: str, columns: Sequence[Column], *, ignore_others: bool = False) -> CsvFile:
+def read_csv(path: Path, name: str, columns: Sequence[Column], *, lenient: bool = False) -> CsvFile:
     """Read a CSV file with these columns in any order; `name` is what messages call it.
 
-    Semicolons or tabs may stand for the commas, and decimal commas for points: the file's notes say so. With
-    `ignore_others`, a column that is none of these is left out and noted, unless one of these is missing.
+    Semicolons or tabs may stand for the commas, and decimal commas for points: the file's notes say so. A `lenient`
+    reading takes files of other programs: a column that is none of these is left out, unless one of these is missing,
+    and a run of empty cells may be short of some, where that leaves one way to read the row. The notes say both.
 
     The first line that is neither blank nor a comment is the header; column names match whatever their case, blanks
     and underscores. A line that starts with `#` is a comment. Never raises for what is in the file: look at `problems`.
@@ -93,10 +104,16 @@ def read_csv(path: Path, name: str, columns: Sequence[Column], *, ignore_others:
     line, header = next(lines, (1, []))
     if header is None:
         return read
-    placed = _match_header(line, header, columns, read, ignore_others)
+    placed = _match_header(line, header, columns, read, lenient)
     names = [column.name for column in columns]
     absent = [column for column in columns if column not in placed]
+    unread = {place: written for place, written in enumerate(header) if written and place not in placed.values()}
+    completed: list[int] = []
     for line, cells in lines if placed else ():
+        if lenient and cells is not None and len(cells) < len(header):
+            whole = _completed(cells, len(header), placed)
+            completed += [line] if whole else []
+            cells = whole or cells
         if cells is not None and len(cells) != len(header):
             hint = "" if len(cells) < len(header) else "; a cell with a comma in it needs quotes"
             read.report(line, "row", f"has {len(cells)} cells where the header has {len(header)}{hint}")
@@ -104,8 +121,32 @@ def read_csv(path: Path, name: str, columns: Sequence[Column], *, ignore_others:
         if cells is None:
             read.rows.append(Row(line, dict.fromkeys(names), set(names)))
         else:
-            read.rows.append(_parse_row(line, cells, placed, absent, read))
+            row = _parse_row(line, cells, placed, absent, read)
+            row.others = {written: cells[place] for place, written in unread.items() if cells[place]}
+            read.rows.append(row)
+    if completed:
+        shown_lines = ", ".join(map(str, completed[:10])) + (", …" if len(completed) > 10 else "")
+        read.notes.append(f"{name}: line{'s' * (len(completed) > 1)} {shown_lines}: an empty cell too few, added")
     return read
+
+
+def _completed(cells: Sequence[str], width: int, placed: dict[Column, int]) -> list[str] | None:
+    """Add the cells that a short row lacks to one of its runs of empty ones; None unless one reading makes sense."""
+    missing = [""] * (width - len(cells))
+    starts = [place for place, cell in enumerate(cells) if not cell and (not place or cells[place - 1])]
+    readings: dict[tuple[str, ...], list[str]] = {}
+    for start in starts:
+        whole = [*cells[:start], *missing, *cells[start:]]
+        if all(_is_readable(column, whole[place]) for column, place in placed.items()):
+            readings[tuple(whole[place] for place in placed.values())] = whole
+    return readings.popitem()[1] if len(readings) == 1 else None
+
+
+def _is_readable(column: Column, text: str) -> bool:
+    try:
+        return bool(column.parse(text) is not None) if text else column.optional
+    except ValueError:
+        return False
 
 
 def _decode(path: Path, read: CsvFile) -> str | None:
@@ -160,7 +201,7 @@ def _cells_by_line(
 
 
 def _match_header(
-    line: int, header: Sequence[str], columns: Sequence[Column], read: CsvFile, ignore_others: bool
+    line: int, header: Sequence[str], columns: Sequence[Column], read: CsvFile, lenient: bool
 ) -> dict[Column, int]:
     """Find each column's place in the header and report what is unknown, doubled or missing."""
     if not header:
@@ -173,16 +214,15 @@ def _match_header(
     ignored: list[str] = []
     keys = {_key(written) for written in header}
     # a column that is unknown may be one that is missing, misspelt
-    is_whole = all(
-        column in named or any(_key(alias) in keys for alias in column.aliases) for column in columns if column.required
-    )
+    there = named | {column for column in columns if any(_key(alias) in keys for alias in column.aliases)}
+    is_whole = not any(column.is_lacking(there) for column in columns)
     placed: dict[Column, int] = {}
     problems_before = len(read.problems)
     for place, written in enumerate(header):
         column = by_key.get(_key(written)) or by_alias.get(_key(written))
-        if column is None and not written and ignore_others:
+        if column is None and not written and lenient:
             continue
-        if column is None and ignore_others and is_whole and _key(written) != "portfolio":
+        if column is None and lenient and is_whole and _key(written) != "portfolio":
             ignored.append(written)
         elif column is None and not written:
             read.report(line, "header", f"column {place + 1} has no name")
@@ -199,7 +239,7 @@ def _match_header(
         read.report(line, "header", f"the first line must name the columns, separated by commas: {_names(columns)}")
         return {}
     for column in columns:
-        if column.required and column not in placed:
+        if column.is_lacking(placed):
             read.report(line, column.name, "the column is missing")
     read.complete_header = len(read.problems) == problems_before
     return placed
@@ -208,7 +248,9 @@ def _match_header(
 def _parse_row(
     line: int, cells: Sequence[str], placed: dict[Column, int], absent: Sequence[Column], read: CsvFile
 ) -> Row:
-    row = Row(line, {column.name: column.default for column in absent}, {c.name for c in absent if c.required})
+    row = Row(
+        line, {column.name: column.default for column in absent}, {c.name for c in absent if c.is_lacking(placed)}
+    )
     for column, place in placed.items():
         text = cells[place]
         value = column.default

@@ -14,7 +14,6 @@ _LARGEST_FACTOR = Decimal("1.5")
 # So near to a later split's ratio it is the split; splits nearer to 1 than this are not told from a day's range.
 _OF_THE_SPLIT = Decimal("0.05")
 _SMALLEST_SPLIT = Decimal("0.15")
-_TOLD = 20
 
 _ENTRIES = """
 with lots as (

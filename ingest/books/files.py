@@ -20,7 +20,7 @@ from ingest.books.cells import (
     parse_text,
     shown,
 )
-from ingest.books.csv_files import Column, CsvFile, Problem, read_csv
+from ingest.books.csv_files import Column, CsvFile, FileProblem, read_csv
 from ingest.books.lots import PORTFOLIO, PositionFile, read_positions
 from ingest.books.transactions import LOT_MATCHING, TransactionFile, read_transactions
 from ingest.rows import ACTION_TYPES
@@ -117,7 +117,7 @@ class PortfolioFiles:
         return [*filter(None, files), *([self.transactions.csv] if self.transactions else [])]
 
     @property
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[FileProblem]:
         """Everything found wrong so far, by file and line."""
         files = (self.portfolios, self.positions.csv, *self.others, *([self.actions] if self.actions else []))
         return [problem for file in files for problem in sorted(file.problems, key=lambda problem: problem.line)]

@@ -25,7 +25,9 @@ _STARRED = re.compile(r"[A-Z]{2,5}\*{2,3}")
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 _CUSIP = re.compile(r"[0-9]{3}[A-Z0-9]{5}[0-9]")
 _SPACED_CLASS = re.compile(r"([A-Z]{1,4}) ([A-C])")
-# The root loses the dot of a class share, and so do some brokers' symbols.
+_DOTTED_CLASS = re.compile(r"([A-Z]{1,5})\.([A-C])")
+_UNDOTTED = re.compile(r"([A-Z]{1,5})([A-C])")
+# The root loses the dot of a class share, and so do some brokers' symbols: what is meant where no market says it.
 _UNDOTTED_CLASS = {"BRKB": "BRK.B", "BRKA": "BRK.A", "BFB": "BF.B", "BFA": "BF.A"}
 _MONTHS = {
     name: number
@@ -42,6 +44,8 @@ _SPELLINGS = tuple(
     for pattern in (
         # AAPL250620C200, -AAPL250620C200, .MSFT250620P400.5
         rf"[-.]?{_ROOT}(?P<year>[0-9]{{2}})(?P<month>[0-9]{{2}})(?P<day>[0-9]{{2}})(?P<kind>[CP])(?!0[0-9]){_STRIKE}",
+        # AAPL_C200_20250620
+        rf"{_ROOT}_{_KIND}{_STRIKE}_(?P<year>[0-9]{{4}})(?P<month>[0-9]{{2}})(?P<day>[0-9]{{2}})",
         # AAPL 06/20/2025 200.00 C
         rf"{_ROOT} (?P<month>[0-9]{{1,2}})/(?P<day>[0-9]{{1,2}})/(?P<year>[0-9]{{2}}|[0-9]{{4}}) {_STRIKE} {_KIND}",
         # AAPL 6/20/2025 Call $200.00
@@ -118,6 +122,14 @@ def read_instrument(text: str) -> Instrument:
     word = _SPACES.sub(" ", text.strip().upper())
     spaced = _SPACED_CLASS.fullmatch(word)
     return Instrument(_UNDOTTED_CLASS.get(word) or canonical_symbol(".".join(spaced.groups()) if spaced else text))
+
+
+def other_spelling(symbol: str) -> str | None:
+    """Return how else a class share is written, BRKB for BRK.B and the reverse; None for what can be none."""
+    if dotted := _DOTTED_CLASS.fullmatch(symbol):
+        return "".join(dotted.groups())
+    undotted = _UNDOTTED.fullmatch(symbol)
+    return ".".join(undotted.groups()) if undotted else None
 
 
 def _is_money(text: str) -> bool:

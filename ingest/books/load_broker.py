@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 
 from ingest.books.cells import plain
-from ingest.books.csv_files import CsvFile, Problem, Row
+from ingest.books.class_shares import settle_statements
+from ingest.books.csv_files import CsvFile, FileProblem, Row
 from ingest.books.files import EARLIEST_INCEPTION, PortfolioFiles
 from ingest.books.layouts.positions import StatedLot, Statement, merged, read_statement, read_symbols
 from ingest.books.lots import Lot, PositionFile
@@ -44,6 +45,7 @@ def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: S
         BadInput: with every problem of every file; nothing was loaded.
     """
     statements = read_statements(files, options)
+    settle_statements(conn, statements)
     problems = [problem for statement in statements for problem in statement.problems]
     notes = [note for statement in statements for note in statement.notes]
     accounts: dict[str, list[tuple[Statement, str]]] = {}
@@ -52,14 +54,18 @@ def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: S
             accounts.setdefault(options.portfolio or account or "", []).append((statement, account))
         if statement.as_of is None and not statement.problems:
             what = "the file does not say of which day it is: pass --as-of DATE, the day whose close it shows"
-            problems.append(Problem(statement.file, 1, "as-of", what))
+            problems.append(FileProblem(statement.file, 1, "as-of", what))
     if "" in accounts:
-        problems.append(Problem(statements[0].file, 1, "portfolio", "the file names no account: pass --portfolio NAME"))
+        problems.append(
+            FileProblem(statements[0].file, 1, "portfolio", "the file names no account: pass --portfolio NAME")
+        )
     if problems:
         raise BadInput(summarised(problems))
     portfolios, positions = CsvFile(statements[0].file, complete_header=True), CsvFile(statements[0].file)
     positions.complete_header = True
     lots: list[Lot] = []
+    for statement in statements:
+        statement.as_of = _session_of(conn, statement, notes)
     for name, parts in accounts.items():
         as_of = max(statement.as_of or EARLIEST_INCEPTION for statement, _ in parts)
         if as_of < EARLIEST_INCEPTION:
@@ -86,6 +92,17 @@ def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: S
             raise BadInput(summarised(warnings))
         report.notes += [f"warning: {warning}" for warning in warnings]
     return report
+
+
+def _session_of(conn: psycopg.Connection[Any], statement: Statement, notes: list[str]) -> date | None:
+    """The session whose close a list shows: of a weekend's, Friday."""
+    row = conn.execute(
+        "select max(session_date) from raw.trading_sessions where session_date <= %s", [statement.as_of]
+    ).fetchone()
+    session = (row[0] if row else None) or statement.as_of
+    if session != statement.as_of:
+        notes.append(f"{statement.file}: {statement.as_of} is no session, so the list shows the close of {session}")
+    return session
 
 
 def read_statements(files: Sequence[Path], options: StatementOptions) -> list[Statement]:

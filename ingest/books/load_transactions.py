@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from ingest.books.class_shares import settle_transactions
 from ingest.books.files import EARLIEST_INCEPTION
 from ingest.books.layouts.activity import read_activity
 from ingest.books.portfolios import LoadReport, summarised
@@ -51,6 +52,7 @@ def load_transactions(conn: psycopg.Connection[Any], files: Sequence[Path], opti
     if problems:
         raise BadInput(summarised(problems))
     report = LoadReport(", ".join(str(file) for file in files), notes=notes)
+    report.notes += settle_transactions(conn, read)
     with conn.transaction():
         ids = {}
         named = sorted({name for file in read for name in file.portfolios})

@@ -1,5 +1,6 @@
 """Position files: the columns of a lot, and the rules that its cells keep together."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -12,17 +13,35 @@ from ingest.books.cells import (
     parse_date,
     parse_non_negative,
     parse_non_zero,
+    parse_number,
     parse_positive,
     parse_text,
     plain,
     shown,
 )
 from ingest.books.csv_files import Column, CsvFile, Row, read_csv
-from ingest.books.instruments import read_instrument
+from ingest.books.instruments import is_cash, read_instrument, read_option
 from ingest.symbols import OptionContract, canonical_symbol, format_option_symbol, option_root, parse_option_symbol
 
 CONTRACT_SIZE = 100
 _SATURDAY = 5
+_DECIMALS = Decimal(1).scaleb(-10)
+
+_COMPACT_DATE = re.compile(r"([0-9]{4})/?([0-9]{2})/?([0-9]{2})")
+# Columns of other programs that would change what a row means, and what their cells may say.
+_SAYS_CURRENCY = frozenset({"currency", "ccy", "currency code"})
+_SAYS_SIDE = frozenset(
+    {"side", "long/short", "direction", "position type", "transaction type", "type", "action", "buy/sell", "event"}
+)
+_SHORT = frozenset({"short", "s", "sell short", "sold short", "short position"})
+_TRADE = frozenset({"sell", "sold", "sale", "cover", "dividend", "deposit", "withdrawal", "split", "fee", "interest"})
+
+
+def _parse_entry_date(text: str) -> date:
+    """Read a date; 20240102 and 2024/01/02 can be nothing else."""
+    compact = _COMPACT_DATE.fullmatch(text)
+    return parse_date("-".join(compact.groups()) if compact else text)
+
 
 PORTFOLIO = Column("portfolio", parse_text)
 POSITION_COLUMNS = (
@@ -33,6 +52,8 @@ POSITION_COLUMNS = (
     Column(
         "Entry Price Per Share",
         parse_non_negative,
+        optional=True,
+        stand_in="Total Cost",
         aliases=(
             "Entry Price",
             "Average Cost Basis",
@@ -52,8 +73,24 @@ POSITION_COLUMNS = (
         ),
     ),
     Column(
+        "Total Cost",
+        parse_number,
+        required=False,
+        optional=True,
+        aliases=(
+            "Cost Basis Total",
+            "Total Cost Basis",
+            "Cost Basis",
+            "CostBasisMoney",
+            "Cost",
+            "Book Cost",
+            "Book Value",
+            "Amount Invested",
+        ),
+    ),
+    Column(
         "Entry Date",
-        parse_date,
+        _parse_entry_date,
         aliases=("Purchase Date", "Date Acquired", "Acquired", "Open Date", "Trade Date", "Date Purchased", "Buy Date"),
     ),
     Column("Investment Class", one_of("PUBLIC", "OPTIONS", "PRIVATE"), required=False, optional=True),
@@ -86,6 +123,8 @@ class Lot:
     investment_subtype: str | None
     # the day at whose close a lot of a statement joins; None for any other
     joins_on: date | None = None
+    # where in its file it stands
+    line: int = 1
 
     @property
     def position_type(self) -> str:
@@ -115,12 +154,12 @@ class PositionFile:
 
 def read_positions(path: Path) -> PositionFile:
     """Read the positions of several portfolios, named in the column `portfolio`."""
-    return _judge(read_csv(path, path.name, (PORTFOLIO, *POSITION_COLUMNS), ignore_others=True))
+    return _judge(read_csv(path, path.name, (PORTFOLIO, *POSITION_COLUMNS), lenient=True))
 
 
 def read_positions_of(path: Path, portfolio: str) -> PositionFile:
     """Read one brokerage-style position file, whose rows all belong to `portfolio`."""
-    csv = read_csv(path, path.name, POSITION_COLUMNS, ignore_others=True)
+    csv = read_csv(path, path.name, POSITION_COLUMNS, lenient=True)
     for row in csv.rows:
         row.cells["portfolio"] = portfolio
     return _judge(csv)
@@ -130,7 +169,11 @@ def _judge(read: CsvFile) -> PositionFile:
     positions = PositionFile(read)
     first_lines: dict[tuple, int] = {}
     sides: dict[tuple, bool] = {}
+    money: list[str] = []
     for row in read.rows:
+        if _is_money(row):
+            money.append(f"{row.cells['Symbol']} {row.cells['Quantity']:,.2f} (line {row.line})")
+            continue
         problems_before = len(read.problems)
         lot = _read_lot(row, read)
         key = (row.cells["portfolio"], lot.symbol if lot else _readable_symbol(row), row.cells["Entry Date"])
@@ -147,7 +190,52 @@ def _judge(read: CsvFile) -> PositionFile:
             positions.lots.append(lot)
         else:
             positions.unsound.add(key)
+    if money:
+        read.notes.append(f"{read.name}: cash is part of the starting equity and no position: {', '.join(money)}")
     return positions
+
+
+def _is_money(row: Row) -> bool:
+    """Whether a row is cash or a money-market fund, at 1 USD a unit: what has a price is a share of that name."""
+    cells = row.cells
+    return (
+        not row.bad
+        and bool(cells["Symbol"])
+        and cells["Investment Class"] != "PRIVATE"
+        and is_cash(cells["Symbol"])
+        and _unit_cost(row) == 1
+    )
+
+
+def _unit_cost(row: Row) -> Decimal | None:
+    """What a share has cost: as told, or of the total cost."""
+    price, total, quantity = (row.cells[name] for name in ("Entry Price Per Share", "Total Cost", "Quantity"))
+    if price is not None or total is None or not quantity:
+        return price
+    size = CONTRACT_SIZE if _is_option(row) else 1
+    return (abs(total) / (abs(quantity) * size)).quantize(_DECIMALS)
+
+
+def _is_option(row: Row) -> bool:
+    if row.cells["Investment Class"] == "OPTIONS" or row.cells["Strike Price"] is not None:
+        return True
+    try:
+        return bool(row.cells["Symbol"]) and read_option(row.cells["Symbol"]) is not None
+    except ValueError:
+        return False
+
+
+def _check_other_columns(row: Row, read: CsvFile) -> None:
+    """Report what a column that is left out says of the row, where that would make another lot of it."""
+    for written, text in row.others.items():
+        name, word = written.strip().lower(), text.strip().lower()
+        if name in _SAYS_CURRENCY and word != "usd":
+            read.report(row.line, written, f"is {shown(text)}: only holdings in USD can be loaded")
+        if name in _SAYS_SIDE and word in _SHORT and (row.cells["Quantity"] or 0) > 0:
+            read.report(row.line, written, f"is {shown(text)}: write a short with a negative Quantity")
+        if name in _SAYS_SIDE and word in _TRADE:
+            what = f"is {shown(text)}, so these are trades and no lots"
+            read.report(row.line, written, f"{what}: load the file with `load transactions`, or leave the row out")
 
 
 def _readable_symbol(row: Row) -> str | None:
@@ -173,10 +261,20 @@ def _read_lot(row: Row, read: CsvFile) -> Lot | None:
     elif row.bad.isdisjoint(("Symbol", "Investment Class")):
         symbol, contract = _listed_symbol(row, read)
     _check_exit(row, read)
-    if row.bad or len(read.problems) > problems_before:
+    _check_other_columns(row, read)
+    quantity, entry_price, total = cells["Quantity"], _unit_cost(row), cells["Total Cost"]
+    if entry_price is None and row.bad.isdisjoint(("Entry Price Per Share", "Total Cost", "Quantity")):
+        read.report(row.line, "Entry Price Per Share", "is empty")
+    if entry_price is None or row.bad or len(read.problems) > problems_before:
         return None
-    quantity, entry_price = cells["Quantity"], cells["Entry Price Per Share"]
-    cost = abs(quantity) * entry_price * (CONTRACT_SIZE if contract else 1)
+    size = CONTRACT_SIZE if contract else 1
+    if total is not None and abs(abs(total) - abs(quantity) * size * entry_price) > max(1, abs(total) / 100):
+        told = (abs(total) / (abs(quantity) * size)).quantize(_DECIMALS)
+        what = f"is {plain(abs(total))}, which is {plain(told)} a share, but the price says {plain(entry_price)}"
+        hundredfold = " (a contract is 100 shares)" if contract else ""
+        read.report(row.line, "Total Cost", f"{what}: correct the one that is wrong{hundredfold}")
+        return None
+    cost = abs(quantity) * entry_price * size
     if cost >= LIMIT:
         read.report(row.line, "Quantity", f"{plain(quantity)} at {plain(entry_price)} cost too much: 10^15 or more")
         return None
@@ -191,6 +289,7 @@ def _read_lot(row: Row, read: CsvFile) -> Lot | None:
         contract=contract,
         investment_class="PRIVATE" if is_private else "OPTIONS" if contract else "PUBLIC",
         investment_subtype=cells["Investment Subtype"],
+        line=row.line,
     )
 
 

@@ -12,10 +12,11 @@ from uuid import UUID
 import psycopg
 
 from ingest.books.book import Book, Known, LotReference, Replacement, assemble, named_portfolios
+from ingest.books.class_shares import settle_positions, settle_transactions
 from ingest.books.corporate_actions import read_actions
-from ingest.books.csv_files import CsvFile, Problem, Row
-from ingest.books.entry_prices import find_odd_entries
+from ingest.books.csv_files import CsvFile, FileProblem, Row
 from ingest.books.files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_folder
+from ingest.books.layouts.layout import name_layout
 from ingest.books.lots import read_positions_of
 from ingest.books.smells import smells_of_lots, smells_of_transactions
 from ingest.books.transaction_store import merge_transactions, misplaced, set_lot_matching
@@ -200,18 +201,23 @@ def load_positions_file(
         "shares_as_of": shares_as_of,
     }
     portfolios = CsvFile(file.name, [Row(1, row, set())], complete_header=True)
-    _say_where_dates_are_missing(positions.csv)
+    _say_how_else_to_load(positions.csv, file)
     return load_files(conn, PortfolioFiles(portfolios, positions), report, strict=strict)
 
 
-def _say_where_dates_are_missing(csv: CsvFile) -> None:
-    """A list without entry dates is a statement: say how it is loaded, in place of asking for the column."""
+def _say_how_else_to_load(csv: CsvFile, file: Path) -> None:
+    """Say which command takes a file that is no list of lots, in place of its missing columns."""
     lacking = [problem for problem in csv.problems if (problem.column, problem.what) == _NO_ENTRY_DATE]
     for problem in lacking:
         what = "no column says when the positions were entered: load the list as a statement of its day"
-        csv.problems[csv.problems.index(problem)] = Problem(
+        csv.problems[csv.problems.index(problem)] = FileProblem(
             csv.name, problem.line, "Entry Date", f"{what} (load broker {csv.name} --as-of DATE)"
         )
+    if csv.complete_header or lacking:
+        return
+    told = name_layout(file)
+    if told:
+        csv.problems[:] = [FileProblem(csv.name, 1, "header", told)]
 
 
 def load_files(
@@ -222,6 +228,9 @@ def load_files(
     Raises BadInput with every problem, where `strict` also with what is odd and otherwise only warned of.
     """
     with conn.transaction():
+        settle_positions(conn, files.positions)
+        if files.transactions:
+            report.notes += settle_transactions(conn, [files.transactions])
         book = assemble(files, _read_known(conn, files))
         actions = read_actions(files.actions) if files.actions else []
         if files.problems:
@@ -247,7 +256,7 @@ def load_files(
         if files.transactions:
             warnings += smells_of_transactions(conn, [files.transactions], book.portfolio_ids)
         forget_failures_of_new_lots(conn)
-        odd = [*map(str, warnings), *map(str, find_odd_entries(conn, book.positions.portfolio_ids))]
+        odd = [str(warning) for warning in warnings]
         if odd and strict:
             raise BadInput(
                 [*odd, f"nothing was loaded: {len(odd)} warning{'s' * (len(odd) > 1)}, and --strict was passed"]
@@ -303,7 +312,7 @@ def _merge(conn: psycopg.Connection[Any], table: _Table, replacement: Replacemen
     )
 
 
-def summarised(problems: Sequence[Problem]) -> list[str]:
+def summarised(problems: Sequence[FileProblem]) -> list[str]:
     """Return the problems for a person, and that nothing was loaded."""
     files = {problem.file for problem in problems}
     counted = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {', '.join(sorted(files))}"

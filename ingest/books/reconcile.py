@@ -11,7 +11,8 @@ from uuid import UUID
 import psycopg
 
 from ingest.books.cells import plain
-from ingest.books.csv_files import Problem
+from ingest.books.class_shares import settle_statements
+from ingest.books.csv_files import FileProblem
 from ingest.books.layouts.positions import StatedLot, Statement, merged
 from ingest.books.load_broker import StatementOptions, read_statements
 from ingest.books.portfolios import summarised
@@ -43,9 +44,10 @@ def reconcile(
     for statement in statements:
         if statement.as_of is None and not statement.problems:
             what = "the file does not say of which day it is: pass --as-of DATE, the day whose close it shows"
-            problems.append(Problem(statement.file, 1, "as-of", what))
+            problems.append(FileProblem(statement.file, 1, "as-of", what))
     if problems:
         raise BadInput(summarised(problems)[:-1])
+    settle_statements(conn, statements)
     lines: list[str] = []
     agrees = True
     for statement in statements:

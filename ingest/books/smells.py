@@ -14,13 +14,19 @@ from uuid import UUID
 import psycopg
 
 from ingest.books.cells import plain
-from ingest.books.csv_files import CsvFile, Problem
+from ingest.books.csv_files import CsvFile, FileProblem
+from ingest.books.entry_prices import find_odd_entries
 from ingest.books.files import PortfolioFiles
 from ingest.books.layouts.positions import Statement
+from ingest.books.lots import PositionFile
 from ingest.books.transactions import BUYS, SELLS, TransactionFile
 
 # How far outside of its day's range a price is odd.
 _PRICE_TOLERANCE = Decimal("0.2")
+# How far from its session's close a price of a position list may lie.
+_CLOSE_TOLERANCE = Decimal("0.002")
+# What lies between entries at their prices and an equity that was rounded.
+_CASH_TOLERANCE = Decimal("0.001")
 # How much more than the rest of its portfolio a quantity is odd, and how many others that takes.
 _QUANTITY_FACTOR = 100
 _QUANTITIES_NEEDED = 4
@@ -30,24 +36,24 @@ _MARGIN = 2
 
 def smells_of_transactions(
     conn: psycopg.Connection[Any], files: Sequence[TransactionFile], portfolio_ids: Mapping[str, UUID]
-) -> list[Problem]:
+) -> list[FileProblem]:
     """Return what is odd in the lines of these files, by file and line."""
     (today,) = conn.execute("select current_date").fetchone() or (date.max,)
-    found: list[Problem] = []
+    found: list[FileProblem] = []
     trades = []
     quantities: dict[str, list[Decimal]] = {}
     for file in files:
         for line in file.lines:
             if line.trade_date > today:
-                found.append(Problem(line.file, line.number, "date", f"{line.trade_date} lies in the future"))
+                found.append(FileProblem(line.file, line.number, "date", f"{line.trade_date} lies in the future"))
             if line.type not in BUYS | SELLS or not line.instrument or line.quantity is None:
                 continue
             if not line.unit_price:
                 what = f"{line.instrument.symbol} for nothing: give the price, or TRANSFER_IN what came without one"
-                found.append(Problem(line.file, line.number, "price", what))
+                found.append(FileProblem(line.file, line.number, "price", what))
             if line.instrument.contract and line.quantity != int(line.quantity):
                 what = f"{plain(line.quantity)} contracts of {line.instrument.symbol}: contracts are whole"
-                found.append(Problem(line.file, line.number, "quantity", what))
+                found.append(FileProblem(line.file, line.number, "quantity", what))
             if not line.instrument.contract:
                 quantities.setdefault(line.portfolio, []).append(line.quantity)
             trades.append((line.file, line.number, line.instrument.symbol, line.trade_date, line.unit_price))
@@ -62,79 +68,127 @@ def smells_of_transactions(
     return sorted(found, key=lambda problem: (problem.file, problem.line))
 
 
-def smells_of_statement(conn: psycopg.Connection[Any], statements: Sequence[Statement]) -> list[Problem]:
+def smells_of_statement(conn: psycopg.Connection[Any], statements: Sequence[Statement]) -> list[FileProblem]:
     """Return what is odd in position lists, by file and line."""
     (today,) = conn.execute("select current_date").fetchone() or (date.max,)
-    found: list[Problem] = []
+    found: list[FileProblem] = []
     told: list[tuple] = []
     for statement in statements:
         shares = [abs(lot.quantity) for lot in statement.lots if not lot.instrument.contract]
         if statement.as_of and statement.as_of > today:
-            found.append(Problem(statement.file, 1, "as-of", f"{statement.as_of} lies in the future"))
+            found.append(FileProblem(statement.file, 1, "as-of", f"{statement.as_of} lies in the future"))
         for lot in statement.lots:
             symbol = lot.instrument.symbol
             told.append((statement.file, lot.line, symbol, statement.as_of, lot.price))
             if lot.instrument.contract and lot.quantity != int(lot.quantity):
                 what = f"{plain(lot.quantity)} contracts of {symbol}: contracts are whole"
-                found.append(Problem(statement.file, lot.line, "quantity", what))
+                found.append(FileProblem(statement.file, lot.line, "quantity", what))
             if not lot.instrument.contract:
                 found += _far_above_the_rest(statement.file, lot.line, "quantity", lot.quantity, shares)
             if lot.unit_cost is not None and not lot.unit_cost:
-                found.append(Problem(statement.file, lot.line, "cost", f"{symbol} has cost nothing, says the file"))
+                found.append(FileProblem(statement.file, lot.line, "cost", f"{symbol} has cost nothing, says the file"))
         for account, cash in statement.cash.items():
             if cash < 0:
                 what = f"{account or 'the account'} owes {-cash:,.2f}: a margin loan, or a sign that is wrong?"
-                found.append(Problem(statement.file, 1, "cash", what))
+                found.append(FileProblem(statement.file, 1, "cash", what))
+        found += _prices_of_another_hour(conn, statement)
     found += _odd_prices(conn, told, "price")
     found += _unknown_symbols(conn, [(file, line, symbol) for file, line, symbol, *_ in told], "symbol")
     return sorted(found, key=lambda problem: (problem.file, problem.line))
 
 
+def _prices_of_another_hour(conn: psycopg.Connection[Any], statement: Statement) -> list[FileProblem]:
+    """A list whose prices are not the closes of its day: what lies between them would stand in its cash."""
+    lots = [lot for lot in statement.lots if lot.price and not lot.instrument.contract]
+    closes = dict(
+        conn.execute(
+            "select symbol, close from raw.market_data_cache where price_date = %s and symbol = any(%s)",
+            [statement.as_of, [lot.instrument.symbol for lot in lots]],
+        ).fetchall()
+    )
+    off = [
+        (lot, close, lot.quantity * (close - lot.price))
+        for lot in lots
+        if lot.price
+        and (close := closes.get(lot.instrument.symbol)) is not None
+        and abs(close - lot.price) > _CLOSE_TOLERANCE * close
+    ]
+    if not off:
+        return []
+    lot, close, _ = off[0]
+    what = f"{lot.instrument.symbol} is {plain(lot.price or Decimal(0))} in the list and closed at {plain(close)}"
+    others = f" ({len(off)} of {len(lots)} prices differ)" if len(off) > 1 else ""
+    missed = sum((difference for *_, difference in off), Decimal(0))
+    cure = (
+        f"{missed:,.2f} would be missing in cash: export it after the close, or pass the day of its prices by --as-of"
+    )
+    return [FileProblem(statement.file, lot.line, "price", f"{what}{others}: {cure}")]
+
+
 def smells_of_lots(
     conn: psycopg.Connection[Any], files: PortfolioFiles, portfolio_ids: Mapping[str, UUID]
-) -> list[Problem]:
+) -> list[FileProblem]:
     """Return what is odd in the lots, closes and equities of these files, by file and line."""
     (today,) = conn.execute("select current_date").fetchone() or (date.max,)
     positions = files.positions
-    # every row of a file without a problem is a lot
     if any(lot.joins_on for lot in positions.lots):
         return []
-    lots = list(zip(positions.csv.rows, positions.lots, strict=True)) if positions.csv.rows else []
     name = positions.csv.name
-    found: list[Problem] = []
+    found: list[FileProblem] = []
     told: list[tuple] = []
     shares: dict[str, list[Decimal]] = defaultdict(list)
     for lot in positions.lots:
         if lot.investment_class == "PUBLIC":
             shares[lot.portfolio].append(abs(lot.quantity))
-    for row, lot in lots:
+    for lot in positions.lots:
         for column, day in (("Entry Date", lot.entry_date), ("Exit Date", lot.exit_date)):
             if day and day > today:
-                found.append(Problem(name, row.line, column, f"{day} lies in the future"))
+                found.append(FileProblem(name, lot.line, column, f"{day} lies in the future"))
         if not lot.entry_price and lot.investment_class != "PRIVATE":
             what = f"{lot.symbol} for nothing: its whole value will be a gain"
-            found.append(Problem(name, row.line, "Entry Price Per Share", what))
+            found.append(FileProblem(name, lot.line, "Entry Price Per Share", what))
         if lot.contract and lot.quantity != int(lot.quantity):
             what = f"{plain(lot.quantity)} contracts of {lot.symbol}: contracts are whole"
-            found.append(Problem(name, row.line, "Quantity", what))
+            found.append(FileProblem(name, lot.line, "Quantity", what))
         if lot.investment_class == "PUBLIC":
-            found += _far_above_the_rest(name, row.line, "Quantity", lot.quantity, shares[lot.portfolio])
+            found += _far_above_the_rest(name, lot.line, "Quantity", lot.quantity, shares[lot.portfolio])
         if lot.investment_class != "PRIVATE":
-            told.append((name, row.line, lot.symbol, lot.entry_date, lot.entry_price))
-    found += _odd_prices(conn, told, "Entry Price Per Share")
+            told.append((name, lot.line, lot.symbol, lot.entry_date, lot.entry_price))
+    found += _odd_entry_prices(conn, positions, told, portfolio_ids)
     found += _unknown_symbols(conn, [(file, line, symbol) for file, line, symbol, *_ in told], "Symbol")
     if files.closes:
         for row in files.closes.rows:
             if row.cells["trade_date"] and row.cells["trade_date"] > today:
                 what = f"{row.cells['trade_date']} lies in the future"
-                found.append(Problem(files.closes.name, row.line, "trade_date", what))
+                found.append(FileProblem(files.closes.name, row.line, "trade_date", what))
         found += _closed_too_far(conn, files.closes, portfolio_ids)
-    found += _costs_beyond_equity(conn, files, portfolio_ids)
+    beyond = _costs_beyond_equity(conn, files, portfolio_ids)
+    lines = {problem.line for problem in beyond}
+    found += beyond
+    found += [problem for problem in _cash_at_inception(conn, files, portfolio_ids) if problem.line not in lines]
     order = [file.name for file in (files.portfolios, positions.csv, *files.others)]
     return sorted(found, key=lambda problem: (order.index(problem.file), problem.line))
 
 
-def _closed_too_far(conn: psycopg.Connection[Any], closes: CsvFile, portfolio_ids: Mapping[str, UUID]) -> list[Problem]:
+def _odd_entry_prices(
+    conn: psycopg.Connection[Any], positions: PositionFile, told: Sequence[tuple], portfolio_ids: Mapping[str, UUID]
+) -> list[FileProblem]:
+    """Entry prices that do not go with their session, each once: by a later split where one explains it."""
+    column = "Entry Price Per Share"
+    lines = {(lot.portfolio, lot.symbol, lot.entry_date): lot.line for lot in positions.lots}
+    odd = find_odd_entries(conn, sorted(portfolio_ids.values()))
+    in_shares_of_later = {
+        lines[key]: entry.message
+        for entry in odd
+        if entry.split and (key := (entry.portfolio, entry.symbol, entry.entry_date)) in lines
+    }
+    found = [FileProblem(positions.csv.name, line, column, message) for line, message in in_shares_of_later.items()]
+    return found + [problem for problem in _odd_prices(conn, told, column) if problem.line not in in_shares_of_later]
+
+
+def _closed_too_far(
+    conn: psycopg.Connection[Any], closes: CsvFile, portfolio_ids: Mapping[str, UUID]
+) -> list[FileProblem]:
     """Closes of more than their lot has, in shares of today: the rest would be left out."""
     rows = conn.execute(
         """
@@ -182,13 +236,13 @@ def _closed_too_far(conn: psycopg.Connection[Any], closes: CsvFile, portfolio_id
         )
         what = f"{plain(closed)} are closed of the {plain(quantity)} {symbol} of {entered}: the rest is left out"
         cure = f"give the lots of {others} rows of their own" if others else "is a split missing, or a lot?"
-        found.append(Problem(closes.name, line, "quantity_closed", f"{what}; {cure}"))
+        found.append(FileProblem(closes.name, line, "quantity_closed", f"{what}; {cure}"))
     return found
 
 
 def _costs_beyond_equity(
     conn: psycopg.Connection[Any], files: PortfolioFiles, portfolio_ids: Mapping[str, UUID]
-) -> list[Problem]:
+) -> list[FileProblem]:
     """Portfolios whose lots have cost more at once than equity, deposits and a margin loan can pay."""
     rows = conn.execute(
         """
@@ -250,23 +304,86 @@ def _costs_beyond_equity(
         line = next((row.line for row in files.portfolios.rows if row.cells["name"] == name), 1)
         what = f"lots of {name!r} have cost {cost:,.2f} by {day}, and its equity and deposits are {money:,.2f}"
         cure = "starting_equity is cash and holdings at market; or is a price or quantity wrong?"
-        found.append(Problem(files.portfolios.name, line, "starting_equity", f"{what}: {cure}"))
+        found.append(FileProblem(files.portfolios.name, line, "starting_equity", f"{what}: {cure}"))
+    return found
+
+
+def _cash_at_inception(
+    conn: psycopg.Connection[Any], files: PortfolioFiles, portfolio_ids: Mapping[str, UUID]
+) -> list[FileProblem]:
+    """Portfolios that hold more at their inception than they are worth; of those whose lots have a price then."""
+    rows = conn.execute(
+        """
+        with held as (
+            select
+                portfolio_id,
+                sum(
+                    lot.quantity * case lot.investment_class when 'OPTIONS' then 100 else 1 end
+                    * case when lot.entry_date < portfolio.inception_date then bar.close else lot.entry_price end
+                ) as value,
+                bool_and(lot.entry_date >= portfolio.inception_date or bar.close is not null) as is_priced
+            from raw.positions as lot
+            inner join raw.portfolios as portfolio using (portfolio_id)
+            left join lateral (
+                select close from raw.market_data_cache as bar
+                where
+                    bar.symbol = lot.symbol
+                    and bar.price_date < portfolio.inception_date
+                    and bar.price_date >= portfolio.inception_date - 10
+                order by bar.price_date desc
+                limit 1
+            ) as bar on lot.shares_as_of is null
+            where
+                portfolio_id = any(%(ids)s)
+                and lot.deleted_at is null
+                and lot.entry_date <= portfolio.inception_date
+                and coalesce(lot.exit_date, lot.expiration_date, 'infinity') >= portfolio.inception_date
+            group by portfolio_id
+        )
+
+        select
+            portfolio.name,
+            portfolio.inception_date,
+            held.value,
+            portfolio.starting_equity
+            + coalesce((
+                select sum(flow.amount) from raw.equity_changes as flow
+                where
+                    flow.portfolio_id = portfolio.portfolio_id
+                    and flow.change_type = 'CONTRIBUTION'
+                    and flow.change_date = portfolio.inception_date
+            ), 0)
+        from held
+        inner join raw.portfolios as portfolio using (portfolio_id)
+        where held.is_priced
+        order by portfolio.name
+        """,
+        {"ids": sorted(portfolio_ids.values())},
+    )
+    found = []
+    for name, day, value, money in rows.fetchall():
+        if value <= money + max(Decimal(1), _CASH_TOLERANCE * money):
+            continue
+        line = next((row.line for row in files.portfolios.rows if row.cells["name"] == name), 1)
+        what = f"{name!r} begins on {day} with {money:,.2f} and holds {value:,.2f}, so its cash is {money - value:,.2f}"
+        cure = "starting_equity is cash and holdings at market; a margin loan is fine"
+        found.append(FileProblem(files.portfolios.name, line, "starting_equity", f"{what}: {cure}"))
     return found
 
 
 def _far_above_the_rest(
     file: str, number: int, column: str, quantity: Decimal, others: Sequence[Decimal]
-) -> list[Problem]:
+) -> list[FileProblem]:
     if len(others) <= _QUANTITIES_NEEDED:
         return []
     usual = median(others)
     if usual <= 0 or abs(quantity) < _QUANTITY_FACTOR * usual or abs(quantity) < _QUANTITY_FACTOR:
         return []
     what = f"{plain(abs(quantity))} is more than {_QUANTITY_FACTOR} times the {plain(usual)} that is usual in this file"
-    return [Problem(file, number, column, f"{what}: is it an amount, or is a decimal point missing?")]
+    return [FileProblem(file, number, column, f"{what}: is it an amount, or is a decimal point missing?")]
 
 
-def _odd_prices(conn: psycopg.Connection[Any], trades: Sequence[tuple], column: str) -> list[Problem]:
+def _odd_prices(conn: psycopg.Connection[Any], trades: Sequence[tuple], column: str) -> list[FileProblem]:
     """Prices outside of their session's low and high by more than a fifth, where the session is known."""
     rows = conn.execute(
         """
@@ -290,7 +407,7 @@ def _odd_prices(conn: psycopg.Connection[Any], trades: Sequence[tuple], column: 
         [*([trade[place] for trade in trades] for place in range(5)), _PRICE_TOLERANCE, _PRICE_TOLERANCE],
     )
     return [
-        Problem(
+        FileProblem(
             file,
             line,
             column,
@@ -301,7 +418,9 @@ def _odd_prices(conn: psycopg.Connection[Any], trades: Sequence[tuple], column: 
     ]
 
 
-def _unknown_symbols(conn: psycopg.Connection[Any], told: Sequence[tuple[str, int, str]], column: str) -> list[Problem]:
+def _unknown_symbols(
+    conn: psycopg.Connection[Any], told: Sequence[tuple[str, int, str]], column: str
+) -> list[FileProblem]:
     """Symbols that every source that was asked has none of."""
     symbols = sorted({symbol for _, _, symbol in told})
     unknown = {
@@ -322,14 +441,14 @@ def _unknown_symbols(conn: psycopg.Connection[Any], told: Sequence[tuple[str, in
         if symbol in unknown:
             first.setdefault(symbol, (file, line))
     return [
-        Problem(file, line, column, f"no source knows {symbol}: is it spelt as it trades, or has it been renamed?")
+        FileProblem(file, line, column, f"no source knows {symbol}: is it spelt as it trades, or has it been renamed?")
         for symbol, (file, line) in first.items()
     ]
 
 
 def _cash_below_zero(
     conn: psycopg.Connection[Any], files: Sequence[TransactionFile], portfolio_ids: Mapping[str, UUID]
-) -> list[Problem]:
+) -> list[FileProblem]:
     """Portfolios that spend more than they have: a deposit is missing, or the equity that they begin with."""
     rows = conn.execute(
         """
@@ -355,7 +474,7 @@ def _cash_below_zero(
         [sorted(portfolio_ids.values())],
     )
     return [
-        Problem(
+        FileProblem(
             next(line.file for file in files for line in file.lines if line.portfolio == name),
             next(line.number for file in files for line in file.lines if line.portfolio == name),
             "amount",

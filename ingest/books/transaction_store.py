@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 
-from ingest.books.csv_files import Problem
+from ingest.books.csv_files import FileProblem
 from ingest.books.transactions import TransactionFile, rows_of
 from warehouse.bulk import MergeCounts, merge_rows
 
@@ -69,7 +69,7 @@ def set_lot_matching(conn: psycopg.Connection[Any], rules: Mapping[UUID, str]) -
 
 def lost_history(
     conn: psycopg.Connection[Any], files: Sequence[TransactionFile], portfolio_ids: Mapping[str, UUID]
-) -> list[Problem]:
+) -> list[FileProblem]:
     """Report lines that lie before the first one of these files: whoever loads last month's list means to add it."""
     problems = []
     for file in files[:1]:
@@ -86,14 +86,14 @@ def lost_history(
                     f"{name!r} has {count:,} transactions from {earliest} on, before the first of this file on {first}"
                 )
                 problems.append(
-                    Problem(file.csv.name, 1, "file", f"{what}: pass --add to keep them, --replace to drop")
+                    FileProblem(file.csv.name, 1, "file", f"{what}: pass --add to keep them, --replace to drop")
                 )
     return problems
 
 
 def misplaced(
     conn: psycopg.Connection[Any], portfolio_ids: Iterable[UUID], files: Sequence[TransactionFile]
-) -> list[Problem]:
+) -> list[FileProblem]:
     """Report portfolios that are kept by transactions and by lots, and transactions before their inception."""
     problems = []
     rows = conn.execute(
@@ -120,14 +120,14 @@ def misplaced(
         file = file or (files[0].csv.name if files else "portfolios.csv")
         if has_lots:
             what = f"{name!r} has positions loaded as lots, and a portfolio is kept by lots or by transactions"
-            problems.append(Problem(file, number, "portfolio", f"{what}: choose another name, or pass --replace"))
+            problems.append(FileProblem(file, number, "portfolio", f"{what}: choose another name, or pass --replace"))
         for has, kind, types in (
             (has_flows, "capital flows", "DEPOSIT and WITHDRAWAL"),
             (has_items, "cash items", "INTEREST, FEE and TAX"),
         ):
             if has:
                 what = f"{name!r} has {kind} of their own, and its transactions tell them as {types}"
-                problems.append(Problem(file, number, "portfolio", f"{what}: leave them out, or pass --replace"))
+                problems.append(FileProblem(file, number, "portfolio", f"{what}: leave them out, or pass --replace"))
         if first < inception:
             early = next(
                 (
@@ -141,7 +141,7 @@ def misplaced(
             what = f"{first} lies before the inception of {name!r} on {inception}"
             cure = "let it begin with its first transaction, or tell what it held by then as TRANSFER_IN"
             problems.append(
-                Problem(early.file if early else file, early.number if early else number, "date", f"{what}: {cure}")
+                FileProblem(early.file if early else file, early.number if early else number, "date", f"{what}: {cure}")
             )
     return problems
 

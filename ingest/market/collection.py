@@ -14,11 +14,11 @@ from ingest.market.prices import ask_chain
 from ingest.market.profiles import collect_profiles
 from ingest.market.report import MarketDataReport, MissedSymbol
 from ingest.market.store import (
+    forget_used_acceptances,
     read_accepted,
     read_bars,
     read_dismissed,
     read_history,
-    use_up,
     write_bars,
     write_rejected,
     write_restatements,
@@ -145,7 +145,7 @@ def _collect_group(
         report.action_restatements += changes.restated
         report.newly_rejected += write_rejected(conn, collected.rejected)
         if collected.used_up:
-            use_up(conn, collected.used_up)
+            forget_used_acceptances(conn, collected.used_up)
         for source, answers in collected.answers.items():
             record_answers(conn, source, PRICES, answers, known.now, collected.covered[source])
     report.restated.update(Counter(restatement.bar.symbol for restatement in restatements))

@@ -6,7 +6,7 @@ from datetime import date
 
 from ingest.market.knowledge import Collected, Knowledge
 from ingest.market.refetch import judge_histories
-from ingest.market.replies import take_in
+from ingest.market.replies import sift_reply
 from ingest.market.symbol_prices import SymbolPrices
 from ingest.market.turn import Turn, rejected_bar, rejected_history
 from ingest.providers.base import Answer, Outcome, Want
@@ -49,7 +49,7 @@ def _ask(turn: Turn) -> None:
     turn.answers = {symbol: reply.answers[symbol] for symbol in turn.asked}
     remembered = dict(turn.answers)
     _count(turn)
-    take_in(turn, reply)
+    sift_reply(turn, reply)
     if source.is_live:
         collected.answers[source.name] |= {
             symbol: Answer(Outcome.OK)

@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from datetime import date
 
-from ingest.market.replies import take_in
+from ingest.market.replies import sift_reply
 from ingest.market.restated import Judgement, Kind
 from ingest.market.turn import Turn
 from ingest.providers.base import Answer, Outcome, Want
@@ -65,7 +65,7 @@ def _refetch(turn: Turn, restated: Mapping[str, Judgement]) -> None:
     again.replaces = True
     reply = again.ask(wants)
     again.answers = dict(reply.answers)
-    take_in(again, reply)
+    sift_reply(again, reply)
     turn.refused += again.refused
     for symbol, judgement in restated.items():
         state, answer = turn.symbols[symbol], again.answers[symbol]

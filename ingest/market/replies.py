@@ -25,7 +25,7 @@ from ingest.rows import SPLIT, CorporateAction, PriceBar
 _SLIPS = 2
 
 
-def take_in(turn: Turn, reply: PriceReply) -> None:
+def sift_reply(turn: Turn, reply: PriceReply) -> None:
     """Put a reply's sound rows beside what is known of their symbols.
 
     What was not asked for is left out, good or bad: a session that has an answer already, and actions whose ex-date

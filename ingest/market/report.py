@@ -160,8 +160,8 @@ class MarketDataReport:
         warnings += [
             (
                 symbol,
-                f"the close of {day} is {ratio} of the one before, as in a split that nobody tells: if there was one,"
-                f" `python run_nightly.py actions add {symbol} {day} SPLIT RATIO`",
+                f"the close of {day} is about {ratio} of the one before, as in a split that nobody tells: if there was"
+                f" one, `python run_nightly.py actions add {symbol} {day} SPLIT RATIO`",
             )
             for symbol, day, ratio in self.jumps
         ]

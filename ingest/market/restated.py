@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import Enum
-from fractions import Fraction
 from typing import NamedTuple
+
+from ingest.market.moves import EXACTLY, is_hundredfold, split_ratio
 
 # Fewer sessions in common say nothing about a whole history.
 FEWEST_SESSIONS = 3
@@ -20,13 +21,6 @@ _CONSTANT = Decimal("0.002")
 _ONE = Decimal("0.0001")
 # Two sources of one symbol's closes may differ by as much; a larger constant ratio is another basis.
 _OTHER_SOURCE = Decimal("0.005")
-# A split's ratio over several sessions is met exactly, that of one session's move only roughly.
-EXACTLY, ROUGHLY = Decimal("0.005"), Decimal("0.02")
-
-_SPLITS = sorted(
-    {Fraction(new) for new in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50)}
-    | {Fraction(*ratio) for ratio in ((3, 2), (4, 3), (5, 4), (6, 5), (5, 2))}
-)
 
 
 class Kind(Enum):
@@ -73,22 +67,6 @@ def judge(
     if len(others) >= FEWEST_SESSIONS:
         return _judge_against_others(known, offered, others)
     return _TAKE
-
-
-def split_ratio(ratio: Decimal, tolerance: Decimal, *, smallest: Fraction = Fraction(1)) -> str | None:
-    """Return the simple split that a ratio of closes is (`1/4`: a quarter), of at least `smallest` to one; or None."""
-    turned = ratio < 1
-    size = 1 / ratio if turned else ratio
-    for split in _SPLITS:
-        exact = Decimal(split.numerator) / split.denominator
-        if split >= smallest and abs(size - exact) <= tolerance * exact:
-            return str(1 / split if turned else split)
-    return None
-
-
-def is_hundredfold(ratio: Decimal) -> bool:
-    """Whether a ratio is near 100 or 1/100: cents for dollars, or the reverse."""
-    return 80 <= (1 / ratio if ratio < 1 else ratio) <= 125
 
 
 def _judge_own(

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ingest.market.as_traded import later_splits
-from ingest.market.restated import ROUGHLY, is_hundredfold, split_ratio
+from ingest.market.moves import ROUGHLY, is_hundredfold, split_ratio, suspected_split
 from ingest.rows import CorporateAction, PriceBar
 
 # A close may come to at most 1.8 and must come to at least 0.2 times the last one, splits in between counted.
@@ -21,7 +21,7 @@ _TOO_LARGE = Decimal(10) ** 12
 # Of a ratio or a dividend: what the column holds.
 _SMALLEST_VALUE, _LARGEST_VALUE = Decimal(10) ** -9, Decimal(10) ** 9
 
-# A move of a split's size is looked at from half the price up: smaller ones happen.
+# A ratio of two closes of one session is looked at from here on.
 _SMALLEST_SPLIT = Fraction(3, 2)
 # Closes that go on from a suspected one within this (relative) share its suspicion.
 _GOES_ON = Decimal("0.35")
@@ -90,11 +90,13 @@ def check_action(action: CorporateAction) -> str | None:
 class Suspicion(NamedTuple):
     """From when on a move of a split's size is not believed, and of which sources, by their places, that is doubted.
 
-    Live sources report a split days late at times; what people write into files they have looked at.
+    Live sources report a split days late at times; what people write into files they have looked at. `volatility` is
+    what the share moves in a day, where that is known.
     """
 
     since: date
     doubted: frozenset[int]
+    volatility: Decimal | None = None
 
 
 NO_SUSPICION = Suspicion(date.max, frozenset())
@@ -159,7 +161,7 @@ def choose_bars(
             elif last_close is not None:
                 reason = implausible_move(close * growth, last_close)
                 if doubted and day >= suspicion.since:
-                    by_itself = split_ratio(close * growth / last_close, ROUGHLY, smallest=_SMALLEST_SPLIT)
+                    by_itself = suspected_split(close * growth / last_close, suspicion.volatility)
                     if by_itself or (suspected and _follows(close, suspected, last_close / growth)):
                         reason, suspected = SUSPECTED_SPLIT, close
                 if reason:

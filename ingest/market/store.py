@@ -130,7 +130,7 @@ def read_dismissed(
     return {(row[0], row[1], row[2], row[3], row[4]) for row in conn.execute(query, [list(symbols)])}
 
 
-def use_up(conn: psycopg.Connection[Any], rows: Sequence[AcceptedRow]) -> None:
+def forget_used_acceptances(conn: psycopg.Connection[Any], rows: Sequence[AcceptedRow]) -> None:
     """Forget that these were accepted: they held for one fetch of a whole history, which is done."""
     conn.execute(
         "delete from ops.rejected_rows using unnest(%s::text[], %s::text[]) as used (source, symbol)"

@@ -7,11 +7,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from itertools import pairwise
 
 from ingest.market.as_traded import later_splits
-from ingest.market.restated import ROUGHLY, Judgement, StoredClose, judge, split_ratio
+from ingest.market.moves import daily_volatility, suspected_split
+from ingest.market.restated import Judgement, StoredClose, judge
 from ingest.market.row_checks import Suspicion, agree, choose_bars
 from ingest.market.settlement import ONE_EVENT_SESSIONS, Claim, ClaimKey, Settled, same_value, settle
 from ingest.market.store import Restatement, StoredBar
@@ -25,8 +25,6 @@ from ingest.universe import ActiveSymbol, Role
 SAME_VALUE = Decimal("0.00001")
 # A split is reported some days late at times: so long a move of its size is not believed.
 _SPLIT_KNOWN_AFTER = timedelta(days=7)
-# A jump of the smallest split that is common, 3 for 2, or more is looked into.
-_SMALLEST_JUMP = Fraction(3, 2)
 # That a claim was seen again is written down no more often.
 _SEEN_AGAIN = timedelta(days=7)
 # After so many sessions without a price another company may bear the symbol.
@@ -251,7 +249,9 @@ class SymbolPrices:
             [(action.ex_date, action.value) for action in self.settled.splits],
             any_move=self.active.role == Role.OPTION,
             suspicion=Suspicion(
-                today - _SPLIT_KNOWN_AFTER, frozenset(source.place for source in sources if source.is_live)
+                today - _SPLIT_KNOWN_AFTER,
+                frozenset(source.place for source in sources if source.is_live),
+                self._volatility({day: bar.close for day, bar in self.stored.items()} or self._newest_offer()),
             ),
             sessions=self.sessions,
         )
@@ -343,24 +343,39 @@ class SymbolPrices:
         return changed, restatements
 
     def jumps(self) -> list[tuple[date, str]]:
-        """Return the sessions newly taken whose close moves by a split's ratio, without one: (session, ratio)."""
+        """Return the sessions whose close moves by a split's ratio, without one: (session, ratio).
+
+        Looked for in everything that is newly taken, and where that joins on to what is stored.
+        """
         growth = later_splits((action.ex_date, action.value) for action in self.settled.splits)
-        closes = {day: bar.close for day, bar in self.stored.items()}
-        closes |= {day: self.offers[place][day].close for day, place in self.chosen.items()}
+        old = {day: bar.close for day, bar in self.stored.items()}
+        closes = old | {day: self.offers[place][day].close for day, place in self.chosen.items()}
+        new = {day for day in self.chosen if day not in old or not agree(closes[day], old[day], SAME_VALUE)}
+        if not new:
+            return []
         dividends = {day: action.value for (day, kind), (action, _) in self.settled.actions.items() if kind == DIVIDEND}
-        days = sorted(closes)
+        volatility = self._volatility(closes)
         found = []
-        for before, day in pairwise(days):
-            if day in self.stored or day not in self.chosen:
+        for before, day in pairwise(sorted(closes)):
+            if not new & {before, day}:
                 continue
             move = (closes[day] + dividends.get(day, 0)) / growth(day) / (closes[before] / growth(before))
             if Decimal("0.75") < move < Decimal("1.4"):
                 continue
-            ratio = split_ratio(move, ROUGHLY, smallest=_SMALLEST_JUMP)
+            ratio = suspected_split(move, volatility)
             # Nobody merges three shares into two: what rises so has risen.
             if ratio and not (move > 1 and "/" in ratio):
                 found.append((day, ratio))
         return found
+
+    def _newest_offer(self) -> dict[date, Decimal]:
+        offered = next((bars for bars in reversed(self.offers) if bars), {})
+        return {day: bar.close for day, bar in offered.items()}
+
+    def _volatility(self, closes: Mapping[date, Decimal]) -> Decimal | None:
+        """Return what the share moves in a day by these closes, as traded; None where too little is known of it."""
+        growth = later_splits((action.ex_date, action.value) for action in self.settled.splits)
+        return daily_volatility(close / growth(day) for day, close in sorted(closes.items()))
 
     def implausible(self, place: int) -> list[tuple[PriceBar, str]]:
         """Return what one source offered in vain, and why."""

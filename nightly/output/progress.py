@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 class Progress:
     """What the night tells as it goes; this one keeps it to itself."""
 
-    def say(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         """Something happens that takes a while and is no phase."""
 
-    def tell(self, lines: Sequence[str]) -> None:
+    def show_plan(self, lines: Sequence[str]) -> None:
         """What is about to be done; it stays to be read."""
 
     def started(self, run: RunRecord) -> None:
@@ -49,11 +49,11 @@ class LogProgress(Progress):
     def __init__(self, log: EventLog) -> None:
         self._log = log
 
-    def say(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         """See Progress."""
         self._log.write(logging.INFO, text)
 
-    def tell(self, lines: Sequence[str]) -> None:
+    def show_plan(self, lines: Sequence[str]) -> None:
         """See Progress."""
         for line in lines:
             self._log.write(logging.INFO, "plan", what=line)
@@ -117,20 +117,20 @@ class BarProgress(Progress):
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def say(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         """See Progress."""
         if self._task is not None:
             self._bars.remove_task(self._task)
         self._task = self._bars.add_task(text, total=None)
 
-    def tell(self, lines: Sequence[str]) -> None:
+    def show_plan(self, lines: Sequence[str]) -> None:
         """See Progress."""
         for line in lines:
             self._bars.console.print(f"  {line}", highlight=False, markup=False)
 
     def begin(self, phases: Sequence[PhaseRecord]) -> None:
         """See Progress."""
-        self.say(phases[0].name if len(phases) == 1 else f"phases {', '.join(phase.phase for phase in phases)}")
+        self.announce(phases[0].name if len(phases) == 1 else f"phases {', '.join(phase.phase for phase in phases)}")
 
     def step(self, done: int, total: int) -> None:
         """See Progress."""

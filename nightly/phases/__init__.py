@@ -1,6 +1,6 @@
 """The phases of the night, in order. A new phase is one more entry here.
 
-The night calls `work` once for neighbouring phases that share it, with those of them that were asked for: the three dbt
+The night calls `run` once for neighbouring phases that share it, with those of them that were asked for: the three dbt
 phases are one invocation of dbt. It answers with an outcome for each.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from nightly.context import Context
 from nightly.phases import fundamentals, market_data, risk
-from nightly.phases.outcome import Outcome
+from nightly.phases.outcome import PhaseOutcome
 from nightly.phases.roll_forward import phase as roll_forward
 from warehouse.errors import UserError
 
@@ -22,7 +22,7 @@ class Phase:
 
     number: str
     name: str
-    work: Callable[[Context, Sequence[str]], Mapping[str, Outcome]]
+    run: Callable[[Context, Sequence[str]], Mapping[str, PhaseOutcome]]
     asks_sources: bool = False
     runs_dbt: bool = False
 
@@ -31,12 +31,12 @@ class Phase:
 RISK = "3"
 
 PHASES = (
-    Phase("1", "Market Data Collection", market_data.work, asks_sources=True),
-    Phase("1.5", "Fundamental Data", fundamentals.work, asks_sources=True),
-    Phase("2", "P&L & Snapshots", roll_forward.work, runs_dbt=True),
-    Phase("2.5", "Position Market Values", roll_forward.work, runs_dbt=True),
-    Phase("2.75", "Sector Tag Restoration", roll_forward.work, runs_dbt=True),
-    Phase(RISK, "Risk Analytics", risk.work),
+    Phase("1", "Market Data Collection", market_data.run, asks_sources=True),
+    Phase("1.5", "Fundamental Data", fundamentals.run, asks_sources=True),
+    Phase("2", "P&L & Snapshots", roll_forward.run, runs_dbt=True),
+    Phase("2.5", "Position Market Values", roll_forward.run, runs_dbt=True),
+    Phase("2.75", "Sector Tag Restoration", roll_forward.run, runs_dbt=True),
+    Phase(RISK, "Risk Analytics", risk.run),
 )
 
 

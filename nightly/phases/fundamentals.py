@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from nightly.phases.outcome import Outcome
+from nightly.phases.outcome import PhaseOutcome
 from nightly.record import Problem
 
 if TYPE_CHECKING:
@@ -16,18 +16,20 @@ if TYPE_CHECKING:
 _RECENT = timedelta(days=7)
 
 
-def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
+def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
     """Fetch what is due of the companies in the book; raises BadInput for what is wrong in the symbol aliases."""
     (number,) = numbers
     if context.today - context.trade_date > _RECENT:
         line = f"nothing asked: sources tell fundamentals of today, and the run is about {context.trade_date}"
-        return {number: Outcome(lines=[line])}
+        return {number: PhaseOutcome(lines=[line])}
 
     from ingest.fundamentals.chain import fundamentals_chain
 
     providers = fundamentals_chain(context.clients, today=context.today)
     if not providers:
-        return {number: Outcome(lines=["no source of fundamentals among AFTERCLOSE_PROVIDERS (yahoo; fmp with a key)"])}
+        return {
+            number: PhaseOutcome(lines=["no source of fundamentals among AFTERCLOSE_PROVIDERS (yahoo; fmp with a key)"])
+        }
 
     from ingest.fundamentals.collection import collect_fundamentals
 
@@ -42,4 +44,4 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
             progress=context.progress.step,
         )
     problems = [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
-    return {number: Outcome(report.counts(), report.lines(), problems)}
+    return {number: PhaseOutcome(report.counts(), report.lines(), problems)}

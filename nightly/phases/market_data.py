@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nightly.phases.outcome import Outcome
+from nightly.phases.outcome import PhaseOutcome
 from nightly.record import Problem
 from nightly.stopwatch import Stopwatch
 from warehouse.settings import PROJECT_ROOT
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nightly.context import Context
 
 
-def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
+def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
     """Collect prices, actions and profiles; raises UserError where a provider is not set up."""
     with Stopwatch() as start_up:
         from ingest.market.collection import collect_market_data
@@ -41,4 +41,4 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
         )
     problems = [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
     lines = [*left_out(context.settings), *report.lines()]
-    return {number: Outcome(report.counts(), lines, problems, start_up_seconds=start_up.seconds)}
+    return {number: PhaseOutcome(report.counts(), lines, problems, start_up_seconds=start_up.seconds)}

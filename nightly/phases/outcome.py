@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PhaseOutcome:
     """What a phase did, in plain JSON values (`counts`) and in words (`lines`), and what went wrong.
 
     An error of its own among the problems fails the phase. `seconds` is given by work that did several phases at once;

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import psycopg
 
-from nightly.phases.outcome import Outcome
-from nightly.phases.set_aside import MOST_ATTEMPTS, find_culprits
+from nightly.phases.outcome import PhaseOutcome
+from nightly.phases.risk_culprits import Culprits, Search
 from nightly.record import Problem, describe_exception, one_line
 from nightly.stopwatch import Stopwatch
 from warehouse.errors import UserError
@@ -20,16 +21,17 @@ if TYPE_CHECKING:
     from python_models.report import RiskReport
 
 _CAUSES = 5
+_PUT_RIGHT = "put its prices and actions right, and the next run computes again what lacks it"
 
 
-def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
+def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
     """Compute the risk of the run's sessions; whatever goes wrong is told with them, so that they can be repeated.
 
-    Portfolios whose data break a model are set aside, and the others are computed without them.
+    Portfolios and symbols whose data break a model are set aside, and the others are computed without them.
     """
     (number,) = numbers
     sessions = {"start": context.risk_from.isoformat(), "end": context.trade_date.isoformat()}
-    aside: dict[str, str] = {}
+    culprits = Culprits()
     with Stopwatch() as start_up:
         import python_models.run  # noqa: F401
     try:
@@ -38,29 +40,45 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
         except (UserError, psycopg.OperationalError):
             raise
         except Exception as error:
-            aside, report = _set_aside(context, error)
+            culprits, report = _set_aside(context, error)
     except Exception as error:
         message = one_line(error) if isinstance(error, UserError) else describe_exception(error)
-        return {number: Outcome(sessions, problems=[Problem("Risk Analytics", message, phase=number)])}
+        return {number: PhaseOutcome(sessions, problems=[Problem("Risk Analytics", message, phase=number)])}
     counts, lines = report.counts(), report.lines()
+    names = {portfolio.portfolio_id: portfolio.name for portfolio in context.portfolios}
+    portfolios = {names[portfolio_id]: reason for portfolio_id, reason in culprits.portfolios.items()}
     problems = [
         Problem(f"portfolio {name}", f"set aside, the others went on: {reason}", phase=number)
-        for name, reason in aside.items()
+        for name, reason in portfolios.items()
     ]
-    if aside:
-        counts = {**counts, **sessions, "set_aside": aside}
+    problems += [
+        Problem(f"symbol {symbol}", f"set aside, the others went on: {reason}: {_PUT_RIGHT}", phase=number)
+        for symbol, reason in culprits.symbols.items()
+    ]
+    if aside := [*portfolios, *culprits.symbols]:
+        counts = {**counts, **sessions, "set_aside": portfolios, "symbols_set_aside": dict(culprits.symbols)}
         lines = [f"computed in parts, without what is set aside: {', '.join(aside)}", *lines]
     problems += [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
     if report.left:
         problems.append(Problem("stale results", _left(report.left, context), "warning", number))
-    return {number: Outcome(counts, lines, problems, start_up_seconds=start_up.seconds)}
+    return {number: PhaseOutcome(counts, lines, problems, start_up_seconds=start_up.seconds)}
 
 
-def _compute(context: Context, portfolio_ids: Sequence[UUID] | None) -> RiskReport:
+def _compute(
+    context: Context,
+    portfolio_ids: Sequence[UUID] | None,
+    without: Collection[str] = (),
+    *,
+    trial: bool = False,
+) -> RiskReport:
     from python_models.books import OptionTerms
     from python_models.run import compute_risk
 
-    with context.database.connect() as conn:
+    with (
+        context.database.connect() as conn,
+        # Results that lack a symbol are marked as such in the transaction that writes them.
+        conn.transaction(force_rollback=trial) if trial or without else nullcontext(),
+    ):
         return compute_risk(
             conn,
             context.risk_from,
@@ -70,34 +88,28 @@ def _compute(context: Context, portfolio_ids: Sequence[UUID] | None) -> RiskRepo
             heal=context.heal_risk,
             pair_sessions=context.settings.pair_sessions,
             terms=OptionTerms(context.settings.risk_free_rate, context.settings.dividend_yield),
+            without=without,
             progress=context.progress.step,
         )
 
 
-def _set_aside(context: Context, error: Exception) -> tuple[dict[str, str], RiskReport]:
-    """Compute all portfolios but those that fail alone; returns these with their reasons, and the report of the rest.
+def _set_aside(context: Context, error: Exception) -> tuple[Culprits, RiskReport]:
+    """Compute everything but what breaks a model; returns that, and the report of the rest.
 
-    Raises `error` where nobody can be set aside: it arises without any portfolio as well, or for too many of them.
+    Raises `error` where nothing can be set aside: it arises without any portfolio or symbol, or for too many of them.
     """
-    names = {portfolio.portfolio_id: portfolio.name for portfolio in context.portfolios}
+    from python_models.run import read_all_symbols
 
-    def attempt(portfolio_ids: Sequence[UUID]) -> str | None:
-        try:
-            _compute(context, portfolio_ids)
-        except (UserError, psycopg.OperationalError):
-            raise
-        except Exception as failure:
-            return describe_exception(failure)
-        return None
+    def compute(portfolio_ids: Sequence[UUID], without: Collection[str], *, trial: bool) -> None:
+        _compute(context, portfolio_ids, without, trial=trial)
 
-    context.progress.say("risk failed: looking whose data break it")
-    if attempt([]) is not None:
-        raise error
-    culprits, left_alone = find_culprits(list(names), attempt, MOST_ATTEMPTS)
-    if left_alone or not culprits:
-        raise error
-    rest = [portfolio_id for portfolio_id in names if portfolio_id not in culprits]
-    return {names[portfolio_id]: reason for portfolio_id, reason in culprits.items()}, _compute(context, rest)
+    context.progress.announce("risk failed: looking whose data break it")
+    with context.database.connect() as conn:
+        symbols = read_all_symbols(conn)
+    portfolio_ids = [portfolio.portfolio_id for portfolio in context.portfolios]
+    culprits = Search(error, compute, symbols).find(portfolio_ids)
+    rest = [portfolio_id for portfolio_id in portfolio_ids if portfolio_id not in culprits.portfolios]
+    return culprits, _compute(context, rest, culprits.symbols)
 
 
 def _left(left: Mapping[date, Sequence[str]], context: Context) -> str:

@@ -96,8 +96,11 @@ class Histories:
         return bases
 
 
-def read_due(conn: psycopg.Connection[Any]) -> Due:
-    """The results that are current and have no performance, or rest on exposures that have been computed since."""
+def read_due(conn: psycopg.Connection[Any], portfolio_ids: Sequence[UUID] | None = None) -> Due:
+    """The results that are current and have no performance, or rest on exposures that have been computed since.
+
+    With `portfolio_ids`, only those of these portfolios.
+    """
     rows = conn.execute(
         """
         with computed as (
@@ -133,9 +136,11 @@ def read_due(conn: psycopg.Connection[Any]) -> Due:
         -- of results whose snapshot has gone there is nothing to tell
         inner join analytics.portfolio_snapshots as snapshots
             on due.portfolio_id = snapshots.portfolio_id and due.calculation_date = snapshots.snapshot_date
+        where %(portfolios)s::uuid[] is null or due.portfolio_id = any(%(portfolios)s)
         group by due.calculation_date
         order by due.calculation_date
-        """
+        """,
+        {"portfolios": None if portfolio_ids is None else list(portfolio_ids)},
     )
     return Due(dict(rows.fetchall()))
 

@@ -20,7 +20,12 @@ from warehouse.binary_copy import copy_columns
 _COPIED = ("portfolio_performance", "position_contributions")
 
 
-def compute_performance(conn: psycopg.Connection[Any], definitions: Definitions, rate: float) -> Counter[str]:
+def compute_performance(
+    conn: psycopg.Connection[Any],
+    definitions: Definitions,
+    rate: float,
+    portfolio_ids: Sequence[UUID] | None = None,
+) -> Counter[str]:
     """Bring performance and attribution up to the risk results, and say how many rows each table was given.
 
     What is due stands in `ops.risk_state`: results that were computed, or found to stand, since their performance was.
@@ -31,9 +36,10 @@ def compute_performance(conn: psycopg.Connection[Any], definitions: Definitions,
         conn: a connection with autocommit on.
         definitions: the factors and the ETFs that may stand for them.
         rate: what is earned without risk, a year.
+        portfolio_ids: whose; None: all. What is due of others stays due.
     """
     written: Counter[str] = Counter()
-    due = read_due(conn)
+    due = read_due(conn, portfolio_ids)
     if not due.days:
         return written
     histories = read_histories(conn, due)

@@ -8,7 +8,7 @@ from reports import words
 from reports.pages import figures
 from reports.pages.environment import Shell, render
 from reports.tables import Column, table
-from reports.view import Cluster, Pair, RiskView
+from reports.view import HoldingCluster, Pair, RiskView
 
 _PAIRS = 15
 
@@ -39,7 +39,7 @@ def _pairs(pairs: Sequence[Pair], label: str):
 
 
 def _clusters(view: RiskView):
-    columns: list[Column[Cluster]] = [
+    columns: list[Column[HoldingCluster]] = [
         Column("cluster", "Cluster", lambda cluster: cluster.nickname, left=True),
         Column("members", "Symbols", lambda cluster: ", ".join(cluster.symbols), left=True),
         Column("number", "Number", lambda cluster: len(cluster.symbols)),

@@ -13,7 +13,7 @@ from reports.charts import Bar, Line
 from reports.history import History
 from reports.pages.environment import Dollars
 from reports.tables import Column, table
-from reports.view import Exposure, Holding, RiskView, Scenario, Sector
+from reports.view import Exposure, Holding, RiskView, ScenarioResult, Sector
 
 CONTRIBUTORS = 14
 _HEDGES = 4
@@ -213,7 +213,7 @@ def stress(view: RiskView, dollars: Dollars, every: bool = False) -> Figure | No
             for scenario in shown
         ],
     )
-    columns: list[Column[Scenario]] = [
+    columns: list[Column[ScenarioResult]] = [
         Column("name", "Scenario", lambda scenario: scenario.name, left=True),
         Column("correlated", "Correlated, USD", lambda scenario: scenario.correlated_pnl, dollars.signed),
         Column("share", "Of equity", lambda scenario: view.weight(scenario.pnl), percents(1, "+")),
@@ -225,9 +225,9 @@ def stress(view: RiskView, dollars: Dollars, every: bool = False) -> Figure | No
     )
 
 
-def scenario_table(view: RiskView, scenarios: Sequence[Scenario], dollars: Dollars) -> Markup:
+def scenario_table(view: RiskView, scenarios: Sequence[ScenarioResult], dollars: Dollars) -> Markup:
     """Scenarios with all that is known of them."""
-    columns: list[Column[Scenario]] = [
+    columns: list[Column[ScenarioResult]] = [
         Column("name", "Scenario", lambda scenario: scenario.name, left=True),
         Column("category", "Kind", lambda scenario: scenario.category, left=True),
         Column("direct", "Direct, USD", lambda scenario: scenario.direct_pnl, dollars.signed, signed=True),

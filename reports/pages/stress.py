@@ -12,7 +12,7 @@ from reports.pages.environment import Dollars, Shell, render
 from reports.pages.figures import percents
 from reports.risk_history import Impact
 from reports.tables import Column, Order, ordered, table
-from reports.view import RiskView, Scenario
+from reports.view import RiskView, ScenarioResult
 
 OTHERS = "nonlinear"
 
@@ -51,20 +51,20 @@ def render_stress(
     )
 
 
-def _only(view: RiskView, scenarios: Sequence[Scenario]) -> RiskView:
+def _only(view: RiskView, scenarios: Sequence[ScenarioResult]) -> RiskView:
     return replace(view, scenarios=list(scenarios))
 
 
-def _columns(view: RiskView, impacts: dict[str, Impact], dollars: Dollars) -> list[Column[Scenario]]:
+def _columns(view: RiskView, impacts: dict[str, Impact], dollars: Dollars) -> list[Column[ScenarioResult]]:
     known = {factor for impact in impacts.values() for factor in impact.factor_impacts}
     joint = [exposure.factor for exposure in view.exposures_of("ridge") if exposure.factor in known]
     factors = [*joint, *sorted(known - {*joint, OTHERS}), *({OTHERS} & known)]
 
-    def impact(scenario: Scenario, factor: str) -> float | None:
+    def impact(scenario: ScenarioResult, factor: str) -> float | None:
         found = impacts.get(scenario.scenario_id)
         return found.factor_impacts.get(factor) if found else None
 
-    columns: list[Column[Scenario]] = [
+    columns: list[Column[ScenarioResult]] = [
         Column("name", "Scenario", lambda scenario: scenario.name, left=True),
         Column("correlated", "Correlated, USD", lambda scenario: scenario.correlated_pnl, dollars.signed, signed=True),
         Column("share", "Of equity", lambda scenario: view.weight(scenario.pnl), percents(1, "+")),

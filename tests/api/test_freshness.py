@@ -188,11 +188,17 @@ def test_more_than_can_wait_are_sent_away(sample: Database):
 
 
 def test_what_is_kept_is_bounded():
-    shelf = Shelf(most_bytes=1000)
+    shelf = Shelf(most_bytes=100_000)
     for number in range(50):
-        shelf.keep((number,), Kept(200, [], b"x" * 100, "v", "v"))
-    assert [number for number in range(50) if shelf.find((number,), "v")] == list(range(40, 50))
-    assert shelf.find((49,), "w") is None and shelf.find((49,), "v") is None
+        shelf.keep((number,), Kept(200, [], b"x" * 7_952, "v", "v"))
+    assert [number for number in range(50) if shelf.find((number,), "v")] == list(range(40, 50)), "2 KiB beside each"
+    for number in range(10_000):
+        shelf.keep((number,), Kept(200, [], b"", "v", "v"))
+    assert sum(shelf.find((number,), "v") is not None for number in range(10_000)) == 48, "small ones take room too"
+    assert shelf.find((9_999,), "w") is None
+    shelf.keep((0,), Kept(200, [], b"x", "w", "w"))
+    assert shelf.find((9_999,), "v") is None, "what was made from other data is let go"
+    assert shelf.find((0,), "w")
 
 
 def test_a_line_for_each_request_and_no_token_in_it(sample: Database, serve: Serve, caplog: pytest.LogCaptureFixture):

@@ -27,7 +27,9 @@ class Listing:
     """One symbol in its provider's spelling: as-traded bars (None: the provider has only nulls), splits, dividends.
 
     `splits` are (new shares, old shares) by ex-date; `dividends` are per share of their ex-date. Splits and dividends
-    that are added later restate what the fakes serve of earlier sessions, as the real providers do.
+    that are added later restate what the fakes serve of earlier sessions, as the real providers do, and wrongly so on
+    the days of `multiplied_by`: what a price of the day is multiplied by, whatever the splits say. `first_traded` is
+    what the provider says of it, by default the day of the first bar.
     """
 
     symbol: str
@@ -41,6 +43,8 @@ class Listing:
     time_zone: str = "America/New_York"
     opens_at: tuple[int, int] = (9, 30)
     closes_at: tuple[int, int] = (16, 0)
+    multiplied_by: dict[date, float] = field(default_factory=dict)
+    first_traded: date | None = None
 
     def factor(self, day: date) -> float:
         """Return what a price of `day` is multiplied by to be in the newest shares."""
@@ -48,7 +52,10 @@ class Listing:
 
     def split_adjusted(self) -> dict[date, Bar | None]:
         """Return the bars in the newest shares, by date, the first first."""
-        return {day: bar and bar.restated(self.factor(day)) for day, bar in sorted(self.bars.items())}
+        return {
+            day: bar and bar.restated(self.multiplied_by.get(day, self.factor(day)))
+            for day, bar in sorted(self.bars.items())
+        }
 
     def dividend_factors(self) -> dict[date, float]:
         """Return for each session what its split-adjusted price is multiplied by to be total-return adjusted."""

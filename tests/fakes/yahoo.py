@@ -142,7 +142,7 @@ class FakeYahoo:
             "exchangeName": listing.exchange,
             "fullExchangeName": listing.exchange,
             "instrumentType": listing.quote_type,
-            "firstTradeDate": _opening(listing, min(listing.bars)),
+            "firstTradeDate": _opening(listing, listing.first_traded or min(listing.bars)),
             "regularMarketTime": _instant(listing, last, listing.closes_at),
             "hasPrePostMarketData": True,
             **offset,

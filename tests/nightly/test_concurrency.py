@@ -13,7 +13,7 @@ import pytest
 from ingest.books.portfolios import load_folder
 from nightly.dbt.runner import Dbt
 from tests.nightly.small_nights import NEXT_SESSION, Night
-from tests.nightly.twins import state, tonight
+from tests.nightly.twins import state, tonight, unlike
 from warehouse.errors import Busy
 from warehouse.locks import run_lock
 from warehouse.migrate import READER
@@ -163,7 +163,7 @@ def test_no_change_is_lost_and_no_reader_killed(
         assert dbt.command(["run", "--quiet", "--full-refresh"]) == 0
     assert night.run("analytics", force=True, trade_date=NEXT_SESSION).status == "succeeded"
     rebuilt = state(night)
-    assert [table for table in healed if healed[table] != rebuilt[table]] == []
+    assert unlike(healed, rebuilt) == []
 
 
 def test_the_crowd_tells_of_a_reader_that_is_killed(night: Night):

@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -21,7 +20,7 @@ from nightly import cli
 from nightly.context import new_york_date
 from nightly.prepare import prepare_database
 from tests.nightly.small_nights import NAME, NEXT_SESSION, ROLLED_TO, TONIGHT, Night, copy_of
-from tests.nightly.twins import difference, state, tonight
+from tests.nightly.twins import State, difference, state, tonight
 from warehouse.database import Database, create_if_missing, libpq_url, open_database
 from warehouse.errors import BadInput, Busy
 from warehouse.server import EmbeddedServer
@@ -41,7 +40,7 @@ def portfolios_at(night: Night) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(server, first_night, night_settings) -> dict[str, list[Any]]:
+def undisturbed(server, first_night, night_settings) -> State:
     """What there is after a night that nobody disturbed."""
     with copy_of(server, first_night[0], night_settings) as night:
         assert tonight(night).status == "succeeded"

@@ -19,7 +19,7 @@ import pytest
 
 from ingest.books.portfolios import load_folder
 from tests.nightly.small_nights import NAME, NEXT_SESSION, ROLLED_TO, Night, copy_of, maintenance
-from tests.nightly.twins import state, tonight
+from tests.nightly.twins import State, state, tonight, unlike
 from warehouse.database import Database, libpq_url
 from warehouse.migrate import MIGRATIONS, migrate
 from warehouse.sessions import refresh_sessions
@@ -130,7 +130,7 @@ class Matrix:
 
     def __init__(self, server: dict[str, str], sources: dict[str, str], settings: Settings, book: Path) -> None:
         self._server, self._sources, self._settings, self._book = server, sources, settings, book
-        self._twins: dict[str, tuple[float, list[Any]]] = {}
+        self._twins: dict[str, tuple[float, list[State]]] = {}
 
     @contextmanager
     def copy(self, name: str) -> Iterator[Night]:
@@ -152,7 +152,7 @@ class Matrix:
             text=True,
         )
 
-    def undisturbed(self, name: str) -> tuple[float, list[Any]]:
+    def undisturbed(self, name: str) -> tuple[float, list[State]]:
         """How long the command takes, and what there is after it and an ordinary run; found out once."""
         if name not in self._twins:
             with self.copy(name) as night:
@@ -192,8 +192,5 @@ def test_killed_at_a_random_moment(matrix: Matrix, name: str, first: int):
             run = tonight(night)
             assert run.status == "succeeded", (share, run.problems)
             found = state(night)
-            unlike = [
-                sorted(table for table in found.keys() | twin.keys() if found.get(table) != twin.get(table))
-                for twin in twins
-            ]
-            assert [] in unlike, (share, unlike)
+            differences = [unlike(found, twin) for twin in twins]
+            assert [] in differences, (share, differences)

@@ -18,7 +18,7 @@ from reports.pages.positions import Choice, render_positions
 from reports.performance import Performance, calendar, extremes, rolling
 from reports.positions import Lot, by_symbol
 from reports.tables import Column, Order, ordered, table
-from reports.view import Cluster, Pair
+from reports.view import HoldingCluster, Pair
 
 HOSTILE = "<script>alert(1)</script>"
 BOOK = Book(
@@ -177,7 +177,7 @@ def test_a_heatmap_is_a_few_paths_however_many_cells():
         for row, first in enumerate(symbols)
         for place, second in enumerate(symbols[row + 1 :])
     ]
-    drawing = charts.heatmap(symbols, pairs, [Cluster(1, HOSTILE, 0.8, 1.0, 0.1, symbols[:3])], 90)
+    drawing = charts.heatmap(symbols, pairs, [HoldingCluster(1, HOSTILE, 0.8, 1.0, 0.1, symbols[:3])], 90)
     assert drawing.count("<path") <= 25
     assert sum(path.count("M") for path in re.findall(r'd="([^"]+)"', drawing)) == 1600
     assert "<script" not in drawing and 'class="frame"' in drawing

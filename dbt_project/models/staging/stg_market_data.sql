@@ -1,5 +1,6 @@
 select
     symbol,
     price_date,
-    close
+    close,
+    loaded_at
 from {{ source('raw', 'market_data_cache') }}

@@ -1,35 +1,58 @@
 -- A close is 1.4 times the one before it, or less than 1/1.4 of it, splits and dividends counted: 3 for 2 is the
--- smallest split that is common, and few true moves are as large. Options are leveraged, and exempt.
+-- smallest split that is common, and few true moves are as large. Options are leveraged, and exempt. What was loaded
+-- lately is looked at however old it is, and so is where it joins on to what was there.
 {{ config(severity='warn') }}
 
-with daily_returns as (
-    select * from {{ ref('daily_returns') }}
-    where value_date > (select max(latest.value_date) - 30 from {{ ref('daily_returns') }} as latest)
-),
-
-market_data as (
-    select * from {{ ref('stg_market_data') }}
-),
-
-options as (
+with options as (
     select distinct symbol
     from {{ ref('stg_positions') }}
     where investment_class = 'OPTIONS'
+),
+
+latest as (
+    select
+        (select max(daily_returns.value_date) from {{ ref('daily_returns') }} as daily_returns) - 30 as returns_from,
+        (select max(market_data.loaded_at) from {{ ref('stg_market_data') }} as market_data)
+        - interval '30 days' as loaded_from
+),
+
+jumps as (
+    select
+        daily_returns.symbol,
+        daily_returns.value_date,
+        daily_returns.total_return,
+        daily_returns.gap_sessions
+    from {{ ref('daily_returns') }} as daily_returns
+    left join options on daily_returns.symbol = options.symbol
+    where
+        options.symbol is null
+        and (1 + daily_returns.total_return >= 1.4 or 1.4 * (1 + daily_returns.total_return) <= 1)
 )
 
 select
-    daily_returns.symbol,
-    daily_returns.value_date,
-    market_data.close,
-    round(100 * daily_returns.total_return, 1) as percent_moved,
-    daily_returns.gap_sessions
-from daily_returns
-left join market_data
-    on
-        daily_returns.symbol = market_data.symbol
-        and daily_returns.value_date = market_data.price_date
-left join options on daily_returns.symbol = options.symbol
-where
-    options.symbol is null
-    and (1 + daily_returns.total_return >= 1.4 or 1.4 * (1 + daily_returns.total_return) <= 1)
-order by daily_returns.value_date desc, daily_returns.symbol asc
+    jumps.symbol,
+    jumps.value_date,
+    pair.close,
+    round(100 * jumps.total_return, 1) as percent_moved,
+    jumps.gap_sessions
+from jumps
+cross join latest
+left join lateral (
+    select
+        (array_agg(closes.close order by closes.price_date desc))[1] as close,
+        max(closes.loaded_at) as loaded_at
+    from (
+        select
+            market_data.price_date,
+            market_data.close,
+            market_data.loaded_at
+        from {{ ref('stg_market_data') }} as market_data
+        where
+            market_data.symbol = jumps.symbol
+            and market_data.price_date <= jumps.value_date
+        order by market_data.price_date desc
+        limit 2
+    ) as closes
+) as pair on true
+where jumps.value_date > latest.returns_from or pair.loaded_at > latest.loaded_from
+order by jumps.value_date desc, jumps.symbol asc

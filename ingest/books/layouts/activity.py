@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingest.books.cells import shown
-from ingest.books.csv_files import CsvFile, Problem, Row
+from ingest.books.csv_files import CsvFile, FileProblem, Row
 from ingest.books.instruments import is_cash, read_option, security_number
 from ingest.books.layouts.layout import ACTIVITY, TableLayout, recognise
 from ingest.books.layouts.positions import read_symbols
@@ -41,7 +41,7 @@ def read_activity(paths: Sequence[Path], options: "TransactionOptions") -> tuple
             raw = read_raw(path)
         except (OSError, ValueError) as error:
             what = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
-            files.append(TransactionFile(CsvFile(path.name, problems=[Problem(path.name, 1, "file", what)])))
+            files.append(TransactionFile(CsvFile(path.name, problems=[FileProblem(path.name, 1, "file", what)])))
             continue
         if options.layout is None and _is_ours(raw):
             names = {key_of(cell) for cell in raw.lines[0][1]} if raw.lines else set()
@@ -70,7 +70,7 @@ def _read_broker(
 ) -> tuple[TransactionFile, list[str]]:
     csv = CsvFile(raw.name, complete_header=True)
     recognised = recognise(raw, options.layout, ACTIVITY)
-    if isinstance(recognised, Problem):
+    if isinstance(recognised, FileProblem):
         csv.problems.append(recognised)
         return TransactionFile(csv), []
     reading = Reading(recognised, csv.problems, Counter())

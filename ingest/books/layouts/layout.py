@@ -14,11 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ingest.books.csv_files import Problem
-from ingest.books.layouts.tables import RawFile, Table, key_of, split_tables
+from ingest.books.csv_files import FileProblem
+from ingest.books.layouts.tables import RawFile, Table, key_of, read_raw, split_tables
 
 FOLDER = Path(__file__).parent
 POSITIONS, ACTIVITY, CASH = "positions", "activity", "cash"
+_COMMANDS = {POSITIONS: "load broker", ACTIVITY: "load transactions"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def layouts() -> dict[str, Layout]:
     return {file.stem: _read(file) for file in sorted(FOLDER.glob("*.toml"))}
 
 
-def recognise(raw: RawFile, name: str | None, kind: str) -> Recognised | Problem:
+def recognise(raw: RawFile, name: str | None, kind: str) -> Recognised | FileProblem:
     """Find the layout of a file by its headers, or say what its own words are and what to do.
 
     Args:
@@ -111,18 +112,31 @@ def recognise(raw: RawFile, name: str | None, kind: str) -> Recognised | Problem
     """
     known = layouts()
     if name is not None and name not in known:
-        return Problem(raw.name, 1, "layout", f"there is no layout {name!r}: there are {', '.join(known)}")
+        return FileProblem(raw.name, 1, "layout", f"there is no layout {name!r}: there are {', '.join(known)}")
     chosen = [known[name]] if name else list(known.values())
     found = [recognised for layout in chosen if (recognised := _by_layout(raw, layout))]
     if not found:
-        return Problem(raw.name, 1, "header", _unknown(raw, kind, name))
+        return FileProblem(raw.name, 1, "header", _unknown(raw, kind, name))
     # the layout that asks for most; ours asks for least
     best = max(found, key=lambda each: max(2 * len(table.header) + (table.kind == kind) for table, _ in each.tables))
     if not any(table.kind == kind for table, _ in best.tables):
-        other, command = (ACTIVITY, "load transactions") if kind == POSITIONS else (POSITIONS, "load broker")
+        other = ACTIVITY if kind == POSITIONS else POSITIONS
         what = f"is a list of {best.layout.title} {other}, not of {kind}"
-        return Problem(raw.name, best.tables[0][1].line, "header", f"{what}: load it with `{command}`")
+        return FileProblem(raw.name, best.tables[0][1].line, "header", f"{what}: load it with `{_COMMANDS[other]}`")
     return best
+
+
+def name_layout(path: Path) -> str | None:
+    """Say what a broker's file is and which command loads it; None where no broker's layout fits."""
+    try:
+        raw = read_raw(path)
+    except (OSError, ValueError):
+        return None
+    for kind in (POSITIONS, ACTIVITY):
+        found = recognise(raw, None, kind)
+        if isinstance(found, Recognised):
+            return f"is a list of {found.layout.title} {kind}: load it with `{_COMMANDS[kind]} {path.name}`"
+    return None
 
 
 def _by_layout(raw: RawFile, layout: Layout) -> Recognised | None:

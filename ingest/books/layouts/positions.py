@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from ingest.books.cells import plain, shown
-from ingest.books.csv_files import Problem
+from ingest.books.csv_files import FileProblem
 from ingest.books.instruments import Instrument, is_cash, read_instrument, read_option, security_number
 from ingest.books.layouts.layout import CASH, POSITIONS, TableLayout, recognise
 from ingest.books.layouts.rows import Reading, account_of, rows_of_table
@@ -47,7 +47,7 @@ class Statement:
     as_of: date | None = None
     lots: list[StatedLot] = field(default_factory=list)
     cash: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[FileProblem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -69,10 +69,10 @@ def read_statement(path: Path, layout: str | None, symbols: Mapping[str, str]) -
         raw = read_raw(path)
     except (OSError, ValueError) as error:
         what = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
-        statement.problems.append(Problem(path.name, 1, "file", what))
+        statement.problems.append(FileProblem(path.name, 1, "file", what))
         return statement
     recognised = recognise(raw, layout, POSITIONS)
-    if isinstance(recognised, Problem):
+    if isinstance(recognised, FileProblem):
         statement.problems.append(recognised)
         return statement
     reading = Reading(recognised, statement.problems, Counter())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from ingest.books.csv_files import Problem
+from ingest.books.csv_files import FileProblem
 from ingest.books.layouts.layout import Recognised, TableLayout
 from ingest.books.layouts.tables import Table
 from ingest.books.layouts.values import read_amount, read_day
@@ -23,7 +23,7 @@ class Reading:
     """What reading a file has found out besides its rows: problems, what was skipped, and notes."""
 
     recognised: Recognised
-    problems: list[Problem]
+    problems: list[FileProblem]
     skipped: Counter[str]
 
     @property
@@ -33,7 +33,7 @@ class Reading:
 
     def report(self, line: int, column: str, what: str) -> None:
         """Note a problem."""
-        self.problems.append(Problem(self.file, line, column, what))
+        self.problems.append(FileProblem(self.file, line, column, what))
 
     def amount(self, cells: dict[str, str], line: int, column: str, *, name: str | None = None) -> Decimal | None:
         """Read an amount; reports what is none, under the name that the file has for it."""

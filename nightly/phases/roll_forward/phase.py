@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from ingest.books.entry_prices import find_odd_entries
 from ingest.market.decisions import events_not_rolled
 from nightly import prepare
-from nightly.phases.outcome import Outcome
+from nightly.phases.outcome import PhaseOutcome
 from nightly.phases.roll_forward import coverage, opening_cash, positions, window
 from nightly.phases.set_aside import MOST_ATTEMPTS, find_culprits
 from nightly.record import Problem
@@ -41,7 +41,7 @@ _UNCHANGED = {
 }
 
 
-def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
+def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
     """Build the models of these phases, and say what was written and what failed. Raises DbtError, psycopg.Error.
 
     Portfolios whose data break a model are set aside, and the others are rolled without them.
@@ -72,7 +72,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
             seconds = worked * share + start_up_seconds
             problems = find_node_problems(number, results)
             written = _rows_written(conn, number, invocation.invocation_id)
-            found = _look(conn, context, number) if not problems else Outcome()
+            found = _look(conn, context, number) if not problems else PhaseOutcome()
             counts = {"models": len(results), "rows": written, **found.counts}
             rows = _describe_rows(number, written)
             lines = found.lines + rows if number == "2" else rows + found.lines
@@ -84,7 +84,7 @@ def work(context: Context, numbers: Sequence[str]) -> dict[str, Outcome]:
                     for name, reason in aside.items()
                 ]
             problems += found.problems
-            outcomes[number] = Outcome(counts, lines, problems, seconds, start_up_seconds, results)
+            outcomes[number] = PhaseOutcome(counts, lines, problems, seconds, start_up_seconds, results)
     return outcomes
 
 
@@ -117,7 +117,7 @@ def _set_aside(
         last = invocation
         return None
 
-    context.progress.say("a model failed: looking whose data break it")
+    context.progress.announce("a model failed: looking whose data break it")
     if not due or attempt([_NOBODY]):
         return failed, {}
     last = failed
@@ -136,7 +136,7 @@ def _broke(result: NodeResult) -> bool:
     return not result.well and result.status != "skipped"
 
 
-def _look(conn: psycopg.Connection, context: Context, number: str) -> Outcome:
+def _look(conn: psycopg.Connection, context: Context, number: str) -> PhaseOutcome:
     """What there is to say about the tables of a phase that went well."""
     if number == "2":
         rolled = window.read_window(conn, context)
@@ -148,18 +148,18 @@ def _look(conn: psycopg.Connection, context: Context, number: str) -> Outcome:
             *opening_cash.find_problems(conn),
             *coverage.find_problems(covered, context.trade_date),
         ]
-        return Outcome({**rolled, "coverage": covered}, window.describe(**rolled), problems)
+        return PhaseOutcome({**rolled, "coverage": covered}, window.describe(**rolled), problems)
     if number == "2.5":
         values = positions.read_values(conn, context.portfolio_ids)
-        return Outcome(values, positions.describe_values(**values))
+        return PhaseOutcome(values, positions.describe_values(**values))
     tags = positions.read_tags(conn, context.portfolio_ids)
-    return Outcome({"sectors": tags}, positions.describe_tags(**tags))
+    return PhaseOutcome({"sectors": tags}, positions.describe_tags(**tags))
 
 
 def _tell_plan(conn: psycopg.Connection, context: Context) -> None:
     """Say what is about to be rolled, between the window and the first table that it replaces."""
     with suppress(psycopg.Error):  # what is wrong with the database fails the phase soon enough
-        context.progress.tell(window.describe(**window.read_window(conn, context)))
+        context.progress.show_plan(window.describe(**window.read_window(conn, context)))
 
 
 def _describe_rows(number: str, written: Mapping[str, Mapping[str, int | None]]) -> list[str]:

@@ -1,5 +1,6 @@
 """The chain over live sources: what they are asked, what is believed, and what is left for another night."""
 
+import random
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
@@ -277,6 +278,27 @@ def test_a_split_that_is_reported_a_night_late_heals(conn, night, sessions, yaho
     assert closes_of(conn)[sessions[58]] == 105.8
     assert conn.execute("select value::float from raw.corporate_actions").fetchall() == [(ratio,)]
     assert conn.execute("select count(*) from ops.price_restatements").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("ratio", [2, 4, 0.5])
+def test_so_does_one_whose_day_moves_five_percent_off_its_ratio(conn, night, sessions, yahoo, ratio):
+    dice = random.Random(3)  # noqa: S311
+    closes = [100 + dice.uniform(-3, 3) for _ in sessions]
+    traded = {
+        day: close / (ratio / 1.05 if n >= 60 else 1)
+        for n, (day, close) in enumerate(zip(sessions, closes, strict=True))
+    }
+    traded[sessions[60]] = closes[59] / ratio * 1.05
+    yahoo.closes["AAPL"] = traded
+    night(sessions[59], yahoo)
+    for n in (60, 61):
+        report = night(sessions[n], yahoo)
+        assert max(closes_of(conn)) == sessions[59]
+        assert any("moved as in a split that the source does not report" in row.reason for row in report.rejected)
+    yahoo.splits["AAPL"] = {sessions[60]: ratio}
+    report = night(sessions[62], yahoo)
+    assert closes_of(conn) == pytest.approx({day: traded[day] for day in sessions[19:63]}, abs=1e-6)
+    assert (report.rejected, report.jumps) == ([], [])
 
 
 @pytest.mark.parametrize("ratio", [2, 4, 1.5])

@@ -9,7 +9,7 @@ from ingest.market import collection as market_data
 from ingest.market.collection import collect_market_data
 from ingest.providers.files import FilesProvider
 from tests.ingest.market_book import Book, day, define_factors, write_folder
-from warehouse.sessions import session_before
+from warehouse.sessions import session_before, sessions_between
 
 # Monday to Friday
 START, END = day("2021-03-01"), day("2021-03-05")
@@ -510,6 +510,45 @@ def test_real_prices_through_two_splits(conn, book, collect, market_folder):
     assert splits.fetchall() == [("AAPL", "2020-08-31", 4), ("TSLA", "2020-08-31", 5)]
     assert (report.rejected, report.missed, report.holes.total()) == ([], [], 0)
     assert report.prices.inserted == 3 * (20 + 42)
+
+
+def test_jumps_without_an_event_are_looked_for_in_everything_newly_loaded(conn, book, collect, tmp_path):
+    sessions = sessions_between(conn, day("2020-10-01"), day("2021-03-02"))
+    for symbol in ("AAPL", "FELL", "TOLD", "HALF"):
+        book.lot(symbol, "2020-10-01")
+    jump = sessions[20]
+    prices = {
+        "AAPL": [100.0] * len(sessions),
+        "FELL": [400.0 if session < jump else 101.0 for session in sessions],
+        "TOLD": [400.0 if session < jump else 101.0 for session in sessions],
+        # a true fall that is no split's
+        "HALF": [100.0 if session < jump else 60.0 for session in sessions],
+    }
+
+    def folder(symbols, first, last):
+        rows = [
+            f"{symbol},{session},,,,{close},"
+            for symbol in symbols
+            for session, close in zip(sessions, prices[symbol], strict=True)
+            if first <= session <= last
+        ]
+        actions = f"{ACTIONS}TOLD,{jump},SPLIT,4\n"
+        return write_folder(tmp_path, prices=PRICES + "\n".join(rows) + "\n", actions=actions)
+
+    def night(session, provider):
+        return collect(provider, start=session, end=session, history_sessions=120)
+
+    report = night(sessions[-2], folder(prices, sessions[0], sessions[-2]))
+    assert report.jumps == [("FELL", jump, "1/4")]
+    (warning,) = [message for scope, message in report.warnings() if scope == "FELL"]
+    assert f"the close of {jump} is about 1/4 of the one before" in warning
+    assert f"actions add FELL {jump} SPLIT RATIO" in warning
+    # what was looked at is not told again
+    everything = folder(prices, sessions[0], sessions[-1])
+    assert night(sessions[-1], everything).jumps == []
+    # older closes that come later are looked at, and where they join on
+    conn.execute("delete from raw.market_data_cache where price_date < %s", [jump])
+    assert night(sessions[-1], everything).jumps == [("FELL", jump, "1/4")]
 
 
 def test_a_session_without_a_share_traded_is_told(conn, book, collect, tmp_path):

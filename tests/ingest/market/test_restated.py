@@ -1,10 +1,9 @@
 from datetime import date, timedelta
 from decimal import Decimal
-from fractions import Fraction
 
 import pytest
 
-from ingest.market.restated import EXACTLY, ROUGHLY, Kind, StoredClose, is_hundredfold, judge, split_ratio
+from ingest.market.restated import Kind, StoredClose, judge
 
 DAYS = [date(2024, 3, 4) + timedelta(n) for n in range(8)]
 CLOSES = [Decimal(text) for text in ("100", "101.5", "99.25", "102", "103.1", "101.7", "104", "105")]
@@ -77,20 +76,3 @@ def test_another_source_may_differ_by_half_a_percent():
     assert verdict(1.02, own=False, outranked=True).kind == Kind.TAKE
     assert verdict(0.5, own=False, outranked=True).kind == Kind.PUT_ASIDE
     assert verdict(100, own=False, outranked=True).kind == Kind.PUT_ASIDE
-
-
-def test_ratios_of_splits():
-    assert split_ratio(Decimal("0.2549"), ROUGHLY) == "1/4"
-    assert split_ratio(Decimal("0.256"), ROUGHLY) is None
-    assert split_ratio(Decimal("0.2549"), EXACTLY) is None
-    assert split_ratio(Decimal("1.34"), ROUGHLY) == "4/3"
-    assert split_ratio(Decimal("1.34"), ROUGHLY, smallest=Fraction(3, 2)) is None
-    assert split_ratio(Decimal(1), ROUGHLY) is None
-    assert [is_hundredfold(Decimal(ratio)) for ratio in ("79", "80", "125", "126", "0.0125", "0.0126")] == [
-        False,
-        True,
-        True,
-        False,
-        True,
-        False,
-    ]

@@ -166,6 +166,14 @@ def test_other_moves_are_not_and_nor_are_splits():
     assert refused(closes("100"), closes(None, "50.5"), splits=[(1, 2)]) == {}
 
 
+def test_what_a_share_moves_in_a_day_widens_the_suspicion():
+    offered = closes("100", "26.5")
+    for volatility, reasons in ((None, {}), ("0.01", {}), ("0.03", {(0, 1): SUSPECTED_SPLIT})):
+        suspicion = Suspicion(MONDAY, frozenset({0}), Decimal(volatility) if volatility else None)
+        found = choose_bars({MONDAY: Decimal(100)}, [offered], [], suspicion=suspicion).refused
+        assert {(place, (day - MONDAY).days): reason for (place, day), reason in found.items()} == reasons
+
+
 def test_what_goes_on_from_a_suspected_close_shares_the_suspicion():
     assert refused(closes("100"), closes(None, "50", "53", "47")) == dict.fromkeys(
         [(0, 1), (0, 2), (0, 3)], SUSPECTED_SPLIT

@@ -101,7 +101,13 @@ def test_a_jump_is_what_neither_split_nor_dividend_explains(find):
     assert (row["symbol"], f"{row['value_date']}", float(row["percent_moved"])) == ("AAA", "2024-02-13", -33.3)
     assert len(moved("0.4")) == 1
     assert moved("0.39") == moved("-0.28") == []
-    assert moved("0.5", day="2024-01-05") == [], "long ago"
+    # of weeks ago: looked at where it was loaded lately, or what is before it was
+    lately, before = "price_date = '2024-01-05'", "price_date = '2024-01-04'"
+    long_loaded = "update raw.market_data_cache set loaded_at = loaded_at - interval '60 days' where not ({}) "
+    assert len(moved("0.5", "2024-01-05")) == 1
+    assert moved("0.5", "2024-01-05", long_loaded.format("price_date = '2024-01-30'")) == [], "long ago"
+    assert len(moved("0.5", "2024-01-05", long_loaded.format(lately))) == 1
+    assert len(moved("0.5", "2024-01-05", long_loaded.format(before))) == 1
     option = (
         "update raw.positions set investment_class = 'OPTIONS', underlying_symbol = 'BBB', option_type = 'CALL',"
         " strike_price = 1, expiration_date = '2025-01-17' where symbol = 'AAA'"

@@ -1,0 +1,129 @@
+"""What several readers ask of schema `analytics`, told once: joins, groups and orders.
+
+`%(portfolio_id)s` and `%(day)s` are the portfolio and its session. Pages choose the columns that they draw, the API
+those that it publishes.
+"""
+
+OF_SESSION = "portfolio_id = %(portfolio_id)s and calculation_date = %(day)s"
+
+SNAPSHOT = """
+    from analytics.portfolio_snapshots as snapshots
+    where snapshots.portfolio_id = %(portfolio_id)s and snapshots.snapshot_date = %(day)s
+"""
+
+# Each portfolio on the session that is shown first: the last one published; where no risk has been computed at all, the
+# last one rolled.
+LATEST = """
+    from analytics.portfolios as portfolios
+    left join analytics.portfolio_snapshots as snapshots
+        on
+            portfolios.portfolio_id = snapshots.portfolio_id
+            and coalesce(portfolios.published_to, portfolios.rolled_to) = snapshots.snapshot_date
+    left join analytics.portfolio_risk_metrics as metrics
+        on snapshots.portfolio_id = metrics.portfolio_id and snapshots.snapshot_date = metrics.calculation_date
+    left join analytics.risk_status as risk_status
+        on snapshots.portfolio_id = risk_status.portfolio_id and snapshots.snapshot_date = risk_status.calculation_date
+    left join analytics.portfolio_factor_exposures as exposures
+        on
+            snapshots.portfolio_id = exposures.portfolio_id
+            and snapshots.snapshot_date = exposures.calculation_date
+            and exposures.model = 'market'
+    left join lateral (
+        select
+            (
+                select min(scenarios.name) from analytics.stress_test_scenarios as scenarios
+                where scenarios.scenario_id = results.scenario_id
+            ) as name,
+            coalesce(results.correlated_pnl, results.direct_pnl) as pnl
+        from analytics.stress_test_results as results
+        where
+            results.portfolio_id = snapshots.portfolio_id
+            and results.calculation_date = snapshots.snapshot_date
+            and coalesce(results.correlated_pnl, results.direct_pnl) is not null
+        order by pnl, name
+        limit 1
+    ) as worst on snapshots.num_positions > 0
+    where %(allowed)s::uuid [] is null or portfolios.portfolio_id = any(%(allowed)s)
+    order by portfolios.name
+"""
+
+# A lot's value on its session, with whatever else is known of it.
+HELD = """
+    from analytics.position_values as held
+    left join analytics.positions as positions on held.position_id = positions.position_id
+    left join analytics.position_sector_tags as position_tags on held.position_id = position_tags.position_id
+    left join analytics.sector_tags as tags on position_tags.sector_tag_id = tags.sector_tag_id
+    left join analytics.companies as companies
+        on
+            coalesce(positions.underlying_symbol, held.symbol) = companies.symbol
+            and positions.investment_class <> 'PRIVATE'
+    left join analytics.position_risk_contributions as contributions
+        on held.position_id = contributions.position_id and held.value_date = contributions.calculation_date
+    left join analytics.portfolio_snapshots as snapshots
+        on held.portfolio_id = snapshots.portfolio_id and held.value_date = snapshots.snapshot_date
+    where held.portfolio_id = %(portfolio_id)s and held.value_date = %(day)s
+"""
+LARGEST_FIRST = "order by abs(held.market_value) desc, held.symbol"
+
+# What is held at the close, all lots of a symbol as one.
+NETTED = f"""
+    from (
+        select
+            held.symbol,
+            positions.underlying_symbol,
+            coalesce(positions.underlying_symbol, held.symbol) as market_symbol,
+            coalesce(positions.investment_class, 'PUBLIC') as investment_class,
+            min(companies.name) as company,
+            min(tags.name) as sector,
+            count(*) as lots,
+            sum(held.quantity) as quantity,
+            max(held.price) as price,
+            sum(held.market_value) as market_value,
+            sum(held.cost_basis) as cost_basis,
+            sum(held.unrealized_pnl) as unrealized_pnl,
+            sum(held.realized_pnl) as realized_pnl,
+            sum(held.dividend_income) as dividend_income,
+            sum(held.fees) as fees,
+            sum(held.daily_pnl) as daily_pnl,
+            bool_or(held.is_stale) as is_stale,
+            min(held.price_date) as price_date,
+            sum(contributions.contribution_vol) as contribution_vol,
+            sum(contributions.contribution_share) as contribution_share,
+            min(snapshots.equity_balance) as equity_balance
+        {HELD} and held.quantity <> 0
+        group by held.symbol, positions.underlying_symbol, positions.investment_class
+    ) as held
+"""
+
+SECTORS = """
+    from analytics.portfolio_sector_exposures as sectors
+    where sectors.portfolio_id = %(portfolio_id)s and sectors.value_date = %(day)s
+    order by sectors.weight desc nulls last, sectors.market_value desc, sectors.sector
+"""
+
+# A scenario has a row for each factor that it shocks: names are alike, the words are those of its first factor.
+STRESS = """
+    from analytics.stress_test_results as results
+    inner join (
+        select
+            scenario_id, min(name) as name, min(category) as category,
+            (array_agg(description order by factor <> 'Market', factor))[1] as description
+        from analytics.stress_test_scenarios
+        group by scenario_id
+    ) as scenarios using (scenario_id)
+    left join analytics.portfolio_snapshots as snapshots
+        on results.portfolio_id = snapshots.portfolio_id and results.calculation_date = snapshots.snapshot_date
+    where results.portfolio_id = %(portfolio_id)s and results.calculation_date = %(day)s
+    order by coalesce(results.correlated_pnl, results.direct_pnl), scenarios.name
+"""
+
+CLUSTERS = f"""
+    from (select * from analytics.correlation_clusters where {OF_SESSION}) as clusters
+    inner join (
+        select cluster_number, array_agg(symbol order by symbol) as symbols
+        from analytics.correlation_cluster_positions
+        where {OF_SESSION}
+        group by cluster_number
+    ) as members using (cluster_number)
+    order by cluster_number
+"""
