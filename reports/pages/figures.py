@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -29,7 +29,7 @@ class Figure:
     numbers: Markup
 
 
-def percents(places: int = 1, sign: str = ""):
+def percents(places: int = 1, sign: str = "") -> Callable[[float | None], str]:
     """How a column of shares is written."""
     return lambda share: words.percent(share, sign, places)
 
@@ -62,7 +62,7 @@ def equity(history: History, dollars: Dollars, benchmark: str) -> tuple[Figure, 
         height=236,
         marks=marks if len(marks) <= 12 else {},
     )
-    columns = [
+    columns: list[Column[int]] = [
         Column("day", "Session", lambda place: days[place], left=True),
         Column("equity", "Equity, USD", lambda place: history.equity[place], dollars.money),
         Column("benchmark", f"{in_benchmark}, USD", lambda place: instead[place], dollars.money),
@@ -101,7 +101,7 @@ def pnl(history: History, dollars: Dollars, sessions: int) -> Figure:
     drawing = charts.columns_chart(
         "Daily P&L", described, days, values, lambda value: f"{dollars.signed(value)} USD", unit="Daily P&L, USD"
     )
-    columns = [
+    columns: list[Column[int]] = [
         Column("day", "Session", lambda place: days[place], left=True),
         Column("pnl", "P&L, USD", lambda place: values[place], dollars.signed, signed=True),
         Column("return", "Return", lambda place: history.returns[-sessions:][place], percents(2, "+"), signed=True),
@@ -277,6 +277,7 @@ def sector_table(view: RiskView) -> Markup:
         Column("weight", "Weight", lambda sector: sector.weight, percents()),
         Column("benchmark", "Benchmark", lambda sector: sector.benchmark_weight, percents()),
         Column("active", "Active", lambda sector: sector.active_weight, percents(1, "+")),
+        Column("funds", "Through funds, USD", lambda sector: sector.through_funds, dollars.money),
         Column("positions", "Lots", lambda sector: sector.num_positions),
     ]
     return table(columns, view.sectors, label="Sectors and their values")
