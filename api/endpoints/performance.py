@@ -146,7 +146,8 @@ def _months(ask: Ask) -> Selection:
 
 
 def _attribution(ask: Ask) -> Body:
-    parts, missing = {}, []
+    parts: dict[str, str] = {}
+    missing: Missing = []
     for name, table in _ATTRIBUTED.items():
         rows = ask.rows(table, **_period(ask))
         parts[name] = rows.json()

@@ -1,5 +1,8 @@
 """What a portfolio earned: since inception against its benchmark, by period, by month, and from what."""
 
+# Of a column's function the checker does not see that it indexes a sequence: its argument is known too late.
+# pyright: reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

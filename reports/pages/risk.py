@@ -1,5 +1,8 @@
 """Risk over time: volatility and what came, exposures, contributions, and how the forecasts did."""
 
+# Of a column's function the checker does not see that it indexes a sequence: its argument is known too late.
+# pyright: reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
