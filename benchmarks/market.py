@@ -13,20 +13,12 @@ from typing import Any
 
 import numpy as np
 
-# Everything that may stand for a factor (dbt_project/seeds/factor_definitions.csv); every market has them.
-FACTOR_ETFS = ("SPY", "TLT", "VTV", "VLUE", "VUG", "IWF", "XLK", "MTUM", "QUAL", "IWM", "SIZE", "USMV")
-SECTORS = (
-    "Communication Services",
-    "Consumer Discretionary",
-    "Consumer Staples",
-    "Energy",
-    "Financials",
-    "Health Care",
-    "Industrials",
-    "Information Technology",
-    "Materials",
-    "Real Estate",
-    "Utilities",
+from python_models.definitions import SECTORS
+
+# Everything that may stand for a factor (dbt_project/seeds/factor_definitions.csv).
+FACTOR_ETFS = (
+    *("SPY", "TLT", "VTV", "VLUE", "VUG", "IWF", "MTUM", "QUAL", "IWM", "SIZE", "USMV"),
+    *("XLC", "XLY", "XLP", "XLE", "XLF", "XLV", "XLI", "XLK", "XLB", "XLRE", "XLU"),
 )
 INVENTED_UNTIL = date(2024, 6, 28)
 

@@ -1,8 +1,8 @@
 """What one pass over the risk models did: counts for the ledger, lines for the summary, warnings with their scope."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -10,6 +10,7 @@ from python_models.statistics.conventions import Flags, Integers, has_numbers
 from python_models.statistics.factors import ETF_ENOUGH, ETF_MINIMUM
 from python_models.statistics.portfolio_risk import EQUITY_NOT_POSITIVE
 from python_models.statistics.symbols import SymbolStatistics
+from warehouse.phrases import and_more, count, span_of
 
 _NAMED = 8  # of many symbols or portfolios a line names these
 
@@ -35,8 +36,13 @@ class SessionNotes:
     without_beta: Mapping[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     equity: Mapping[str, float] = field(default_factory=dict)
 
+    def with_more(self, more: "SessionNotes") -> "SessionNotes":
+        """These notes and others of the same session."""
+        told = self if self.symbols is not None else more
+        return replace(told, unchanged=self.unchanged + more.unchanged, equity={**self.equity, **more.equity})
 
-def note_symbols(statistics: SymbolStatistics, held: set[str]) -> SessionNotes:
+
+def note_symbols(statistics: SymbolStatistics, held: Collection[str]) -> SessionNotes:
     """Note what the symbols of a session have and lack."""
     models = {
         "market": statistics.market,
@@ -65,7 +71,9 @@ class RiskReport:
     at.
     `unchanged_results` counts portfolios × sessions (and symbols as one more) that were left alone. `without_beta` has
     the held symbols by model and reason, with their observations, `etfs` the ETF of each factor and `missing_factors`
-    those without any, all as of the last session of `computed`.
+    those without any, all as of the last session of `computed`. `peak_memory_mb` is the most that this process, or a
+    worker, has had, of the budget of `memory_mb`; `lost_by_workers` are the reasons of each part of the work that a
+    worker did not bring to its end, and that was done again here.
     """
 
     start: date
@@ -87,6 +95,9 @@ class RiskReport:
     missing_factors: list[str] = field(default_factory=list)
     without_beta: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     without_equity: dict[str, list[date]] = field(default_factory=dict)
+    memory_mb: int = 0
+    peak_memory_mb: int = 0
+    lost_by_workers: list[str] = field(default_factory=list)
 
     def take(self, notes: SessionNotes) -> None:
         """Take in a session; sessions come in order."""
@@ -120,6 +131,9 @@ class RiskReport:
             "unchanged_results": self.unchanged_results,
             "healed": {day.isoformat(): self.causes[day] for day in self.healed},
             "left_stale": len(self.left),
+            "memory_mb": self.memory_mb,
+            "peak_memory_mb": self.peak_memory_mb,
+            "lost_by_workers": len(self.lost_by_workers),
             "pruned_pairs": self.pruned_pairs,
             "rows": {table: count for table, count in self.rows.items() if count},
             "etfs": self.etfs,
@@ -134,13 +148,14 @@ class RiskReport:
         if not self.sessions:
             lines.append(f"nothing to compute: no portfolio has a snapshot from {self.start} to {self.end}")
         if self.computed:
-            many = f"{_many(len(self.portfolios), 'portfolio')}, {_many(self.symbols, 'symbol')}"
-            lines.append(f"{_sessions(self.computed)}: {many}")
+            many = f"{count(len(self.portfolios), 'portfolio')}, {count(self.symbols, 'symbol')}"
+            lines.append(f"{_span(self.computed)}: {many}")
         if current := self.sessions - len(self.computed):
-            lines.append(f"results of {_many(current, 'more session' if self.computed else 'session')} are current")
+            lines.append(f"results of {count(current, 'more session' if self.computed else 'session')} are current")
         lines += self._lines_of_healing()
         if any(self.rows.values()):
-            lines.append(f"{sum(self.rows.values()):,} rows written")
+            memory = f"{self.peak_memory_mb:,} MB of memory at most (AFTERCLOSE_MEMORY_MB: {self.memory_mb:,})"
+            lines.append(f"{sum(self.rows.values()):,} rows written, {memory}")
         if self.pruned_pairs:
             lines.append(f"{self.pruned_pairs:,} pairs of earlier sessions pruned (AFTERCLOSE_PAIR_SESSIONS)")
         if self.etfs:
@@ -153,34 +168,40 @@ class RiskReport:
         """Which other sessions were computed, and why."""
         missed = [day for day in self.healed if not self.causes[day]]
         stale = [day for day in self.healed if self.causes[day]]
-        lines = [f"{_sessions(missed)}: computed, because missed before"] if missed else []
+        lines = [f"{_span(missed)}: computed, because missed before"] if missed else []
         if stale:
             causes = list(dict.fromkeys(cause for day in stale for cause in self.causes[day]))
-            more = [f"and {len(causes) - _NAMED} more"] if len(causes) > _NAMED else []
-            lines.append(f"{_sessions(stale)}: computed again ({', '.join(causes[:_NAMED] + more)})")
+            lines.append(f"{_span(stale)}: computed again ({and_more(causes, _NAMED)})")
         if same := len(self.causes) - len(self.healed):
-            lines.append(f"{_many(same, 'other session')} looked at: nothing that the results rest on has changed")
+            lines.append(f"{count(same, 'other session')} looked at: nothing that the results rest on has changed")
         return lines
 
     def warnings(self) -> list[tuple[str, str]]:
         """What is not known and why, as (scope, message)."""
+        found = self._warnings_of_workers()
         if not self.computed:
-            return []
+            return found
         day = self.computed[-1]
-        found = [
+        found += [
             (f"factor {factor}", f"no ETF of it has {ETF_MINIMUM} returns up to {day}: nothing is exposed to it")
             for factor in self.missing_factors
             if factor not in self.sectors
         ]
         for (reason, symbols), models in self._models_by_lack().items():
-            named = [f"{symbol} ({count})" for symbol, count in symbols[:_NAMED]]
-            more = [f"and {len(symbols) - _NAMED} more"] if len(symbols) > _NAMED else []
-            have = f"{_many(len(symbols), 'held symbol')} without a beta on {day}"
-            found.append((", ".join(models), f"{have}, {_WHY[reason]}: {', '.join(named + more)}"))
+            named = [f"{symbol} ({returns})" for symbol, returns in symbols]
+            have = f"{count(len(symbols), 'held symbol')} without a beta on {day}"
+            found.append((", ".join(models), f"{have}, {_WHY[reason]}: {and_more(named, _NAMED)}"))
         for name, days in self.without_equity.items():
-            when = str(days[-1]) + (f" and {_many(len(days) - 1, 'session')} before" if len(days) > 1 else "")
+            when = str(days[-1]) + (f" and {count(len(days) - 1, 'session')} before" if len(days) > 1 else "")
             found.append((f"portfolio {name}", f"{EQUITY_NOT_POSITIVE} on {when}: no exposures or volatilities"))
         return found
+
+    def _warnings_of_workers(self) -> list[tuple[str, str]]:
+        if not self.lost_by_workers:
+            return []
+        reasons = "; ".join(dict.fromkeys(self.lost_by_workers))
+        parts = count(len(self.lost_by_workers), "part")
+        return [("workers", f"{parts} of the work was lost by workers, and done again by the run itself: {reasons}")]
 
     def _models_by_lack(self) -> dict[tuple[str, tuple[tuple[str, int], ...]], list[str]]:
         """Which models lack the same symbols for the same reason: they share a line."""
@@ -192,22 +213,18 @@ class RiskReport:
 
 
 def _by_reason(
-    symbols: tuple[str, ...], held: set[str], flags: Flags, observations: Integers
+    symbols: tuple[str, ...], held: Collection[str], flags: Flags, observations: Integers
 ) -> dict[str, dict[str, int]]:
     """The held symbols without a number and their observations, by the flag that says why."""
     reasons: dict[str, dict[str, int]] = {}
     numbers = has_numbers(flags)
-    for symbol, has_number, flag, count in zip(
+    for symbol, has_number, flag, returns in zip(
         symbols, numbers.tolist(), flags.tolist(), observations.tolist(), strict=True
     ):
         if symbol in held and not has_number:
-            reasons.setdefault(flag, {})[symbol] = count
+            reasons.setdefault(flag, {})[symbol] = returns
     return reasons
 
 
-def _sessions(days: list[date]) -> str:
-    return str(days[0]) if len(days) == 1 else f"{len(days):,} sessions, {days[0]} to {days[-1]}"
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
+def _span(days: list[date]) -> str:
+    return span_of(len(days), days[0], days[-1])

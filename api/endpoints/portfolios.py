@@ -40,6 +40,7 @@ PORTFOLIOS = Table(
         *of("snapshots", "portfolio_snapshots", "cumulative_pnl cumulative_return num_positions num_stale_positions"),
         *own("beta", "exposures.exposure_value", "double precision", "Beta of equity to the stock market (SPY)"),
         *of("metrics", "portfolio_risk_metrics", "expected_vol_21d ex_ante_vol var_95_1d es_95_1d max_drawdown"),
+        *of("metrics", "portfolio_risk_metrics", "scaled_var_95_1d scaled_es_95_1d"),
         *own("worst_scenario", "worst.name", "text", "The scenario with the lowest P&L"),
         *own("worst_scenario_pnl", "worst.pnl", "double precision", "P&L in it, USD; negative is a loss"),
         *of("portfolios", "portfolios", "version"),
@@ -87,6 +88,12 @@ STATUS = {
 def _portfolios(ask: Ask) -> Selection:
     ids = ask.caller.portfolio_ids
     return Selection(PORTFOLIOS, {"allowed": None if ids is None else sorted(ids)})
+
+
+def _snapshot_at_level(ask: Ask) -> Selection:
+    query = ask.query
+    tables = {"snapshot": SNAPSHOT, "risk": RISK, "sector": SECTORS}
+    return Selection(tables[query.level if isinstance(query, queries.Snapshot) else "snapshot"], ask.parameters)
 
 
 def _snapshot(ask: Ask) -> Body:
@@ -140,9 +147,9 @@ ENDPOINTS = (
         "/portfolios/{portfolio}",
         "portfolio_snapshot",
         "One portfolio at a session: balance, P&L, risk, sectors, and what is missing",
-        queries.AsOf,
+        queries.Snapshot,
         _snapshot,
-        lambda ask: Selection(SNAPSHOT, ask.parameters),
+        _snapshot_at_level,
         Sections({"snapshot": One(SNAPSHOT), "risk": One(RISK), "sectors": Many(SECTORS), "status": Plain(STATUS)}),
         also=("/data/portfolio/{portfolio}/snapshot/latest",),
     ),

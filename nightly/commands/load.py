@@ -1,6 +1,6 @@
 """The command `load`: portfolios from CSV files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ingest.books.cells import parse_date, parse_non_negative, parse_text
+from nightly.commands.options import Cell
 from warehouse.errors import BadInput
 
 FOLDER_HELP = """Load portfolios from CSV files.
@@ -47,6 +48,9 @@ The files of DIR, with their columns in any order:
                      cash_per_share, cost_fraction]: what holds whatever the
                      sources say (SPLIT, DIVIDEND, RENAME, MERGER, SPINOFF,
                      DELISTING)
+  fund_sectors.csv   symbol, sector, weight, as_of: what funds hold on a
+                     day, as shares of the whole (0.288 or 28.8%); in place
+                     of what the sources say of these funds
 
 \b
 The position columns:
@@ -96,20 +100,6 @@ class _Refused(click.ClickException):
         click.echo(self.message, file=file, err=file is None)
 
 
-class _Cell(click.ParamType):
-    """An option that is written like a cell of the files."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return self._parse(value.strip()) if isinstance(value, str) else value
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
 def _parse_name(text: str) -> str:
     if not text:
         raise ValueError("is empty")
@@ -134,20 +124,18 @@ def folder(folder: Path, strict: bool) -> None:
 
 @load.command("positions", short_help="Load one brokerage-style position file.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--portfolio", required=True, type=_Cell("name", _parse_name), help="The portfolio's name.")
+@click.option("--portfolio", required=True, type=Cell("name", _parse_name), help="The portfolio's name.")
 @click.option(
     "--equity",
     required=True,
-    type=_Cell("amount", parse_non_negative),
+    type=Cell("amount", parse_non_negative),
     help="All it is worth in USD at the close of the session before its inception: cash, and lots entered before at"
     " market.",
 )
-@click.option(
-    "--inception", type=_Cell("date", parse_date), help="Its first day; the earliest entry date unless given."
-)
+@click.option("--inception", type=Cell("date", parse_date), help="Its first day; the earliest entry date unless given.")
 @click.option(
     "--shares-as-of",
-    type=_Cell("date", parse_date),
+    type=Cell("date", parse_date),
     help="The day in whose shares FILE is stated, such as that on which a broker's list was downloaded; unless given,"
     " each lot's entry date, or the inception for lots entered before.",
 )
@@ -179,9 +167,9 @@ _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_t
 @load.command("broker", short_help="Load position lists as brokers export them.")
 @_FILES
 @_LAYOUT
-@click.option("--portfolio", type=_Cell("name", _parse_name), help="One portfolio for all accounts of the files.")
-@click.option("--as-of", type=_Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
-@click.option("--equity", type=_Cell("amount", parse_non_negative), help="What it is worth then; positions and cash.")
+@click.option("--portfolio", type=Cell("name", _parse_name), help="One portfolio for all accounts of the files.")
+@click.option("--as-of", type=Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
+@click.option("--equity", type=Cell("amount", parse_non_negative), help="What it is worth then; positions and cash.")
 @click.option("--skip", multiple=True, help="Leave out rows whose symbol or description holds this text.")
 @_SYMBOLS
 @_STRICT
@@ -208,11 +196,9 @@ def broker(files: tuple[Path, ...], **options: Any) -> None:
     " parts, or the one of the date in the column lot.",
 )
 @_LAYOUT
-@click.option("--portfolio", type=_Cell("name", _parse_name), help="The portfolio of files that name none.")
-@click.option(
-    "--equity", type=_Cell("amount", parse_non_negative), help="Its equity at the close before its inception."
-)
-@click.option("--inception", type=_Cell("date", parse_date), help="Its first day; that of its first transaction.")
+@click.option("--portfolio", type=Cell("name", _parse_name), help="The portfolio of files that name none.")
+@click.option("--equity", type=Cell("amount", parse_non_negative), help="Its equity at the close before its inception.")
+@click.option("--inception", type=Cell("date", parse_date), help="Its first day; that of its first transaction.")
 @click.option("--add", "keep", is_flag=True, help="Keep transactions of days before and after those of the files.")
 @click.option("--replace", is_flag=True, help="Drop all that was loaded before, lots and flows too.")
 @click.option("--skip", multiple=True, help="Leave out lines whose action, symbol or description holds this text.")
@@ -245,8 +231,8 @@ def transactions(files: tuple[Path, ...], **options: Any) -> None:
 @load.command("statement", short_help="Compare position lists with what was rolled.")
 @_FILES
 @_LAYOUT
-@click.option("--portfolio", type=_Cell("name", _parse_name), help="The portfolio that the list is of.")
-@click.option("--as-of", type=_Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
+@click.option("--portfolio", type=Cell("name", _parse_name), help="The portfolio that the list is of.")
+@click.option("--as-of", type=Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
 @click.option("--skip", multiple=True, help="Leave out rows whose symbol or description holds this text.")
 @_SYMBOLS
 @click.pass_context

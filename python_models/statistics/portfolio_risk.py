@@ -16,6 +16,7 @@ from python_models.statistics.conventions import (
     Booleans,
     Floats,
     Integers,
+    Texts,
     annualise_variance,
     as_columns,
     divide,
@@ -115,7 +116,7 @@ class PortfolioExposures:
     value: Floats
     covered: Integers
     without: Integers
-    reason: np.ndarray
+    reason: Texts
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class ExAnteRisk:
     specific_variance: Floats
     ex_ante_vol: Floats
     positions_without: Integers
-    reason: np.ndarray
+    reason: Texts
     marginal_vol: Floats
     contribution_vol: Floats
     contribution_share: Floats
@@ -156,7 +157,7 @@ class TailRisk:
 
     var: Floats
     es: Floats
-    reason: np.ndarray
+    reason: Texts
 
 
 def portfolio_exposures(holdings: Holdings, betas: ArrayLike) -> PortfolioExposures:
@@ -219,7 +220,8 @@ def ex_ante_risk(
     net = holdings.net_values(positions)
     exposure = net @ np.nan_to_num(betas) / equity[:, None]
     # without a covariance only portfolios without positions have a number, and theirs is zero whatever it is
-    along = exposure @ np.nan_to_num(factor_covariance)
+    # added up factor by factor: the last bits of a matrix product depend on how many other portfolios there are
+    along = (exposure[:, :, None] * np.nan_to_num(factor_covariance)).sum(axis=1)
     factor_variance = annualise_variance((along * exposure).sum(axis=1))
     specific_variance = annualise_variance(net.power(2) @ np.nan_to_num(residual_variance) / equity**2)
     volatility = np.sqrt(factor_variance + specific_variance)
@@ -363,10 +365,11 @@ def _net_of_symbol(holdings: Holdings, positions: Booleans) -> Floats:
     """Net dollars of all marked positions in the same portfolio and symbol, at each position (n_positions,)."""
     key = holdings.portfolio * (holdings.n_symbols + 1) + holdings.symbol
     _, group = np.unique(key, return_inverse=True)
-    return np.bincount(group, weights=np.where(positions, holdings.value, 0.0))[group]
+    net = np.bincount(group, weights=np.where(positions, holdings.value, 0.0))
+    return net.astype(np.float64)[group]
 
 
-def _reasons(*cases: tuple[ArrayLike, str]) -> np.ndarray:
+def _reasons(*cases: tuple[ArrayLike, str]) -> Texts:
     """Name the first case that holds, "" where none does."""
     conditions = np.broadcast_arrays(*(np.asarray(condition, bool) for condition, _ in cases))
     return np.select(conditions, [text for _, text in cases], "")
