@@ -13,21 +13,10 @@ from typing import Any
 
 import numpy as np
 
-# Everything that may stand for a factor (dbt_project/seeds/factor_definitions.csv); every market has them.
+from python_models.definitions import SECTORS
+
+# What may stand for the market, the rate and the styles (dbt_project/seeds/factor_definitions.csv).
 FACTOR_ETFS = ("SPY", "TLT", "VTV", "VLUE", "VUG", "IWF", "XLK", "MTUM", "QUAL", "IWM", "SIZE", "USMV")
-SECTORS = (
-    "Communication Services",
-    "Consumer Discretionary",
-    "Consumer Staples",
-    "Energy",
-    "Financials",
-    "Health Care",
-    "Industrials",
-    "Information Technology",
-    "Materials",
-    "Real Estate",
-    "Utilities",
-)
 INVENTED_UNTIL = date(2024, 6, 28)
 
 

@@ -7,8 +7,7 @@ of the files a database was prepared from stands in `ops.preparations`.
 from __future__ import annotations
 
 import csv
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from nightly.dbt.runner import Dbt, DbtError
 from nightly.record import Problem
 from warehouse.errors import UserError
 from warehouse.migrate import grant_reader, migrate
+from warehouse.preparations import digest_files, read_preparations, record_preparations
 from warehouse.queries import fetch_one
 from warehouse.reader_limits import limit_readers
 from warehouse.sessions import refresh_sessions
@@ -57,9 +57,9 @@ def prepare_seeds(conn: psycopg.Connection, dbt: Dbt, progress: Progress) -> Non
     Raises BadInput for what is wrong in them, before any is loaded, and UserError when one can't be loaded.
     """
     files = {file.stem: file for file in sorted((dbt.project / "seeds").glob("*.csv"))}
-    fingerprint = _fingerprint((dbt.project / "seeds").rglob("*"), dbt.project)
+    fingerprint = digest_files((dbt.project / "seeds").rglob("*"), dbt.project)
     columns = {name: _columns(conn, "analytics", name) for name in files}
-    if _remembered(conn, "seeds") == fingerprint and all(columns.values()):
+    if read_preparations(conn).get("seeds") == fingerprint and all(columns.values()):
         return
     check_seeds(dbt)
     progress.announce(f"loading dbt's seeds: {', '.join(files)}")
@@ -77,7 +77,7 @@ def prepare_seeds(conn: psycopg.Connection, dbt: Dbt, progress: Progress) -> Non
     failed = [f"{result.name}: {result.message}" for result in results if not result.well]
     if failed:
         raise UserError(f"dbt seed failed, mend the file in dbt_project/seeds: {'; '.join(failed)}")
-    _remember(conn, "seeds", fingerprint)
+    record_preparations(conn, {"seeds": fingerprint})
 
 
 def views_to_build(conn: psycopg.Connection, dbt: Dbt) -> list[str]:
@@ -111,35 +111,22 @@ def remember_built(conn: psycopg.Connection, dbt: Dbt, results: Sequence[NodeRes
         "views": all(result.well for result in results if "views" in result.tags),
         "tables": refilled <= {result.unique_id for result in results if result.well},
     }
-    for name, well in all_well.items():
-        if well and remembered.get(name) != current:
-            _remember(conn, name, current)
+    renewed = [name for name, well in all_well.items() if well and remembered.get(name) != current]
+    if renewed:
+        record_preparations(conn, dict.fromkeys(renewed, current))
 
 
 def _versions(conn: psycopg.Connection, dbt: Dbt) -> tuple[str, dict[str, str]]:
     """The version of the project's files and of the calendar, and the versions that were remembered, by name."""
     folders = (dbt.project / "models", dbt.project / "macros")
     files = [dbt.project / "dbt_project.yml", *(file for folder in folders for file in folder.rglob("*"))]
-    calendar, remembered = fetch_one(
+    (calendar,) = fetch_one(
         conn.execute(
-            """
-        select
-            (select md5(string_agg(concat_ws(' ', session_date, closes_at), ',' order by session_date))
-                from raw.trading_sessions),
-            (select coalesce(json_object_agg(name, fingerprint), '{}') from ops.preparations)
-        """
+            "select md5(string_agg(concat_ws(' ', session_date, closes_at), ',' order by session_date))"
+            " from raw.trading_sessions"
         )
     )
-    return f"{_fingerprint(files, dbt.project)} {calendar}", remembered
-
-
-def _fingerprint(files: Iterable[Path], root: Path) -> str:
-    """A hash of files' names and contents."""
-    digest = hashlib.sha256()
-    for file in sorted(file for file in files if file.is_file()):
-        content = file.read_bytes()
-        digest.update(f"{file.relative_to(root).as_posix()}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()
+    return f"{digest_files(files, dbt.project)} {calendar}", read_preparations(conn)
 
 
 def _header(file: Path) -> list[str]:
@@ -154,16 +141,3 @@ def _columns(conn: psycopg.Connection, schema: str, table: str) -> list[str]:
         (schema, table),
     )
     return [name for (name,) in rows]
-
-
-def _remembered(conn: psycopg.Connection, name: str) -> str | None:
-    row = conn.execute("select fingerprint from ops.preparations where name = %s", (name,)).fetchone()
-    return row[0] if row else None
-
-
-def _remember(conn: psycopg.Connection, name: str, fingerprint: str) -> None:
-    conn.execute(
-        "insert into ops.preparations (name, fingerprint) values (%s, %s)"
-        " on conflict (name) do update set fingerprint = excluded.fingerprint, prepared_at = excluded.prepared_at",
-        (name, fingerprint),
-    )

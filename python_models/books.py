@@ -15,6 +15,7 @@ from python_models.statistics.options import (
     OptionPositions,
     black_scholes,
     delta_equivalent_value,
+    implied_volatility,
     option_volatility,
 )
 from python_models.statistics.portfolio_risk import Holdings
@@ -105,7 +106,7 @@ def make_books(
 
 
 def underlying_facts(option: Position, underlyings: Underlyings, day: date) -> UnderlyingFacts:
-    """Look up what an option rests on; a strike is in shares of its lot's first day, and so are the prices here."""
+    """Look up what an option rests on; a strike is in shares of `share_date`, and so are the prices here."""
     base = option.share_date or day
     return UnderlyingFacts(
         underlyings.spot(option.symbol, day, base),
@@ -139,7 +140,7 @@ def _value_options(
     last_price = np.array([option.price if option.price_date else np.nan for option in options])
     known = symbol[places] >= 0
     realized = np.where(known, statistics.volatility.realized_vol_63d[symbol[places]], np.nan)
-    used = option_volatility(
+    implied = implied_volatility(
         last_price,
         spot_when_priced,
         strike,
@@ -147,12 +148,12 @@ def _value_options(
             [(option.expiration - then).days / _DAYS_PER_YEAR for option, then in zip(options, priced, strict=True)]
         ),
         is_call=is_call,
-        realized_volatility=realized,
         rate=terms.rate,
         dividend_yield=dividend_yield,
     )
+    volatility = option_volatility(implied, realized)
     today = black_scholes(
-        spot, strike, years, used.volatility, is_call=is_call, rate=terms.rate, dividend_yield=dividend_yield
+        spot, strike, years, volatility, is_call=is_call, rate=terms.rate, dividend_yield=dividend_yield
     )
     return (
         OptionPositions(
@@ -161,7 +162,7 @@ def _value_options(
             spot=spot,
             strike=strike,
             years=years,
-            volatility=used.volatility,
+            volatility=volatility,
             is_call=is_call,
             rate=terms.rate,
             dividend_yield=dividend_yield,

@@ -88,7 +88,8 @@ class Position(NamedTuple):
 
     `symbol` is what it counts as in the panel: its own, an option's underlying's, None when private. `units` are signed
     shares controlled (contracts × multiplier for options), `price` dollars per share as of `price_date` (None: never
-    priced), `market_value` dollars. An option's `strike` is in shares of `share_date`, its lot's first session.
+    priced), `market_value` dollars. An option's `strike` is in shares of `share_date`: its first session, or a later
+    day that its file is stated in.
     """
 
     portfolio_id: UUID
@@ -276,10 +277,11 @@ def read_holdings(
     holdings: dict[date, list[Position]] = {day: [] for day in days}
     rows = conn.cursor(binary=True).execute(
         """
-        -- a strike is in shares of the first session of its lot
+        -- a strike is in shares of the first session of its lot, or of a later day that its file was stated in
         with lives as (
-            select options.position_id, first_row.value_date as first_session
+            select options.position_id, greatest(first_row.value_date, positions.shares_as_of) as share_date
             from raw.position_terms as options
+            left join raw.positions on options.position_id = positions.position_id
             cross join lateral (
                 select value_date from analytics.position_values
                 where position_values.position_id = options.position_id
@@ -303,7 +305,7 @@ def read_holdings(
             coalesce(positions.option_type = 'CALL', false),
             positions.strike_price::float8,
             positions.expiration_date,
-            lives.first_session,
+            lives.share_date,
             sector_tags.name
         from analytics.position_values as held
         inner join raw.position_terms as positions on held.position_id = positions.position_id

@@ -10,6 +10,7 @@ from python_models.statistics.conventions import Flags, Integers, has_numbers
 from python_models.statistics.factors import ETF_ENOUGH, ETF_MINIMUM
 from python_models.statistics.portfolio_risk import EQUITY_NOT_POSITIVE
 from python_models.statistics.symbols import SymbolStatistics
+from warehouse.phrases import and_more, count, span_of
 
 _NAMED = 8  # of many symbols or portfolios a line names these
 
@@ -134,10 +135,10 @@ class RiskReport:
         if not self.sessions:
             lines.append(f"nothing to compute: no portfolio has a snapshot from {self.start} to {self.end}")
         if self.computed:
-            many = f"{_many(len(self.portfolios), 'portfolio')}, {_many(self.symbols, 'symbol')}"
-            lines.append(f"{_sessions(self.computed)}: {many}")
+            many = f"{count(len(self.portfolios), 'portfolio')}, {count(self.symbols, 'symbol')}"
+            lines.append(f"{_span(self.computed)}: {many}")
         if current := self.sessions - len(self.computed):
-            lines.append(f"results of {_many(current, 'more session' if self.computed else 'session')} are current")
+            lines.append(f"results of {count(current, 'more session' if self.computed else 'session')} are current")
         lines += self._lines_of_healing()
         if any(self.rows.values()):
             lines.append(f"{sum(self.rows.values()):,} rows written")
@@ -153,13 +154,12 @@ class RiskReport:
         """Which other sessions were computed, and why."""
         missed = [day for day in self.healed if not self.causes[day]]
         stale = [day for day in self.healed if self.causes[day]]
-        lines = [f"{_sessions(missed)}: computed, because missed before"] if missed else []
+        lines = [f"{_span(missed)}: computed, because missed before"] if missed else []
         if stale:
             causes = list(dict.fromkeys(cause for day in stale for cause in self.causes[day]))
-            more = [f"and {len(causes) - _NAMED} more"] if len(causes) > _NAMED else []
-            lines.append(f"{_sessions(stale)}: computed again ({', '.join(causes[:_NAMED] + more)})")
+            lines.append(f"{_span(stale)}: computed again ({and_more(causes, _NAMED)})")
         if same := len(self.causes) - len(self.healed):
-            lines.append(f"{_many(same, 'other session')} looked at: nothing that the results rest on has changed")
+            lines.append(f"{count(same, 'other session')} looked at: nothing that the results rest on has changed")
         return lines
 
     def warnings(self) -> list[tuple[str, str]]:
@@ -173,12 +173,11 @@ class RiskReport:
             if factor not in self.sectors
         ]
         for (reason, symbols), models in self._models_by_lack().items():
-            named = [f"{symbol} ({count})" for symbol, count in symbols[:_NAMED]]
-            more = [f"and {len(symbols) - _NAMED} more"] if len(symbols) > _NAMED else []
-            have = f"{_many(len(symbols), 'held symbol')} without a beta on {day}"
-            found.append((", ".join(models), f"{have}, {_WHY[reason]}: {', '.join(named + more)}"))
+            named = [f"{symbol} ({returns})" for symbol, returns in symbols]
+            have = f"{count(len(symbols), 'held symbol')} without a beta on {day}"
+            found.append((", ".join(models), f"{have}, {_WHY[reason]}: {and_more(named, _NAMED)}"))
         for name, days in self.without_equity.items():
-            when = str(days[-1]) + (f" and {_many(len(days) - 1, 'session')} before" if len(days) > 1 else "")
+            when = str(days[-1]) + (f" and {count(len(days) - 1, 'session')} before" if len(days) > 1 else "")
             found.append((f"portfolio {name}", f"{EQUITY_NOT_POSITIVE} on {when}: no exposures or volatilities"))
         return found
 
@@ -197,17 +196,13 @@ def _by_reason(
     """The held symbols without a number and their observations, by the flag that says why."""
     reasons: dict[str, dict[str, int]] = {}
     numbers = has_numbers(flags)
-    for symbol, has_number, flag, count in zip(
+    for symbol, has_number, flag, returns in zip(
         symbols, numbers.tolist(), flags.tolist(), observations.tolist(), strict=True
     ):
         if symbol in held and not has_number:
-            reasons.setdefault(flag, {})[symbol] = count
+            reasons.setdefault(flag, {})[symbol] = returns
     return reasons
 
 
-def _sessions(days: list[date]) -> str:
-    return str(days[0]) if len(days) == 1 else f"{len(days):,} sessions, {days[0]} to {days[-1]}"
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
+def _span(days: list[date]) -> str:
+    return span_of(len(days), days[0], days[-1])

@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 
 from python_models.statistics.volatility import VOLATILITY_LOOKBACK
+from warehouse.preparations import read_preparations, record_preparations
 
 # Every change is looked at once, after P&L and returns have taken it in.
 _MARK = """
@@ -189,20 +190,14 @@ def mark_stale(conn: psycopg.Connection[Any], definitions: Mapping[str, str], et
     keys = {f"risk: {name}": name for name in definitions}
     with conn.transaction():
         conn.execute(_MARK, {"etfs": list(etfs), "reach": VOLATILITY_LOOKBACK - 1})
-        known = dict(
-            conn.execute("select name, fingerprint from ops.preparations where name = any(%s)", [list(keys)]).fetchall()
-        )
+        known = read_preparations(conn)
         changed = {key: name for key, name in keys.items() if known.get(key) != definitions[name]}
         if changed:
             conn.execute(
                 "update ops.risk_state set stale_because = %s, performance_at = null where stale_because is null",
                 [f"{', '.join(changed.values())} changed"],
             )
-            conn.execute(
-                "insert into ops.preparations (name, fingerprint) select * from unnest(%s::text[], %s::text[])"
-                " on conflict (name) do update set fingerprint = excluded.fingerprint, prepared_at = now()",
-                [list(changed), [definitions[name] for name in changed.values()]],
-            )
+            record_preparations(conn, {key: definitions[name] for key, name in changed.items()})
 
 
 def mark_incomplete(

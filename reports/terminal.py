@@ -1,4 +1,4 @@
-"""The page for a terminal: text of 80 to 100 columns, in colour where the terminal has it.
+"""The page for a terminal: text of 80 to 160 columns, in colour where the terminal has it.
 
 Colour only repeats what signs and words say already, and everything drawn has an ASCII form.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from rich.text import Text
 
 from reports import words
+from reports.notes import surprises
 from reports.terminal_performance import performance_blocks
 from reports.terminal_text import (
     ASCII as ASCII,
@@ -34,8 +35,10 @@ from reports.terminal_text import (
 )
 from reports.view import Exposure, Holding, RiskView
 
-NARROWEST, WIDEST = 80, 100
-_SIDE_BY_SIDE_FROM = 96
+NARROWEST, WIDEST = 80, 160
+# From these widths on there are two, and three, blocks side by side.
+_TWO_FROM, _THREE_FROM = 96, 152
+_HEADER_FIGURES = 77
 _LABELS = 9
 _NARROWEST_BAR = 7
 _EQUITY_ROWS = 7
@@ -45,22 +48,35 @@ _POSITIONS = 10
 
 
 def render(view: RiskView, notes: Sequence[str], width: int, glyphs: Glyphs = UNICODE) -> Text:
-    """The whole page, lines of at most `width` columns (80 to 100, other widths are brought there)."""
+    """The whole page, lines of at most `width` columns (80 to 160, other widths are brought there)."""
     width = min(max(width, NARROWEST), WIDEST)
     page = _Page(view, width, glyphs)
-    pairs = [
-        (page.risk, page.exposures),
-        (page.contributors, page.sectors),
-        (page.positions, page.correlations),
+    across = 1 if width < _TWO_FROM else 2 if width < _THREE_FROM else 3
+    column = (width - GAP * (across - 1)) // across
+    narrow = [
+        block(column)
+        for block in (
+            *(page.risk, page.exposures, page.contributors),
+            *(page.sectors, page.positions, page.correlations),
+        )
     ]
-    wide = width >= _SIDE_BY_SIDE_FROM
-    column = (width - GAP) // 2 if wide else width
-    blocks: list[Block] = [page.header(), page.equity(), page.daily_pnl(), *performance_blocks(view, width, glyphs)]
-    for left, right in pairs:
-        blocks += [beside(left(column), right(column), column)] if wide else [left(column), right(column)]
-    blocks.insert(-1 if wide else -2, page.stress())
-    blocks.append(page.notes(notes))
+    rows = [_abreast(narrow[first : first + across], column) for first in range(0, len(narrow), across)]
+    # the scenarios come before what is held and how that moves together
+    rows.insert(len(rows) - 2 if across == 1 else len(rows) - 1, page.stress())
+    blocks = [
+        *(page.header(), page.equity(), page.daily_pnl(), *performance_blocks(view, width, glyphs)),
+        *rows,
+        page.notes(notes),
+    ]
     return Text("\n\n").join(Text("\n").join(block) for block in blocks if block)
+
+
+def _abreast(blocks: Sequence[Block], column: int) -> Block:
+    """Blocks of one width from left to right."""
+    joined = blocks[0]
+    for place, block in enumerate(blocks[1:], start=1):
+        joined = beside(joined, block, place * column + (place - 1) * GAP)
+    return joined
 
 
 class _Page:
@@ -76,7 +92,7 @@ class _Page:
         view, snapshot = self._view, self._view.snapshot
         lots = f"{snapshot.num_long_positions} long {snapshot.num_short_positions} short"
         stale = f" {snapshot.num_stale_positions} stale" if snapshot.num_stale_positions else ""
-        gap = 4 if self._width >= _SIDE_BY_SIDE_FROM else 1
+        gap = (self._width - _HEADER_FIGURES) // 2
         exposure = {
             "long": snapshot.long_value,
             "short": snapshot.short_value,
@@ -276,6 +292,8 @@ class _Page:
                     (self._bar(scenario.pnl, pnl, bar), bar, colour(scenario.pnl)),
                 )
             )
+        for sentence in surprises(self._view):
+            lines += wrapped(clean(sentence), self._width)
         return lines
 
     def positions(self, width: int) -> Block:

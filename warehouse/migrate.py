@@ -1,6 +1,7 @@
 """Migrations: numbered SQL files, each applied once, in order, in a transaction of its own."""
 
 import hashlib
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from warehouse.session_settings import refuse_unfit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 READER = "afterclose_reader"
+# For a table that a migration changes and somebody reads: tried again and again, so that nobody queues behind it.
+PATIENCE_SECONDS = 120.0
+_LOCK_TIMEOUT = "100ms"
 
 # The first migration creates the schema that this table lies in.
 RECORD_TABLE = """
@@ -27,12 +31,14 @@ create table if not exists ops.schema_migrations (
 """
 
 
-def migrate(conn: psycopg.Connection[Any], folder: Path = MIGRATIONS) -> list[str]:
+def migrate(
+    conn: psycopg.Connection[Any], folder: Path = MIGRATIONS, patience_seconds: float = PATIENCE_SECONDS
+) -> list[str]:
     """Apply the migrations of `folder` that this database does not have yet; returns their names.
 
     Raises:
-        UserError: a file was edited after it landed, the database is ahead of the code or unfit, or we may not change
-            it.
+        UserError: a file was edited after it landed, the database is ahead of the code or unfit, we may not change it,
+            or a transaction that others leave open is in the way for longer than our patience.
     """
     refuse_unfit(conn)
     files = {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("[0-9]*.sql"))}
@@ -42,13 +48,7 @@ def migrate(conn: psycopg.Connection[Any], folder: Path = MIGRATIONS) -> list[st
     try:
         missing = _missing(conn, files)
         for name in missing:
-            with conn.transaction():
-                # No parameters, so that a % in the file is only a %.
-                conn.execute(files[name].encode())
-                conn.execute(RECORD_TABLE)
-                conn.execute(
-                    "insert into ops.schema_migrations (name, checksum) values (%s, %s)", [name, _checksum(files[name])]
-                )
+            _apply(conn, name, files[name], patience_seconds)
         return missing
     except psycopg.errors.InsufficientPrivilege as error:
         raise UserError(
@@ -61,6 +61,63 @@ def migrate(conn: psycopg.Connection[Any], folder: Path = MIGRATIONS) -> list[st
         ) from None
     finally:
         conn.execute("select pg_advisory_unlock(%s, %s)", [LOCK_SPACE, MIGRATION_LOCK])
+
+
+def _apply(conn: psycopg.Connection[Any], name: str, text: str, patience_seconds: float) -> None:
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            with conn.transaction():
+                conn.execute("select set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
+                # No parameters, so that a % in the file is only a %.
+                conn.execute(text.encode())
+                conn.execute(RECORD_TABLE)
+                conn.execute(
+                    "insert into ops.schema_migrations (name, checksum) values (%s, %s)", [name, _checksum(text)]
+                )
+            return
+        except psycopg.errors.LockNotAvailable:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"migration {name} can't change what others have in use: {_who_is_in_the_way(conn)}: end that "
+                    "session, then run again"
+                ) from None
+        time.sleep(0.3)
+
+
+def _who_is_in_the_way(conn: psycopg.Connection[Any]) -> str:
+    """The sessions whose transactions hold tables or views of ours."""
+    (holders,) = fetch_one(
+        conn.execute(
+            """
+            select string_agg(
+                distinct format(
+                    '%s of %s (process %s, %s for %s s)',
+                    coalesce(nullif(activity.application_name, ''), 'a session'),
+                    activity.usename,
+                    activity.pid,
+                    activity.state,
+                    round(extract(epoch from clock_timestamp() - activity.state_change))
+                ),
+                '; '
+            )
+            from pg_locks as held
+            inner join pg_stat_activity as activity on held.pid = activity.pid
+            inner join pg_class as relation on held.relation = relation.oid
+            where
+                relation.relnamespace = any(
+                    array[
+                        to_regnamespace('raw'), to_regnamespace('ops'), to_regnamespace('analytics'),
+                        to_regnamespace('staging'), to_regnamespace('intermediate')
+                    ]
+                )
+                and held.granted
+                and held.pid <> pg_backend_pid()
+                and held.database = (select oid from pg_database where datname = current_database())
+            """
+        )
+    )
+    return holders or "somebody who has just gone"
 
 
 def grant_reader(conn: psycopg.Connection[Any]) -> str | None:

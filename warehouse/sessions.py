@@ -8,12 +8,15 @@ import psycopg
 
 from warehouse.bulk import merge_rows
 from warehouse.errors import UserError
+from warehouse.preparations import read_preparations, record_preparations
 from warehouse.queries import fetch_one
 
 FIRST_DAY = date(1990, 1, 1)
 REACH = timedelta(days=366)
 SHORTEST_REACH = timedelta(days=330)
 SETTLED_AFTER = timedelta(minutes=30)
+
+_PREPARATION = "trading_sessions"
 
 
 def refresh_sessions(conn: psycopg.Connection[Any], today: date) -> int:
@@ -23,12 +26,8 @@ def refresh_sessions(conn: psycopg.Connection[Any], today: date) -> int:
     may know a closure that was not foreseen.
     """
     version = f"exchange_calendars {importlib.metadata.version('exchange_calendars')}"
-    last, loaded_from = fetch_one(
-        conn.execute(
-            "select (select max(session_date) from raw.trading_sessions),"
-            " (select fingerprint from ops.preparations where name = 'trading_sessions')"
-        )
-    )
+    (last,) = fetch_one(conn.execute("select max(session_date) from raw.trading_sessions"))
+    loaded_from = read_preparations(conn).get(_PREPARATION)
     if last is not None and last - today >= SHORTEST_REACH and loaded_from == version:
         return 0
     end = max(today + REACH, last or today)
@@ -45,11 +44,7 @@ def refresh_sessions(conn: psycopg.Connection[Any], today: date) -> int:
             rows,
             within="true",
         )
-        conn.execute(
-            "insert into ops.preparations (name, fingerprint) values ('trading_sessions', %s)"
-            " on conflict (name) do update set fingerprint = excluded.fingerprint, prepared_at = now()",
-            [version],
-        )
+        record_preparations(conn, {_PREPARATION: version})
     return counts.inserted + counts.updated + counts.deleted
 
 

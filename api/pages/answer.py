@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +17,7 @@ from api.answers import Answer, answers_of, caller_of
 from api.problems import Problem
 from reports.pages.environment import STATIC, TEMPLATES, Book, Shell
 from reports.pages.message import render_message
+from warehouse.preparations import digest_files
 
 # Scripts and styles are files of ours, forms go to us, and nobody frames a page.
 POLICY = "; ".join(
@@ -99,5 +99,4 @@ def of_problem(problem: Problem, shell: Shell) -> Response:
 @cache
 def pages_version() -> str:
     """What changes with the templates and the files beside them."""
-    files = sorted(path for folder in (TEMPLATES, STATIC) for path in folder.iterdir() if path.is_file())
-    return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+    return digest_files([*TEMPLATES.iterdir(), *STATIC.iterdir()], TEMPLATES.parent)[:12]

@@ -9,30 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from warehouse.settings import PROJECT_ROOT
+
 FIRST, LAST = "2019-01-02", "2024-03-07"
-FACTOR_ETFS = {
-    "Market": "SPY",
-    "Interest Rate": "TLT",
-    "Value": "VTV",
-    "Growth": "VUG",
-    "Momentum": "MTUM",
-    "Quality": "QUAL",
-    "Size": "IWM",
-    "Low Volatility": "USMV",
-}
-SECTOR_ETFS = {
-    "Communication Services": "XLC",
-    "Consumer Discretionary": "XLY",
-    "Consumer Staples": "XLP",
-    "Energy": "XLE",
-    "Financials": "XLF",
-    "Health Care": "XLV",
-    "Industrials": "XLI",
-    "Information Technology": "XLK",
-    "Materials": "XLB",
-    "Real Estate": "XLRE",
-    "Utilities": "XLU",
-}
+_DEFINED = pd.read_csv(PROJECT_ROOT / "dbt_project" / "seeds" / "factor_definitions.csv").set_index("factor")
+_FIRST_ETFS = _DEFINED["symbols"].str.split().str[0]
+FACTOR_ETFS: dict[str, str] = _FIRST_ETFS[_DEFINED["kind"] != "sector"].to_dict()
+SECTOR_ETFS: dict[str, str] = _FIRST_ETFS[_DEFINED["kind"] == "sector"].sort_index().to_dict()
 KINDS = ("30 stocks", "6 stocks", "market-neutral", "130/30", "one sector", "8 ETFs")
 BOOKS_OF_A_KIND = 40
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
+_CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SEPARATORS = re.compile(r"[\s_]+")
 _SEPARATOR_NAMES = {";": "semicolons", "\t": "tabs"}
 _DECIMAL_COMMA = re.compile(r"(?<![0-9.,])[0-9.]*[0-9],[0-9]+(?![0-9,.])")
@@ -267,7 +268,7 @@ def _parse_row(
 
 
 def _key(name: str) -> str:
-    return _SEPARATORS.sub(" ", name.strip()).lower()
+    return _SEPARATORS.sub(" ", _CAMEL_CASE.sub(" ", name.strip())).lower()
 
 
 def _names(columns: Sequence[Column]) -> str:

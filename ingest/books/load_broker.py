@@ -24,7 +24,8 @@ from warehouse.errors import BadInput
 class StatementOptions:
     """What `load broker` is told besides the files; None where the file says it.
 
-    `portfolio` holds all accounts in one; `as_of` is the day of the list; `equity` what it is worth at that close.
+    `portfolio` holds all accounts in one; `as_of` is the day of the list; `equity` what it is worth at that close;
+    `skip` holds texts of rows to leave out, `symbols` what a security number or name trades as.
     """
 
     layout: str | None = None
@@ -33,6 +34,7 @@ class StatementOptions:
     equity: Decimal | None = None
     strict: bool = False
     symbols: Path | None = None
+    skip: Sequence[str] = ()
 
 
 def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: StatementOptions) -> LoadReport:
@@ -114,7 +116,7 @@ def read_statements(files: Sequence[Path], options: StatementOptions) -> list[St
         symbols = read_symbols(options.symbols)
     except (OSError, ValueError) as error:
         raise BadInput([str(error)]) from None
-    statements = [read_statement(file, options.layout, symbols) for file in files]
+    statements = [read_statement(file, options.layout, symbols, options.skip) for file in files]
     for statement in statements:
         statement.as_of = options.as_of or statement.as_of
     return statements

@@ -15,6 +15,7 @@ from ingest.books.layouts.activity import read_activity
 from ingest.books.portfolios import LoadReport, summarised
 from ingest.books.smells import smells_of_transactions
 from ingest.books.transaction_store import drop_lots, lost_history, merge_transactions, misplaced, set_lot_matching
+from ingest.books.transactions import without_repeats
 from ingest.identifiers import natural_id
 from ingest.sources.fetch_state import forget_failures_of_new_lots
 from warehouse.errors import BadInput
@@ -51,6 +52,7 @@ def load_transactions(conn: psycopg.Connection[Any], files: Sequence[Path], opti
     problems = [problem for file in read for problem in file.csv.problems]
     if problems:
         raise BadInput(summarised(problems))
+    notes += without_repeats(read)
     report = LoadReport(", ".join(str(file) for file in files), notes=notes)
     report.notes += settle_transactions(conn, read)
     with conn.transaction():

@@ -57,6 +57,7 @@ POSITION_COLUMNS = (
         aliases=(
             "Entry Price",
             "Average Cost Basis",
+            "Avg Cost Basis",
             "Average Cost",
             "Avg Cost",
             "Average Price",

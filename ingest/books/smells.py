@@ -43,6 +43,7 @@ def smells_of_transactions(
     trades = []
     quantities: dict[str, list[Decimal]] = {}
     for file in files:
+        found += file.warnings
         for line in file.lines:
             if line.trade_date > today:
                 found.append(FileProblem(line.file, line.number, "date", f"{line.trade_date} lies in the future"))
@@ -74,6 +75,7 @@ def smells_of_statement(conn: psycopg.Connection[Any], statements: Sequence[Stat
     found: list[FileProblem] = []
     told: list[tuple] = []
     for statement in statements:
+        found += statement.warnings
         shares = [abs(lot.quantity) for lot in statement.lots if not lot.instrument.contract]
         if statement.as_of and statement.as_of > today:
             found.append(FileProblem(statement.file, 1, "as-of", f"{statement.as_of} lies in the future"))

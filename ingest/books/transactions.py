@@ -5,7 +5,7 @@ Pure: lines come in, rows of raw.transactions go out. Which lots a sale takes fr
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +22,7 @@ from ingest.books.cells import (
     plain,
     shown,
 )
-from ingest.books.csv_files import Column, CsvFile, Row, read_csv
+from ingest.books.csv_files import Column, CsvFile, FileProblem, Row, read_csv
 from ingest.books.instruments import CASH_SETTLED, Instrument, read_instrument
 from ingest.books.lots import CONTRACT_SIZE, PORTFOLIO
 from ingest.identifiers import natural_id
@@ -107,6 +107,8 @@ class TransactionFile:
 
     csv: CsvFile
     lines: list[Line] = field(default_factory=list)
+    # what is odd or left out, and loaded all the same
+    warnings: list[FileProblem] = field(default_factory=list)
 
     @property
     def portfolios(self) -> set[str]:
@@ -281,7 +283,7 @@ def _money(line: Line, csv: CsvFile, is_signed: bool) -> Line | None:
     """Money alone: a deposit comes in and a withdrawal goes out however they are signed, costs go out."""
     amount = line.amount
     if amount is None and line.type in ("FEE", "TAX") and line.fees:
-        amount, line = -line.fees, replace(line, fees=Decimal(0))
+        return replace(line, amount=-line.fees, fees=Decimal(0), cash=-line.fees)
     if not amount:
         csv.report(line.number, "amount", f"is {'empty' if amount is None else 'zero'}: a {line.type} needs one")
         return None
@@ -304,8 +306,10 @@ def _trade(line: Line, csv: CsvFile) -> Line | None:
     unit_price = line.price
     gross = shares * (line.price or Decimal(0))
     if line.amount is not None:
-        told = abs(line.amount)
         net = gross + side * line.fees
+        # what is sold for less than its fees costs money
+        costs = side < 0 and net < 0 and abs(line.amount - net) <= _PENNIES
+        told = line.amount if costs else abs(line.amount)
         if line.price is None or (told != net and not (told == gross and line.fees)):
             if line.price is not None and abs(told - net) > max(_PENNIES, _WIDEST * gross):
                 what = f"is {plain(told)}, but {plain(shares)} at {plain(line.price)} make {plain(gross)}"
@@ -376,6 +380,29 @@ def _check_deliveries(read: TransactionFile) -> None:
                 what = f"the {line.type} on line {line.number} brings these shares already"
                 cure = f"leave this line out, or write the {line.type} as EXPIRE"
                 read.csv.report(trade.number, "type", f"{what}: {cure}")
+
+
+def without_repeats(files: Sequence[TransactionFile]) -> list[str]:
+    """Take lines that several files tell once: exports overlap. Returns a note for each file that repeats some.
+
+    Lines that are equal in everything count as often as the file has them that has most of them.
+    """
+    seen: Counter[tuple] = Counter()
+    notes = []
+    for file in files:
+        own: Counter[tuple] = Counter()
+        kept = []
+        for line in file.lines:
+            key = astuple(replace(line, file="", number=0, may_flip=False))
+            own[key] += 1
+            if own[key] > seen[key]:
+                kept.append(line)
+        repeated = len(file.lines) - len(kept)
+        if repeated:
+            notes.append(f"{file.csv.name}: {repeated:,} lines stand in a file before it too, and count once")
+        seen |= own
+        file.lines = kept
+    return notes
 
 
 def settled_once(lines: Iterable[Line]) -> list[Line]:

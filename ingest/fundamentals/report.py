@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ingest.fundamentals.store import StatementCounts
-from ingest.sources.tally import TOLD_APART, ProviderTally, names, number
+from ingest.sources.tally import TOLD_APART, ProviderTally
 from warehouse.bulk import MergeCounts
+from warehouse.phrases import and_more, count
 
 
 @dataclass
@@ -57,9 +58,9 @@ class FundamentalsReport:
         skipped = [f"{count:,} skipped ({reason})" for reason, count in sorted(self.skipped.items())]
         companies = self.symbols - self.skipped.total()
         if not self.due:
-            book = "1 company" if companies == 1 else f"{companies:,} companies"
+            book = count(companies, "company", "companies")
             return [", ".join([f"nothing due: {book} in the book", *skipped])]
-        lines = [", ".join([f"{self.due:,} of {number(self.symbols, 'symbol')} due", *skipped])]
+        lines = [", ".join([f"{self.due:,} of {count(self.symbols, 'symbol')} due", *skipped])]
         lines += [tally.line() for tally in self.providers]
         statements = self.statements
         lines.append(
@@ -73,11 +74,11 @@ class FundamentalsReport:
                 f"{what}: {counts.inserted:,} new, {counts.updated:,} updated, {counts.unchanged:,} unchanged{gone}"
             )
         if statements.restated:
-            lines.append(f"restated: {names(sorted(set(statements.restated)))}")
+            lines.append(f"restated: {and_more(sorted(set(statements.restated)))}")
         if self.unavailable:
-            lines.append(f"not available, asked for less and less often: {names(self.unavailable)}")
+            lines.append(f"not available, asked for less and less often: {and_more(self.unavailable)}")
         if self.queued:
-            lines.append(f"queued for the next night: {len(self.queued):,} ({names(self.queued)})")
+            lines.append(f"queued for the next night: {len(self.queued):,} ({and_more(self.queued)})")
         return lines
 
     def warnings(self) -> list[tuple[str, str]]:
@@ -89,7 +90,7 @@ class FundamentalsReport:
                 by_reason.setdefault(reason, []).append(symbol)
             for reason, several in by_reason.items():
                 if len(several) > TOLD_APART:
-                    warnings.append((number(len(several), "symbol"), f"{what}: {reason} ({', '.join(several)})"))
+                    warnings.append((count(len(several), "symbol"), f"{what}: {reason} ({', '.join(several)})"))
                 else:
                     warnings += [(symbol, f"{what}: {reason}") for symbol in several]
         return warnings

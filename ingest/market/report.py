@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from ingest.market.claims import ActionRestatement
 from ingest.rows import RejectedRow
-from ingest.sources.tally import TOLD_APART, ProviderTally, names, number
+from ingest.sources.tally import TOLD_APART, ProviderTally
 from ingest.universe import Role
 from warehouse.bulk import MergeCounts
+from warehouse.phrases import and_more, count
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class MarketDataReport:
         if self.restated:
             lines.append(f"restated by their source: {_tally_by_symbol(self.restated)} (ops.price_restatements)")
         if self.action_restatements:
-            told = names([str(restated) for restated in self.action_restatements], "; ")
+            told = and_more([str(restated) for restated in self.action_restatements], separator="; ")
             lines.append(
                 f"splits, dividends and events that have changed: {len(self.action_restatements):,} ({told};"
                 " ops.action_restatements)"
@@ -110,23 +111,23 @@ class MarketDataReport:
         if self.without_session:
             lines.append(f"rows of days without a session, left out: {_tally_by_symbol(self.without_session)}")
         if self.refetched:
-            histories = names([f"{symbol}: {reason}" for symbol, reason in self.refetched.items()], "; ")
+            histories = and_more([f"{symbol}: {reason}" for symbol, reason in self.refetched.items()], separator="; ")
             lines.append(f"whole histories fetched again: {len(self.refetched):,} ({histories})")
         if self.postponed:
-            lines.append(f"restated histories left for a later night: {names(self.postponed)}")
+            lines.append(f"restated histories left for a later night: {and_more(self.postponed)}")
         book_missed = len(self._missed_by_the_book())
         lines.append(
-            f"{self.wanted_at_end - book_missed:,} of {number(self.wanted_at_end, 'symbol')} of the book "
+            f"{self.wanted_at_end - book_missed:,} of {count(self.wanted_at_end, 'symbol')} of the book "
             f"{'has' if self.wanted_at_end == 1 else 'have'} a price of {self.end}"
         )
         if self.holes:
             lines.append(f"sessions without a price in between: {_tally_by_symbol(self.holes)}")
         if queued := [missed.symbol for missed in self.missed if missed.queued]:
-            lines.append(f"queued for a later night, the neediest first: {len(queued):,} ({names(queued)})")
+            lines.append(f"queued for a later night, the neediest first: {len(queued):,} ({and_more(queued)})")
         if self.untraded:
-            lines.append(f"no shares traded on {self.end}, if its source is right: {names(self.untraded)}")
+            lines.append(f"no shares traded on {self.end}, if its source is right: {and_more(self.untraded)}")
         if factors := [missed.symbol for missed in self.missed if missed.role == Role.FACTOR]:
-            lines.append(f"factor ETFs that no source has for {self.end}: {names(factors)}")
+            lines.append(f"factor ETFs that no source has for {self.end}: {and_more(factors)}")
         return lines
 
     def warnings(self) -> list[tuple[str, str]]:
@@ -171,7 +172,7 @@ class MarketDataReport:
             more = f", and {len(rows) - 1:,} more" if len(rows) > 1 else ""
             example = f"{first.symbol}{when}: {first.reason}{more}"
             warnings.append(
-                (source, f"{number(len(rows), 'row')} refused ({example}): `python run_nightly.py quarantine`")
+                (source, f"{count(len(rows), 'row')} refused ({example}): `python run_nightly.py quarantine`")
             )
         return warnings
 
@@ -200,4 +201,4 @@ def _by_source(rows: list[RejectedRow]) -> dict[str, list[RejectedRow]]:
 
 
 def _tally_by_symbol(counter: Counter[str]) -> str:
-    return f"{counter.total():,} ({names([f'{symbol} {count:,}' for symbol, count in counter.most_common()])})"
+    return f"{counter.total():,} ({and_more([f'{symbol} {count:,}' for symbol, count in counter.most_common()])})"

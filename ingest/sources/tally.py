@@ -1,10 +1,10 @@
-"""What each source did and cost, and the words in which reports tell of many symbols."""
+"""What each source did and cost in a run."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from warehouse.phrases import count
+
 TOLD_APART = 5  # more symbols than these that are missed for one reason share a line
-_NAMED = 8  # of many symbols a line names these
 
 
 @dataclass
@@ -49,24 +49,14 @@ class ProviderTally:
     def line(self) -> str:
         """Return the line for the summary; what did not happen is left out."""
         spared = [f"{self.resting:,} not due"] * bool(self.resting) + [f"{self.waiting:,} queued"] * bool(self.waiting)
-        cost = [f"{number(self.requests, 'request')} ({self.retries:,} retries)"] * bool(self.requests)
+        cost = [f"{count(self.requests, 'request')} ({self.retries:,} retries)"] * bool(self.requests)
         parts = [
-            f"asked for {number(self.asked, 'symbol')}",
+            f"asked for {count(self.asked, 'symbol')}",
             f"got {self.got:,}",
             f"missed {self.missed:,}",
             *spared,
-            *([] if self.rejected is None else [f"rejected {number(self.rejected, 'row')}"]),
+            *([] if self.rejected is None else [f"rejected {count(self.rejected, 'row')}"]),
             *cost,
             f"{self.seconds:.1f} s",
         ]
         return f"{self.label}: {', '.join(parts)}"
-
-
-def number(count: int, noun: str) -> str:
-    """Return a count with its noun: 1 symbol, 1,200 symbols."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def names(symbols: Sequence[str], separator: str = ", ") -> str:
-    """Return the first few of them, and how many more there are."""
-    return separator.join(symbols[:_NAMED]) + (f" and {len(symbols) - _NAMED} more" if len(symbols) > _NAMED else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -24,31 +25,19 @@ from ingest.market.decisions import (
 from ingest.rows import ACTION_TYPES
 from ingest.sources.chain import source_order
 from ingest.symbols import canonical_symbol
-from nightly.commands.options import choose_settings, demo_option, open_chosen
+from nightly.commands.options import Cell, choose_settings, demo_option, open_chosen
 from nightly.output.terminal import print_table
 from warehouse.errors import UserError
 from warehouse.locks import run_lock
 from warehouse.migrate import migrate
 
+_SYMBOL = Cell("symbol", canonical_symbol)
+_DAY = Cell("date", parse_date)
+_TYPE = Cell("type", one_of(*ACTION_TYPES))
+_NUMBER = Cell("number", parse_ratio)
 
-class _Written(click.ParamType):
-    """An argument that is written like a cell of corporate_actions.csv."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return self._parse(value.strip()) if isinstance(value, str) else value
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-_SYMBOL = _Written("symbol", canonical_symbol)
-_DAY = _Written("date", parse_date)
-_TYPE = _Written("type", one_of(*ACTION_TYPES))
-_NUMBER = _Written("number", parse_ratio)
+# What a command has decided: called with a connection and who says so, it carries that out.
+Decision = Callable[[Any, Saying], tuple[list[str], ActionChanges]]
 
 
 @click.group(no_args_is_help=True)
@@ -74,20 +63,25 @@ def actions(ctx: click.Context, demo: bool) -> None:
     ctx.obj = demo
 
 
-def _identify(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The arguments that name an action, and who says something of it."""
-    for option in (
+def _decides(command: Callable[..., Decision]) -> Callable[..., int]:
+    """Give a command the arguments that name an action and who says something of it, and carry out what it decides."""
+
+    @click.pass_obj
+    @functools.wraps(command)
+    def decide(of_group: bool, by: str | None, because: str | None, demo: bool, **action: Any) -> int:
+        return _carry_out(command(**action), command.__name__, by, because, of_group or demo)
+
+    decorated: Any = decide
+    for parameter in (
         demo_option,
         click.option("--by", metavar="NAME", help="Who says so; by default the account's name."),
         click.option("--because", metavar="TEXT", help="Why; it is kept and shown."),
+        click.argument("action_type", metavar="TYPE", type=_TYPE),
+        click.argument("ex_date", metavar="EX_DATE", type=_DAY),
+        click.argument("symbol", type=_SYMBOL),
     ):
-        command = option(command)
-    return command
-
-
-_symbol = click.argument("symbol", type=_SYMBOL)
-_ex_date = click.argument("ex_date", metavar="EX_DATE", type=_DAY)
-_type = click.argument("action_type", metavar="TYPE", type=_TYPE)
+        decorated = parameter(decorated)
+    return decorated
 
 
 @actions.command("list")
@@ -131,84 +125,41 @@ def list_(of_group: bool, symbol: str | None, as_json: bool, demo: bool) -> int:
 
 
 @actions.command()
-@_symbol
-@_ex_date
-@_type
+@_decides
 @click.argument("value", type=_NUMBER, required=False)
 @click.option("--new-symbol", type=_SYMBOL, help="RENAME, MERGER, SPINOFF: the symbol that shares become, or get.")
 @click.option("--cash-per-share", type=_NUMBER, help="MERGER: USD per old share.")
 @click.option("--cost-fraction", type=_NUMBER, help="SPINOFF: the share of the cost, 0 to 1, that goes with the child.")
-@_identify
-@click.pass_obj
-def add(
-    of_group: bool,
-    symbol: str,
-    ex_date: date,
-    action_type: str,
-    by: str | None,
-    because: str | None,
-    demo: bool,
-    **terms: Any,
-) -> int:
+def add(symbol: str, ex_date: date, action_type: str, **terms: Any) -> Decision:
     """Say that an action holds, whatever the sources say: actions add XYZ 2025-06-10 SPLIT 4."""
     try:
         action = check_action_of_person(symbol, ex_date, action_type, **terms)
     except BadAction as error:
         raise UserError(f"{error.column}: {error}") from None
-    return _decide(of_group or demo, "add", by, because, lambda conn, saying: add_actions(conn, [action], saying))
+    return lambda conn, saying: add_actions(conn, [action], saying)
 
 
 @actions.command()
-@_symbol
-@_ex_date
-@_type
-@_identify
-@click.pass_obj
-def dismiss(
-    of_group: bool, symbol: str, ex_date: date, action_type: str, by: str | None, because: str | None, demo: bool
-) -> int:
+@_decides
+def dismiss(symbol: str, ex_date: date, action_type: str) -> Decision:
     """Say that there was no such action on that day, whatever the sources say, now and later."""
-    return _decide(
-        of_group or demo,
-        "dismiss",
-        by,
-        because,
-        lambda conn, saying: dismiss_actions(conn, symbol, ex_date, action_type, saying),
-    )
+    return lambda conn, saying: dismiss_actions(conn, symbol, ex_date, action_type, saying)
 
 
 @actions.command()
-@_symbol
-@_ex_date
-@_type
-@_identify
-@click.pass_obj
-def restore(
-    of_group: bool, symbol: str, ex_date: date, action_type: str, by: str | None, because: str | None, demo: bool
-) -> int:
+@_decides
+def restore(symbol: str, ex_date: date, action_type: str) -> Decision:
     """Take back what was added or dismissed: the sources are believed again."""
-    return _decide(
-        of_group or demo,
-        "restore",
-        by,
-        because,
-        lambda conn, saying: restore_actions(conn, symbol, ex_date, action_type, saying),
-    )
+    return lambda conn, saying: restore_actions(conn, symbol, ex_date, action_type, saying)
 
 
-def _decide(
-    demo: bool,
-    what: str,
-    by: str | None,
-    because: str | None,
-    decide: Callable[[Any, Saying], tuple[list[str], ActionChanges]],
-) -> int:
+def _carry_out(decision: Decision, what: str, by: str | None, because: str | None, demo: bool) -> int:
     settings = choose_settings(demo)
     saying = Saying(by or user_name(), datetime.now(UTC), because, source_order(settings))
     with open_chosen(settings, demo) as database, database.connect("afterclose actions") as conn:
         migrate(conn)
         with run_lock(conn, f"actions {what}"):
-            lines, changes = decide(conn, saying)
+            lines, changes = decision(conn, saying)
     changed = changes.counts.inserted + changes.counts.updated + changes.counts.deleted
     lines += [str(restated) for restated in changes.restated]
     lines.append(

@@ -11,6 +11,7 @@ from nightly.commands.options import choose_settings, open_chosen
 from nightly.output import summary
 from nightly.output.progress import show_progress
 from nightly.output.terminal import print_side_by_side
+from reports import terminal_summary
 
 
 @click.command()
@@ -31,12 +32,10 @@ def demo() -> int:
             return summary.exit_status(run)
         with database.connect() as conn:
             click.echo(f"In the morning: {steps.LAST_SESSION}\n")
-            for portfolio in steps.read_overview(conn):
-                click.echo("\n".join([click.style(portfolio["name"], bold=True), *steps.headline(portfolio)]) + "\n")
-                portfolio_id = portfolio["portfolio_id"]
-                positions = steps.read_top_positions(conn, portfolio_id)
-                scenarios = steps.read_worst_scenarios(conn, portfolio_id)
-                print_side_by_side([positions, scenarios], steps.read_sectors(conn, portfolio_id))
+            for view in steps.read_overview(conn):
+                click.echo("\n".join([click.style(view.name, bold=True), *terminal_summary.headline(view)]) + "\n")
+                short = [terminal_summary.top_positions(view), terminal_summary.worst_scenarios(view)]
+                print_side_by_side(short, terminal_summary.sector_weights(view))
     click.echo(
         "The sample's closes are adjusted for later splits and dividends, and there are no corporate actions in it:\n"
         "read its P&L as total return, and no dividend is booked (ingest/sample/README.md).\n\nWhat to try next"

@@ -1,6 +1,6 @@
 """The command `load`: portfolios from CSV files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ingest.books.cells import parse_date, parse_non_negative, parse_text
+from nightly.commands.options import Cell
 from warehouse.errors import BadInput
 
 FOLDER_HELP = """Load portfolios from CSV files.
@@ -58,6 +59,9 @@ The position columns:
 The starting equity is all that the portfolio is worth at the close of the session before its inception: cash, and what
 is carried in (lots entered before) at market, not at cost.
 
+In place of the price, Total Cost may tell what a whole lot has cost; other names that brokers have for these columns
+are known, and columns that are none of them are left out and told.
+
 A negative quantity is a short. An option is told by its option columns or by a symbol like AAPL250620C00200000; with
 the columns filled, Symbol may be empty. The symbol of a PRIVATE holding is any text. Money may be written $1,234.50 or
 (1,234.50), dates are YYYY-MM-DD, a line that starts with # is a comment. A lot is a portfolio, a symbol and an entry
@@ -93,20 +97,6 @@ class _Refused(click.ClickException):
         click.echo(self.message, file=file, err=file is None)
 
 
-class _Cell(click.ParamType):
-    """An option that is written like a cell of the files."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return self._parse(value.strip()) if isinstance(value, str) else value
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
 def _parse_name(text: str) -> str:
     if not text:
         raise ValueError("is empty")
@@ -131,20 +121,18 @@ def folder(folder: Path, strict: bool) -> None:
 
 @load.command("positions", short_help="Load one brokerage-style position file.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--portfolio", required=True, type=_Cell("name", _parse_name), help="The portfolio's name.")
+@click.option("--portfolio", required=True, type=Cell("name", _parse_name), help="The portfolio's name.")
 @click.option(
     "--equity",
     required=True,
-    type=_Cell("amount", parse_non_negative),
+    type=Cell("amount", parse_non_negative),
     help="All it is worth in USD at the close of the session before its inception: cash, and lots entered before at"
     " market.",
 )
-@click.option(
-    "--inception", type=_Cell("date", parse_date), help="Its first day; the earliest entry date unless given."
-)
+@click.option("--inception", type=Cell("date", parse_date), help="Its first day; the earliest entry date unless given.")
 @click.option(
     "--shares-as-of",
-    type=_Cell("date", parse_date),
+    type=Cell("date", parse_date),
     help="The day in whose shares FILE is stated, such as that on which a broker's list was downloaded; unless given,"
     " each lot's entry date, or the inception for lots entered before.",
 )
@@ -176,14 +164,15 @@ _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_t
 @load.command("broker", short_help="Load position lists as brokers export them.")
 @_FILES
 @_LAYOUT
-@click.option("--portfolio", type=_Cell("name", _parse_name), help="One portfolio for all accounts of the files.")
-@click.option("--as-of", type=_Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
-@click.option("--equity", type=_Cell("amount", parse_non_negative), help="What it is worth then; positions and cash.")
+@click.option("--portfolio", type=Cell("name", _parse_name), help="One portfolio for all accounts of the files.")
+@click.option("--as-of", type=Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
+@click.option("--equity", type=Cell("amount", parse_non_negative), help="What it is worth then; positions and cash.")
+@click.option("--skip", multiple=True, help="Leave out rows whose symbol or description holds this text.")
 @_SYMBOLS
 @_STRICT
 def broker(files: tuple[Path, ...], **options: Any) -> None:
-    """Load position lists of Fidelity, Schwab, Vanguard, Interactive Brokers, Degiro, E*TRADE, Merrill, or any list
-    with a symbol and a quantity.
+    """Load position lists of Fidelity, Schwab, Vanguard, Interactive Brokers, Degiro, E*TRADE, Merrill, Yahoo Finance,
+    or any list with a symbol and a quantity.
 
     Each account becomes a portfolio that begins at the close of the list's day: with the positions at their cost and
     in that day's shares, and with the list's cash. Preambles, totals and disclaimers are skipped; money-market funds
@@ -204,14 +193,12 @@ def broker(files: tuple[Path, ...], **options: Any) -> None:
     " parts, or the one of the date in the column lot.",
 )
 @_LAYOUT
-@click.option("--portfolio", type=_Cell("name", _parse_name), help="The portfolio of files that name none.")
-@click.option(
-    "--equity", type=_Cell("amount", parse_non_negative), help="Its equity at the close before its inception."
-)
-@click.option("--inception", type=_Cell("date", parse_date), help="Its first day; that of its first transaction.")
+@click.option("--portfolio", type=Cell("name", _parse_name), help="The portfolio of files that name none.")
+@click.option("--equity", type=Cell("amount", parse_non_negative), help="Its equity at the close before its inception.")
+@click.option("--inception", type=Cell("date", parse_date), help="Its first day; that of its first transaction.")
 @click.option("--add", "keep", is_flag=True, help="Keep transactions of days before and after those of the files.")
 @click.option("--replace", is_flag=True, help="Drop all that was loaded before, lots and flows too.")
-@click.option("--skip", multiple=True, help="Leave out lines whose action or description holds this text.")
+@click.option("--skip", multiple=True, help="Leave out lines whose action, symbol or description holds this text.")
 @_SYMBOLS
 @_STRICT
 def transactions(files: tuple[Path, ...], **options: Any) -> None:
@@ -227,8 +214,10 @@ def transactions(files: tuple[Path, ...], **options: Any) -> None:
     join at the session's close, at what they are worth. ASSIGN and EXERCISE end the option at nothing and move the
     shares at its strike; EXPIRE ends it at its price, or at nothing. A DIVIDEND stands in place of the sources'.
 
-    Activity lists of Fidelity, Schwab, Vanguard, Interactive Brokers, Robinhood, Degiro, E*TRADE and Merrill are
-    recognised by their headers.
+    Activity lists of Fidelity, Schwab, Vanguard, Interactive Brokers, Robinhood, Degiro, E*TRADE, Merrill, Trading 212,
+    Ghostfolio, Portfolio Performance, Snowball Analytics, Sharesight and Yahoo Finance are recognised by their headers,
+    and so is any list with a date, an action, a symbol and a quantity. Lines that several of FILES tell count once;
+    spin-offs, mergers and the like are left out, since they act for every holder by the market's events.
     """
     from ingest.books.load_transactions import TransactionOptions, load_transactions
 
@@ -239,8 +228,9 @@ def transactions(files: tuple[Path, ...], **options: Any) -> None:
 @load.command("statement", short_help="Compare position lists with what was rolled.")
 @_FILES
 @_LAYOUT
-@click.option("--portfolio", type=_Cell("name", _parse_name), help="The portfolio that the list is of.")
-@click.option("--as-of", type=_Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
+@click.option("--portfolio", type=Cell("name", _parse_name), help="The portfolio that the list is of.")
+@click.option("--as-of", type=Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
+@click.option("--skip", multiple=True, help="Leave out rows whose symbol or description holds this text.")
 @_SYMBOLS
 @click.pass_context
 def statement(ctx: click.Context, files: tuple[Path, ...], **options: Any) -> None:

@@ -31,6 +31,24 @@ class _Day(click.ParamType):
 DAY = _Day()
 
 
+class Cell(click.ParamType):
+    """An argument or option that is written like a cell of the files that `load` takes.
+
+    `parse` takes the stripped text and raises ValueError for what it cannot read.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See click."""
+        try:
+            return self._parse(value.strip()) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 @dataclass(frozen=True)
 class Output:
     """How a command tells what it does and did."""

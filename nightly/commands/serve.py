@@ -18,6 +18,7 @@ from nightly.context import new_york_date
 from nightly.output.log import log_handler
 from nightly.output.terminal import print_table
 from nightly.prepare import prepare_database
+from warehouse import phrases
 from warehouse.database import Database, check_url
 from warehouse.errors import UserError
 from warehouse.portfolio_names import find_portfolios
@@ -99,7 +100,7 @@ def _serve(settings: Settings, database: Database, host: str, port: int, demo: b
         # sets it for the sockets that it makes, and this is none of them.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         address = f"[{host}]" if ":" in host else host
-        needed = f"{count} token{'s' if count > 1 else ''}" if count else "no token needed on this machine"
+        needed = phrases.count(count, "token") if count else "no token needed on this machine"
         click.echo(f"http://{address}:{sock.getsockname()[1]}/  ({needed}; Ctrl-C ends it)", err=True)
         with suppress(KeyboardInterrupt):
             server.run([sock])

@@ -18,6 +18,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from warehouse.preparations import digest_files
+
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
@@ -36,18 +38,13 @@ def project_key(project: Path, environment: Mapping[str, str]) -> str:
     The server's address is not among them: nothing that is parsed depends on it, and the embedded one's changes with
     each start. The database's name is, since parsed relations carry it.
     """
-    digest = hashlib.sha256()
     versions = sorted(f"{each.name}=={each.version}" for each in distributions() if each.name.startswith("dbt"))
     variables = sorted(f"{name}={environment[name]}" for name in environment if _is_read(name))
-    for text in (sys.version, str(project), *versions, *variables):
-        digest.update(text.encode() + b"\0")
-    for folder, folders, files in os.walk(project):
-        folders[:] = sorted(name for name in folders if name not in {"target", "logs", "dbt_packages"})
-        for file in sorted(files):
-            path = Path(folder, file)
-            digest.update(f"{path.relative_to(project)}\0{path.stat().st_size}\0".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    files: list[Path] = []
+    for folder, folders, names in os.walk(project):
+        folders[:] = [name for name in folders if name not in {"target", "logs", "dbt_packages"}]
+        files += [Path(folder, name) for name in names]
+    return digest_files(files, project, sys.version, str(project), *versions, *variables)
 
 
 def load_parsed(folder: Path, key: str) -> bytes | None:

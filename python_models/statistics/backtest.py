@@ -120,7 +120,7 @@ def _log_likelihood(hits: ArrayLike, trials: ArrayLike, probability: ArrayLike) 
     """ln p^hits·(1 − p)^misses; without trials 0."""
     hits, trials = np.asarray(hits, float), np.asarray(trials, float)
     chance = np.nan_to_num(np.asarray(probability, float))
-    return xlogy(hits, chance) + xlogy(trials - hits, 1.0 - chance)
+    return np.asarray(xlogy(hits, chance) + xlogy(trials - hits, 1.0 - chance), dtype=np.float64)
 
 
 def _chi_square_p_value(ratio: ArrayLike) -> Floats:

@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 Flags = NDArray[np.str_]
+Texts = NDArray[np.str_]
+Objects = NDArray[np.object_]
 
 SESSIONS_PER_YEAR = 252
 

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from python_models.statistics.conventions import Booleans, Floats, Integers, Quality, as_columns, divide, is_constant
+from python_models.statistics.conventions import (
+    Booleans,
+    Floats,
+    Integers,
+    Objects,
+    Quality,
+    as_columns,
+    divide,
+    is_constant,
+)
 from python_models.statistics.regression import t_test_p_value
 
 CORRELATION_WINDOW = 90
@@ -302,7 +311,7 @@ def _mean_off_diagonal(correlation: Floats) -> float:
     return float((correlation.sum() - np.trace(correlation)) / (n * (n - 1)))
 
 
-def _nickname(names: np.ndarray, values: Floats, sectors: Mapping[str, str | None]) -> str:
+def _nickname(names: Objects, values: Floats, sectors: Mapping[str, str | None]) -> str:
     known = [sectors.get(name) for name in names]
     for sector in sorted({sector for sector in known if sector}):
         if known.count(sector) >= NICKNAME_SHARE * len(names):

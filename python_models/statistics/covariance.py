@@ -38,7 +38,7 @@ def ewma_covariance(
     NaN policy: only sessions on which all factors exist; a session left out still ages the ones before it.
     """
     factors = as_columns(factors, window)
-    complete = np.isfinite(factors).all(axis=1)
+    complete = np.all(np.isfinite(factors), axis=1)
     age = np.arange(len(factors))[::-1]
     weight = np.where(complete, decay**age, 0.0)
     used = np.where(complete[:, None], factors, 0.0)

@@ -63,7 +63,7 @@ def choose_factor_etfs(
     """
     counts = np.isfinite(as_columns(returns, ETF_WINDOW)).sum(axis=0)
     observed = dict(zip(symbols, counts.tolist(), strict=True))
-    chosen = {}
+    chosen: dict[str, str] = {}
     for factor, etfs in candidates.items():
         counted = {etf: observed.get(etf, 0) for etf in etfs}
         enough = [etf for etf, count in counted.items() if count >= ETF_ENOUGH]

@@ -27,13 +27,6 @@ class OptionValue(NamedTuple):
     delta: Floats
 
 
-class OptionVolatility(NamedTuple):
-    """Annual volatility, and where it is from: "implied", "realized", or "" where there is none (then NaN)."""
-
-    volatility: Floats
-    source: np.ndarray
-
-
 @dataclass(frozen=True)
 class OptionPositions:
     """Options among holdings: parallel arrays (n_options,).
@@ -44,7 +37,7 @@ class OptionPositions:
         spot: price of one such share of the underlying, dollars.
         strike: dollars.
         years: calendar days to expiry / 365.
-        volatility: annual, as `option_volatility` returns it.
+        volatility: annual, as `option_volatility` gives it.
         is_call: True for calls.
         rate: continuous annual rate, one number or (n_options,).
         dividend_yield: continuous annual yield, one number or (n_options,).
@@ -178,27 +171,12 @@ def implied_volatility(
     return np.where(solvable, (low + high) / 2.0, np.nan)
 
 
-def option_volatility(
-    price: ArrayLike,
-    spot: ArrayLike,
-    strike: ArrayLike,
-    years: ArrayLike,
-    *,
-    is_call: ArrayLike,
-    realized_volatility: ArrayLike,
-    rate: ArrayLike = 0.0,
-    dividend_yield: ArrayLike = 0.0,
-) -> OptionVolatility:
-    """Volatility to value an option at: implied by its own last price, else the underlying's 63-session realized one.
+def option_volatility(implied: Floats, realized: Floats) -> Floats:
+    """Annual volatility to value an option at: implied by its last price, else the underlying's realized one.
 
-    `realized_volatility` is annual, NaN where unknown; the other arguments as for `implied_volatility`.
+    Arrays (n_options,); NaN where neither is known.
     """
-    implied = implied_volatility(price, spot, strike, years, is_call=is_call, rate=rate, dividend_yield=dividend_yield)
-    realized = np.broadcast_to(np.asarray(realized_volatility, float), implied.shape)
-    return OptionVolatility(
-        volatility=np.where(np.isfinite(implied), implied, realized),
-        source=np.select([np.isfinite(implied), np.isfinite(realized)], ["implied", "realized"], ""),
-    )
+    return np.where(np.isfinite(implied), implied, realized)
 
 
 def delta_equivalent_value(delta: ArrayLike, spot: ArrayLike, units: ArrayLike) -> Floats:

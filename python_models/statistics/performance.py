@@ -121,17 +121,17 @@ def drawdown(returns: ArrayLike) -> Drawdown:
     for `performance`.
     """
     returns = _by_portfolio(returns)
-    n_portfolios, n_sessions = returns.shape
+    n_portfolios, n_sessions = len(returns), returns.shape[1]
     if not n_sessions:
         nowhere = np.full(n_portfolios, -1)
         return Drawdown(np.full(n_portfolios, np.nan), nowhere, nowhere, nowhere)
     growth = np.cumprod(1.0 + np.where(np.isfinite(returns), returns, 0.0), axis=1)
     peak = np.maximum(np.maximum.accumulate(growth, axis=1), 1.0)
     fall = growth / peak - 1.0
-    portfolios = np.arange(n_portfolios)
+    portfolios = np.arange(n_portfolios, dtype=np.int64)
     trough = np.argmin(fall, axis=1)
     depth = np.where(np.isfinite(returns).any(axis=1), fall[portfolios, trough], np.nan)
-    rows = np.arange(n_sessions)
+    rows = np.arange(n_sessions, dtype=np.int64)
     before, after = rows <= trough[:, np.newaxis], rows > trough[:, np.newaxis]
     start = np.where((growth >= peak) & before, rows, -1).max(axis=1)
     back = growth >= peak[portfolios, trough][:, np.newaxis]

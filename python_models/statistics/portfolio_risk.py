@@ -16,6 +16,7 @@ from python_models.statistics.conventions import (
     Booleans,
     Floats,
     Integers,
+    Texts,
     annualise_variance,
     as_columns,
     divide,
@@ -115,7 +116,7 @@ class PortfolioExposures:
     value: Floats
     covered: Integers
     without: Integers
-    reason: np.ndarray
+    reason: Texts
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class ExAnteRisk:
     specific_variance: Floats
     ex_ante_vol: Floats
     positions_without: Integers
-    reason: np.ndarray
+    reason: Texts
     marginal_vol: Floats
     contribution_vol: Floats
     contribution_share: Floats
@@ -156,7 +157,7 @@ class TailRisk:
 
     var: Floats
     es: Floats
-    reason: np.ndarray
+    reason: Texts
 
 
 def portfolio_exposures(holdings: Holdings, betas: ArrayLike) -> PortfolioExposures:
@@ -363,10 +364,11 @@ def _net_of_symbol(holdings: Holdings, positions: Booleans) -> Floats:
     """Net dollars of all marked positions in the same portfolio and symbol, at each position (n_positions,)."""
     key = holdings.portfolio * (holdings.n_symbols + 1) + holdings.symbol
     _, group = np.unique(key, return_inverse=True)
-    return np.bincount(group, weights=np.where(positions, holdings.value, 0.0))[group]
+    net = np.bincount(group, weights=np.where(positions, holdings.value, 0.0))
+    return net.astype(np.float64)[group]
 
 
-def _reasons(*cases: tuple[ArrayLike, str]) -> np.ndarray:
+def _reasons(*cases: tuple[ArrayLike, str]) -> Texts:
     """Name the first case that holds, "" where none does."""
     conditions = np.broadcast_arrays(*(np.asarray(condition, bool) for condition, _ in cases))
     return np.select(conditions, [text for _, text in cases], "")

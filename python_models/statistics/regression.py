@@ -168,7 +168,7 @@ def ridge(y: ArrayLike, factors: ArrayLike, *, penalties: ArrayLike, window: int
     if minimum < n_factors + 2:
         raise ValueError(f"{n_factors} factors need at least {n_factors + 2} observations, not {minimum}")
 
-    has_factors = np.isfinite(factors).all(axis=1)
+    has_factors = np.all(np.isfinite(factors), axis=1)
     present = np.isfinite(y) & has_factors[:, None]
     n = present.sum(axis=0)
     mean_y = divide(np.where(present, y, 0.0).sum(axis=0), n)

@@ -5,7 +5,7 @@ from datetime import date
 from hashlib import blake2b
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from python_models.statistics.conventions import Booleans, Floats, as_columns
 from python_models.statistics.regression import RidgeRegression
@@ -40,10 +40,10 @@ def fill_returns(
     """
     returns, factors = as_columns(returns), as_columns(factors)
     has_beta = has_betas(fit)
-    gaps = ~np.isfinite(returns) & has_beta & np.isfinite(factors).all(axis=1)[:, None]
+    gaps = ~np.isfinite(returns) & has_beta & np.all(np.isfinite(factors), axis=1)[:, None]
     filled = returns.copy()
     days = np.array([session.toordinal() for session in sessions], dtype=np.uint64)
-    for column in np.flatnonzero(gaps.any(axis=0)):
+    for column in np.flatnonzero(gaps.any(axis=0)).tolist():
         modelled = factors @ fit.beta[column]
         residuals = (returns[:, column] - fit.intercept[column] - modelled)[-window:]
         residuals = np.sort(residuals[np.isfinite(residuals)])
@@ -60,7 +60,7 @@ def has_betas(fit: RidgeRegression) -> Booleans:
     return np.isfinite(fit.beta).all(axis=1) & (fit.beta.shape[1] > 0)
 
 
-def uniform_draws(symbol: str, days: np.ndarray) -> Floats:
+def uniform_draws(symbol: str, days: NDArray[np.uint64]) -> Floats:
     """Numbers in [0, 1) that look random, and are the same for the same symbol and day (a proleptic ordinal) always."""
     seed = np.uint64(int.from_bytes(blake2b(symbol.encode(), digest_size=8).digest(), "little"))
     with np.errstate(over="ignore"):

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from python_models.statistics.conventions import Booleans, Floats, Integers, as_columns
+from python_models.statistics.conventions import Booleans, Floats, Integers, Texts, as_columns
 from python_models.statistics.covariance import correlation_from_covariance
 from python_models.statistics.factors import INTEREST_RATE, MARKET
 from python_models.statistics.options import OptionPositions
@@ -34,7 +34,7 @@ class Scenario:
     """
 
     scenario_id: str
-    shocks: Mapping[str, float] = field(default_factory=dict)
+    shocks: Mapping[str, float] = field(default_factory=dict[str, float])
     rate_change: float | None = None
     is_replay: bool = False
 
@@ -51,8 +51,8 @@ class FactorShocks:
     factors: tuple[str, ...]
     direct: Floats
     correlated: Floats
-    direct_reason: np.ndarray
-    correlated_reason: np.ndarray
+    direct_reason: Texts
+    correlated_reason: Texts
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class StressResults:
     factor_impacts: Floats
     nonlinear: Floats
     positions_excluded: Integers
-    reason: np.ndarray
+    reason: Texts
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def replay_shocks(returns: ArrayLike, symbols: Sequence[str], chosen: Mapping[st
         for factor, etf in chosen.items()
         if etf in columns and len(returns) and np.isfinite(returns[:, columns[etf]]).all()
     }
-    shocks = {}
+    shocks: dict[str, float] = {}
     for factor, total in compounded.items():
         if factor in (MARKET, INTEREST_RATE):
             shocks[factor] = total
@@ -161,9 +161,14 @@ def factor_shocks(
     covariance = np.asarray(covariance, float)
     shape = (len(scenarios), len(factors))
     direct, correlated = np.zeros(shape), np.zeros(shape)
-    direct_reason, correlated_reason = [], []
+    direct_reason: list[str] = []
+    correlated_reason: list[str] = []
+
     # many scenarios shock the same factors
-    conditions = cache(lambda shocked: _condition_on(shocked, covariance))
+    @cache
+    def conditions(shocked: tuple[int, ...]) -> _Conditions:
+        return _condition_on(shocked, covariance)
+
     for row, scenario in enumerate(scenarios):
         shocks = dict(scenario.shocks)
         if scenario.rate_change is not None:
@@ -256,7 +261,8 @@ def stress_test(
 
 def _condition_on(shocked: Sequence[int], covariance: Floats) -> _Conditions:
     """Find out what factors that are shocked together say of the others."""
-    among = covariance[np.ix_(shocked, shocked)]
+    given = np.array(shocked, dtype=np.intp)
+    among = covariance[np.ix_(given, given)]
     correlation = correlation_from_covariance(among)
     reason = ""
     if not np.isfinite(covariance).all():
@@ -267,11 +273,11 @@ def _condition_on(shocked: Sequence[int], covariance: Floats) -> _Conditions:
         reason = f"the shocked factors are nearly one (condition number {condition:.1e})"
     others = np.setdiff1d(np.arange(len(covariance)), shocked)
     return _Conditions(
-        shocked=np.array(shocked, dtype=np.intp),
+        shocked=given,
         others=others,
         correlation=correlation,
         deviation=np.sqrt(np.diag(among)),
-        towards_others=covariance[np.ix_(others, shocked)],
+        towards_others=covariance[np.ix_(others, given)],
         reason=reason,
     )
 

@@ -10,6 +10,7 @@ from python_models.statistics.conventions import (
     Flags,
     Floats,
     Integers,
+    Objects,
     annualise_variance,
     annualise_volatility,
     as_columns,
@@ -32,6 +33,7 @@ FORECAST_WEIGHTS = (0.3, 0.4, 0.3)
 
 TREND_R_SQUARED = 0.3
 TREND_CHANGE = 0.1
+_NO_TREND = np.array(None, dtype=np.object_)
 
 # Two volatilities closer than this (relative) are the same number computed in another order.
 SAME_VOLATILITY = 1e-12
@@ -57,7 +59,7 @@ class Volatility:
     realized_vol_21d: Floats
     realized_vol_63d: Floats
     expected_vol_21d: Floats
-    vol_trend: np.ndarray
+    vol_trend: Objects
     vol_trend_strength: Floats
     vol_percentile: Floats
     observations: Integers
@@ -100,7 +102,7 @@ class VolatilityHistory:
             realized_vol_21d=vol_21d,
             realized_vol_63d=np.where(self.constant_63d[today], np.nan, self.vol_63d[today]),
             expected_vol_21d=np.where(self.constant_252d[today], np.nan, expected),
-            vol_trend=np.where(moves, trend, None),
+            vol_trend=np.where(moves, trend, _NO_TREND),
             vol_trend_strength=np.where(moves, strength, np.nan),
             vol_percentile=_percentile(vol_21d, self.vol_21d[max(today - YEAR, 0) : today]),
             observations=self.counts_252d[today],
@@ -153,16 +155,14 @@ def volatility_history(returns: ArrayLike) -> VolatilityHistory:
 
 def _history_of(returns: Floats) -> VolatilityHistory:
     week, month, quarter, year = _rolling_moments(returns, WEEK, MONTH, QUARTER, YEAR)
-    mean_squares = (
-        week.mean_square(WEEK_MINIMUM),
-        month.mean_square(MONTH_MINIMUM),
-        year.mean_square(YEAR_MINIMUM),
-    )
+    of_week = week.mean_square(WEEK_MINIMUM)
+    of_month = month.mean_square(MONTH_MINIMUM)
+    of_year = year.mean_square(YEAR_MINIMUM)
     return VolatilityHistory(
         vol_21d=annualise_volatility(month.deviation(MONTH_MINIMUM)),
         vol_63d=annualise_volatility(quarter.deviation(QUARTER_MINIMUM)),
-        forecast=sum(weight * square for weight, square in zip(FORECAST_WEIGHTS, mean_squares, strict=True)),
-        mean_square_21d=mean_squares[1],
+        forecast=FORECAST_WEIGHTS[0] * of_week + FORECAST_WEIGHTS[1] * of_month + FORECAST_WEIGHTS[2] * of_year,
+        mean_square_21d=of_month,
         constant_21d=month.constant(),
         constant_63d=quarter.constant(),
         constant_252d=year.constant(),
@@ -214,22 +214,22 @@ def _rolling_moments(values: Floats, *windows: int) -> list[_Moments]:
     blocks = [_Moments(present.astype(np.float64), np.where(present, values, 0.0), np.zeros_like(values))]
     while 1 << len(blocks) <= max(windows):
         blocks.append(blocks[-1].with_earlier(blocks[-1], 1 << (len(blocks) - 1)))
-    results = []
+    results: list[_Moments] = []
     for window in windows:
-        total, covered = None, 0
-        for power, block in enumerate(blocks):
-            if window & (1 << power):
-                total = block if total is None else total.with_earlier(block, covered)
-                covered += 1 << power
+        powers = [power for power in range(len(blocks)) if window & (1 << power)]
+        total, covered = blocks[powers[0]], 1 << powers[0]
+        for power in powers[1:]:
+            total = total.with_earlier(blocks[power], covered)
+            covered += 1 << power
         results.append(total)
     return results
 
 
-def _trend(vols: Floats) -> tuple[np.ndarray, Floats]:
+def _trend(vols: Floats) -> tuple[Objects, Floats]:
     """Direction and R² of the line through the last 21 volatilities (n_sessions, n_symbols)."""
     if len(vols) < MONTH:
-        missing = np.full(vols.shape[1], np.nan)
-        return np.full(vols.shape[1], None), missing
+        n_symbols = int(vols.shape[1])
+        return np.full(n_symbols, None, dtype=np.object_), np.full(n_symbols, np.nan)
     step = np.arange(MONTH) - (MONTH - 1) / 2
     mean = vols.mean(axis=0)
     centred = vols - mean
@@ -241,7 +241,7 @@ def _trend(vols: Floats) -> tuple[np.ndarray, Floats]:
     strength = np.where(flat, 0.0, strength)
     trending = (strength > TREND_R_SQUARED) & (np.abs(slope) * (MONTH - 1) > TREND_CHANGE * mean)
     direction = np.where(trending, np.where(slope > 0, "increasing", "decreasing"), "stable")
-    return np.where(np.isnan(mean), None, direction), strength
+    return np.where(np.isnan(mean), _NO_TREND, direction), strength
 
 
 def _percentile(today: Floats, past: Floats) -> Floats:

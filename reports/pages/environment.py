@@ -74,7 +74,7 @@ class Shell:
     sees_status: bool = True
     book: Book | None = None
     section: str | None = None
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def other_query(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -29,7 +29,7 @@ class Figure:
     numbers: Markup
 
 
-def percents(places: int = 1, sign: str = ""):
+def percents(places: int = 1, sign: str = "") -> Callable[[float | None], str]:
     """How a column of shares is written."""
     return lambda share: words.percent(share, sign, places)
 
@@ -69,7 +69,7 @@ def equity(history: History, dollars: Dollars) -> tuple[Figure, Markup | None]:
         height=120,
         include=(0.0,),
     )
-    columns = [
+    columns: list[Column[int]] = [
         Column("day", "Session", lambda place: days[place], left=True),
         Column("equity", "Equity, USD", lambda place: history.equity[place], dollars.money),
         Column("pnl", "P&L, USD", lambda place: history.pnl[place], dollars.signed, signed=True),
@@ -91,7 +91,7 @@ def pnl(history: History, dollars: Dollars, sessions: int) -> Figure:
     drawing = charts.columns_chart(
         "Daily P&L", described, days, values, lambda value: f"{dollars.signed(value)} USD", unit="Daily P&L, USD"
     )
-    columns = [
+    columns: list[Column[int]] = [
         Column("day", "Session", lambda place: days[place], left=True),
         Column("pnl", "P&L, USD", lambda place: values[place], dollars.signed, signed=True),
         Column("return", "Return", lambda place: history.returns[-sessions:][place], percents(2, "+"), signed=True),

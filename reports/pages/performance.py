@@ -100,7 +100,7 @@ def _growth(history: History, benchmark: str) -> Figure | None:
     )
     if drawing is None:
         return None
-    columns = [
+    columns: list[Column[int]] = [
         Column("day", "Session", lambda place: days[place], left=True),
         Column("own", "Portfolio", lambda place: own[place], percents(2, "+"), signed=True),
         Column("benchmark", benchmark, lambda place: theirs[place], percents(2, "+"), signed=True),
@@ -206,7 +206,7 @@ def _periods(periods: Sequence[dict[str, Any]]) -> Markup | None:
 def _extreme(history: History, places: Sequence[int], label: str, dollars: Dollars, benchmark: str) -> Markup | None:
     if not places:
         return None
-    columns = [
+    columns: list[Column[int]] = [
         Column("day", "Session", lambda place: history.days[place], left=True),
         Column("return", "Return", lambda place: history.returns[place], percents(2, "+"), signed=True),
         Column("benchmark", benchmark, lambda place: history.benchmark_returns[place], percents(2, "+")),

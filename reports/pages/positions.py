@@ -105,7 +105,7 @@ def _columns(dollars: Dollars, equity: float, choice: Choice) -> list[Column[Lot
 
 
 def _total(rows: Sequence[Lot], equity: float) -> dict[str, object]:
-    total = {
+    total: dict[str, object] = {
         "symbol": words.count(len(rows), "row"),
         "value": sum(row.market_value for row in rows),
         "day": sum(row.daily_pnl for row in rows),

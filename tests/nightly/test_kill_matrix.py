@@ -3,29 +3,45 @@
 Every row of `raw` and `analytics` is compared, risk included. The moments are random, and the same each time.
 """
 
+import multiprocessing
 import os
 import random
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess as Process
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ingest.books.portfolios import load_folder
+from nightly import cli
 from tests.nightly.small_nights import NAME, NEXT_SESSION, ROLLED_TO, Night, copy_of, maintenance
 from tests.nightly.twins import State, state, tonight, unlike
 from warehouse.database import Database, libpq_url
 from warehouse.migrate import MIGRATIONS, migrate
 from warehouse.sessions import refresh_sessions
-from warehouse.settings import PROJECT_ROOT, Settings
+from warehouse.settings import Settings
 
 MOMENTS, AT_ONCE = 20, 5
+
+# Processes begin as copies of one that has imported everything: half of each run would be that, and nothing to kill.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(
+    ["dbt.cli.main", "dbt.adapters.postgres", "nightly.night", "python_models.run", "ingest.market.collection"]
+)
+
+
+def command(arguments: list[str], environment: dict[str, str], output: Path) -> None:
+    """A command of the command line, in a process of its own."""
+    os.environ.update(environment)
+    with output.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    raise SystemExit(cli.main(arguments))
 
 
 @dataclass(frozen=True)
@@ -130,6 +146,7 @@ class Matrix:
 
     def __init__(self, server: dict[str, str], sources: dict[str, str], settings: Settings, book: Path) -> None:
         self._server, self._sources, self._settings, self._book = server, sources, settings, book
+        self.output = settings.home / "killed.log"
         self._twins: dict[str, tuple[float, list[State]]] = {}
 
     @contextmanager
@@ -140,17 +157,12 @@ class Matrix:
             scenario.prepare(night)
             yield night
 
-    def start(self, name: str, night: Night) -> subprocess.Popen[str]:
+    def start(self, name: str, night: Night) -> Process:
         """The scenario's command in a process of its own."""
         arguments = [word.format(book=self._book) for word in SCENARIOS[name].arguments]
-        return subprocess.Popen(
-            [sys.executable, "run_nightly.py", *arguments],
-            cwd=PROJECT_ROOT,
-            env={**os.environ, **night.environment()},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        process = PROCESSES.Process(target=command, args=(arguments, night.environment(), self.output))
+        process.start()
+        return process
 
     def undisturbed(self, name: str) -> tuple[float, list[State]]:
         """How long the command takes, and what there is after it and an ordinary run; found out once."""
@@ -158,8 +170,8 @@ class Matrix:
             with self.copy(name) as night:
                 began = time.monotonic()
                 process = self.start(name, night)
-                said, _ = process.communicate()
-                assert process.returncode == 0, said
+                process.join()
+                assert process.exitcode == 0, self.output.read_text()
                 seconds = time.monotonic() - began
                 assert tonight(night).status == "succeeded"
                 twins = [state(night)]
@@ -188,7 +200,7 @@ def test_killed_at_a_random_moment(matrix: Matrix, name: str, first: int):
             process = matrix.start(name, night)
             time.sleep(share * seconds)
             process.kill()
-            process.communicate()
+            process.join()
             run = tonight(night)
             assert run.status == "succeeded", (share, run.problems)
             found = state(night)

@@ -19,7 +19,7 @@ VIEW = "{{ config(materialized='view', tags=['views']) }} "
 class Told(list):
     """A progress that remembers what it was told."""
 
-    say = list.append
+    announce = list.append
 
 
 @pytest.fixture

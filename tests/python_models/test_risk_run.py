@@ -27,6 +27,7 @@ from nightly.context import Request
 from nightly.night import run_night
 from nightly.output.progress import Progress
 from python_models.books import OptionTerms
+from python_models.read import read_holdings
 from python_models.run import compute_risk
 from python_models.statistics.stand_ins import uniform_draws
 from python_models.write import PORTFOLIO_TABLES, SYMBOL_TABLES
@@ -431,6 +432,22 @@ def test_a_portfolio_alone_leaves_the_others_results(conn: psycopg.Connection[An
         assert {table: content(conn, END)[table] for table in SYMBOL_TABLES} == {
             table: before[table] for table in SYMBOL_TABLES
         }
+
+
+def test_an_option_of_a_list_stated_in_later_shares_has_its_strike_in_those(conn: psycopg.Connection[Any]):
+    """As P&L settles it: `shares_as_of` names the day where a book was listed after a split."""
+    odds = portfolio(conn, ODDS)
+
+    def share_dates() -> dict[UUID, date | None]:
+        held = read_holdings(conn, [odds], [END])[END]
+        return {position.position_id: position.share_date for position in held if position.is_option}
+
+    first_sessions = share_dates()
+    assert len(set(first_sessions.values())) == 1 < len(first_sessions)
+    with taken_back(conn):
+        for stated, expected in (("2023-12-15", date(2023, 12, 15)), ("2019-01-02", None)):
+            conn.execute("update raw.positions set shares_as_of = %s where portfolio_id = %s", [stated, odds])
+            assert share_dates() == {each: expected or first for each, first in first_sessions.items()}
 
 
 def test_only_what_rests_on_a_changed_return_is_computed_again(conn: psycopg.Connection[Any]):

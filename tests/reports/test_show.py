@@ -179,12 +179,19 @@ def test_axes_have_round_ticks_that_cover_the_values(low: float, high: float, ab
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
-@pytest.mark.parametrize("width", [60, 80, 95, 96, 100, 250])
+@pytest.mark.parametrize("width", [60, 80, 95, 96, 100, 151, 152, 250])
 def test_the_terminal_page_fits(growth: RiskView, width: int, glyphs):
     page = page_of(growth, width, glyphs)
-    assert max(map(len, page.splitlines())) <= min(max(width, 80), 100)
+    assert max(map(len, page.splitlines())) <= min(max(width, 80), 160)
     assert page.isascii() == (glyphs is ASCII)
     assert "STRESS" in page and "CORRELATION" in page and "WHAT IS MISSING" in page
+
+
+def test_a_scenario_whose_result_surprises_is_explained(growth: RiskView):
+    rates = replace(growth.scenarios[0], name="Rates -200 bp", direct_pnl=-100.0, correlated_pnl=-23_760.0, reason=None)
+    page = " ".join(page_of(replace(growth, scenarios=[rates])).split())
+    assert "Rates -200 bp costs 23.0% of equity, and the shock itself only costs 0.1%" in page
+    assert "only costs" not in page_of(replace(growth, scenarios=[replace(rates, direct_pnl=-23_000.0)]))
 
 
 def test_a_pipe_gets_plain_text_and_any_encoding_will_do(here: Night):

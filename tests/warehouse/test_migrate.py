@@ -1,5 +1,6 @@
 """Migrations: once, in order, all or nothing, never edited; and the role that reads."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -65,6 +66,26 @@ def test_one_that_fails_leaves_nothing_and_can_be_mended(conn, folder):
     assert "9001_more.sql" not in applied(conn)
     broken.write_text("create table ops.more (x text);")
     assert migrate(conn, folder) == ["9001_more.sql"]
+
+
+def test_an_open_reader_is_waited_for_then_named_and_holds_up_no_other(conn, database, folder):
+    """A migration that waited for its lock would keep all who come after it waiting."""
+    (folder / "9001_more.sql").write_text("alter table analytics.portfolio_risk_metrics add column more text")
+    with database.connect("a notebook") as reader, database.connect() as other, ThreadPoolExecutor(1) as pool:
+        other.execute("set statement_timeout = '3s'")
+        with reader.transaction():
+            reader.execute("select from analytics.portfolio_risk_metrics")
+            attempt = pool.submit(migrate, conn, folder, 1.0)
+            while not attempt.done():
+                other.execute("select from analytics.portfolio_risk_metrics")
+            in_the_way = (
+                r"migration 9001_more.sql can't change .*: a notebook of \S+ \(process \d+, idle in transaction"
+            )
+            with pytest.raises(UserError, match=in_the_way):
+                attempt.result()
+            patient = pool.submit(migrate, conn, folder)
+        assert patient.result() == ["9001_more.sql"]
+    assert conn.execute("show lock_timeout").fetchone() == ("0",)
 
 
 def test_an_edited_one_is_refused(conn, folder):

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # "AAPL(US0378331005) Cash Dividend USD 0.25 per Share"
 _SYMBOL_IN_WORDS = re.compile(r"^([A-Z][A-Z0-9. ]{0,9}?)\s*\([A-Z]{2}[A-Z0-9]{9}[0-9]\)")
 _LETTERS_AFTER = re.compile(r"(?<=[0-9])[A-Za-z]+$")
+# What moves money and nothing else; OTHER by its sign.
+_MONEY_ALONE = frozenset({"DIVIDEND", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL", "OTHER"})
+_EVENTS = "what companies do to their shares acts by the market's events (`actions add --help`)"
 _OURS = frozenset({"date", "type"})
 
 
@@ -86,6 +89,11 @@ def _read_broker(
             row = _read_row(line, cells, portfolio, layout, reading, options, symbols)
             if row:
                 rows.append((layout.may_flip, row))
+    _cancel(rows, reading)
+    read = [table for _, table in recognised.tables]
+    for table in raw.tables:
+        if table.rows and table not in read and {"description", "quantity", "proceeds"} <= set(table.keys):
+            reading.warn(table.line, table.section or "table", f"{len(table.rows)} rows are left out: {_EVENTS}")
     # a list that begins with its newest day is told backwards within its days as well
     days = [row.cells["date"] for _, row in rows if row.cells["date"]]
     if len(days) > 1 and days[0] > days[-1]:
@@ -95,7 +103,28 @@ def _read_broker(
     csv.rows = [row for _, row in rows]
     file = judge(csv)
     file.lines = settled_once(file.lines)
+    file.warnings = reading.warnings
     return file, reading.notes()
+
+
+def _cancel(rows: list[tuple[bool, Row]], reading: Reading) -> None:
+    """Take out each line that is a cancellation, and the line that it cancels."""
+    for each in [each for each in rows if each[1].cells["type"] == "CANCEL"]:
+        rows.remove(each)
+        cells = each[1].cells
+        cancelled = [
+            other
+            for other in rows
+            if other[1].cells["symbol"] == cells["symbol"]
+            and abs(other[1].cells["quantity"] or 0) == abs(cells["quantity"] or 0)
+            and (cells["amount"] is None or abs(other[1].cells["amount"] or 0) == abs(cells["amount"]))
+        ]
+        if cancelled:
+            rows.remove(min(cancelled, key=lambda other: abs(other[1].cells["date"] - cells["date"])))
+            reading.skipped["rows that cancel each other"] += 2
+        else:
+            what = f"cancels a line of {cells['symbol']} that the file does not have"
+            reading.report(each[1].line, "action", f"{what}: load the list that has both, or --skip this one")
 
 
 def _read_row(
@@ -109,17 +138,14 @@ def _read_row(
 ) -> Row | None:
     """Turn a broker's row into one of our own; None where it moves nothing, or is reported."""
     action, description = cells.get("action", ""), cells.get("description", "")
-    if any(text.lower() in f"{action} {description}".lower() for text in options.skip):
-        reading.skipped["rows by --skip"] += 1
+    if reading.is_skipped((action, cells.get("symbol", ""), description), options.skip):
         return None
     day = reading.day(cells, line, "date")
     cells["quantity"] = _LETTERS_AFTER.sub("", cells.get("quantity", ""))
     quantity = reading.amount(cells, line, "quantity") or None
     price = reading.amount(cells, line, "price")
     amount = reading.amount(cells, line, "amount")
-    fees = abs(reading.amount(cells, line, "fees") or Decimal(0)) + abs(
-        reading.amount(cells, line, "more_fees") or Decimal(0)
-    )
+    fees = _fees(cells, line, layout, reading)
     rate = reading.amount(cells, line, "fees_rate")
     if rate:
         fees = round(fees * rate, 10)
@@ -139,10 +165,21 @@ def _read_row(
         what = f"{shown(action or description)} is no action that the layout {reading.recognised.layout.name} knows"
         reading.report(line, "action", f"{what}: leave it out with --skip {shown(action or description)}")
         return None
+    if kind == "DISTRIBUTION":
+        # of shares it is what a company does, of money what the account does
+        kind = "EVENT" if quantity and cells.get("symbol") else "TRANSFER"
+    if kind == "EVENT":
+        what = f"{action or description} of {cells.get('symbol', '')} is left out"
+        reading.warn(line, "action", f"{what}: {_EVENTS}")
+        return None
     if kind == "SKIP":
         reading.skipped[f"rows of {action}"] += 1
         return None
     symbol = _symbol(cells, symbols)
+    if cells.get("price_currency", "USD").strip().upper() not in ("", "USD"):
+        price = None
+    if amount is None and layout.money and kind in _MONEY_ALONE:
+        amount = quantity if layout.money == "quantity" else (quantity or Decimal(0)) * (price or Decimal(0))
     kind = _settled_kind(kind, quantity, amount, price, symbol, description)
     if kind is None or (symbol and is_cash(symbol) and kind in ("BUY", "SELL", "REINVEST", "SPLIT")):
         reading.skipped["rows that move money between cash and a money-market fund" if symbol else "empty rows"] += 1
@@ -160,12 +197,23 @@ def _read_row(
         reading.report(line, "symbol", f"{what}: write `{symbol},SYMBOL` into a file and pass --symbols FILE")
         return None
     if kind in ("DIVIDEND", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL", "SPLIT"):
-        quantity, price, fees = None, None, Decimal(0)
-        if not amount and kind != "SPLIT":
+        quantity, price = None, None
+        if not amount and kind in ("FEE", "TAX") and fees:
+            amount = None
+        elif not amount and kind != "SPLIT":
             reading.skipped["rows without an amount"] += 1
             return None
+        elif not layout.gross or kind == "SPLIT":
+            fees = Decimal(0)
     elif layout.gross and amount is not None:
         amount = amount - fees
+    # a rebate is part of what was received
+    fees = max(fees, Decimal(0))
+    if kind in ("TRANSFER_IN", "TRANSFER_OUT"):
+        price, amount = price or None, amount or None
+        if kind == "TRANSFER_IN" and price is None and amount is None:
+            what = f"{symbol} came without what it has cost: it counts at its value of the day"
+            reading.warn(line, "price", f"{what}, tell cost and day as price and lot in a transactions.csv")
     if kind == "EXPIRE" and not price and not amount:
         price = amount = None
     if kind in ("ASSIGN", "EXERCISE"):
@@ -188,6 +236,12 @@ def _read_row(
     )
 
 
+def _fees(cells: Mapping[str, str], line: int, layout: TableLayout, reading: Reading) -> Decimal:
+    """What a row costs; below zero for a rebate, which only signed fees can tell."""
+    told = [reading.amount(cells, line, name) or Decimal(0) for name in ("fees", "more_fees")]
+    return -sum(told, Decimal(0)) if layout.signed_fees else sum(map(abs, told), Decimal(0))
+
+
 def _settled_kind(
     kind: str,
     quantity: Decimal | None,
@@ -203,6 +257,10 @@ def _settled_kind(
         if symbol and quantity and not is_cash(symbol):
             return "TRANSFER_IN" if quantity > 0 else "TRANSFER_OUT"
         return None if not amount else "DEPOSIT" if amount > 0 else "WITHDRAWAL"
+    if kind == "IN_LIEU" and symbol and quantity:
+        return "SELL"
+    if kind in ("OTHER", "IN_LIEU"):
+        return None if not amount else "INTEREST" if amount > 0 else "FEE"
     if kind == "DIVIDEND" and quantity and (amount or 0) < 0:
         return "REINVEST"
     if kind == "REINVEST" and not quantity:

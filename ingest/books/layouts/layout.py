@@ -3,7 +3,10 @@
 A layout has tables. A table is recognised by the names in its header (and its section, where the file names sections);
 `columns` says what our fields are called there, any of several names each. `keep` and `skip` choose rows by a pattern
 on a field; `cash` are rows of money, whose `value` is the amount. Of an activity table, `types` turns a pattern of
-the action into one of our types, the first that matches.
+the action into one of our types, the first that matches, or into SKIP (moves nothing here), TRADE (bought or sold by
+the sign of its quantity), TRANSFER (of shares or money, in or out by its sign), OTHER (money, by its sign), IN_LIEU (of
+a fraction), CANCEL (of another row), EVENT (what a company does, which is left out and told) and DISTRIBUTION (an event
+if of shares).
 """
 
 import re
@@ -18,6 +21,8 @@ from ingest.books.csv_files import FileProblem
 from ingest.books.layouts.tables import RawFile, Table, key_of, read_raw, split_tables
 
 FOLDER = Path(__file__).parent
+# The layout of files that no broker wrote.
+OURS = "generic"
 POSITIONS, ACTIVITY, CASH = "positions", "activity", "cash"
 _COMMANDS = {POSITIONS: "load broker", ACTIVITY: "load transactions"}
 
@@ -49,6 +54,10 @@ class TableLayout:
     may_flip: bool = False
     # the amount is before fees
     gross: bool = False
+    # fees are signed as cash is: a negative one is a cost, a positive one a rebate
+    signed_fees: bool = False
+    # where the amount of money alone stands if no column tells it: "quantity", or "product" of quantity and price
+    money: str = ""
     # only a file that names its sections has it
     sections_only: bool = False
 
@@ -82,7 +91,8 @@ class Layout:
     title: str
     tables: tuple[TableLayout, ...]
     as_of: tuple[re.Pattern[str], ...] = ()
-    day_first: bool = False
+    # None: as its dates tell
+    day_first: bool | None = False
     account: tuple[re.Pattern[str], ...] = ()
 
 
@@ -118,7 +128,15 @@ def recognise(raw: RawFile, name: str | None, kind: str) -> Recognised | FilePro
     if not found:
         return FileProblem(raw.name, 1, "header", _unknown(raw, kind, name))
     # the layout that asks for most; ours asks for least
-    best = max(found, key=lambda each: max(2 * len(table.header) + (table.kind == kind) for table, _ in each.tables))
+    best = max(
+        found,
+        key=lambda each: (
+            each.layout.name != OURS,
+            max(2 * len(table.header) + (table.kind == kind) for table, _ in each.tables),
+        ),
+    )
+    if best.layout.name == OURS and not any(table.kind == kind for table, _ in best.tables):
+        return FileProblem(raw.name, best.tables[0][1].line, "header", _unknown(raw, kind, name))
     if not any(table.kind == kind for table, _ in best.tables):
         other = ACTIVITY if kind == POSITIONS else POSITIONS
         what = f"is a list of {best.layout.title} {other}, not of {kind}"
@@ -159,6 +177,8 @@ def _unknown(raw: RawFile, kind: str, name: str | None) -> str:
     if raw.tables:
         words = ", ".join(dict.fromkeys(table.section or "" for table in raw.tables[:12]))
         return f"has none of the tables that are known: its own are {words}"
+    if not raw.lines:
+        return "the file is empty: its first line must name the columns"
     widest = max((cells for _, cells in raw.lines), key=len, default=[])
     words = ", ".join(cell for cell in widest[:10] if cell)
     where = f"the layout {name}" if name else "any layout that is known"
@@ -177,7 +197,7 @@ def _read(file: Path) -> Layout:
         title=said["title"],
         tables=tuple(_read_table(table) for table in said["tables"]),
         as_of=tuple(re.compile(pattern, re.IGNORECASE) for pattern in said.get("as_of", ())),
-        day_first=said.get("day_first", False),
+        day_first=None if said.get("day_first") == "as the dates tell" else said.get("day_first", False),
         account=tuple(re.compile(pattern) for pattern in said.get("account", ())),
     )
 
@@ -206,4 +226,6 @@ def _read_table(said: Mapping[str, Any]) -> TableLayout:
         types=tuple((re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in said.get("types", ())),
         may_flip=said.get("may_flip", False),
         gross=said.get("gross", False),
+        signed_fees=said.get("signed_fees", False),
+        money=said.get("money", ""),
     )

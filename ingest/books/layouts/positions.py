@@ -16,6 +16,8 @@ from ingest.books.layouts.tables import Table, read_raw
 from ingest.books.layouts.values import read_day
 from ingest.books.lots import CONTRACT_SIZE
 
+_SHORT_SIDES = frozenset({"short", "s", "sell short", "sold short"})
+_TRADES = frozenset({"sell", "sold", "sale", "cover", "dividend", "deposit", "withdrawal", "split", "fee", "interest"})
 _DECIMALS = Decimal(1).scaleb(-10)
 
 
@@ -49,6 +51,8 @@ class Statement:
     cash: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     problems: list[FileProblem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    # what is odd or left out, and loaded all the same
+    warnings: list[FileProblem] = field(default_factory=list)
 
     @property
     def accounts(self) -> list[str]:
@@ -56,13 +60,14 @@ class Statement:
         return list(dict.fromkeys([*(lot.account for lot in self.lots), *self.cash]))
 
 
-def read_statement(path: Path, layout: str | None, symbols: Mapping[str, str]) -> Statement:
+def read_statement(path: Path, layout: str | None, symbols: Mapping[str, str], skip: Sequence[str] = ()) -> Statement:
     """Read a position list. Never raises for what is in the file: look at `problems`.
 
     Args:
         path: the file.
         layout: the name of its layout; None to recognise it.
         symbols: what a security number or a name of the file trades as.
+        skip: texts of rows to leave out.
     """
     statement = Statement(path.name, layout or "")
     try:
@@ -82,7 +87,13 @@ def read_statement(path: Path, layout: str | None, symbols: Mapping[str, str]) -
         if table_layout.kind == CASH:
             _read_cash(table_layout, table, reading, statement)
         elif table_layout.kind == POSITIONS:
-            for line, cells, is_money in rows_of_table(table_layout, table, reading):
+            rows = [
+                row
+                for row in rows_of_table(table_layout, table, reading)
+                if not reading.is_skipped((row[1].get("symbol", ""), row[1].get("description", "")), skip)
+            ]
+            _settle_costs(rows, table_layout, table, reading, statement)
+            for line, cells, is_money in rows:
                 account = account_of(cells, table, recognised)
                 if cells.get("as_of"):
                     day = reading.day(cells, line, "as_of")
@@ -92,7 +103,7 @@ def read_statement(path: Path, layout: str | None, symbols: Mapping[str, str]) -
         found = pattern.search(raw.text)
         if found:
             try:
-                day = read_day(found.group(1), day_first=recognised.layout.day_first)
+                day = read_day(found.group(1), day_first=reading.day_first)
             except ValueError:
                 continue
             dates += [day] if day else []
@@ -101,7 +112,32 @@ def read_statement(path: Path, layout: str | None, symbols: Mapping[str, str]) -
     if not statement.lots and not statement.cash and not statement.problems:
         reading.report(1, "file", "holds no position")
     statement.notes += reading.notes()
+    statement.warnings = reading.warnings
     return statement
+
+
+def _settle_costs(
+    rows: Sequence[tuple[int, dict[str, str], bool]],
+    layout: TableLayout,
+    table: Table,
+    reading: Reading,
+    statement: Statement,
+) -> None:
+    """A column "Cost" is of a share or of all of them: whichever lies nearer to the prices, and that is said."""
+    place = layout.place(table).get("cost_unclear")
+    if place is None:
+        return
+    of_a_share = of_all = 0
+    for _, cells, is_money in rows:
+        cost, quantity, price = (reading.number(cells.get(name, "")) for name in ("cost_unclear", "quantity", "price"))
+        if not is_money and cost and quantity and price and abs(quantity) != 1:
+            apart, apart_in_all = (abs((abs(each) / price).ln()) for each in (cost, cost / quantity))
+            of_a_share += apart < apart_in_all
+            of_all += apart > apart_in_all
+    for _, cells, _ in rows:
+        cells["cost_price" if of_a_share > of_all else "cost_total"] = cells.pop("cost_unclear", "")
+    of_what = "a share" if of_a_share > of_all else "the whole position"
+    statement.notes.append(f"{reading.file}: {table.header[place]} is read as the cost of {of_what}")
 
 
 def _read_cash(table_layout: TableLayout, table: Table, reading: Reading, statement: Statement) -> None:
@@ -132,7 +168,8 @@ def _read_row(
     symbols: Mapping[str, str],
 ) -> None:
     cells = dict(cells)
-    written = cells.get("symbol", "")
+    named = (cells.get("symbol", "").strip(), cells.get("description", "").strip())
+    written = next((symbols[name.upper()] for name in named if name.upper() in symbols), named[0])
     value = reading.amount(cells, line, "value")
     currency = cells.get("currency", "").strip().upper()
     if is_money or is_cash(written):
@@ -146,7 +183,9 @@ def _read_row(
             statement.notes.append(f"{reading.file}: cash in {currency} is left out, portfolios are in USD")
         return
     if currency not in ("", "USD"):
-        reading.report(line, "currency", f"{shown(written)} is held in {currency}: only holdings in USD can be loaded")
+        what = f"{shown(written)}{f' ({named[1][:40]})' if named[1] else ''} is held in {currency}"
+        cure = f"only holdings in USD can be loaded, leave it out with --skip {shown(written)}"
+        reading.report(line, "currency", f"{what}: {cure}")
         return
     instrument = _instrument(line, cells, reading, symbols)
     quantity = reading.amount(cells, line, "quantity")
@@ -154,6 +193,13 @@ def _read_row(
         return
     if not quantity:
         reading.skipped["rows without a quantity"] += 1
+        return
+    side = cells.get("side", "").strip().lower()
+    if side in _SHORT_SIDES:
+        quantity = -abs(quantity)
+    elif side in _TRADES:
+        what = f"is {shown(cells['side'])}, so these are trades: load the file with `load transactions`"
+        reading.report(line, "side", what)
         return
     multiplier = CONTRACT_SIZE if instrument.contract else 1
     stated = reading.amount(cells, line, "multiplier") if cells.get("multiplier") else None
@@ -200,12 +246,18 @@ def _instrument(line: int, cells: Mapping[str, str], reading: Reading, symbols: 
         if written in ("", "-", "--"):
             if description and (option := read_option(description)):
                 return option
-            reading.report(line, "symbol", f"is empty for {shown(description)}: name it in a file for --symbols")
+            cure = (
+                f"write `{description[:40]},SYMBOL` into a file and pass --symbols FILE, or --skip {shown(description)}"
+            )
+            reading.report(line, "symbol", f"is empty for {shown(description)}: {cure}")
             return None
         number = security_number(written)
         if number:
             what = f"{shown(written)} ({description[:40]}) is its {number}, not the symbol that it trades under"
-            reading.report(line, "symbol", f"{what}: write `{written},SYMBOL` into a file and pass --symbols FILE")
+            cure = (
+                f"write `{written},SYMBOL` into a file and pass --symbols FILE, or leave it out with --skip {written}"
+            )
+            reading.report(line, "symbol", f"{what}: {cure}")
             return None
         return read_instrument(written)
     except ValueError as error:

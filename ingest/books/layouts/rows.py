@@ -2,18 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
 from ingest.books.csv_files import FileProblem
 from ingest.books.layouts.layout import Recognised, TableLayout
 from ingest.books.layouts.tables import Table
-from ingest.books.layouts.values import read_amount, read_day
+from ingest.books.layouts.values import has_days_first, read_amount, read_day
 
 _ACCOUNT_TITLE = re.compile(
-    r"(?:positions for (?:account )?)?(?P<name>[A-Za-z].*?)\s*\.\.\.\s?(?P<number>\d{3,4})\b", re.IGNORECASE
+    r"(?:positions for (?:account )?)?(?P<name>[A-Za-z].*?)\s*(?:\.\.\.\s?|[X*]{3,}-?)(?P<number>\d{3,4})\b",
+    re.IGNORECASE,
 )
 _DIGITS = re.compile(r"[0-9A-Za-z]{5,}")
 
@@ -25,6 +26,13 @@ class Reading:
     recognised: Recognised
     problems: list[FileProblem]
     skipped: Counter[str]
+    warnings: list[FileProblem] = field(default_factory=list)
+    day_first: bool | None = False
+
+    def __post_init__(self) -> None:
+        self.day_first = self.recognised.layout.day_first
+        if self.day_first is None:
+            self.day_first = has_days_first(cell for _, cells in self.recognised.raw.lines for cell in cells)
 
     @property
     def file(self) -> str:
@@ -35,7 +43,11 @@ class Reading:
         """Note a problem."""
         self.problems.append(FileProblem(self.file, line, column, what))
 
-    def amount(self, cells: dict[str, str], line: int, column: str, *, name: str | None = None) -> Decimal | None:
+    def warn(self, line: int, column: str, what: str) -> None:
+        """Note what is odd or left out, and loaded all the same."""
+        self.warnings.append(FileProblem(self.file, line, column, what))
+
+    def amount(self, cells: Mapping[str, str], line: int, column: str, *, name: str | None = None) -> Decimal | None:
         """Read an amount; reports what is none, under the name that the file has for it."""
         try:
             return read_amount(cells.get(column, ""), decimal_comma=self.recognised.raw.decimal_comma)
@@ -43,10 +55,24 @@ class Reading:
             self.report(line, name or column, str(error))
             return None
 
-    def day(self, cells: dict[str, str], line: int, column: str) -> date | None:
+    def number(self, text: str) -> Decimal | None:
+        """Read an amount; None for what is none."""
+        try:
+            return read_amount(text, decimal_comma=self.recognised.raw.decimal_comma)
+        except ValueError:
+            return None
+
+    def is_skipped(self, texts: Iterable[str], skip: Iterable[str]) -> bool:
+        """Whether a row is to be left out, as one of its texts holds one of `skip`; counts it."""
+        told = " ".join(texts).lower()
+        found = any(text.lower() in told for text in skip)
+        self.skipped["rows by --skip"] += found
+        return found
+
+    def day(self, cells: Mapping[str, str], line: int, column: str) -> date | None:
         """Read a date; reports what is none."""
         try:
-            return read_day(cells.get(column, ""), day_first=self.recognised.layout.day_first)
+            return read_day(cells.get(column, ""), day_first=self.day_first)
         except ValueError as error:
             self.report(line, column, str(error))
             return None
@@ -57,8 +83,9 @@ class Reading:
         said = f"{raw.name}: read as {layout.title}"
         if self.recognised.above:
             self.skipped["above the table"] += self.recognised.above
-        if self.skipped:
-            said += "; skipped " + ", ".join(f"{count} {why}" for why, count in self.skipped.items())
+        skipped = [f"{count} {why}" for why, count in self.skipped.items() if count]
+        if skipped:
+            said += f"; skipped {', '.join(skipped)}"
         return [*raw.notes, said]
 
 

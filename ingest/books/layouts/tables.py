@@ -108,16 +108,16 @@ def split_tables(raw: RawFile, is_header: Callable[[Sequence[str]], bool]) -> tu
 
 
 def _separator_of(text: str) -> str:
-    """The separator that splits most of the lines into most cells."""
-    sample = text.splitlines()[:60]
-    counts = Counter({separator: sum(line.count(separator) for line in sample) for separator in _SEPARATORS})
-    if counts[";"] and any(line.count(";") >= 3 and line.count(";") > line.count(",") // 2 for line in sample):
-        best = max(sample, key=lambda line: line.count(";"))
-        if best.count(";") >= best.count(","):
-            return ";"
-    if any(line.count("\t") >= 3 for line in sample):
-        return "\t"
-    return ","
+    """The separator that most lines are split by; prose has commas, so the others win where a line has as many."""
+    lines = text.splitlines()[:60]
+    wins = Counter(
+        {
+            separator: sum(line.count(separator) >= max(1, line.count(",")) for line in lines)
+            for separator in _SEPARATORS
+        }
+    )
+    best = max((";", "\t"), key=lambda separator: wins[separator])
+    return best if wins[best] and 2 * wins[best] >= sum(line.count(",") > line.count(best) for line in lines) else ","
 
 
 def _split(text: str, separator: str):

@@ -1,6 +1,7 @@
 """Cells as brokers write them: amounts with signs and currencies around them, and dates of many spellings."""
 
 import re
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
@@ -12,7 +13,9 @@ _DATES = (
     "%Y-%m-%d", "%m/%d/%Y", "%m/%d/%y", "%Y%m%d", "%Y/%m/%d", "%b-%d-%Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y",
     "%d-%b-%Y",
 )  # fmt: skip
-_DAY_FIRST = ("%d-%m-%Y", "%d/%m/%Y", "%d.%m.%Y", "%Y-%m-%d")
+_DAY_FIRST = ("%d-%m-%Y", "%d/%m/%Y", "%d.%m.%Y", "%Y-%m-%d", "%Y%m%d", "%Y/%m/%d")
+_EITHER_WAY = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](?:\d{4}|\d{2})(?!\d)")
+_MONTHS = 12
 _AS_OF = re.compile(r"\bas of\s+(.+)$", re.IGNORECASE)
 
 
@@ -38,16 +41,28 @@ def read_amount(text: str, *, decimal_comma: bool = False) -> Decimal | None:
     return -number if negative else number
 
 
-def read_day(text: str, *, day_first: bool = False) -> date | None:
+def has_days_first(cells: Iterable[str]) -> bool | None:
+    """Whether the dates of a file begin with the day, which one beyond the 12th of a month tells; None: none does."""
+    first = second = False
+    for cell in cells:
+        if match := _EITHER_WAY.match(cell.strip()):
+            first, second = first or int(match[1]) > _MONTHS, second or int(match[2]) > _MONTHS
+    return first if first != second else None
+
+
+def read_day(text: str, *, day_first: bool | None = False) -> date | None:
     """Read a date, with or without a time after it; of "12/16/2025 as of 12/15/2025" the latter. None: empty.
 
-    Raises ValueError for what is no date.
+    Raises ValueError for what is no date, and where `day_first` is not known and would matter.
     """
     word = text.strip()
     if word.lower() in _NOTHING:
         return None
     as_of = _AS_OF.search(word)
     word = (as_of.group(1) if as_of else word).strip()
+    either = _EITHER_WAY.match(word)
+    if day_first is None and either and either[1] != either[2]:
+        raise ValueError(f"{shown(text)} may begin with the day or the month: write it as YYYY-MM-DD")
     candidates = [word, word.split(";")[0].strip(), word.split("T")[0], word.rsplit(",", 1)[0].strip()]
     candidates += [word.split(" ")[0].rstrip(",")]
     for form in _DAY_FIRST if day_first else _DATES:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import dict_row
 
-from warehouse.phrases import count
+from warehouse.phrases import count, span_of
 from warehouse.queries import fetch_one
 
 if TYPE_CHECKING:
@@ -122,8 +122,7 @@ def _window(members: Sequence[Mapping[str, Any]]) -> str:
     who = ", ".join(names) if len(names) <= _NAMES else count(len(members), "portfolio")
     if each["is_withdrawn"]:
         return f"{who}: removed from every session ({each['reason']})"
-    first, last, sessions = each["first_session"], each["last_session"], each["sessions"]
-    line = f"{who}: {first}" if sessions == 1 else f"{who}: {sessions:,} sessions, {first} to {last}"
+    line = f"{who}: {span_of(each['sessions'], each['first_session'], each['last_session'])}"
     beyond = []
     if each["sessions_before"]:
         why = "not rolled yet" if each["reason"] == _NEXT else each["reason"]

@@ -29,7 +29,8 @@ POSITIONS = {
         JUNE_20,
         {
             "Individual …5678": (
-                "1234.56",
+                # what is pending is cash that has been spent
+                "1200.00",
                 {"AAPL": (100, "150", "20000"), "AAPL270617C00200000": (-1, "6.9566", "-788")},
             ),
             "ROTH IRA …5432": (None, {"BRK.B": (50, None, "22500")}),
@@ -252,3 +253,120 @@ def test_lots_and_transactions_do_not_mix(conn, tmp_path: Path):
         load_transactions(conn, [file], TransactionOptions())
     load_transactions(conn, [file], TransactionOptions(replace=True))
     assert conn.execute("select count(*) from raw.positions").fetchone() == (0,)
+
+
+SCHWAB = '"Date","Action","Symbol","Description","Quantity","Price","Fees & Comm","Amount"\n'
+OWN = "date,type,symbol,quantity,price,amount,fees\n"
+
+
+def read(tmp_path: Path, content: str, **options):
+    file = tmp_path / "file.csv"
+    file.write_text(content)
+    [told], notes = read_activity([file], TransactionOptions(portfolio="P", **options))
+    return told, notes
+
+
+def test_a_cancelled_trade_goes_with_its_cancellation(tmp_path: Path):
+    lines = (
+        '"06/13/2025","Cancel Buy","AAPL","APPLE INC","-10","$185.50","","$1,855.00"\n'
+        '"06/12/2025","Buy","AAPL","APPLE INC","10","$185.50","","-$1,855.00"\n'
+        '"06/12/2025","Buy","AAPL","APPLE INC","10","$186.00","","-$1,860.00"\n'
+    )
+    told, notes = read(tmp_path, SCHWAB + lines)
+    assert [(line.type, line.cash) for line in told.lines] == [("BUY", -1860)]
+    assert "2 rows that cancel each other" in notes[-1]
+    told, _ = read(tmp_path, SCHWAB + lines.splitlines()[0] + "\n")
+    assert [str(problem) for problem in told.csv.problems] == [
+        "file.csv:2: action: cancels a line of AAPL that the file does not have: load the list that has both, or"
+        " --skip this one"
+    ]
+
+
+def test_events_move_nothing_and_are_told(conn, tmp_path: Path):
+    told, _ = read(
+        tmp_path,
+        SCHWAB + '"06/13/2025","Spin-off","GEV","GE VERNOVA","2","","",""\n'
+        '"06/13/2025","Journaled Shares","MSFT","MICROSOFT","12","","",""\n'
+        '"06/12/2025","MoneyLink Transfer","","Tfr BANK","","","","$100.00"\n',
+    )
+    assert [line.type for line in told.lines] == ["DEPOSIT", "TRANSFER_IN"]
+    assert [str(warning).split(": ")[:3] for warning in told.warnings] == [
+        ["file.csv:2", "action", "Spin-off of GEV is left out"],
+        ["file.csv:3", "price", "MSFT came without what it has cost"],
+    ]
+    with pytest.raises(BadInput, match="Spin-off of GEV is left out"):
+        load_transactions(conn, [tmp_path / "file.csv"], TransactionOptions(portfolio="P", strict=True))
+
+
+def test_fees_in_their_column_rebates_and_sales_below_their_fees(tmp_path: Path):
+    told, _ = read(tmp_path, OWN + "2025-06-02,FEE,,,,,12.5\n2025-06-03,SELL,AAPL,1,0.05,-4.95,5\n")
+    assert [(line.type, line.cash) for line in told.lines] == [("FEE", Decimal("-12.5")), ("SELL", Decimal("-4.95"))]
+    told, _ = read(
+        tmp_path,
+        "Trades,Header,DataDiscriminator,Asset Category,Currency,Symbol,Date/Time,Quantity,T. Price,Proceeds,Comm/Fee\n"
+        'Trades,Data,Order,Stocks,USD,AAPL,"2025-06-10, 10:31:02",100,150,-15000,0.25\n'
+        'Trades,Data,Order,Stocks,USD,MSFT,"2025-06-10, 10:31:02",10,400,-4000,-1\n',
+    )
+    assert [(line.fees, line.cash) for line in told.lines] == [(0, Decimal("-14999.75")), (1, -4001)]
+
+
+def test_exports_that_overlap_count_once(conn, tmp_path: Path):
+    may, june = tmp_path / "may.csv", tmp_path / "june.csv"
+    fill = "2025-05-30,BUY,AAPL,10,200,,\n"
+    may.write_text(OWN + "2025-05-01,DEPOSIT,,,,9000,\n" + 2 * fill)
+    june.write_text(OWN + 2 * fill + "2025-06-02,BUY,AAPL,10,201,,\n")
+    said = load_transactions(conn, [may, june], TransactionOptions(portfolio="P")).lines()
+    assert conn.execute("select count(*) from raw.transactions").fetchone() == (4,)
+    assert "  june.csv: 2 lines stand in a file before it too, and count once" in said
+
+
+def test_dates_that_may_be_either_are_refused(tmp_path: Path):
+    header = "Date,Action,Ticker,Shares,Price\n"
+    told, _ = read(tmp_path, header + "06/03/2025,Buy,AAPL,10,200\n")
+    assert "'06/03/2025' may begin with the day or the month: write it as YYYY-MM-DD" in str(told.csv.problems[0])
+    told, _ = read(tmp_path, header + "06/03/2025,Buy,AAPL,10,200\n20/03/2025,Buy,AAPL,10,200\n")
+    assert [str(line.trade_date) for line in told.lines] == ["2025-03-06", "2025-03-20"]
+
+
+def positions(tmp_path: Path, content: str, **options):
+    file = tmp_path / "list.csv"
+    file.write_text(content)
+    [statement] = read_statements([file], StatementOptions(**options))
+    return statement
+
+
+def test_a_cost_is_of_a_share_or_of_all_as_the_prices_say(tmp_path: Path):
+    header = "Symbol,Price,Shares,Cost\n"
+    for lines, of_what in (
+        ("AAPL,200,10,150\nMSFT,400,2,380\n", "a share"),
+        ("AAPL,200,10,1500\nMSFT,400,2,760\n", "the whole position"),
+    ):
+        read = positions(tmp_path, header + lines)
+        assert [lot.unit_cost for lot in read.lots] == [150, 380]
+        assert f"list.csv: Cost is read as the cost of {of_what}" in read.notes
+
+
+def test_sides_currencies_and_rows_to_skip(tmp_path: Path):
+    header = "Symbol,Quantity,Price,Side,Currency\n"
+    assert [lot.quantity for lot in positions(tmp_path, header + "AAPL,10,200,Short,USD\n").lots] == [-10]
+    read = positions(tmp_path, header + "AAPL,10,200,Sell,USD\nASML,5,650,Long,EUR\n")
+    assert [str(problem) for problem in read.problems] == [
+        "list.csv:2: side: is 'Sell', so these are trades: load the file with `load transactions`",
+        "list.csv:3: currency: 'ASML' is held in EUR: only holdings in USD can be loaded, leave it out with --skip"
+        " 'ASML'",
+    ]
+    read = positions(tmp_path, header + "AAPL,10,200,Long,USD\nASML,5,650,Long,EUR\n", skip=("ASML",))
+    assert (read.problems, [lot.instrument.symbol for lot in read.lots]) == ([], ["AAPL"])
+    assert "1 rows by --skip" in read.notes[-1]
+
+
+def test_the_list_of_a_weekend_shows_fridays_close_and_other_prices_are_told(conn, tmp_path: Path):
+    conn.execute(
+        "insert into raw.market_data_cache (symbol, price_date, close, source) values ('AAPL', '2025-06-20', 203, 'x')"
+    )
+    file = tmp_path / "list.csv"
+    file.write_text("Symbol,Quantity,Price\nAAPL,10,200\nCash,100,1\n")
+    said = load_broker(conn, [file], StatementOptions(portfolio="P", as_of=date(2025, 6, 22))).lines()
+    assert "  list.csv: 2025-06-22 is no session, so the list shows the close of 2025-06-20" in said
+    assert any("AAPL is 200 in the list and closed at 203: 30.00 would be missing in cash" in line for line in said)
+    assert conn.execute("select distinct joins_on from raw.positions").fetchall() == [(JUNE_20,)]
