@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -296,9 +296,10 @@ def _read_cursor(cursor: str, keys: Sequence[str]) -> tuple[str, ...]:
         read = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error, RecursionError):
         read = None
-    if not isinstance(read, list) or len(read) != len(keys) + 1 or not all(isinstance(each, str) for each in read):
+    values = cast("list[Any]", read) if isinstance(read, list) else []
+    if len(values) != len(keys) + 1 or not all(isinstance(each, str) for each in values):
         raise _no_cursor()
-    return tuple(read)
+    return tuple(values)
 
 
 def _no_cursor() -> Problem:

@@ -8,6 +8,7 @@ import io
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -205,7 +206,8 @@ def _csv(conn: psycopg.Connection[Any], text: str) -> Iterator[bytes]:
 
 
 def _arrow(conn: psycopg.Connection[Any], text: str, exact: bool) -> Iterator[bytes]:
-    import pyarrow as pa  # pyright: ignore[reportMissingImports] # where it is installed
+    # only where it is installed
+    pa: Any = import_module("pyarrow")
 
     types = {"int2": pa.int32(), "int4": pa.int32(), "int8": pa.int64(), "float8": pa.float64(), "date": pa.date32()}
     types |= {"bool": pa.bool_(), "timestamptz": pa.timestamp("us", "UTC")}

@@ -207,8 +207,8 @@ def _column(column: Column, *, nullable: bool) -> dict[str, Any]:
     base = told.data_type.partition("(")[0]
     schema: dict[str, Any] = dict(_TYPES.get(base, {}))
     if schema and (nullable or column.optional or not told.required):
-        types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-        schema["type"] = [*types, "null"]
+        types: str | list[str] = schema["type"]
+        schema["type"] = [*([types] if isinstance(types, str) else types), "null"]
     return {**schema, "description": told.words}
 
 

@@ -15,8 +15,11 @@ import numpy as np
 
 from python_models.definitions import SECTORS
 
-# What may stand for the market, the rate and the styles (dbt_project/seeds/factor_definitions.csv).
-FACTOR_ETFS = ("SPY", "TLT", "VTV", "VLUE", "VUG", "IWF", "XLK", "MTUM", "QUAL", "IWM", "SIZE", "USMV")
+# Everything that may stand for a factor (dbt_project/seeds/factor_definitions.csv).
+FACTOR_ETFS = (
+    *("SPY", "TLT", "VTV", "VLUE", "VUG", "IWF", "MTUM", "QUAL", "IWM", "SIZE", "USMV"),
+    *("XLC", "XLY", "XLP", "XLE", "XLF", "XLV", "XLI", "XLK", "XLB", "XLRE", "XLU"),
+)
 INVENTED_UNTIL = date(2024, 6, 28)
 
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psycopg
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.measure import OWN_NAME
@@ -42,7 +42,19 @@ FACTORS = {
     "Quality": ("QUAL", "SPY"),
     "Size": ("IWM", "SPY"),
     "Low Volatility": ("USMV", "SPY"),
+    "Communication Services": ("XLC", "SPY"),
+    "Consumer Discretionary": ("XLY", "SPY"),
+    "Consumer Staples": ("XLP", "SPY"),
+    "Energy": ("XLE", "SPY"),
+    "Financials": ("XLF", "SPY"),
+    "Health Care": ("XLV", "SPY"),
+    "Industrials": ("XLI", "SPY"),
+    "Information Technology": ("XLK", "SPY"),
+    "Materials": ("XLB", "SPY"),
+    "Real Estate": ("XLRE", "SPY"),
+    "Utilities": ("XLU", "SPY"),
 }
+PENALTY, MARKET = 10.0, "Market"
 SPREADS = {
     "Growth-Value": ("VUG", "VTV"),
     "Momentum": ("MTUM", "SPY"),
@@ -63,14 +75,14 @@ class Night:
         """The rows of a query with the values of its placeholders; numbers as floats."""
         cursor = self.conn.execute(query, {"day": self.day, "day_before": self.day_before, **parameters})
         frame = pd.DataFrame(cursor.fetchall(), columns=[column.name for column in cursor.description])
-        return frame.convert_dtypes(convert_integer=False, convert_floating=False, convert_string=False)
+        return frame
 
     def returns(self, symbol: str) -> pd.Series:
-        """The daily returns of a symbol over the last 252 sessions."""
+        """The daily returns of a symbol over the last 504 sessions."""
         rows = self.ask(
             "select session_date, case when gap_sessions = 1 then total_return::float8 end as total_return"
             " from (select session_date from raw.trading_sessions where session_date <= %(day)s"
-            "  order by session_date desc limit 252) as sessions"
+            "  order by session_date desc limit 504) as sessions"
             " left join analytics.daily_returns on value_date = session_date and symbol = %(symbol)s"
             " order by session_date",
             symbol=symbol,
@@ -86,23 +98,24 @@ def compute_portfolio(night: Night, portfolio: str) -> dict[str, Any]:
         " from raw.positions where portfolio_id = %(portfolio)s and deleted_at is null",
         portfolio=portfolio,
     )
-    etfs = {etf: night.returns(etf) for legs in FACTORS.values() for etf in legs if etf}
+    etfs = {etf: night.returns(etf).tail(YEAR) for legs in FACTORS.values() for etf in legs if etf}
     factors = pd.DataFrame({name: _difference(etfs, *legs) for name, legs in FACTORS.items()})
     spreads = {name: _difference(etfs, *legs) for name, legs in SPREADS.items()}
     found = {}
-    returns = {}
+    histories = {}
     for position in positions.itertuples():
         values = _position(night, position)
         if values["quantity"] == 0 and values["daily_pnl"] == 0:
             continue
-        returns[position.symbol] = night.returns(position.symbol)
-        found[position.position_id] = values | _statistics(returns[position.symbol], etfs, factors, spreads)
+        histories[position.symbol] = night.returns(position.symbol)
+        returns = histories[position.symbol].tail(YEAR)
+        found[position.position_id] = values | _statistics(returns, etfs, factors, spreads)
     held = pd.DataFrame(found.values())
-    pairs = pd.DataFrame(returns).tail(QUARTER).corr(min_periods=30)
+    pairs = pd.DataFrame(histories).tail(QUARTER).corr(min_periods=30)
     return {
         "positions": found,
         "pairs": {(one, other): pairs.loc[one, other] for one in pairs for other in pairs.columns if one < other},
-        "book": _book(night, portfolio, held, pd.DataFrame(returns), factors, pairs),
+        "book": _book(night, portfolio, held, pd.DataFrame(histories), factors, pairs),
     }
 
 
@@ -166,10 +179,16 @@ def _statistics(
     forecast = 0.3 * squares.tail(5).mean() + 0.4 * squares.tail(21).mean() + 0.3 * squares.tail(YEAR).mean()
     scaler = StandardScaler().fit(factors.to_numpy())
     scaled = scaler.transform(factors.to_numpy())
-    ridge = Ridge(alpha=1.0).fit(scaled, returns.to_numpy())
-    residual = returns.to_numpy() - ridge.predict(scaled)
+    # a row of zeros but for the root of its penalty shrinks a factor: the market has none
+    penalties = np.diag([0.0 if factor == MARKET else PENALTY**0.5 for factor in factors.columns])
+    centred = (returns - returns.mean()).to_numpy()
+    ridge = LinearRegression(fit_intercept=False).fit(
+        np.vstack([scaled, penalties]), np.concatenate([centred, np.zeros(len(penalties))])
+    )
+    residual = centred - ridge.predict(scaled)
     return {
         "market_beta": _slope(returns, etfs["SPY"], QUARTER),
+        "forecast_beta": _slope(returns, etfs["SPY"], YEAR, half_life=63),
         "interest_rate_beta": _slope(returns, etfs["TLT"], QUARTER),
         **{f"spread {name}": _slope(returns, spread, SPREAD_WINDOW) for name, spread in spreads.items()},
         "ridge": dict(zip(factors.columns, ridge.coef_ / scaler.scale_, strict=True)),
@@ -210,8 +229,11 @@ def _book(
     covariance = (factors.to_numpy() * decay[:, None]).T @ factors.to_numpy()
     exposure = weight @ ridge
     specific = (weight**2 * held["residual_variance"].to_numpy()).sum()
-    history = (returns.to_numpy() * value).sum(axis=1)
+    long_history = (returns.to_numpy() * value).sum(axis=1)
+    history = long_history[-YEAR:]
     quantile = np.quantile(history, 0.05)
+    scaled = _scaled(long_history)[-YEAR:]
+    scaled_quantile = np.quantile(scaled, 0.05)
     held_values, rho = np.abs(value), correlation.to_numpy()
     apart = np.ones_like(rho) - np.eye(len(rho))
     return {
@@ -227,6 +249,8 @@ def _book(
         "realized_vol_21d": pd.Series(history / equity).tail(21).std() * np.sqrt(YEAR),
         "var_95_1d": -quantile,
         "es_95_1d": -history[history <= quantile].mean(),
+        "scaled_var_95_1d": -scaled_quantile,
+        "scaled_es_95_1d": -scaled[scaled <= scaled_quantile].mean(),
         "overall_correlation": held_values @ (rho * apart) @ held_values / (held_values @ apart @ held_values),
         "effective_positions": len(rho) ** 2 / (rho**2).sum(),
     }
@@ -236,9 +260,18 @@ def _difference(etfs: dict[str, pd.Series], long: str, short: str | None) -> pd.
     return etfs[long] - etfs[short] if short else etfs[long]
 
 
-def _slope(y: pd.Series, x: pd.Series, window: int) -> float:
+def _slope(y: pd.Series, x: pd.Series, window: int, half_life: float = np.inf) -> float:
     y, x = y.tail(window), x.tail(window)
-    return y.cov(x) / x.var()
+    weights = 0.5 ** (np.arange(len(x))[::-1] / half_life)
+    cov = np.cov(y, x, aweights=weights)
+    return cov[0, 1] / cov[1, 1]
+
+
+def _scaled(history: np.ndarray) -> np.ndarray:
+    """Each day's P&L times today's volatility over that day's, of the days before it (at least 21); NaN without."""
+    squares = pd.Series(history**2)
+    volatility = np.sqrt(squares.ewm(alpha=0.06, min_periods=21).mean())
+    return history * volatility.iloc[-1] / volatility.shift(1).to_numpy()
 
 
 def write(conn: psycopg.Connection, portfolio: str, found: dict[str, Any]) -> None:
@@ -271,7 +304,8 @@ def compare(night: Night, portfolio: str, found: dict[str, Any], comparison: Com
         """
         select
             held.position_id::text, held.quantity, held.market_value, held.unrealized_pnl, held.realized_pnl,
-            held.dividend_income, held.daily_pnl, market.raw_beta as market_beta, rate.raw_beta as interest_rate_beta,
+            held.dividend_income, held.daily_pnl, market.raw_beta as market_beta, market.forecast_beta,
+            rate.raw_beta as interest_rate_beta,
             volatility.realized_vol_21d, volatility.realized_vol_63d, volatility.expected_vol_21d
         from analytics.position_values as held
         inner join analytics.symbol_market_betas as market
@@ -309,7 +343,8 @@ def compare(night: Night, portfolio: str, found: dict[str, Any], comparison: Com
         select
             snapshots.equity_balance, snapshots.daily_pnl, snapshots.daily_return, snapshots.long_value,
             snapshots.short_value, snapshots.hhi, metrics.ex_ante_vol, metrics.realized_vol_21d, metrics.var_95_1d,
-            metrics.es_95_1d, correlations.overall_correlation, correlations.effective_positions
+            metrics.es_95_1d, metrics.scaled_var_95_1d, metrics.scaled_es_95_1d,
+            correlations.overall_correlation, correlations.effective_positions
         from analytics.portfolio_snapshots as snapshots
         inner join analytics.portfolio_risk_metrics as metrics
             on snapshots.portfolio_id = metrics.portfolio_id and snapshots.snapshot_date = metrics.calculation_date

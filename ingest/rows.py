@@ -61,6 +61,15 @@ class Profile(NamedTuple):
     next_earnings_date: date | None = None
 
 
+class SectorWeight(NamedTuple):
+    """The share of one sector in a fund, 0 to 1, as the source names it; `as_of` is None where it does not say."""
+
+    symbol: str
+    sector: str
+    weight: Decimal
+    as_of: date | None = None
+
+
 class Statement(NamedTuple):
     """One financial statement of one period, its line items as the source names them.
 

@@ -1,77 +1,70 @@
-"""The unit of work: the results of one session, from what was read. Nothing outside is changed."""
+"""The results of one session, from what was read. Nothing outside is changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from uuid import UUID
 
 import numpy as np
 
 from python_models.books import make_books
 from python_models.fingerprints import method_fingerprint
-from python_models.inputs import Inputs, SessionInputs
+from python_models.inputs import Inputs, SessionBlock, SessionInputs, portfolios_rest_on, symbols_rest_on
 from python_models.report import SessionNotes, note_symbols
 from python_models.statistics.conventions import Floats
 from python_models.statistics.stress import FactorShocks, factor_shocks, replay_shocks
-from python_models.statistics.symbols import SymbolStatistics, symbol_statistics
+from python_models.statistics.symbols import SymbolStatistics
 from python_models.tables.portfolios import portfolio_blocks
 from python_models.tables.symbols import symbol_blocks, symbol_pairs
-from python_models.write import Block, Results
+from python_models.write import Results
 
 
-def compute(session: SessionInputs, inputs: Inputs) -> tuple[Results, SessionNotes]:
-    """Compute what is due of one session, and note what was found.
+def compute(session: SessionInputs, block: SessionBlock, inputs: Inputs) -> Iterator[tuple[Results, SessionNotes]]:
+    """Compute what is due of one session in a block, and note what was found: symbols first, then portfolios.
 
     Due is what rests on something else than the stored results do, or everything when that is forced.
     """
+    if block.of_symbols:
+        yield _of_symbols(session, inputs)
+    if block.portfolios:
+        yield _of_portfolios(session, block, inputs)
+
+
+def _of_symbols(session: SessionInputs, inputs: Inputs) -> tuple[Results, SessionNotes]:
+    scope, rests_on = (session.day, None), (symbols_rest_on(inputs, session), method_fingerprint())
+    if not inputs.is_due(scope, rests_on):
+        return Results(unchanged=[scope]), SessionNotes(session.day, unchanged=1)
+    rows = symbol_blocks(session.statistics)
+    if session.day >= inputs.asked.pairs_from:
+        rows.append(symbol_pairs(session.statistics, session.held_together))
+    return Results(rows, {scope: rests_on}), note_symbols(session.statistics, session.held)
+
+
+def _of_portfolios(session: SessionInputs, block: SessionBlock, inputs: Inputs) -> tuple[Results, SessionNotes]:
     day, method = session.day, method_fingerprint()
-    due = {
-        portfolio: (rests_on, method)
-        for portfolio, rests_on in session.rests_on.items()
-        if inputs.asked.force or inputs.states.get((day, portfolio)) != (rests_on, method)
-    }
-    unchanged = [(day, portfolio) for portfolio in session.rests_on if portfolio not in due]
+    rests_on = {each: (inputs_of, method) for each, inputs_of in portfolios_rest_on(inputs, session, block).items()}
+    due = {each: basis for each, basis in rests_on.items() if inputs.is_due((day, each), basis)}
+    unchanged = [(day, each) for each in rests_on if each not in due]
     if not due:
         return Results(unchanged=unchanged), SessionNotes(day, unchanged=len(unchanged))
-    definitions = inputs.definitions
-    statistics = symbol_statistics(
-        day,
-        session.symbols,
-        session.returns,
-        session.volatility.at(-1),
-        definitions.candidates,
-        definitions.sectors,
-        session.sessions,
-    )
-    blocks: list[Block] = []
-    if None in due:
-        blocks += symbol_blocks(statistics)
-        if day >= inputs.asked.pairs_from:
-            blocks.append(symbol_pairs(statistics, session.held_together))
-    portfolios = [portfolio for portfolio in due if portfolio is not None]
-    if portfolios:
-        blocks += _portfolio_blocks(session, inputs, statistics, portfolios)
-    equity = {inputs.snapshots.names[each]: inputs.snapshots.equity[day][each] for each in portfolios}
-    return (
-        Results(blocks, {(day, portfolio): rests_on for portfolio, rests_on in due.items()}, unchanged),
-        replace(note_symbols(statistics, session.held), unchanged=len(unchanged), equity=equity),
-    )
-
-
-def _portfolio_blocks(
-    session: SessionInputs, inputs: Inputs, statistics: SymbolStatistics, portfolios: Sequence[UUID]
-) -> list[Block]:
-    equity = {portfolio: inputs.snapshots.equity[session.day][portfolio] for portfolio in portfolios}
-    own_returns = inputs.own_returns(session.day, portfolios)
+    equity = {each: inputs.snapshots.equity[day][each] for each in due}
+    own_returns = inputs.own_returns(day, list(due))
     books = make_books(
-        statistics,
+        session.statistics,
         equity,
-        [position for position in session.positions if position.portfolio_id in equity],
-        session.underlyings,
+        [position for position in block.holdings[day] if position.portfolio_id in due],
+        block.underlyings,
         inputs.asked.terms,
         own_returns,
-        _last_rows(statistics.benchmark, len(own_returns)),
+        _last_rows(session.statistics.benchmark, len(own_returns)),
     )
-    return portfolio_blocks(books, statistics, _shocks(inputs, statistics))
+    rows = portfolio_blocks(books, session.statistics, _shocks(inputs, session.statistics))
+    return (
+        Results(rows, {(day, each): basis for each, basis in due.items()}, unchanged),
+        replace(
+            note_symbols(session.statistics, session.held),
+            unchanged=len(unchanged),
+            equity={inputs.snapshots.names[each]: balance for each, balance in equity.items()},
+        ),
+    )
 
 
 def _shocks(inputs: Inputs, statistics: SymbolStatistics) -> FactorShocks:

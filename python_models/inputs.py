@@ -1,9 +1,10 @@
-"""What a pass rests on: read once for all sessions, then cut into one session after the other, with fingerprints."""
+"""What a pass rests on: read once for all sessions, then cut into blocks that fit in memory, with fingerprints."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -15,33 +16,36 @@ from python_models import read
 from python_models.books import OptionTerms, underlying_facts
 from python_models.definitions import Definitions, StressScenario
 from python_models.fingerprints import fingerprint
-from python_models.read import Panel, Position, Snapshots, Underlyings
+from python_models.read import Panel, Position, Size, Snapshots, Underlyings
 from python_models.statistics.betas import BETA_WINDOW
 from python_models.statistics.conventions import Booleans, Floats
 from python_models.statistics.portfolio_risk import drawdowns
-from python_models.statistics.volatility import VOLATILITY_LOOKBACK, VolatilityHistory, volatility_history
+from python_models.statistics.symbols import SymbolStatistics, symbol_statistics
+from python_models.statistics.volatility import VOLATILITY_LOOKBACK, Volatility, VolatilityHistory, volatility_history
 from python_models.write import Scope
 from warehouse.sessions import session_before, sessions_between
 
-# What is held in memory at once: positions read, sessions of rolling statistics.
-_POSITIONS_AT_ONCE = 200_000
+# Sessions of rolling statistics that are in memory at once.
 _SESSIONS_AT_ONCE = 64
+# Of a position, as it is read and in the arrays and rows made of it; of a portfolio, in those that have all symbols.
+_BYTES_A_POSITION = 8_000
+_BYTES_A_PORTFOLIO_AND_SYMBOL = 40
 
 
 @dataclass(frozen=True)
 class Asked:
     """What a pass is asked for: see `run.compute_risk`; pairs are wanted from the session `pairs_from` on.
 
-    `without` are symbols that are left out: positions in them are as those that have no market price.
+    `without` are symbols that are left out: positions in them are as those that have no market price. `memory_mb` is
+    what the pass may have in megabytes; it decides how much is read at once, and no number.
     """
 
-    start: date
-    end: date
     portfolio_ids: Sequence[UUID] | None = None
     force: bool = False
     pairs_from: date = date.min
     terms: OptionTerms = field(default_factory=OptionTerms)
     without: Collection[str] = frozenset()
+    memory_mb: int = 2_000
 
     def wanted(self, symbols: Sequence[str]) -> list[str]:
         """Those of the symbols that are not left out."""
@@ -61,6 +65,7 @@ class Inputs:
     scenarios: Sequence[StressScenario]
     etfs: tuple[str, ...]
     replayed: Mapping[str, Floats]
+    sizes: Mapping[date, Size]
     snapshots: Snapshots
     panel: Panel
     states: Mapping[Scope, tuple[str, str]]
@@ -68,7 +73,30 @@ class Inputs:
     @property
     def days(self) -> list[date]:
         """The sessions that are wanted, on which some portfolio has a snapshot."""
-        return sorted(self.snapshots.equity)
+        return sorted(self.sizes)
+
+    def portfolios_of(self, day: date) -> list[UUID]:
+        """All with a snapshot on a session."""
+        return list(self.snapshots.equity[day])
+
+    def portfolios_asked(self, day: date) -> list[UUID]:
+        """Those of them whose results are asked for."""
+        asked = self.asked.portfolio_ids
+        return [each for each in self.portfolios_of(day) if asked is None or each in set(asked)]
+
+    def is_due(self, scope: Scope, rests_on: tuple[str, str]) -> bool:
+        """Whether results rest on something else than the stored ones do, (inputs, method), or that is forced."""
+        return self.asked.force or self.states.get(scope) != rests_on
+
+    def of(self, day: date, portfolios: Sequence[UUID]) -> "Inputs":
+        """What the portfolio results of one session need beside its symbols' statistics; small enough to be sent."""
+        return replace(
+            self,
+            sizes={day: self.sizes[day]},
+            snapshots=self.snapshots.of(day, portfolios),
+            panel=Panel((), self.panel.symbols, np.empty((0, len(self.panel.symbols)))),
+            states={(day, each): self.states[day, each] for each in portfolios if (day, each) in self.states},
+        )
 
     def scenarios_known(self, day: date) -> list[StressScenario]:
         """The scenarios of a session: replays that end later are none of them."""
@@ -86,37 +114,53 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class SessionBlock:
-    """Neighbouring sessions that are in memory together, with their holdings."""
-
-    days: Sequence[date]
-    holdings: Mapping[date, list[Position]]
-    underlyings: Underlyings
-
-
-@dataclass(frozen=True)
 class SessionInputs:
-    """One session, as of its close: its positions, and its symbols (what is held then, and the factors' ETFs).
+    """One session, as of its close: its symbols (what is held then, and the factors' ETFs).
 
-    `returns` (n_sessions, n_symbols) are of `sessions` and end with the session. `held_together` (n_symbols, n_symbols)
-    marks the pairs that some portfolio holds. `underlyings` are of the options. `rests_on` has the fingerprints of what
-    the results rest on: by portfolio, None for symbols.
+    `returns` (n_sessions, n_symbols) are of `sessions` and end with the session; `digests` are the fingerprints of each
+    symbol's. `held` are the symbols that some portfolio holds, options through their underlyings; `held_together`
+    (n_symbols, n_symbols) marks the pairs that some portfolio holds.
     """
 
     day: date
     symbols: tuple[str, ...]
     sessions: Sequence[date]
     returns: Floats
-    volatility: VolatilityHistory
-    positions: Sequence[Position]
+    volatility: Volatility
+    definitions: Definitions
+    held: frozenset[str]
     held_together: Booleans
-    underlyings: Underlyings
-    rests_on: Mapping[UUID | None, str]
+    digests: Mapping[str, str]
 
-    @property
-    def held(self) -> set[str]:
-        """The symbols that some portfolio holds, options through their underlyings."""
-        return {position.symbol for position in self.positions if position.symbol is not None}
+    @cached_property
+    def statistics(self) -> SymbolStatistics:
+        """Of all symbols: computed once, where something is due."""
+        return symbol_statistics(
+            self.day,
+            self.symbols,
+            self.returns,
+            self.volatility,
+            self.definitions.candidates,
+            self.definitions.sectors,
+            self.sessions,
+        )
+
+
+@dataclass(frozen=True)
+class SessionBlock:
+    """What is in memory together: neighbouring sessions with all their results, or a part of those of one session.
+
+    `portfolios` are those whose results are meant (of a session: those of them that have a snapshot), with their
+    `holdings` and the `underlyings` of their options. `of_symbols` tells whether the symbols' results are meant as
+    well, `last` whether no other block of these sessions follows.
+    """
+
+    sessions: Iterable[SessionInputs]
+    portfolios: Sequence[UUID]
+    holdings: Mapping[date, Sequence[Position]] = field(default_factory=dict[date, Sequence[Position]])
+    underlyings: Underlyings = field(default_factory=Underlyings)
+    of_symbols: bool = False
+    last: bool = True
 
 
 def read_inputs(
@@ -124,11 +168,10 @@ def read_inputs(
     asked: Asked,
     definitions: Definitions,
     scenarios: Sequence[StressScenario],
-    further: Sequence[date] = (),
+    sizes: Mapping[date, Size],
 ) -> Inputs:
-    """Read what the sessions asked for, and further ones, need, but for the holdings."""
-    snapshots = read.read_snapshots(conn, asked.start, asked.end, further)
-    days = sorted(snapshots.equity)
+    """Read what the sessions need, but for the holdings; `sizes` are theirs, in order."""
+    days = list(sizes)
     sessions, windows = [], []
     if days:
         sessions = sessions_between(conn, session_before(conn, days[0], VOLATILITY_LOOKBACK - 1), days[-1])
@@ -140,56 +183,188 @@ def read_inputs(
         scenarios=scenarios,
         etfs=etfs,
         replayed=replayed,
-        snapshots=snapshots,
+        sizes=sizes,
+        snapshots=read.read_snapshots(conn, days),
         panel=read.read_returns(conn, asked.wanted([*read.read_symbols(conn), *definitions.etfs]), sessions),
         states=read.read_states(conn, days),
     )
 
 
 def session_blocks(conn: psycopg.Connection[Any], inputs: Inputs) -> Iterator[SessionBlock]:
-    """Read the holdings of the sessions, as many at a time as fit in memory."""
-    for days in _in_blocks(inputs.days, inputs.snapshots.position_counts):
-        holdings = read.read_holdings(conn, inputs.snapshots.portfolios, days)
-        options = [(day, each.symbol, each) for day in days for each in holdings[day] if each.is_option and each.symbol]
-        wanted = {(underlying, day) for day, underlying, _ in options}
-        # an option's last price is held against its underlying's of the same day
-        wanted |= {(underlying, option.price_date) for _, underlying, option in options if option.price_date}
-        yield SessionBlock(days, holdings, read.read_underlyings(conn, sorted(wanted)))
+    """Read the holdings of the sessions, as much at a time as fits in memory."""
+    for days in _in_blocks(inputs):
+        if len(days) == 1 and _bytes(inputs, inputs.sizes[days[0]]) > _budget(inputs):
+            session = read_session(conn, inputs, days[0])
+            portfolios = inputs.portfolios_asked(days[0])
+            yield SessionBlock([session], [], of_symbols=True, last=not portfolios)
+            yield from portfolio_blocks(conn, inputs, session, portfolios)
+        else:
+            holdings = _read_holdings(conn, inputs, inputs.snapshots.portfolios, days)
+            held = {day: _held_by_portfolio(holdings[day]) for day in days}
+            underlyings = _read_underlyings(conn, holdings)
+            portfolios = sorted({portfolio for day in days for portfolio in inputs.portfolios_asked(day)})
+            yield SessionBlock(_sessions(inputs, days, held), portfolios, holdings, underlyings, of_symbols=True)
 
 
-def sessions_of(inputs: Inputs, block: SessionBlock) -> Iterator[SessionInputs]:
-    """The sessions of a block in order."""
+def read_session(conn: psycopg.Connection[Any], inputs: Inputs, day: date) -> SessionInputs:
+    """Read what is held on one session, without the positions."""
+    held = read.read_held(conn, inputs.portfolios_of(day), day)
+    (session,) = _sessions(inputs, [day], {day: {each: inputs.asked.wanted(own) for each, own in held.items()}})
+    return session
+
+
+def portfolio_blocks(
+    conn: psycopg.Connection[Any], inputs: Inputs, session: SessionInputs, portfolios: Sequence[UUID]
+) -> Iterator[SessionBlock]:
+    """Read the holdings of some portfolios of a session, as many at a time as fit in memory."""
+    day = session.day
+    size = inputs.sizes[day]
+    parts = cut_portfolios(
+        portfolios, -(-_bytes(inputs, size) * len(portfolios) // (size.portfolios * _budget(inputs)))
+    )
+    for each in parts:
+        holdings = _read_holdings(conn, inputs, each, [day])
+        yield SessionBlock([session], each, holdings, _read_underlyings(conn, holdings), last=each is parts[-1])
+
+
+def cut_portfolios(portfolios: Sequence[UUID], parts: int) -> list[Sequence[UUID]]:
+    """Cut into so many parts of about one length, but none of a single one: it would be summed in another order."""
+    parts = max(min(parts, len(portfolios) // 2), 1)
+    bounds = [len(portfolios) * part // parts for part in range(parts + 1)]
+    return [portfolios[start:end] for start, end in pairwise(bounds) if end > start]
+
+
+def _read_holdings(
+    conn: psycopg.Connection[Any], inputs: Inputs, portfolios: Sequence[UUID], days: Sequence[date]
+) -> dict[date, list[Position]]:
+    """The positions of portfolios that have a snapshot, with the symbols that are not left out."""
+    holdings = read.read_holdings(conn, portfolios, days)
+    return {
+        day: [
+            each._replace(symbol=None) if each.symbol in inputs.asked.without else each
+            for each in positions
+            if each.portfolio_id in inputs.snapshots.equity[day]
+        ]
+        for day, positions in holdings.items()
+    }
+
+
+def _read_underlyings(conn: psycopg.Connection[Any], holdings: Mapping[date, Sequence[Position]]) -> Underlyings:
+    options = [
+        (day, each.symbol, each)
+        for day, positions in holdings.items()
+        for each in positions
+        if each.is_option and each.symbol
+    ]
+    wanted = {(underlying, day) for day, underlying, _ in options}
+    # an option's last price is held against its underlying's of the same day
+    wanted |= {(underlying, option.price_date) for _, underlying, option in options if option.price_date}
+    return read.read_underlyings(conn, sorted(wanted))
+
+
+def _budget(inputs: Inputs) -> int:
+    """Bytes that a block may take: half of all, beside the panel and what is on its way to the database."""
+    return inputs.asked.memory_mb * 500_000
+
+
+def _bytes(inputs: Inputs, size: Size) -> int:
+    per_portfolio = len(inputs.panel.symbols) * _BYTES_A_PORTFOLIO_AND_SYMBOL
+    return size.positions * _BYTES_A_POSITION + size.portfolios * per_portfolio
+
+
+def _in_blocks(inputs: Inputs) -> Iterator[list[date]]:
+    block: list[date] = []
+    taken = 0
+    for day, size in inputs.sizes.items():
+        if block and (len(block) == _SESSIONS_AT_ONCE or taken + _bytes(inputs, size) > _budget(inputs)):
+            yield block
+            block, taken = [], 0
+        block.append(day)
+        taken += _bytes(inputs, size)
+    if block:
+        yield block
+
+
+def _held_by_portfolio(positions: Sequence[Position]) -> dict[UUID, list[str]]:
+    held: dict[UUID, list[str]] = {}
+    for position in positions:
+        symbols = held.setdefault(position.portfolio_id, [])
+        if position.symbol is not None:
+            symbols.append(position.symbol)
+    return held
+
+
+def _sessions(
+    inputs: Inputs, days: Sequence[date], held: Mapping[date, Mapping[UUID, Sequence[str]]]
+) -> Iterator[SessionInputs]:
+    """Neighbouring sessions in order; `held` has what each portfolio holds on each of them."""
     panel = inputs.panel
-    begin = max(panel.rows[block.days[0]] - VOLATILITY_LOOKBACK + 1, 0)
-    returns = panel.returns[begin : panel.rows[block.days[-1]] + 1]
+    begin = max(panel.rows[days[0]] - VOLATILITY_LOOKBACK + 1, 0)
+    returns = panel.returns[begin : panel.rows[days[-1]] + 1]
     rolling = volatility_history(returns)
-    for day in block.days:
+    for day in days:
         row = panel.rows[day] - begin
         window = slice(max(row - VOLATILITY_LOOKBACK + 1, 0), row + 1)
-        equity = inputs.snapshots.equity[day]
-        positions = [
-            position._replace(symbol=None) if position.symbol in inputs.asked.without else position
-            for position in block.holdings[day]
-            if position.portfolio_id in equity
-        ]
-        held = {position.symbol for position in positions if position.symbol is not None}
+        of_all = frozenset(symbol for symbols in held[day].values() for symbol in symbols)
         quoted = np.isfinite(returns[window]).any(axis=0)
-        symbols = tuple(sorted(held | {etf for etf in inputs.etfs if quoted[panel.columns[etf]]}))
+        symbols = tuple(sorted(of_all | {etf for etf in inputs.etfs if quoted[panel.columns[etf]]}))
         columns = [panel.columns[symbol] for symbol in symbols]
-        session = SessionInputs(
+        of_session = returns[window][:, columns]
+        history = VolatilityHistory(
+            *(getattr(rolling, each.name)[window][:, columns] for each in fields(VolatilityHistory))
+        )
+        yield SessionInputs(
             day=day,
             symbols=symbols,
             sessions=panel.sessions[begin:][window],
-            returns=returns[window][:, columns],
-            volatility=VolatilityHistory(
-                *(getattr(rolling, each.name)[window][:, columns] for each in fields(VolatilityHistory))
-            ),
-            positions=positions,
-            held_together=_held_together(positions, symbols, list(equity)),
-            underlyings=block.underlyings,
-            rests_on={},
+            returns=of_session,
+            volatility=history.at(-1),
+            definitions=inputs.definitions,
+            held=of_all,
+            held_together=_held_together(list(held[day].values()), symbols),
+            digests=dict(zip(symbols, map(fingerprint, np.ascontiguousarray(of_session.T)), strict=True)),
         )
-        yield replace(session, rests_on=_fingerprints(inputs, session))
+
+
+def symbols_rest_on(inputs: Inputs, session: SessionInputs) -> str:
+    """The fingerprint of what the symbols' results rest on: all returns, and what is held together."""
+    return fingerprint(
+        _factors_rest_on(inputs, session), list(session.digests.items()), np.packbits(session.held_together)
+    )
+
+
+def portfolios_rest_on(inputs: Inputs, session: SessionInputs, block: SessionBlock) -> dict[UUID, str]:
+    """The fingerprints of what the results of each portfolio of a block rest on: its own symbols' and the factors'."""
+    day = session.day
+    equity = inputs.snapshots.equity[day]
+    positions: dict[UUID, list[Position]] = {each: [] for each in block.portfolios if each in equity}
+    for position in block.holdings[day] if positions else ():
+        if position.portfolio_id in positions:
+            positions[position.portfolio_id].append(position)
+    factors = _factors_rest_on(inputs, session)
+    replays = [inputs.replayed.get(each.scenario.scenario_id) for each in inputs.scenarios_known(day)]
+    scenarios = fingerprint(inputs.scenarios_known(day), *replays)
+    # of their own returns, all that led to the drawdown matter only through it
+    own_returns = inputs.own_returns(day, list(positions))[-BETA_WINDOW:]
+    drawdown = inputs.drawdowns[inputs.snapshots.rows[day], [inputs.snapshots.columns[each] for each in positions]]
+    rests_on: dict[UUID, str] = {}
+    for column, (portfolio, own) in enumerate(positions.items()):
+        options = [underlying_facts(each, block.underlyings, day) for each in own if each.is_option]
+        rests_on[portfolio] = fingerprint(
+            factors,
+            scenarios,
+            equity[portfolio],
+            own,
+            [session.digests.get(position.symbol or "") for position in own],
+            (inputs.asked.terms, options) if options else None,
+            own_returns[:, column],
+            float(drawdown[column]),
+        )
+    return rests_on
+
+
+def _factors_rest_on(inputs: Inputs, session: SessionInputs) -> str:
+    return fingerprint(session.day, inputs.definitions, [session.digests.get(etf) for etf in inputs.etfs])
 
 
 def _read_replays(
@@ -207,57 +382,9 @@ def _read_replays(
     return panel.symbols, replayed
 
 
-def _in_blocks(days: Sequence[date], position_counts: Mapping[date, int]) -> Iterator[list[date]]:
-    block: list[date] = []
-    positions = 0
-    for day in days:
-        if block and (len(block) == _SESSIONS_AT_ONCE or positions + position_counts[day] > _POSITIONS_AT_ONCE):
-            yield block
-            block, positions = [], 0
-        block.append(day)
-        positions += position_counts[day]
-    if block:
-        yield block
-
-
-def _held_together(positions: Sequence[Position], symbols: Sequence[str], portfolios: Sequence[UUID]) -> Booleans:
-    rows = {portfolio: row for row, portfolio in enumerate(portfolios)}
+def _held_together(held: Sequence[Sequence[str]], symbols: Sequence[str]) -> Booleans:
     columns = {symbol: column for column, symbol in enumerate(symbols)}
-    places = {(rows[each.portfolio_id], columns[each.symbol]) for each in positions if each.symbol is not None}
-    held = np.array(sorted(places), dtype=np.intp).reshape(-1, 2).T
-    holding = csr_array((np.ones(held.shape[1]), (held[0], held[1])), shape=(len(rows), len(columns)))
+    places = {(row, columns[symbol]) for row, of_portfolio in enumerate(held) for symbol in of_portfolio}
+    placed = np.array(sorted(places), dtype=np.intp).reshape(-1, 2).T
+    holding = csr_array((np.ones(placed.shape[1]), (placed[0], placed[1])), shape=(len(held), len(columns)))
     return (holding.T @ holding).toarray() > 0
-
-
-def _fingerprints(inputs: Inputs, session: SessionInputs) -> dict[UUID | None, str]:
-    """What results rest on: those of symbols on all returns, a portfolio's on its own symbols' and the factors'."""
-    day, asked = session.day, inputs.asked.portfolio_ids
-    equity = inputs.snapshots.equity[day]
-    portfolios = list(equity) if asked is None else sorted(set(equity).intersection(asked))
-    digests = dict(zip(session.symbols, map(fingerprint, np.ascontiguousarray(session.returns.T)), strict=True))
-    factors = fingerprint(day, inputs.definitions, [digests.get(etf) for etf in inputs.etfs])
-    replays = [inputs.replayed.get(each.scenario.scenario_id) for each in inputs.scenarios_known(day)]
-    scenarios = fingerprint(inputs.scenarios_known(day), *replays)
-    positions: dict[UUID, list[Position]] = {portfolio: [] for portfolio in portfolios}
-    for position in session.positions:
-        if position.portfolio_id in positions:
-            positions[position.portfolio_id].append(position)
-    # of their own returns, all that led to the drawdown matter only through it
-    own_returns = inputs.own_returns(day, portfolios)[-BETA_WINDOW:]
-    drawdown = inputs.drawdowns[inputs.snapshots.rows[day], [inputs.snapshots.columns[each] for each in portfolios]]
-    rests_on: dict[UUID | None, str] = {
-        None: fingerprint(factors, list(digests.items()), np.packbits(session.held_together))
-    }
-    for column, (portfolio, own) in enumerate(positions.items()):
-        options = [underlying_facts(each, session.underlyings, day) for each in own if each.is_option]
-        rests_on[portfolio] = fingerprint(
-            factors,
-            scenarios,
-            equity[portfolio],
-            own,
-            [digests.get(position.symbol) for position in own],
-            (inputs.asked.terms, options) if options else None,
-            own_returns[:, column],
-            float(drawdown[column]),
-        )
-    return rests_on

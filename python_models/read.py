@@ -3,13 +3,12 @@
 The number of statements does not grow with portfolios, symbols or sessions; holdings are read in blocks of sessions.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -32,6 +31,11 @@ from warehouse.errors import UserError
 from warehouse.sessions import sessions_between
 
 _DIVIDENDS_OF = timedelta(days=365)
+
+# What a position counts as in the panel: its own symbol, an option's underlying's, none when private.
+_COUNTS_AS: LiteralString = (
+    "case when positions.investment_class <> 'PRIVATE' then coalesce(positions.underlying_symbol, positions.symbol) end"
+)
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,13 @@ class Panel:
 class Snapshots:
     """Which portfolios there are on which sessions, with equity, names, and the daily returns of their whole lives.
 
-    `equity` is dollars by session and portfolio, `position_counts` positions by session; `daily_returns`
-    (n_sessions, n_portfolios) has a row for each of `sessions`, from the earliest inception on, and a column for each
-    of `portfolios`.
+    `equity` is dollars by session and portfolio; `daily_returns` (n_sessions, n_portfolios) has a row for each of
+    `sessions`, from the earliest inception on, and a column for each of `portfolios`.
     """
 
     portfolios: tuple[UUID, ...]
     names: Mapping[UUID, str]
     equity: Mapping[date, Mapping[UUID, float]]
-    position_counts: Mapping[date, int]
     sessions: tuple[date, ...]
     daily_returns: Floats
 
@@ -81,6 +83,23 @@ class Snapshots:
     def columns(self) -> dict[UUID, int]:
         """Each portfolio's column of `daily_returns`."""
         return {portfolio: column for column, portfolio in enumerate(self.portfolios)}
+
+    def of(self, day: date, portfolios: Sequence[UUID]) -> "Snapshots":
+        """What concerns these portfolios on one session."""
+        return Snapshots(
+            portfolios=tuple(portfolios),
+            names={each: self.names[each] for each in portfolios},
+            equity={day: {each: self.equity[day][each] for each in portfolios}},
+            sessions=self.sessions,
+            daily_returns=self.daily_returns[:, [self.columns[each] for each in portfolios]],
+        )
+
+
+class Size(NamedTuple):
+    """How much there is of one session."""
+
+    portfolios: int
+    positions: int
 
 
 class Position(NamedTuple):
@@ -222,20 +241,29 @@ def read_returns(conn: psycopg.Connection[Any], symbols: Sequence[str], sessions
     return panel
 
 
-def read_snapshots(conn: psycopg.Connection[Any], start: date, end: date, further: Sequence[date] = ()) -> Snapshots:
-    """The snapshots of all portfolios from `start` to `end` and on further days, and the returns that led to them."""
-    equity: dict[date, dict[UUID, float]] = {}
-    position_counts: Counter[date] = Counter()
+def read_sizes(conn: psycopg.Connection[Any], start: date, end: date, further: Sequence[date] = ()) -> dict[date, Size]:
+    """The sessions from `start` to `end`, and further ones, on which some portfolio has a snapshot, in order."""
     rows = conn.execute(
-        "select snapshot_date, portfolio_id, equity_balance::float8, num_positions from analytics.portfolio_snapshots"
-        " where snapshot_date between %s and %s or snapshot_date = any(%s) order by snapshot_date, portfolio_id",
+        "select snapshot_date, count(*), sum(num_positions) from analytics.portfolio_snapshots"
+        " where snapshot_date between %s and %s or snapshot_date = any(%s) group by snapshot_date"
+        " order by snapshot_date",
         (start, end, list(further)),
     )
-    end = max([end, *further])
-    for day, portfolio, balance, count in rows:
+    return {day: Size(portfolios, int(positions)) for day, portfolios, positions in rows}
+
+
+def read_snapshots(conn: psycopg.Connection[Any], days: Sequence[date]) -> Snapshots:
+    """The snapshots of all portfolios on these days, in order, and the returns that led to them."""
+    equity: dict[date, dict[UUID, float]] = {}
+    rows = conn.execute(
+        "select snapshot_date, portfolio_id, equity_balance::float8 from analytics.portfolio_snapshots"
+        " where snapshot_date = any(%s) order by snapshot_date, portfolio_id",
+        (list(days),),
+    )
+    for day, portfolio, balance in rows:
         equity.setdefault(day, {})[portfolio] = balance
-        position_counts[day] += count
     portfolios = sorted({portfolio for balances in equity.values() for portfolio in balances})
+    end = max(days, default=date.min)
     histories = (
         conn.cursor(binary=True)
         .execute(
@@ -260,14 +288,29 @@ def read_snapshots(conn: psycopg.Connection[Any], start: date, end: date, furthe
         portfolios=tuple(portfolios),
         names={portfolio: name or str(portfolio) for portfolio, name, _, _ in histories},
         equity=equity,
-        position_counts=position_counts,
         sessions=tuple(sessions),
         daily_returns=np.full((len(sessions), len(portfolios)), np.nan),
     )
-    for portfolio, _, days, returns in histories:
-        places = [snapshots.rows[day] for day in days]
+    for portfolio, _, days_known, returns in histories:
+        places = [snapshots.rows[day] for day in days_known]
         snapshots.daily_returns[places, snapshots.columns[portfolio]] = np.array(returns, dtype=np.float64)
     return snapshots
+
+
+def read_held(conn: psycopg.Connection[Any], portfolios: Sequence[UUID], day: date) -> dict[UUID, list[str]]:
+    """The symbols that these portfolios hold on a session, an option's underlying among them."""
+    rows = conn.cursor(binary=True).execute(
+        f"""
+        select held.portfolio_id, array_agg(distinct {_COUNTS_AS}) filter (where {_COUNTS_AS} is not null)
+        from analytics.position_values as held
+        inner join raw.position_terms as positions on held.position_id = positions.position_id
+        where held.portfolio_id = any(%s) and held.value_date = %s and held.quantity <> 0
+        group by held.portfolio_id
+        order by held.portfolio_id
+        """,
+        (list(portfolios), day),
+    )
+    return {portfolio: symbols or [] for portfolio, symbols in rows}
 
 
 def read_holdings(
@@ -276,7 +319,7 @@ def read_holdings(
     """The positions with a quantity of these portfolios on each of these sessions, in a fixed order."""
     holdings: dict[date, list[Position]] = {day: [] for day in days}
     rows = conn.cursor(binary=True).execute(
-        """
+        f"""
         -- a strike is in shares of the first session of its lot, or of a later day that its file was stated in
         with lives as (
             select options.position_id, greatest(first_row.value_date, positions.shares_as_of) as share_date
@@ -294,9 +337,7 @@ def read_holdings(
             held.value_date,
             held.portfolio_id,
             held.position_id,
-            case when positions.investment_class <> 'PRIVATE'
-                then coalesce(positions.underlying_symbol, positions.symbol)
-            end,
+            {_COUNTS_AS},
             (held.quantity * held.multiplier)::float8,
             held.price::float8,
             held.price_date,

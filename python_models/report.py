@@ -1,8 +1,8 @@
 """What one pass over the risk models did: counts for the ledger, lines for the summary, warnings with their scope."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -36,8 +36,13 @@ class SessionNotes:
     without_beta: Mapping[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     equity: Mapping[str, float] = field(default_factory=dict)
 
+    def with_more(self, more: "SessionNotes") -> "SessionNotes":
+        """These notes and others of the same session."""
+        told = self if self.symbols is not None else more
+        return replace(told, unchanged=self.unchanged + more.unchanged, equity={**self.equity, **more.equity})
 
-def note_symbols(statistics: SymbolStatistics, held: set[str]) -> SessionNotes:
+
+def note_symbols(statistics: SymbolStatistics, held: Collection[str]) -> SessionNotes:
     """Note what the symbols of a session have and lack."""
     models = {
         "market": statistics.market,
@@ -66,7 +71,9 @@ class RiskReport:
     at.
     `unchanged_results` counts portfolios × sessions (and symbols as one more) that were left alone. `without_beta` has
     the held symbols by model and reason, with their observations, `etfs` the ETF of each factor and `missing_factors`
-    those without any, all as of the last session of `computed`.
+    those without any, all as of the last session of `computed`. `peak_memory_mb` is the most that this process, or a
+    worker, has had, of the budget of `memory_mb`; `lost_by_workers` are the reasons of each part of the work that a
+    worker did not bring to its end, and that was done again here.
     """
 
     start: date
@@ -88,6 +95,9 @@ class RiskReport:
     missing_factors: list[str] = field(default_factory=list)
     without_beta: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     without_equity: dict[str, list[date]] = field(default_factory=dict)
+    memory_mb: int = 0
+    peak_memory_mb: int = 0
+    lost_by_workers: list[str] = field(default_factory=list)
 
     def take(self, notes: SessionNotes) -> None:
         """Take in a session; sessions come in order."""
@@ -121,6 +131,9 @@ class RiskReport:
             "unchanged_results": self.unchanged_results,
             "healed": {day.isoformat(): self.causes[day] for day in self.healed},
             "left_stale": len(self.left),
+            "memory_mb": self.memory_mb,
+            "peak_memory_mb": self.peak_memory_mb,
+            "lost_by_workers": len(self.lost_by_workers),
             "pruned_pairs": self.pruned_pairs,
             "rows": {table: count for table, count in self.rows.items() if count},
             "etfs": self.etfs,
@@ -141,7 +154,8 @@ class RiskReport:
             lines.append(f"results of {count(current, 'more session' if self.computed else 'session')} are current")
         lines += self._lines_of_healing()
         if any(self.rows.values()):
-            lines.append(f"{sum(self.rows.values()):,} rows written")
+            memory = f"{self.peak_memory_mb:,} MB of memory at most (AFTERCLOSE_MEMORY_MB: {self.memory_mb:,})"
+            lines.append(f"{sum(self.rows.values()):,} rows written, {memory}")
         if self.pruned_pairs:
             lines.append(f"{self.pruned_pairs:,} pairs of earlier sessions pruned (AFTERCLOSE_PAIR_SESSIONS)")
         if self.etfs:
@@ -164,10 +178,11 @@ class RiskReport:
 
     def warnings(self) -> list[tuple[str, str]]:
         """What is not known and why, as (scope, message)."""
+        found = self._warnings_of_workers()
         if not self.computed:
-            return []
+            return found
         day = self.computed[-1]
-        found = [
+        found += [
             (f"factor {factor}", f"no ETF of it has {ETF_MINIMUM} returns up to {day}: nothing is exposed to it")
             for factor in self.missing_factors
             if factor not in self.sectors
@@ -181,6 +196,13 @@ class RiskReport:
             found.append((f"portfolio {name}", f"{EQUITY_NOT_POSITIVE} on {when}: no exposures or volatilities"))
         return found
 
+    def _warnings_of_workers(self) -> list[tuple[str, str]]:
+        if not self.lost_by_workers:
+            return []
+        reasons = "; ".join(dict.fromkeys(self.lost_by_workers))
+        parts = count(len(self.lost_by_workers), "part")
+        return [("workers", f"{parts} of the work was lost by workers, and done again by the run itself: {reasons}")]
+
     def _models_by_lack(self) -> dict[tuple[str, tuple[tuple[str, int], ...]], list[str]]:
         """Which models lack the same symbols for the same reason: they share a line."""
         models: dict[tuple[str, tuple[tuple[str, int], ...]], list[str]] = {}
@@ -191,7 +213,7 @@ class RiskReport:
 
 
 def _by_reason(
-    symbols: tuple[str, ...], held: set[str], flags: Flags, observations: Integers
+    symbols: tuple[str, ...], held: Collection[str], flags: Flags, observations: Integers
 ) -> dict[str, dict[str, int]]:
     """The held symbols without a number and their observations, by the flag that says why."""
     reasons: dict[str, dict[str, int]] = {}

@@ -1,6 +1,7 @@
 """One pass over sessions, symbols and portfolios: read as a panel, compute what is due, write it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,18 +12,36 @@ from threadpoolctl import threadpool_limits
 from python_models import staleness, write
 from python_models.backtests import find_missing, update_backtests
 from python_models.books import OptionTerms
-from python_models.compute import compute
 from python_models.definitions import Definitions, StressScenario
 from python_models.fingerprints import fingerprint, method_fingerprint
-from python_models.inputs import Asked, read_inputs, session_blocks, sessions_of
+from python_models.inputs import (
+    Asked,
+    Inputs,
+    SessionBlock,
+    portfolio_blocks,
+    read_inputs,
+    read_session,
+    session_blocks,
+    symbols_rest_on,
+)
 from python_models.performance.run import compute_performance
-from python_models.read import read_definitions, read_scenarios, read_sector_seeds, read_symbols, read_withdrawn
+from python_models.read import (
+    Size,
+    read_definitions,
+    read_scenarios,
+    read_sector_seeds,
+    read_sizes,
+    read_symbols,
+    read_withdrawn,
+)
 from python_models.report import RiskReport
+from python_models.units import Done, compute_blocks
+from python_models.workers import Crew, Lost
 from warehouse.queries import fetch_one
 from warehouse.sessions import session_before
 
-# Written in one transaction, once there are so many.
-_ROWS_AT_ONCE = 1_000_000
+# Positions times sessions that are worth sending to workers: below that, they would take longer to start.
+_WORTH_SENDING = 20_000
 
 # As if P&L and returns had taken in every change, which a run does before its risk.
 _TAKE_IN = """
@@ -39,6 +58,13 @@ class Healing(NamedTuple):
     left: dict[date, list[str]]
 
 
+class Resources(NamedTuple):
+    """What a pass may use: so much memory, shared with its workers where it has some."""
+
+    memory_mb: int = 2_000
+    crew: Crew | None = None
+
+
 def compute_risk(
     conn: psycopg.Connection[Any],
     start: date,
@@ -50,6 +76,7 @@ def compute_risk(
     pair_sessions: int | None = None,
     terms: OptionTerms | None = None,
     without: Collection[str] = frozenset(),
+    resources: Resources = Resources(),  # noqa: B008 # it cannot be changed
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> RiskReport:
     """Bring the risk results of every session from `start` to `end` up to date, for all portfolios in one pass.
@@ -71,6 +98,7 @@ def compute_risk(
         terms: what options are valued with; by default no interest and each underlying's own dividends.
         without: symbols that break a model and are left out, as if they had no market price. At the end, what rests on
              them is marked stale: a caller who wants both or neither opens a transaction.
+        resources: memory and workers; neither changes a number.
         progress: told after each session how many of how many are done.
 
     Raises:
@@ -84,44 +112,94 @@ def compute_risk(
         scenarios = read_scenarios(conn, definitions)
         healing = _find_healing(conn, start, end, definitions, scenarios, terms, heal=heal, portfolio_ids=portfolio_ids)
         pairs_from = _first_session_with_pairs(conn, end, pair_sessions)
-        asked = Asked(start, end, portfolio_ids, force, pairs_from, terms, frozenset(without))
-        inputs = read_inputs(conn, asked, definitions, scenarios, list(healing.causes))
+        sizes = read_sizes(conn, start, end, list(healing.causes))
         report = RiskReport(
             start,
             end,
             factors=tuple(definitions.candidates),
             sectors=definitions.sectors,
-            sessions=sum(start <= day <= end for day in inputs.days),
+            sessions=sum(start <= day <= end for day in sizes),
             causes=healing.causes,
             left=healing.left,
+            memory_mb=resources.memory_mb,
         )
-        done = 0
-        with write.Writer(conn) as writer:
-            results = write.Results()
-            for block in session_blocks(conn, inputs):
-                # of the block before, now that this one has been read
-                writer.write(results)
-                results = write.Results()
-                for session in sessions_of(inputs, block):
-                    of_session, notes = compute(session, inputs)
-                    results = results.with_more(of_session)
-                    report.take(notes)
-                    if results.n_rows > _ROWS_AT_ONCE:
-                        writer.write(results)
-                        results = write.Results()
-                    done += 1
-                    progress(done, len(inputs.days))
-                writer.finish()
-            writer.write(results)
-        report.rows.update(writer.written)
-        judged = {*report.computed, *report.healed, *find_missing(conn, inputs.days, portfolio_ids)}
+        asked = Asked(portfolio_ids, force, pairs_from, terms, frozenset(without), resources.memory_mb)
+        models = _Pass(conn, asked, definitions, scenarios, sizes, progress)
+        done, lost = models.compute(resources.crew)
+        for _, notes in sorted(done.notes.items()):
+            report.take(notes)
+        report.rows.update(done.rows)
+        report.peak_memory_mb = done.peak_mb
+        report.lost_by_workers = [each.reason for each in lost]
+        judged = {*report.computed, *report.healed, *find_missing(conn, list(sizes), portfolio_ids)}
         report.rows["risk_backtest"] = update_backtests(conn, sorted(judged), portfolio_ids)
         report.rows.update(compute_performance(conn, definitions, terms.rate, portfolio_ids))
         if pair_sessions:
             report.pruned_pairs = write.prune_pairs(conn, pairs_from)
         if without:
-            staleness.mark_incomplete(conn, inputs.days, without, definitions.etfs)
+            staleness.mark_incomplete(conn, list(sizes), without, definitions.etfs)
         return report
+
+
+@dataclass
+class _Pass:
+    """The sessions of a pass, computed here or by workers."""
+
+    conn: psycopg.Connection[Any]
+    asked: Asked
+    definitions: Definitions
+    scenarios: Sequence[StressScenario]
+    sizes: Mapping[date, Size]
+    progress: Callable[[int, int], None]
+    _finished: int = 0
+
+    def compute(self, crew: Crew | None) -> tuple[Done, list[Lost]]:
+        """Compute all of them; what workers lose is computed here."""
+        if crew is None or sum(size.positions for size in self.sizes.values()) < _WORTH_SENDING:
+            return self._compute_here(self.sizes), []
+        if len(self.sizes) >= crew.size:
+            done, lost = crew.compute_sessions(
+                self.asked, self.definitions, self.scenarios, self.sizes, self._note_finished
+            )
+            for each in lost:
+                done.add(self._compute_here(each.part))
+            return done, lost
+        done, lost = Done(), list[Lost]()
+        for day, size in self.sizes.items():
+            of_day, lost_of_day = self._share_out(crew, day, size)
+            done.add(of_day)
+            lost += lost_of_day
+        return done, lost
+
+    def _compute_here(self, sizes: Mapping[date, Size]) -> Done:
+        inputs = self._read_inputs(sizes)
+        return compute_blocks(self.conn, inputs, session_blocks(self.conn, inputs), lambda: self._note_finished(1))
+
+    def _share_out(self, crew: Crew, day: date, size: Size) -> tuple[Done, list[Lost]]:
+        """One session: its symbols here, its portfolios by workers, who are sent what they need of the symbols."""
+        inputs = self._read_inputs({day: size})
+        session = read_session(self.conn, inputs, day)
+        if inputs.is_due((day, None), (symbols_rest_on(inputs, session), method_fingerprint())):
+            # before it is sent
+            _ = session.statistics
+        done = Done()
+
+        def compute_symbols() -> None:
+            done.add(compute_blocks(self.conn, inputs, [SessionBlock([session], [], of_symbols=True)]))
+
+        of_portfolios, lost = crew.compute_portfolios(inputs, session, inputs.portfolios_asked(day), compute_symbols)
+        done.add(of_portfolios)
+        for each in lost:
+            done.add(compute_blocks(self.conn, inputs, portfolio_blocks(self.conn, inputs, session, each.part)))
+        self._note_finished(1)
+        return done, lost
+
+    def _read_inputs(self, sizes: Mapping[date, Size]) -> Inputs:
+        return read_inputs(self.conn, self.asked, self.definitions, self.scenarios, sizes)
+
+    def _note_finished(self, sessions: int) -> None:
+        self._finished += sessions
+        self.progress(self._finished, len(self.sizes))
 
 
 def plan_healing(

@@ -1,7 +1,7 @@
 """Writes the results of the risk models: whole sessions and portfolios at a time, all tables in one transaction."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -86,11 +86,15 @@ class Results:
 class Writer:
     """Writes results while the next ones are computed: `with Writer(conn) as writer`, which ends when all is written.
 
-    What goes wrong is raised by what is called next. Nobody else may use the connection until `finish` has returned.
+    What goes wrong is raised by what is called next. `check` is called with the connection before each write. Nobody
+    else may use the connection until `finish` has returned.
     """
 
-    def __init__(self, conn: psycopg.Connection[Any]) -> None:
+    def __init__(
+        self, conn: psycopg.Connection[Any], check: Callable[[psycopg.Connection[Any]], None] | None = None
+    ) -> None:
         self._conn = conn
+        self._check = check
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="risk-writer")
         self._pending: Future[dict[str, int]] | None = None
         self.written: Counter[str] = Counter()
@@ -112,7 +116,7 @@ class Writer:
     def write(self, results: Results) -> None:
         """Begin to write, once what was given before has been written."""
         self.finish()
-        self._pending = self._thread.submit(_write, self._conn, results)
+        self._pending = self._thread.submit(self._write, results)
 
     def finish(self) -> None:
         """Wait until everything is written."""
@@ -120,11 +124,12 @@ class Writer:
             self.written.update(self._pending.result())
             self._pending = None
 
-
-def _write(conn: psycopg.Connection[Any], results: Results) -> dict[str, int]:
-    written = replace(conn, results) if results.scopes else {}
-    confirm(conn, results.unchanged)
-    return written
+    def _write(self, results: Results) -> dict[str, int]:
+        if self._check:
+            self._check(self._conn)
+        written = replace(self._conn, results) if results.scopes else {}
+        confirm(self._conn, results.unchanged)
+        return written
 
 
 def replace(conn: psycopg.Connection[Any], results: Results) -> dict[str, int]:

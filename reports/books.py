@@ -43,7 +43,7 @@ class Line:
     net: float | None
     beta: float | None
     ex_ante_vol: float | None
-    var_95_1d: float | None
+    value_at_risk: float | None
     worst_scenario: str | None
     worst_pnl: float | None
     num_stale_positions: int | None
@@ -92,7 +92,7 @@ _LINES = f"""
         case when snapshots.equity_balance > 0 then snapshots.net_exposure / snapshots.equity_balance end as net,
         exposures.exposure_value as beta,
         metrics.ex_ante_vol,
-        metrics.var_95_1d,
+        coalesce(metrics.scaled_var_95_1d, metrics.var_95_1d) as value_at_risk,
         worst.name as worst_scenario,
         worst.pnl as worst_pnl,
         snapshots.num_stale_positions,

@@ -126,7 +126,12 @@ def _of_correlations(view: RiskView) -> list[str]:
 
 
 def _of_sectors(view: RiskView) -> list[str]:
-    unclassified = [holding.symbol for holding in view.holdings if holding.sector is None]
-    if not unclassified:
-        return []
-    return [f"No sector is known of {words.and_more(unclassified)}: sector_tags.csv can tell it."]
+    unknown = [each for each in view.holdings if each.sector is None and not each.is_looked_through]
+    funds = [each.symbol for each in view.holdings if each.is_looked_through]
+    notes = []
+    if funds:
+        notes.append(f"Of {words.and_more(funds)} the sectors are counted that the fund holds.")
+    if unknown:
+        symbols = words.and_more([each.symbol for each in unknown])
+        notes.append(f"No sector is known of {symbols}: sector_tags.csv can tell it, fund_sectors.csv those of a fund.")
+    return notes

@@ -17,6 +17,7 @@ SESSIONS = 504
 class RiskHistory:
     """Columns of `portfolio_risk_metrics`, a value a session, oldest first, and exposures by factor beside them.
 
+    `value_at_risk` is the one to watch: at the volatility of its day, or the plain one where that is not known.
     `next_returns` are the portfolio's return and P&L of the session after, on which a forecast is judged; `backtest`
     is the row of `risk_backtest`, None where there is none.
     """
@@ -25,7 +26,7 @@ class RiskHistory:
     ex_ante_vol: list[float | None]
     realized_vol_21d: list[float | None]
     expected_vol_21d: list[float | None]
-    var_95_1d: list[float | None]
+    value_at_risk: list[float | None]
     next_pnl: list[float | None]
     exposures: dict[str, list[float | None]]
     backtest: dict[str, Any] | None
@@ -46,7 +47,7 @@ _METRICS = """
         metrics.ex_ante_vol,
         metrics.realized_vol_21d,
         metrics.expected_vol_21d,
-        metrics.var_95_1d,
+        coalesce(metrics.scaled_var_95_1d, metrics.var_95_1d),
         snapshots.next_pnl
     from analytics.portfolio_risk_metrics as metrics
     left join lateral (

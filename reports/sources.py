@@ -75,6 +75,11 @@ NETTED = f"""
             coalesce(positions.investment_class, 'PUBLIC') as investment_class,
             min(companies.name) as company,
             min(tags.name) as sector,
+            bool_or(
+                position_tags.position_id is null
+                and coalesce(positions.investment_class, 'PUBLIC') <> 'PRIVATE'
+                and coalesce(positions.underlying_symbol, held.symbol) in (select symbol from analytics.fund_sectors)
+            ) as is_looked_through,
             count(*) as lots,
             sum(held.quantity) as quantity,
             max(held.price) as price,

@@ -126,7 +126,8 @@ class Backtest:
 class Holding:
     """All lots of one symbol, an option by its own.
 
-    `market_symbol` is what statistics are of: the underlying of an option. `quantity` and `cost_basis` are negative
+    `market_symbol` is what statistics are of: the underlying of an option. A fund that `is_looked_through` has the
+    sectors of what it holds and none of its own. `quantity` and `cost_basis` are negative
     where it is held short. Contributions are to `ex_ante_vol`; `quality_flag` is of the factor betas.
     """
 
@@ -134,6 +135,7 @@ class Holding:
     market_symbol: str
     investment_class: str
     sector: str | None
+    is_looked_through: bool
     lots: int
     quantity: float
     price: float
@@ -182,6 +184,7 @@ class Sector:
     benchmark_weight: float
     active_weight: float | None
     num_positions: int
+    through_funds: float
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def _factors(ask: Ask) -> Body:
     by_position: dict[str | None, dict[str, tuple[str | None, ...]]] = {}
     for row in positions.values:
         by_position.setdefault(row[place["position_id"]], {})[row[place["factor"]] or ""] = row
-    objects = []
+    objects: list[str] = []
     for position_id, of_factor in by_position.items():
         first = next(iter(of_factor.values()))
         betas = [of_factor[factor][place["beta"]] if factor in of_factor else None for factor in factors]

@@ -58,19 +58,13 @@ def _performance(ask: Ask) -> Body:
 
 
 def _attribution(ask: Ask) -> Body:
-    parts, missing = {}, []
+    parts: dict[str, str] = {}
+    missing: Missing = []
     for name, table in (("sources", SOURCES), ("sectors", SECTOR_ATTRIBUTION), ("positions", POSITION_CONTRIBUTIONS)):
         rows = ask.rows(table, **_period(ask))
         parts[name] = rows.json()
         missing += _performance_missing(ask, rows, table, name)
     return Body(sections(parts), missing)
-
-
-def _attributionat_level(ask: Ask) -> Selection:
-    query = ask.query
-    assert isinstance(query, queries.Attribution)  # noqa: S101
-    tables = {"source": SOURCES, "sector": SECTOR_ATTRIBUTION, "position": POSITION_CONTRIBUTIONS}
-    return Selection(tables[query.level], {**ask.parameters, **_period(ask)})
 
 
 def _attribution_at_level(ask: Ask) -> Selection:

@@ -40,6 +40,7 @@ PORTFOLIOS = Table(
         *of("snapshots", "portfolio_snapshots", "cumulative_pnl cumulative_return num_positions num_stale_positions"),
         *own("beta", "exposures.exposure_value", "double precision", "Beta of equity to the stock market (SPY)"),
         *of("metrics", "portfolio_risk_metrics", "expected_vol_21d ex_ante_vol var_95_1d es_95_1d max_drawdown"),
+        *of("metrics", "portfolio_risk_metrics", "scaled_var_95_1d scaled_es_95_1d"),
         *own("worst_scenario", "worst.name", "text", "The scenario with the lowest P&L"),
         *own("worst_scenario_pnl", "worst.pnl", "double precision", "P&L in it, USD; negative is a loss"),
         *of("portfolios", "portfolios", "version"),

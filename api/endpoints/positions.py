@@ -18,11 +18,13 @@ from api.problems import NotThere
 from api.tables import Table, of, optional, own
 from reports import sources
 
+_SECTOR = "Its sector; null where none is known, and of a fund that is looked through"
+
 LOTS = Table(
     (
         *of("held", "position_values", "position_id symbol"),
         *own("company", "companies.name", "text", "The issuer's name; of an option, its underlying's"),
-        *own("sector", "tags.name", "text", "Its sector; null where none is known"),
+        *own("sector", "tags.name", "text", _SECTOR),
         *own("industry", "companies.industry", "text", "The industry as the source names it"),
         *of("positions", "positions", "position_type investment_class investment_subtype"),
         *of("positions", "positions", "entry_date entry_price"),
@@ -44,7 +46,7 @@ NETTED = Table(
     (
         *of("held", "position_values", "symbol"),
         *own("company", "held.company", "text", "The issuer's name; of an option, its underlying's"),
-        *own("sector", "held.sector", "text", "Its sector; null where none is known"),
+        *own("sector", "held.sector", "text", _SECTOR),
         *optional(of("held", "positions", "underlying_symbol")),
         *of("held", "positions", "investment_class"),
         *own("lots", "held.lots", "bigint", "How many lots are netted"),

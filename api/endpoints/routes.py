@@ -50,7 +50,7 @@ class One:
     """A single row of a table, or null; `parts` are rows of other tables inside it."""
 
     table: Table
-    parts: Mapping[str, "One"] = field(default_factory=dict)
+    parts: Mapping[str, "One"] = field(default_factory=dict[str, "One"])
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -104,33 +104,38 @@ def add(router: APIRouter, endpoint: Endpoint) -> None:
 
 
 def _handler(endpoint: Endpoint) -> Callable[..., Any]:
-    kind = endpoint.query
     if endpoint.of == "all":
 
-        async def of_all(request: Request, query: Annotated[kind, Query()]) -> Response:  # pyright: ignore[reportInvalidTypeForm]
+        async def of_all(request: Request, query: queries.Query) -> Response:
             if endpoint.answers:
                 return await endpoint.answers(request, "", query, endpoint.reads, endpoint.selects)
             return await answer(request, query, endpoint.reads, endpoint.selects)
 
-        return of_all
+        return _asking(of_all, endpoint.query)
     if endpoint.of == "symbol":
 
         async def of_symbol(
             request: Request,
             symbol: Annotated[str, Path(description="A ticker.", max_length=200)],
-            query: Annotated[kind, Query()],  # pyright: ignore[reportInvalidTypeForm]
+            query: queries.Query,
         ) -> Response:
             assert endpoint.answers  # noqa: S101
             return await endpoint.answers(request, symbol, query, endpoint.reads, endpoint.selects)
 
-        return of_symbol
+        return _asking(of_symbol, endpoint.query)
 
     async def of_portfolio(
         request: Request,
         portfolio: Annotated[str, Path(description=HANDLE, max_length=500)],
-        query: Annotated[kind, Query()],  # pyright: ignore[reportInvalidTypeForm]
+        query: queries.Query,
     ) -> Response:
         answers = endpoint.answers or answer_portfolio
         return await answers(request, portfolio, query, endpoint.reads, endpoint.selects)
 
-    return of_portfolio
+    return _asking(of_portfolio, endpoint.query)
+
+
+def _asking(handler: Callable[..., Any], query: type[queries.Query]) -> Callable[..., Any]:
+    """The handler with its own kind of query, by which FastAPI reads and describes the parameters."""
+    handler.__annotations__["query"] = Annotated[query, Query()]
+    return handler

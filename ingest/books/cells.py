@@ -80,6 +80,17 @@ def parse_non_zero(text: str) -> Decimal:
     return number
 
 
+def parse_share(text: str) -> Decimal:
+    """Read a share of a whole, 0 to 1, written as a fraction (0.288) or in percent (28.8%)."""
+    number = parse_number(text.removesuffix("%").rstrip(), _RATIO_DECIMALS - 2)
+    share = number / 100 if text.endswith("%") else number
+    if share < 0:
+        raise ValueError(f"must not be negative: {plain(number)}")
+    if share > 1:
+        raise ValueError(f"{shown(text)} is more than the whole: write a fraction (0.288) or a percentage (28.8%)")
+    return share
+
+
 def parse_ratio(text: str) -> Decimal:
     """Read a ratio of shares, zero or more, of up to 18 decimals; the digits stay as they are written."""
     number = parse_number(text, _RATIO_DECIMALS)

@@ -17,6 +17,7 @@ from ingest.books.cells import (
     parse_non_zero,
     parse_positive,
     parse_ratio,
+    parse_share,
     parse_text,
     shown,
 )
@@ -83,6 +84,12 @@ ACTION_COLUMNS = (
     Column("cash_per_share", parse_positive, required=False, optional=True),
     Column("cost_fraction", parse_ratio, required=False, optional=True),
 )
+FUND_SECTOR_COLUMNS = (
+    Column("symbol", canonical_symbol),
+    Column("sector", parse_text),
+    Column("weight", parse_share),
+    Column("as_of", parse_date),
+)
 FILES = (
     "portfolios.csv",
     "positions.csv",
@@ -93,6 +100,7 @@ FILES = (
     "sector_tags.csv",
     "transactions.csv",
     "corporate_actions.csv",
+    "fund_sectors.csv",
 )
 
 
@@ -109,6 +117,7 @@ class PortfolioFiles:
     tags: CsvFile | None = None
     transactions: TransactionFile | None = None
     actions: CsvFile | None = None
+    fund_sectors: CsvFile | None = None
 
     @property
     def others(self) -> list[CsvFile]:
@@ -119,7 +128,8 @@ class PortfolioFiles:
     @property
     def problems(self) -> list[FileProblem]:
         """Everything found wrong so far, by file and line."""
-        files = (self.portfolios, self.positions.csv, *self.others, *([self.actions] if self.actions else []))
+        of_the_market = filter(None, (self.actions, self.fund_sectors))
+        files = (self.portfolios, self.positions.csv, *self.others, *of_the_market)
         return [problem for file in files for problem in sorted(file.problems, key=lambda problem: problem.line)]
 
 
@@ -145,6 +155,7 @@ def read_folder(folder: Path) -> PortfolioFiles:
         tags=read_optional("sector_tags.csv", TAG_COLUMNS),
         transactions=transactions,
         actions=read_optional("corporate_actions.csv", ACTION_COLUMNS),
+        fund_sectors=read_optional("fund_sectors.csv", FUND_SECTOR_COLUMNS),
     )
 
 

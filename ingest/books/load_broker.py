@@ -57,6 +57,9 @@ def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: S
         if statement.as_of is None and not statement.problems:
             what = "the file does not say of which day it is: pass --as-of DATE, the day whose close it shows"
             problems.append(FileProblem(statement.file, 1, "as-of", what))
+    if options.equity is not None and len(accounts) > 1:
+        what = f"--equity is of one portfolio, and the list has {len(accounts)} accounts ({', '.join(accounts)})"
+        problems.append(FileProblem(statements[0].file, 1, "equity", f"{what}: pass --portfolio NAME to hold them all"))
     if "" in accounts:
         problems.append(
             FileProblem(statements[0].file, 1, "portfolio", "the file names no account: pass --portfolio NAME")
@@ -88,12 +91,28 @@ def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: S
     positions.rows = [Row(1, {"portfolio": name}, set()) for name in accounts]
     report = LoadReport(", ".join(str(file) for file in files), notes=notes)
     with conn.transaction():
+        begun_anew = _begun_anew(conn, portfolios)
         load_files(conn, PortfolioFiles(portfolios, PositionFile(positions, lots)), report)
-        warnings = smells_of_statement(conn, statements)
+        warnings = begun_anew + smells_of_statement(conn, statements)
         if warnings and options.strict:
             raise BadInput(summarised(warnings))
         report.notes += [f"warning: {warning}" for warning in warnings]
     return report
+
+
+def _begun_anew(conn: psycopg.Connection[Any], portfolios: CsvFile) -> list[FileProblem]:
+    """Portfolios that are there and begin on another day: their history before this list goes."""
+    days = {row.cells["name"]: row.cells["inception_date"] for row in portfolios.rows}
+    known = conn.execute(
+        "select name, inception_date from raw.portfolios where name = any(%s) and deleted_at is null order by name",
+        [list(days)],
+    )
+    cure = "to keep it, tell what happened since by `load transactions` and compare by `load statement`"
+    return [
+        FileProblem(portfolios.name, 1, "as-of", f"{name!r} began on {began} and now begins on {days[name]}: {cure}")
+        for name, began in known
+        if began != days[name]
+    ]
 
 
 def _session_of(conn: psycopg.Connection[Any], statement: Statement, notes: list[str]) -> date | None:
@@ -118,6 +137,10 @@ def read_statements(files: Sequence[Path], options: StatementOptions) -> list[St
         raise BadInput([str(error)]) from None
     statements = [read_statement(file, options.layout, symbols, options.skip) for file in files]
     for statement in statements:
+        if options.as_of and statement.as_of and options.as_of != statement.as_of:
+            statement.notes.append(
+                f"{statement.file}: is of {statement.as_of} by itself, and of {options.as_of} by --as-of"
+            )
         statement.as_of = options.as_of or statement.as_of
     return statements
 

@@ -96,7 +96,7 @@ def load_transactions(conn: psycopg.Connection[Any], files: Sequence[Path], opti
         if options.lots:
             set_lot_matching(conn, dict.fromkeys(ids.values(), options.lots))
         report.counts["transactions"] = merge_transactions(conn, read, ids, keep=options.keep)
-        problems += misplaced(conn, ids.values(), read)
+        problems += misplaced(conn, ids.values(), read, read[0].csv.name)
         forget_failures_of_new_lots(conn)
         warnings = smells_of_transactions(conn, read, ids)
         if options.strict:

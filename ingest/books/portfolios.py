@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import psycopg
 
@@ -16,11 +17,14 @@ from ingest.books.class_shares import settle_positions, settle_transactions
 from ingest.books.corporate_actions import read_actions
 from ingest.books.csv_files import CsvFile, FileProblem, Row
 from ingest.books.files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_folder
+from ingest.books.fund_sectors import read_fund_sectors
 from ingest.books.layouts.layout import name_layout
 from ingest.books.lots import read_positions_of
 from ingest.books.smells import smells_of_lots, smells_of_transactions
 from ingest.books.transaction_store import merge_transactions, misplaced, set_lot_matching
 from ingest.market.decisions import NOT_ROLLED, Saying, replace_file_actions, user_name
+from ingest.market.fund_sectors import replace_sets
+from ingest.market.settlement import PERSON
 from ingest.sources.chain import source_order
 from ingest.sources.fetch_state import forget_failures_of_new_lots
 from warehouse.bulk import MergeCounts, merge_rows
@@ -233,6 +237,8 @@ def load_files(
             report.notes += settle_transactions(conn, [files.transactions])
         book = assemble(files, _read_known(conn, files))
         actions = read_actions(files.actions) if files.actions else []
+        today = datetime.now(ZoneInfo("America/New_York")).date()
+        fund_sectors = read_fund_sectors(files.fund_sectors, today) if files.fund_sectors else []
         if files.problems:
             raise BadInput(summarised(files.problems))
         for kind, table in _TABLES.items():
@@ -250,6 +256,8 @@ def load_files(
                 for action in actions
                 if action.action_type in NOT_ROLLED
             ]
+        if fund_sectors:
+            report.counts["fund_sectors"] = replace_sets(conn, fund_sectors, all_of=PERSON)
         report.notes += _ignored_amounts(conn, book) + _costs_that_add(files)
         report.notes += [note for file in (files.portfolios, files.positions.csv, *files.others) for note in file.notes]
         warnings = smells_of_lots(conn, files, book.portfolio_ids)
@@ -276,7 +284,7 @@ def _load_transactions(conn: psycopg.Connection[Any], files: PortfolioFiles, boo
     told = [files.transactions] if files.transactions else []
     if told:
         report.counts["transactions"] = merge_transactions(conn, told, book.portfolio_ids, keep=False)
-    problems = misplaced(conn, book.portfolio_ids.values(), told)
+    problems = misplaced(conn, book.portfolio_ids.values(), told, files.portfolios.name)
     if problems:
         raise BadInput(summarised(problems))
 

@@ -47,6 +47,9 @@ def smells_of_transactions(
         for line in file.lines:
             if line.trade_date > today:
                 found.append(FileProblem(line.file, line.number, "date", f"{line.trade_date} lies in the future"))
+            if line.type in ("FEE", "TAX") and line.cash > 0:
+                what = f"{plain(line.cash)} comes in by a {line.type}: write what it costs with a minus"
+                found.append(FileProblem(line.file, line.number, "amount", what))
             if line.type not in BUYS | SELLS or not line.instrument or line.quantity is None:
                 continue
             if not line.unit_price:
@@ -475,10 +478,12 @@ def _cash_below_zero(
         """,
         [sorted(portfolio_ids.values())],
     )
+    first = {(line.portfolio, line.trade_date): line for file in reversed(files) for line in reversed(file.lines)}
+    of_any_day = {line.portfolio: line for file in files for line in file.lines}
     return [
         FileProblem(
-            next(line.file for file in files for line in file.lines if line.portfolio == name),
-            next(line.number for file in files for line in file.lines if line.portfolio == name),
+            first.get((name, day), of_any_day[name]).file,
+            first.get((name, day), of_any_day[name]).number,
             "amount",
             f"cash of {name!r} is {balance:,.2f} after {day}: tell its deposits, or what it begins with by --equity;"
             " a margin loan is fine",

@@ -92,10 +92,14 @@ def lost_history(
 
 
 def misplaced(
-    conn: psycopg.Connection[Any], portfolio_ids: Iterable[UUID], files: Sequence[TransactionFile]
+    conn: psycopg.Connection[Any], portfolio_ids: Iterable[UUID], files: Sequence[TransactionFile], listed_in: str
 ) -> list[FileProblem]:
-    """Report portfolios that are kept by transactions and by lots, and transactions before their inception."""
+    """Report portfolios that are kept by transactions and by lots, and transactions before their inception.
+
+    `listed_in` is the file that is to blame where it is none of `files`.
+    """
     problems = []
+    or_replace = ", or let them go by `load transactions FILE --replace`" if files else ""
     rows = conn.execute(
         """
         select
@@ -117,17 +121,19 @@ def misplaced(
         file, number = next(
             ((line.file, line.number) for each in files for line in each.lines if line.portfolio == name), (None, 1)
         )
-        file = file or (files[0].csv.name if files else "portfolios.csv")
+        file = file or (files[0].csv.name if files else listed_in)
         if has_lots:
-            what = f"{name!r} has positions loaded as lots, and a portfolio is kept by lots or by transactions"
-            problems.append(FileProblem(file, number, "portfolio", f"{what}: choose another name, or pass --replace"))
+            told = "has positions loaded as lots" if files else "has transactions loaded"
+            what = f"{name!r} {told}, and a portfolio is kept by lots or by transactions"
+            problems.append(FileProblem(file, number, "portfolio", f"{what}: choose another name{or_replace}"))
+            continue
         for has, kind, types in (
             (has_flows, "capital flows", "DEPOSIT and WITHDRAWAL"),
             (has_items, "cash items", "INTEREST, FEE and TAX"),
         ):
             if has:
                 what = f"{name!r} has {kind} of their own, and its transactions tell them as {types}"
-                problems.append(FileProblem(file, number, "portfolio", f"{what}: leave them out, or pass --replace"))
+                problems.append(FileProblem(file, number, "portfolio", f"{what}: leave them out{or_replace}"))
         if first < inception:
             early = next(
                 (

@@ -1,4 +1,4 @@
-"""Phase 1, market data collection: end-of-day prices, splits and dividends, and profiles of every active symbol."""
+"""Phase 1, market data collection: prices, splits, dividends, profiles and what funds hold, of active symbols."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from ingest.market.claims import adopt_stored, read_claims, store_settled, write_claims
+from ingest.market.fund_sectors import collect_fund_sectors
 from ingest.market.knowledge import MOST_REFETCHES, Knowledge
 from ingest.market.prices import ask_chain
 from ingest.market.profiles import collect_profiles
@@ -91,6 +92,8 @@ def collect_market_data(
         progress(done, len(symbols))
     with_profile = [active.symbol for active in symbols if active.role != Role.OPTION]
     collect_profiles(conn, sources, with_profile, known.now, report)
+    held = [active.symbol for active in symbols if active.role in (Role.HOLDING, Role.UNDERLYING)]
+    collect_fund_sectors(conn, sources, held, today, known.now, report)
     return report
 
 

@@ -39,6 +39,7 @@ class MarketDataReport:
     prices: MergeCounts = field(default_factory=MergeCounts)
     actions: MergeCounts = field(default_factory=MergeCounts)
     profiles: MergeCounts = field(default_factory=MergeCounts)
+    fund_sectors: MergeCounts = field(default_factory=MergeCounts)
     restated: Counter[str] = field(default_factory=Counter)
     refetched: dict[str, str] = field(default_factory=dict)
     postponed: list[str] = field(default_factory=list)
@@ -74,6 +75,7 @@ class MarketDataReport:
             "prices": _changes(self.prices),
             "corporate_actions": _changes(self.actions),
             "profiles": _changes(self.profiles),
+            "fund_sectors": _changes(self.fund_sectors),
             "restated": self.restated.total(),
             "refetched": self.refetched,
             "refetches_postponed": self.postponed,
@@ -92,7 +94,10 @@ class MarketDataReport:
     def lines(self) -> list[str]:
         """Return the summary, a line a fact."""
         lines = [tally.line() for tally in self.providers]
-        for what, counts in (("prices", self.prices), ("corporate actions", self.actions), ("profiles", self.profiles)):
+        told = [("prices", self.prices), ("corporate actions", self.actions), ("profiles", self.profiles)]
+        if self.fund_sectors.fetched:
+            told.append(("sectors of funds", self.fund_sectors))
+        for what, counts in told:
             lines.append(
                 f"{what}: {counts.fetched:,} fetched, {counts.inserted:,} new, {counts.updated:,} updated, "
                 f"{counts.unchanged:,} unchanged"

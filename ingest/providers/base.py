@@ -7,7 +7,7 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from ingest.rows import CorporateAction, EarningsDate, Estimate, PriceBar, Profile, RejectedRow, Statement
+from ingest.rows import CorporateAction, EarningsDate, Estimate, PriceBar, Profile, RejectedRow, SectorWeight, Statement
 
 
 class Outcome(StrEnum):
@@ -93,6 +93,16 @@ class ProfileReply:
     answers: dict[str, Answer] = field(default_factory=dict)
 
 
+@dataclass
+class FundSectorsReply:
+    """The sectors of those funds that the source knows them of; the terms are those of `ProfileReply`."""
+
+    weights: list[SectorWeight] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+
 class Part(NamedTuple):
     """One part of a company's fundamentals: a statement (income, balance, cash_flow) of one frequency, or a list."""
 
@@ -158,6 +168,14 @@ class Provider(Protocol):
 
     def fetch_profiles(self, symbols: Sequence[str]) -> ProfileReply:
         """Return the profiles it has of these symbols."""
+        ...
+
+
+class FundProvider(Provider, Protocol):
+    """A source of market data that can say what funds hold."""
+
+    def fetch_fund_sectors(self, symbols: Sequence[str]) -> FundSectorsReply:
+        """Return the sector weights of those of these symbols that are funds, as shares of the whole fund."""
         ...
 
 

@@ -4,6 +4,7 @@
 - `actions`: `symbol,ex_date,action_type,value`; SPLIT (new shares per old; 0.3333 is read as 1/3) or DIVIDEND
   (USD per share).
 - `profiles`: `symbol` and, if there, `name,sector,industry,quote_type,currency`.
+- `fund_sectors`: `symbol,sector,weight,as_of`; the share of each sector in a fund on a day, 0.288 or 28.8%.
 
 Columns come in any order and others are ignored, as are other files; an absent file counts as empty. A request reads
 each file once, row by row, and keeps the rows asked for: the folder may be much larger than the book.
@@ -18,15 +19,17 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 from pathlib import Path
 
+from ingest.books.cells import parse_share
 from ingest.market.ratios import read_split_ratio
-from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Usage, Want
+from ingest.providers.base import Answer, FundSectorsReply, Outcome, PriceReply, ProfileReply, Usage, Want
 from ingest.providers.csv_table import BadFile, CsvTable, without_nul
-from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile, as_price
+from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile, SectorWeight, as_price
 from warehouse.phrases import and_more
 
 _PRICE_COLUMNS = ("date", "open", "high", "low", "close", "volume")
 _ACTION_COLUMNS = ("ex_date", "action_type", "value")
 _PROFILE_COLUMNS = ("name", "sector", "industry", "quote_type", "currency")
+_FUND_COLUMNS = ("sector", "weight", "as_of")
 _LARGEST_VOLUME = 10**15
 _ROWS_TRIED = 5
 _DECIMAL_COMMA = re.compile(r"-?[\d.]*,\d+")
@@ -56,6 +59,7 @@ class FilesProvider:
         """Look at what the folder holds: the files' columns, and whether the first prices can be read."""
         tables = [self._prices(), self._table("actions", _ACTION_COLUMNS, _ACTION_COLUMNS, "corporate_actions")]
         tables.append(self._table("profiles", _PROFILE_COLUMNS, (), "company_profiles"))
+        tables.append(self._funds())
         try:
             if not any(table.path() for table in tables):
                 there = sorted(file.name for file in self.folder.iterdir() if file.is_file())
@@ -133,6 +137,36 @@ class FilesProvider:
         for symbol in contradicted:
             del profiles[symbol]
         return ProfileReply(list(profiles.values()), table.rejected)
+
+    def fetch_fund_sectors(self, symbols: Sequence[str]) -> FundSectorsReply:
+        """Read the sectors of these symbols; a set with a row that cannot be read, or two of a sector, is not taken."""
+        table = self._funds()
+        weights: dict[tuple[str, str, date], SectorWeight] = {}
+        spoiled: set[tuple[str, date | None]] = set()
+        read_date = _Dates()
+        try:
+            for line, symbol, cells in table.rows_of(frozenset(symbols)):
+                sector, weight, as_of = (without_nul(cell).strip() for cell in cells)
+                day = None
+                try:
+                    day = read_date[as_of]
+                    if not sector:
+                        raise ValueError("sector: it is empty")
+                    share = SectorWeight(symbol, sector, parse_share(weight), day)
+                    if weights.setdefault((symbol, sector.lower(), day), share) is not share:
+                        raise ValueError("another row of the file has this sector, too")
+                except ValueError as error:
+                    spoiled.add((symbol, day))
+                    table.reject(line, symbol, day, str(error), cells)
+        except BadFile as problem:
+            return FundSectorsReply(problems=[str(problem)])
+        sound = [
+            each for each in weights.values() if spoiled.isdisjoint({(each.symbol, each.as_of), (each.symbol, None)})
+        ]
+        return FundSectorsReply(sound, table.rejected)
+
+    def _funds(self) -> CsvTable:
+        return self._table("fund_sectors", _FUND_COLUMNS, _FUND_COLUMNS, "fund_sector_weights")
 
     def _prices(self) -> CsvTable:
         return self._table("prices", _PRICE_COLUMNS, ("date", "close"), "market_data_cache")

@@ -11,28 +11,32 @@ between them would be taken for gains and losses. Without any bar it costs one.
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
 from ingest.market.ratios import as_ratio, is_adjusted_spin_off, spin_off_reason
 from ingest.providers import json_values
-from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Usage, Want
+from ingest.providers.base import Answer, FundSectorsReply, Outcome, PriceReply, ProfileReply, Usage, Want
 from ingest.providers.fmp_client import EndpointGateError, FmpClient
 from ingest.providers.http import SourceError
-from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile, RejectedRow
+from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile, RejectedRow, SectorWeight
 from ingest.symbols import parse_option_symbol, with_dashed_class
 
 CANARY = "AAPL"
 
 _AS_TRADED = "historical-price-eod/non-split-adjusted"
 _SPLIT_ADJUSTED = "historical-price-eod/full"
+_SECTOR_WEIGHTINGS = "etf/sector-weightings"
 # Beyond it the oldest rows are left out, without a word.
 _ROW_CAP = 5000
 _FIELDS = {"open": "adjOpen", "high": "adjHigh", "low": "adjLow", "close": "adjClose", "volume": "volume"}
 
+# What FMP lists beside the sectors of a fund.
+_NO_SECTOR = re.compile(r"\b(cash|others?|unclassified|n/?a)\b", re.IGNORECASE)
 _ELSEWHERE = re.compile(r".+\.[A-Z]{1,4}")
 # Longer than any row of days without a session, so that the first one wanted has one before it.
 _DAYS_BEFORE = timedelta(days=10)
@@ -125,6 +129,26 @@ class FmpProvider:
                     reply.profiles.append(profile)
                     break
         reply.problems += [f"no profile of {count} symbols: {reason}" for reason, count in failures.items()]
+        reply.problems += self._client.problems()
+        return reply
+
+    def fetch_fund_sectors(self, symbols: Sequence[str]) -> FundSectorsReply:
+        """Return the sectors that FMP has of these funds, one request each; cash and the like are no sector."""
+        reply = FundSectorsReply()
+        for symbol in symbols:
+            if reason := self.declines(symbol):
+                reply.answers[symbol] = Answer(Outcome.NOT_ASKED, reason)
+                continue
+            spelled = with_dashed_class(symbol)
+            try:
+                rows = self._client.rows(_SECTOR_WEIGHTINGS, {"symbol": spelled})
+            except SourceError as error:
+                reply.answers[symbol] = error.answer
+                continue
+            weights = [weight for row in rows if row.get("symbol") == spelled and (weight := _sector(symbol, row))]
+            reply.weights += weights
+            nothing = Answer(Outcome.NOTHING_IN_RANGE, "FMP has no sectors of it")
+            reply.answers[symbol] = Answer(Outcome.OK) if weights else nothing
         reply.problems += self._client.problems()
         return reply
 
@@ -275,6 +299,18 @@ class _SymbolRows:
 def _is_gate(error: SourceError) -> bool:
     """Say whether the plan leaves this out, and the rest of the source is there."""
     return not error.stop and (error.outcome == Outcome.REFUSED or isinstance(error, EndpointGateError))
+
+
+def _sector(symbol: str, row: Mapping[str, Any]) -> SectorWeight | None:
+    """Read a weight such as 34.6 or "34.6%", in percent of the fund; None where it is nothing, or of no sector."""
+    sector, told = json_values.text(row.get("sector")), row.get("weightPercentage")
+    if isinstance(told, str):
+        with suppress(InvalidOperation):
+            told = Decimal(told.strip().removesuffix("%"))
+    percent = json_values.finite(told)
+    if not sector or not percent or _NO_SECTOR.search(sector):
+        return None
+    return SectorWeight(symbol, sector, round(percent / 100, 6))
 
 
 def _profile(symbol: str, row: Mapping[str, Any]) -> Profile:

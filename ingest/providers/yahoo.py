@@ -6,22 +6,34 @@ through today, and `ingest.market.evidence` finds out how they were traded. A sy
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from ingest.market.ratios import as_ratio, is_adjusted_spin_off, spin_off_reason
-from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Restating, Usage, Want
+from ingest.providers.base import (
+    Answer,
+    FundSectorsReply,
+    Outcome,
+    PriceReply,
+    ProfileReply,
+    Restating,
+    Usage,
+    Want,
+)
 from ingest.providers.http import SourceError, one_line
 from ingest.providers.yahoo_client import YahooClient
-from ingest.rows import DIVIDEND, SPINOFF, SPLIT, CorporateAction, PriceBar, Profile, RejectedRow
+from ingest.providers.yahoo_funds import read_sectors
+from ingest.rows import DIVIDEND, SPINOFF, SPLIT, CorporateAction, PriceBar, Profile, RejectedRow, SectorWeight
 from ingest.symbols import canonical_symbol, parse_option_symbol, with_dashed_class
 
 if TYPE_CHECKING:
     import yfinance
+
+T = TypeVar("T")
 
 CANARY = "SPY"
 
@@ -109,16 +121,32 @@ class YahooProvider:
         Raises:
             UserError: the installed yfinance is not one that this works with.
         """
+        profiles, answers = self._ask_each(symbols, self._profile)
+        return ProfileReply(profiles, answers=answers, problems=self._client.problems())
+
+    def fetch_fund_sectors(self, symbols: Sequence[str]) -> FundSectorsReply:
+        """Ask for what each fund holds, one request each: the same that yfinance's `funds_data` is made of.
+
+        Raises:
+            UserError: the installed yfinance is not one that this works with.
+        """
+        funds, answers = self._ask_each(symbols, self._fund_sectors)
+        weights = [weight for fund in funds for weight in fund]
+        return FundSectorsReply(weights, answers=answers, problems=self._client.problems())
+
+    def _ask_each(
+        self, symbols: Sequence[str], ask: Callable[["yfinance.Ticker", str], T]
+    ) -> tuple[list[T], dict[str, Answer]]:
+        """Call `ask` for each symbol that is a listing's; return what it returned, and the answers of all symbols."""
         asked = {with_dashed_class(symbol): symbol for symbol in symbols if self.declines(symbol) is None}
-        found, failed = self._client.ask_each(list(asked), lambda ticker: self._profile(ticker, asked[ticker.ticker]))
-        profiles = [found[spelling] for spelling in asked if spelling in found]
-        reply = ProfileReply(profiles, problems=self._client.problems())
+        found, failed = self._client.ask_each(list(asked), lambda ticker: ask(ticker, asked[str(ticker.ticker)]))
+        answers = {}
         for symbol in symbols:
             if reason := self.declines(symbol):
-                reply.answers[symbol] = Answer(Outcome.NOT_ASKED, reason)
+                answers[symbol] = Answer(Outcome.NOT_ASKED, reason)
             else:
-                reply.answers[symbol] = failed.get(with_dashed_class(symbol), Answer(Outcome.OK))
-        return reply
+                answers[symbol] = failed.get(with_dashed_class(symbol), Answer(Outcome.OK))
+        return [found[spelling] for spelling in asked if spelling in found], answers
 
     def _prices(self, ticker: "yfinance.Ticker", want: Want) -> _Prices:
         """Ask for one history.
@@ -161,15 +189,34 @@ class YahooProvider:
         Raises:
             SourceError: Yahoo has none.
         """
-        parameters = {"modules": _MODULES, "corsDomain": "finance.yahoo.com", "formatted": "false"}
+        return _read_profile(symbol, self._summary(ticker, _MODULES, "profile"), self._today)
+
+    def _fund_sectors(self, ticker: "yfinance.Ticker", symbol: str) -> list[SectorWeight]:
+        """Ask for the sectors of one fund.
+
+        Raises:
+            SourceError: Yahoo has none.
+        """
+        weights = read_sectors(symbol, self._summary(ticker, "topHoldings", "holdings").get("topHoldings") or {})
+        if not weights:
+            raise SourceError(Outcome.NOTHING_IN_RANGE, "Yahoo has no sectors of it")
+        return weights
+
+    def _summary(self, ticker: "yfinance.Ticker", modules: str, what: str) -> Mapping[str, Any]:
+        """Ask for modules of one symbol's summary; those that Yahoo does not have of it are not among the answer.
+
+        Raises:
+            SourceError: Yahoo has none of them.
+        """
+        parameters = {"modules": modules, "corsDomain": "finance.yahoo.com", "formatted": "false"}
         url = f"{_SUMMARY_URL}{ticker.ticker}"
         answer = self._client.session.get_json(url, {**parameters, "symbol": ticker.ticker}).get("quoteSummary") or {}
         if not answer.get("result"):
             said = one_line(str((answer.get("error") or {}).get("description") or "nothing"))
             if "no fundamentals data" in said.lower():
-                raise SourceError(Outcome.NOTHING_IN_RANGE, "Yahoo has no profile of it")
+                raise SourceError(Outcome.NOTHING_IN_RANGE, f"Yahoo has no {what} of it")
             raise SourceError(Outcome.NOT_FOUND if "not found" in said.lower() else Outcome.BAD_DATA, said)
-        return _read_profile(symbol, answer["result"][0], self._today)
+        return answer["result"][0]
 
 
 def _check_listing(ticker: "yfinance.Ticker") -> None:

@@ -13,6 +13,7 @@ from ingest.books.csv_files import Column, CsvFile, read_csv
 from ingest.providers.base import (
     Answer,
     FundamentalsReply,
+    FundSectorsReply,
     Outcome,
     Part,
     PriceReply,
@@ -159,6 +160,23 @@ class Aliased:
         return replace(
             theirs,
             profiles=[profiles[name]._replace(symbol=symbol) for symbol, name in called.items() if name in profiles],
+            answers={symbol: theirs.answers[name] for symbol, name in called.items() if name in theirs.answers},
+        )
+
+    def fetch_fund_sectors(self, symbols: Sequence[str]) -> FundSectorsReply:
+        """Fetch the sectors of what bears these symbols now; a source that knows no funds has none."""
+        if not hasattr(self.provider, "fetch_fund_sectors"):
+            return FundSectorsReply()
+        called = {symbol: self._now(symbol) for symbol in symbols}
+        theirs = self.provider.fetch_fund_sectors(list(dict.fromkeys(called.values())))
+        return replace(
+            theirs,
+            weights=[
+                row._replace(symbol=symbol)
+                for symbol, name in called.items()
+                for row in theirs.weights
+                if row.symbol == name
+            ],
             answers={symbol: theirs.answers[name] for symbol, name in called.items() if name in theirs.answers},
         )
 

@@ -13,7 +13,9 @@ from warehouse.errors import UserError
 from warehouse.settings import Settings
 
 SETTING = "AFTERCLOSE_PROVIDERS"
-_FILES_EXAMPLE = f"{SETTING}=files:DIR, where DIR holds prices.csv, actions.csv and profiles.csv"
+_FILES_EXAMPLE = (
+    f"{SETTING}=files:DIR, where DIR holds prices.csv, and actions.csv, profiles.csv and fund_sectors.csv if there"
+)
 _LIVE = ("yahoo", "fmp", "polygon")
 # Who is left out without a key, and the variable that gives it.
 _KEYS = {"fmp": "FMP_API_KEY", "polygon": "POLYGON_API_KEY"}

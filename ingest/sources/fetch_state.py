@@ -13,6 +13,7 @@ from warehouse.bulk import merge_rows
 PRICES = "prices"
 PROFILE = "profile"
 FUNDAMENTALS = "fundamentals"
+FUND_SECTORS = "fund sectors"
 
 # Nights until a source is asked again for what it did not have: the first time, the second, and so on.
 BACKOFF_DAYS = (1, 3, 7, 30)
@@ -106,7 +107,7 @@ def record_answers(
     Args:
         conn: where `ops` is.
         source: its name.
-        kind: PRICES, PROFILE or FUNDAMENTALS.
+        kind: PRICES, PROFILE, FUNDAMENTALS or FUND_SECTORS.
         answers: by symbol; those that tell of trouble with the source leave no trace.
         now: when it was asked.
         covered: of prices, which sessions were asked for.

@@ -4,8 +4,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
-from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Provider, Want
+from ingest.providers.base import (
+    Answer,
+    FundProvider,
+    FundSectorsReply,
+    Outcome,
+    PriceReply,
+    ProfileReply,
+    Provider,
+    Want,
+)
 from ingest.sources.tally import ProviderTally
 from warehouse.errors import UserError
 
@@ -64,6 +74,16 @@ class Source:
         """Ask for profiles, and count what that took."""
         with self._counted():
             return self.provider.fetch_profiles(symbols)
+
+    @property
+    def knows_funds(self) -> bool:
+        """Whether it can say what funds hold."""
+        return hasattr(self.provider, "fetch_fund_sectors")
+
+    def fetch_fund_sectors(self, symbols: Sequence[str]) -> FundSectorsReply:
+        """Ask for the sectors of funds, of a source that knows them, and count what that took."""
+        with self._counted():
+            return cast(FundProvider, self.provider).fetch_fund_sectors(symbols)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

@@ -48,6 +48,9 @@ The files of DIR, with their columns in any order:
                      cash_per_share, cost_fraction]: what holds whatever the
                      sources say (SPLIT, DIVIDEND, RENAME, MERGER, SPINOFF,
                      DELISTING)
+  fund_sectors.csv   symbol, sector, weight, as_of: what funds hold on a
+                     day, as shares of the whole (0.288 or 28.8%); in place
+                     of what the sources say of these funds
 
 \b
 The position columns:

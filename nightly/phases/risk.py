@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -19,6 +19,7 @@ from warehouse.errors import UserError
 if TYPE_CHECKING:
     from nightly.context import Context
     from python_models.report import RiskReport
+    from python_models.workers import Crew
 
 _CAUSES = 5
 _PUT_RIGHT = "put its prices and actions right, and the next run computes again what lacks it"
@@ -72,10 +73,12 @@ def _compute(
     trial: bool = False,
 ) -> RiskReport:
     from python_models.books import OptionTerms
-    from python_models.run import compute_risk
+    from python_models.run import Resources, compute_risk
 
     with (
         context.database.connect() as conn,
+        # Workers would write outside of the transaction.
+        nullcontext() if trial or without else _crew(context) as crew,
         # Results that lack a symbol are marked as such in the transaction that writes them.
         conn.transaction(force_rollback=trial) if trial or without else nullcontext(),
     ):
@@ -89,8 +92,24 @@ def _compute(
             pair_sessions=context.settings.pair_sessions,
             terms=OptionTerms(context.settings.risk_free_rate, context.settings.dividend_yield),
             without=without,
+            resources=Resources(context.settings.memory_mb, crew),
             progress=context.progress.step,
         )
+
+
+@contextmanager
+def _crew(context: Context) -> Generator[Crew | None]:
+    """The workers that the settings name."""
+    from python_models.workers import dask_workers, local_workers
+
+    if context.settings.dask:
+        with dask_workers(context.settings.dask, context.database) as crew:
+            yield crew
+    elif context.settings.workers > 1:
+        with local_workers(context.settings.workers, context.database) as crew:
+            yield crew
+    else:
+        yield None
 
 
 def _set_aside(context: Context, error: Exception) -> tuple[Culprits, RiskReport]:

@@ -112,6 +112,7 @@ held as materialized (
         due.portfolio_id,
         due.previous_day,
         today.position_id,
+        today.symbol,
         coalesce(positions.investment_class, 'PUBLIC') as investment_class,
         positions.underlying_symbol,
         positions.quantity * positions.entry_price * today.multiplier + today.opening_unrealized_pnl as opening_value,
@@ -257,21 +258,29 @@ parts as (
     select
         bases.day,
         bases.portfolio_id,
-        coalesce(sector_tags.name, 'Unclassified') as sector,
-        case
+        coalesce(funds.sector, sector_tags.name, 'Unclassified') as sector,
+        coalesce(funds.weight, 1) * case
             when not bases.is_inception then before.market_value
             when exists (
                 select from raw.trading_sessions as sessions
                 where sessions.session_date >= held.entry_date and sessions.session_date < bases.inception_date
             ) then held.opening_value
         end as opening_value,
-        held.held_pnl + held.dividend_income as pnl
+        coalesce(funds.weight, 1) * (held.held_pnl + held.dividend_income) as pnl
     from bases
     inner join held on bases.day = held.day and bases.portfolio_id = held.portfolio_id
     left join analytics.position_values as before
         on held.position_id = before.position_id and bases.previous_day = before.value_date
     left join analytics.position_sector_tags as tagged on held.position_id = tagged.position_id
     left join analytics.sector_tags as sector_tags on tagged.sector_tag_id = sector_tags.sector_tag_id
+    -- what a fund earns, each of its sectors has earned; the weights are those of the exposures
+    left join analytics.fund_sectors as funds
+        on
+            tagged.position_id is null
+            and held.investment_class <> 'PRIVATE'
+            and coalesce(held.underlying_symbol, held.symbol) = funds.symbol
+            and case when bases.is_inception then bases.day else bases.previous_day end
+            between funds.from_date and funds.to_date
     where bases.equity > 0
 ),
 

@@ -220,7 +220,8 @@ def ex_ante_risk(
     net = holdings.net_values(positions)
     exposure = net @ np.nan_to_num(betas) / equity[:, None]
     # without a covariance only portfolios without positions have a number, and theirs is zero whatever it is
-    along = exposure @ np.nan_to_num(factor_covariance)
+    # added up factor by factor: the last bits of a matrix product depend on how many other portfolios there are
+    along = (exposure[:, :, None] * np.nan_to_num(factor_covariance)).sum(axis=1)
     factor_variance = annualise_variance((along * exposure).sum(axis=1))
     specific_variance = annualise_variance(net.power(2) @ np.nan_to_num(residual_variance) / equity**2)
     volatility = np.sqrt(factor_variance + specific_variance)

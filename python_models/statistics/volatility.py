@@ -233,7 +233,8 @@ def _trend(vols: Floats) -> tuple[Objects, Floats]:
     step = np.arange(MONTH) - (MONTH - 1) / 2
     mean = vols.mean(axis=0)
     centred = vols - mean
-    slope = step @ centred / (step @ step)
+    # no matrix product: its last bits depend on how many columns there are
+    slope = (step[:, None] * centred).sum(axis=0) / (step @ step)
     total = (centred * centred).sum(axis=0)
     flat = is_constant(total, MONTH, mean)
     residual = centred - step[:, None] * slope

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -126,7 +126,8 @@ def _style() -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
+    # Jinja says of its filters and globals only that they are dicts.
+    environment: Any = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -134,24 +135,55 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {
-        "percent": lambda share, places=1: words.typographic(words.percent(share, places=places)),
-        "signed_percent": lambda share, places=1: words.typographic(words.percent(share, "+", places)),
-        "number": lambda value, places=2: words.typographic(words.number(value, places=places)),
-        "signed_number": lambda value: words.typographic(words.number(value, "+")),
-        "side": lambda value: "" if not value else "gains" if value > 0 else "loses",
+    filters: dict[str, Callable[..., str]] = {
+        "percent": _percent,
+        "signed_percent": _signed_percent,
+        "number": _number,
+        "signed_number": _signed_number,
+        "side": _side,
         "long_date": words.long_date,
-        "quoted": lambda text: quote(str(text), safe=""),
+        "quoted": _quoted,
     }
-    environment.globals |= {
+    environment.filters.update(filters)
+    named: dict[str, Any] = {
         "and_more": words.and_more,
         "count": words.count,
         "sections": SECTIONS,
         "style": lambda: Markup(_style()),  # noqa: S704  our own file
         "style_digest": style_digest,
-        "static": lambda name: f"/static/{static_version(name)}/{name}",
+        "static": _static_address,
     }
+    environment.globals.update(named)
     return environment
+
+
+def _percent(share: float | None, places: int = 1) -> str:
+    return words.typographic(words.percent(share, places=places))
+
+
+def _signed_percent(share: float | None, places: int = 1) -> str:
+    return words.typographic(words.percent(share, "+", places))
+
+
+def _number(value: float | None, places: int = 2) -> str:
+    return words.typographic(words.number(value, places=places))
+
+
+def _signed_number(value: float | None) -> str:
+    return words.typographic(words.number(value, "+"))
+
+
+def _side(value: float | None) -> str:
+    """The class of a gain or a loss."""
+    return "" if not value else "gains" if value > 0 else "loses"
+
+
+def _quoted(text: object) -> str:
+    return quote(str(text), safe="")
+
+
+def _static_address(name: str) -> str:
+    return f"/static/{static_version(name)}/{name}"
 
 
 def _address(path: str, query: Mapping[str, Any]) -> str:

@@ -1,5 +1,8 @@
 """The figures that pages have in common: a drawing and the table of its numbers, from what was read."""
 
+# Of a column's function the checker does not see that it indexes a sequence: its argument is known too late.
+# pyright: reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -173,7 +176,10 @@ def contributions(view: RiskView) -> Figure | None:
         Column("share", "Of risk", lambda holding: holding.contribution_share, percents()),
         Column("weight", "Of equity", lambda holding: view.weight(holding.market_value), percents()),
     ]
-    more = [*columns, Column("vol", "Volatility", lambda holding: holding.contribution_vol, percents(2, "+"))]
+    more: list[Column[Holding]] = [
+        *columns,
+        Column("vol", "Volatility", lambda holding: holding.contribution_vol, percents(2, "+")),
+    ]
     return Figure(
         table(columns, shown, label="Risk contributions", plot=("symbol", drawing), style="barred"),
         table(more, contributors, label="Risk contributions of all holdings"),
@@ -267,6 +273,7 @@ def sector_table(view: RiskView) -> Markup:
         Column("weight", "Weight", lambda sector: sector.weight, percents()),
         Column("benchmark", "Benchmark", lambda sector: sector.benchmark_weight, percents()),
         Column("active", "Active", lambda sector: sector.active_weight, percents(1, "+")),
+        Column("funds", "Through funds, USD", lambda sector: sector.through_funds, dollars.money),
         Column("positions", "Lots", lambda sector: sector.num_positions),
     ]
     return table(columns, view.sectors, label="Sectors and their values")

@@ -1,5 +1,8 @@
 """What a portfolio earned: since inception against its benchmark, by period, by month, and from what."""
 
+# Of a column's function the checker does not see that it indexes a sequence: its argument is known too late.
+# pyright: reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -236,7 +239,7 @@ def _attribution(performance: Performance, dollars: Dollars) -> Figure | None:
         "pnl": sum(row["pnl"] for row in rows),
         "day": sum(row["day_pnl"] or 0.0 for row in rows),
     }
-    more = [*columns, Column("sessions", "Sessions", lambda row: row["sessions"])]
+    more: list[Column[dict[str, Any]]] = [*columns, Column("sessions", "Sessions", lambda row: row["sessions"])]
     return Figure(
         table(columns, rows, label="P&L by source", plot=("source", drawing), style="barred"),
         table(more, rows, label="P&L by source in numbers", total=total),

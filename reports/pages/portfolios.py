@@ -50,7 +50,7 @@ def _columns(dollars: Dollars) -> list[Column[Line]]:
         Column("net", "Net", lambda line: line.net, percents(0)),
         Column("beta", "Beta", lambda line: line.beta, signed_number),
         Column("vol", "Volatility", lambda line: line.ex_ante_vol, percents()),
-        Column("var", "VaR 95 %, USD", lambda line: line.var_95_1d, dollars.money),
+        Column("var", "VaR 95 %, USD", lambda line: line.value_at_risk, dollars.money),
         Column("worst", "Worst stress", lambda line: line.weight(line.worst_pnl), cell=_worst),
     ]
 

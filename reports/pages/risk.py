@@ -1,5 +1,8 @@
 """Risk over time: volatility and what came, exposures, contributions, and how the forecasts did."""
 
+# Of a column's function the checker does not see that it indexes a sequence: its argument is known too late.
+# pyright: reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -20,10 +23,12 @@ _FACTORS_TOGETHER = 4
 _BACKTEST: tuple[tuple[str, str, Callable[[Any], str], str], ...] = (
     ("observations", "Forecasts judged", str, "60 or more"),
     ("bias_statistic", "Bias statistic", words.number, "1; above it, risk was forecast too low"),
-    ("var_breaches", "Sessions beyond the value at risk", str, "about one in twenty"),
-    ("expected_breaches", "Sessions expected beyond it", words.number, ""),
-    ("kupiec_p_value", "Kupiec's p-value", words.number, "above 0.05: as many as there should be"),
-    ("christoffersen_p_value", "Christoffersen's p-value", words.number, "above 0.05: not in clusters"),
+    ("scaled_var_breaches", "Sessions beyond the value at risk", str, "about one in twenty"),
+    ("scaled_kupiec_p_value", "Kupiec's p-value", words.number, "above 0.05: as many as there should be"),
+    ("scaled_christoffersen_p_value", "Christoffersen's p-value", words.number, "above 0.05: not in clusters"),
+    ("var_breaches", "Sessions beyond the one that is not scaled", str, "about one in twenty"),
+    ("kupiec_p_value", "Its p-value by Kupiec", words.number, "above 0.05"),
+    ("christoffersen_p_value", "Its p-value by Christoffersen", words.number, "above 0.05"),
     ("qlike", "QLIKE loss", lambda value: words.number(value, places=3), "lower is better"),
 )
 
@@ -60,7 +65,7 @@ def _volatility(history: RiskHistory) -> Figure | None:
 
 def _value_at_risk(history: RiskHistory, dollars: Dollars) -> Figure | None:
     """The loss that one session of twenty should exceed, and the P&L of the session after."""
-    floor = [None if value is None else -value for value in history.var_95_1d]
+    floor = [None if value is None else -value for value in history.value_at_risk]
     beyond = [
         place
         for place, (low, pnl) in enumerate(zip(floor, history.next_pnl, strict=True))
@@ -82,7 +87,7 @@ def _value_at_risk(history: RiskHistory, dollars: Dollars) -> Figure | None:
         return None
     columns: list[Column[int]] = [
         Column("day", "Session", lambda place: history.days[place], left=True),
-        Column("var", "Value at risk, USD", lambda place: history.var_95_1d[place], dollars.money),
+        Column("var", "Value at risk, USD", lambda place: history.value_at_risk[place], dollars.money),
         Column("pnl", "P&L of the next, USD", lambda place: history.next_pnl[place], dollars.signed, signed=True),
         Column("beyond", "", lambda place: "beyond it" if place in beyond else "", left=True),
     ]

@@ -90,7 +90,7 @@ class FakeFmp:
         if isinstance(rows, dict):
             rows = _of_period(rows, request.arg("period", "annual"))
         if rows is None:
-            known = endpoint in (*_STATEMENTS, "profile", "earnings", "analyst-estimates")
+            known = endpoint in (*_STATEMENTS, "profile", "earnings", "analyst-estimates", "etf/sector-weightings")
             return Reply(body=[]) if known else sample("fmp_unknown_endpoint.404.json")
         limit = request.arg("limit", "5" if endpoint in _STATEMENTS else str(len(rows)))
         return Reply(body=rows[: int(limit)])

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 
-from ingest.providers.base import Answer, Outcome, PriceReply, ProfileReply, Usage, Want
-from ingest.rows import SPLIT, CorporateAction, PriceBar, Profile, as_price
+from ingest.providers.base import Answer, FundSectorsReply, Outcome, PriceReply, ProfileReply, Usage, Want
+from ingest.rows import SPLIT, CorporateAction, PriceBar, Profile, SectorWeight, as_price
 from ingest.symbols import parse_option_symbol
 
 
 class LiveSource:
-    """A source of `closes` (by symbol and session), `splits` and `profiles`; a symbol without closes is not found.
+    """A source of `closes` (by symbol and session), `splits`, `profiles` and `funds` (sectors by symbol).
 
-    `wants` holds each call's wants. `trouble` answers for a symbol instead, `standing` is what the probe says, and
-    `most` is how many symbols of a call it gets to.
+    A symbol without closes is not found. `wants` holds each call's wants. `trouble` answers for a symbol instead,
+    `standing` is what the probe says, and `most` is how many symbols of a call it gets to.
     """
 
     def __init__(self, name: str = "yahoo", overlap_sessions: int | None = 7, options: bool = False) -> None:
@@ -25,11 +25,13 @@ class LiveSource:
         self.closes: dict[str, dict[date, object]] = {}
         self.splits: dict[str, dict[date, object]] = defaultdict(dict)
         self.profiles: dict[str, Profile] = {}
+        self.funds: dict[str, dict[str, object]] = {}
         self.trouble: dict[str, Answer] = {}
         self.standing = Answer(Outcome.OK)
         self.most = 10**9
         self.wants: list[list[Want]] = []
         self.profiles_asked: list[list[str]] = []
+        self.funds_asked: list[list[str]] = []
         self.probes = 0
 
     def say(self, symbol: str, sessions: Iterable[date], closes: Iterable[object]) -> None:
@@ -80,3 +82,15 @@ class LiveSource:
         self.profiles_asked.append(list(symbols))
         self.usage.requests += len(symbols)
         return ProfileReply([self.profiles[symbol] for symbol in symbols if symbol in self.profiles])
+
+    def fetch_fund_sectors(self, symbols: Sequence[str]) -> FundSectorsReply:
+        self.funds_asked.append(list(symbols))
+        self.usage.requests += len(symbols)
+        weights = [
+            SectorWeight(symbol, sector, Decimal(str(weight)))
+            for symbol in symbols
+            for sector, weight in self.funds.get(symbol, {}).items()
+        ]
+        nothing = Answer(Outcome.NOTHING_IN_RANGE, "no fund")
+        answers = {symbol: Answer(Outcome.OK) if symbol in self.funds else nothing for symbol in symbols}
+        return FundSectorsReply(weights, answers=answers)

@@ -36,6 +36,8 @@ from warehouse.settings import Settings, load_settings
 FROM, NIGHTS = date(2023, 5, 22), (date(2023, 6, 28), date(2023, 6, 29), date(2023, 6, 30))
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
 CENT = 0.005
+# What a fund of these books holds; the rest of it is in no sector.
+FUND, HELD_BY_FUND = "QQQ", {"Information Technology": 0.5, "Health Care": 0.3}
 PERIODS = ("MTD", "QTD", "YTD", "1Y", "3Y", "5Y", "SI")
 
 
@@ -43,6 +45,8 @@ PERIODS = ("MTD", "QTD", "YTD", "1Y", "3Y", "5Y", "SI")
 def settings(short_folder: Path, market_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("performance")
     write_market(market_folder, folder / "market")
+    weights = [f"{FUND},{sector},{weight},2023-01-31\n" for sector, weight in HELD_BY_FUND.items()]
+    (folder / "market" / "fund_sectors.csv").write_text("symbol,sector,weight,as_of\n" + "".join(weights))
     return load_settings().model_copy(
         update={"home": short_folder / "performance", "providers": f"files:{folder / 'market'}"}
     )
@@ -372,18 +376,26 @@ def test_sector_effects_by_hand(conn):
         conn,
         """
         select
-            portfolio_id, sector_tags.name as sector, sum(before.market_value)::float8 as value,
-            sum(abs(before.market_value))::float8 as gross, sum(today.daily_pnl - today.trading_pnl)::float8 as pnl
+            portfolio_id, sector_tags.name as sector, before.market_value::float8 as value,
+            abs(before.market_value)::float8 as gross, (today.daily_pnl - today.trading_pnl)::float8 as pnl,
+            before.symbol
         from analytics.position_values as today
         inner join analytics.position_values as before using (position_id, portfolio_id)
-        inner join analytics.position_sector_tags using (position_id)
-        inner join analytics.sector_tags using (sector_tag_id)
+        left join analytics.position_sector_tags using (position_id)
+        left join analytics.sector_tags using (sector_tag_id)
         where today.value_date = %s and before.value_date = %s
-        group by portfolio_id, sector_tags.name
         """,
         day,
         before,
-    ).set_index(["portfolio_id", "sector"])
+    )
+    through_fund = held[held["symbol"] == FUND]
+    assert len(through_fund) and through_fund["sector"].isna().all()
+    figures = ["value", "gross", "pnl"]
+    parts = [
+        through_fund.assign(sector=sector, **{each: through_fund[each] * weight for each in figures})
+        for sector, weight in HELD_BY_FUND.items()
+    ]
+    held = pd.concat([held.dropna(subset="sector"), *parts]).groupby(["portfolio_id", "sector"])[figures].sum()
     books = _frame(
         conn,
         "select before.portfolio_id, before.equity_balance::float8 as equity, today.active_return::float8 as active"

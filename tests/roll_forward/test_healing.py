@@ -136,6 +136,13 @@ def profile(sector: str) -> str:
     )
 
 
+def fund_sectors(as_of: date, fund: str = "A") -> str:
+    return (
+        "insert into raw.fund_sector_weights (symbol, sector, as_of, weight, source)"
+        f" values (%({fund})s, 'Energy', '{as_of}', 1, 'late')"
+    )
+
+
 def change_action(what: str) -> str:
     return f"update raw.corporate_actions set {what} where symbol = %(A)s"
 
@@ -302,6 +309,9 @@ CHANGES = (
     Change("late sector", ENTRY, [profile("'Energy'")]),
     Change("profile without a sector", None, [profile("null")]),
     Change("sector that a person chose", ENTRY, [CHOSEN_SECTOR]),
+    Change("sectors of a fund", ENTRY, [fund_sectors(january(11))]),
+    Change("later sectors of a fund", ENTRY, [fund_sectors(january(11)), fund_sectors(january(12))]),
+    Change("sectors of the fund that an option is on", january(4), [fund_sectors(january(11), "B")], [call()]),
     # Options
     Change("price that settles an option", january(12), [restated("B", january(12))], [call()]),
     Change("underlying's price before that", None, [restated("B", january(11))], [call()]),

@@ -1,7 +1,7 @@
 """Random histories of transactions against a bookkeeper who counts cash, by each rule and every road."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -15,7 +15,7 @@ from ingest.books.load_transactions import TransactionOptions, load_transactions
 from tests.accounting_replay import ZERO
 from tests.roll_forward.books import Warehouse, load_market
 from tests.roll_forward.random_books import FIRST, LAST, _Maker
-from tests.transaction_replay import Told, replay
+from tests.transaction_replay import Contract, Told, replay
 
 RULES = ("fifo", "lifo", "hifo", "average", "named")
 USD = Decimal("1e-5")
@@ -59,7 +59,41 @@ def make_history(maker: _Maker) -> list[Told]:
         since = maker.day(FIRST, day) if kind == "TRANSFER_IN" else named
         price = None if kind == "TRANSFER_OUT" else maker.money(5, 400)
         lines.append(Told(day, kind, symbol, quantity, price, fees=fees, lot=since))
+    for _ in range(random.choice((0, 1, 3))):
+        lines += make_option(maker, begin, random.choice(symbols))
     return sorted(lines, key=lambda line: line.date)
+
+
+def make_option(maker: _Maker, begin: date, underlying: str) -> list[Told]:
+    """The life of an option: bought or sold short, closed in part, and ended in any way, in time or told late."""
+    random = maker.random
+    opened = maker.day(begin)
+    first = maker.calendar.on_or_after(opened)
+    expires = max(opened + timedelta(days=random.randrange(50)), first)
+    kind, strike = random.choice(("CALL", "PUT")), maker.money(5, 400)
+    symbol = f"{underlying}{expires:%y%m%d}{kind[0]}{int(strike * 1000):08d}"
+    if symbol not in maker.prices:
+        maker.make_closes(symbol, random.uniform(1, 20), {})
+    contract = Contract(underlying, kind, strike, expires)
+    is_long, quantity = random.random() < 0.5, Decimal(random.randrange(1, 6))
+
+    def line(day: date, kind: str, quantity: Decimal, price: Decimal | None) -> Told:
+        return Told(
+            day, kind, symbol, quantity, price, fees=random.choice((ZERO, maker.money(0, 5))), contract=contract
+        )
+
+    lines = [line(opened, "BUY" if is_long else "SHORT", quantity, maker.money(1, 20))]
+    if quantity > 1 and random.random() < 0.5:
+        lines.append(line(maker.day(opened, expires), "SELL" if is_long else "COVER", Decimal(1), maker.money(1, 20)))
+        quantity -= 1
+    # not before the last line of its life
+    ends = maker.day(lines[-1].date, expires + timedelta(days=3)) if random.random() < 0.5 else expires
+    how = random.choice(("left", "EXPIRE", "EXPIRE", "DELIVER", "DELIVER"))
+    if how == "EXPIRE":
+        lines.append(line(ends, how, quantity, random.choice((None, maker.money(1, 30)))))
+    elif how == "DELIVER":
+        lines.append(line(ends, "EXERCISE" if is_long else "ASSIGN", quantity, None))
+    return lines
 
 
 def as_csv(name: str, lines: list[Told]) -> str:
@@ -117,12 +151,13 @@ def test_every_session_ties_out_under_each_rule(rolled):
         """
     ):
         stored.setdefault(name, {})[day] = tuple(figures)
+    assert {line.type for _, lines in world.books.values() for line in lines} >= {"EXPIRE", "ASSIGN", "EXERCISE"}
     seen = {"realized": 0, "dividends": 0, "flows": 0}
     for name, (rule, lines) in world.books.items():
-        symbols = {line.symbol for line in lines}
+        symbols = {line.symbol for line in lines} | {line.contract.underlying for line in lines if line.contract}
         prices = {symbol: closes for symbol, closes in world.maker.prices.items() if symbol in symbols}
         actions = [action for action in world.maker.actions if action.symbol in symbols]
-        balances = replay(lines, rule, ZERO, prices, actions, world.sessions)
+        balances = replay(lines, rule, ZERO, prices, actions, world.maker.calendar.sessions, LAST)
         assert sorted(stored[name]) == [balance.session for balance in balances], name
         for balance in balances:
             expected = (

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from benchmarks.position_views import plan_nodes
+from ingest.books.load_transactions import TransactionOptions, load_transactions
 from nightly.context import Request
 from nightly.night import run_night
 from nightly.output.progress import Progress
@@ -21,11 +22,17 @@ from warehouse.settings import load_settings
 
 @pytest.mark.slow
 def test_the_number_of_statements_depends_neither_on_portfolios_nor_on_sessions(
-    copies, wired: Warehouse, wire: Wire, home: Path, sessions: list[date]
+    copies, wired: Warehouse, wire: Wire, home: Path, sessions: list[date], tmp_path: Path
 ):
     settings = load_settings().model_copy(update={"home": home})
     world = random_books.build(7, 20, sessions)
     names = list(world.portfolios)
+    transactions = tmp_path / "transactions.csv"
+    transactions.write_text(
+        "portfolio,date,type,symbol,quantity,price,amount,fees\n"
+        "A,2023-11-20,DEPOSIT,,,,50000,\nA,2023-11-21,BUY,S0,30,10,,1\nA,2024-01-08,SELL,S0,10,12,,1\n"
+        "B,2023-11-20,DEPOSIT,,,,50000,\nB,2023-11-21,SHORT,S1,30,10,,\nB,2023-12-15,DIVIDEND,S1,,,-3,\n"
+    )
 
     def night(number: int) -> tuple[RunRecord, list[str]]:
         """Roll to the session of this number; returns the run and the statements it made."""
@@ -42,11 +49,12 @@ def test_the_number_of_statements_depends_neither_on_portfolios_nor_on_sessions(
         night(30)
         few, statements_for_few = night(33)
         load_portfolios(conn, {name: world.portfolios[name] for name in names[2:]})
+        load_transactions(conn, [transactions], TransactionOptions())
         many, statements_for_many = night(63)
         widest = _widest_steps(conn, home)
     assert [each["sessions"] for each in few.phases[0].counts["rolled"]] == [3, 3]
     rolled = [each["sessions"] for each in many.phases[0].counts["rolled"]]
-    assert len(rolled) == 20
+    assert len(rolled) == 22
     assert min(rolled) == 30
     assert len(statements_for_few) > 200
     assert len(statements_for_many) == len(statements_for_few)

@@ -35,6 +35,7 @@ ACTIONS = [
     Action("SPL", date(2024, 3, 7), "SPLIT", Decimal(2)),
     Action("DIV", date(2024, 3, 6), "DIVIDEND", Decimal(1)),
 ]
+SATURDAY = "ASG240309C00100000"
 PUT, CALL = "ASG240315P00100000", "SPX240315C05000000"
 
 BOOKS = {
@@ -59,6 +60,11 @@ transferred,2024-03-11,TRANSFER_OUT,TRF,40,,,,
 assigned,2024-03-01,DEPOSIT,,,,50000,,
 assigned,2024-03-04,SHORT,{PUT},1,3,300,,
 assigned,2024-03-18,ASSIGN,{PUT},1,,,,
+""",
+    # expires on a Saturday
+    "weekend": f"""
+weekend,2024-03-01,DEPOSIT,,,,50000,,
+weekend,2024-03-04,BUY,{SATURDAY},1,5,,,
 """,
     "settled": f"""
 settled,2024-03-01,DEPOSIT,,,,100000,,
@@ -228,11 +234,16 @@ def test_each_matching_rule(rolled: Warehouse, rule: str, realized: Any, basis: 
 
 def test_a_corrected_line_heals(rolled: Warehouse, tmp_path: Path):
     """A late line and a changed rule move what hangs on them, and nothing else."""
+    # settled in cash on Friday
+    assert snapshots(rolled, "weekend", "equity_balance")[DAYS[5]] == (49_900,)
     with rolled.database.connect() as conn:
         load(conn, tmp_path / "late.csv", BOOKS["flipped"] + "flipped,2024-03-11,COVER,FLP,100,12,,,\n")
+        load(conn, tmp_path / "weekend.csv", BOOKS["weekend"] + f"weekend,2024-03-11,EXERCISE,{SATURDAY},1,,,,\n")
         load(conn, tmp_path / "rule.csv", MATCHED.format(rule="lifo"), lots="average")
     rolled.roll()
-    assert rolled.window() == {"flipped": DAYS[6], "lifo": DAYS[0]}
+    assert rolled.window() == {"flipped": DAYS[6], "weekend": DAYS[2], "lifo": DAYS[0]}
+    assert held(rolled, "weekend", DAYS[5]) == {"ASG": 100}
+    assert snapshots(rolled, "weekend", "equity_balance", "cash_value")[DAYS[5]] == (49_900, 39_500)
     assert held(rolled, "flipped", DAYS[6]) == {}
     assert snapshots(rolled, "lifo", "daily_realized_pnl")[DAYS[3]] == (330,)
     content = rolled.content()

@@ -261,6 +261,7 @@ def test_a_withdrawn_session(conn):
     [
         "portfolios", "positions", "position_realized_events", "equity_changes", "manual_prices", "market_data_cache",
         "corporate_actions", "company_profiles", "manual_sector_tags", "trading_sessions",
+        "fund_sector_weights",
     ],
 )  # fmt: skip
 def test_truncate_is_refused(conn, table):

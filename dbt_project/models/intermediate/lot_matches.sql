@@ -51,8 +51,11 @@ in_base_shares as (
             * coalesce(split_growth.growth, 1),
             18
         ) as base_price,
-        case when dated.effect = 'open' then coalesce(dated.lot_date, dated.trade_date) else dated.trade_date end
-            as held_since,
+        -- shares of an assignment come when the option ends, however late that is told
+        case
+            when dated.effect = 'open' then coalesce(dated.lot_date, dated.trade_date)
+            else least(dated.trade_date, dated.expiration_date)
+        end as held_since,
         case when dated.effect <> 'open' then dated.lot_date end as named_date
     from dated
     left join split_growth

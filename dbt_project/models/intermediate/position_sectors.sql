@@ -22,7 +22,12 @@ sector_map as (
     select * from {{ ref('sector_map') }}
 ),
 
--- a person's choice wins over the profile, and an option has its underlying's sector
+fund_sectors as (
+    select distinct funds.symbol from {{ ref('fund_sectors') }} as funds
+),
+
+-- a person's choice wins over all else, an option has its underlying's sector, and a fund that is looked through has
+-- those of what it holds, whatever its profile says
 named as (
     select
         positions.position_id,
@@ -35,6 +40,7 @@ named as (
         on
             coalesce(positions.underlying_symbol, positions.symbol) = company_profiles.symbol
             and positions.investment_class <> 'PRIVATE'
+            and coalesce(positions.underlying_symbol, positions.symbol) not in (select symbol from fund_sectors)
 ),
 
 final as (

@@ -9,6 +9,10 @@ transactions as (
     select * from {{ ref('stg_transactions') }}
 ),
 
+sessions as (
+    select * from {{ ref('sessions') }}
+),
+
 final as (
     select
         lot_matches.opening_id as position_id,
@@ -28,8 +32,8 @@ final as (
         case
             when lot_matches.transaction_type = 'TRANSFER_IN'
                 then coalesce(transactions.lot_date, transactions.trade_date)
-            -- shares of an assignment come when the option ends, however late that is told
-            else least(transactions.trade_date, transactions.expiration_date)
+            -- shares of an assignment come on the option's last session, however late that is told
+            else least(transactions.trade_date, sessions.session_date)
         end as entry_date,
         case when lot_matches.transaction_type = 'TRANSFER_IN' then transactions.trade_date end as joins_on,
         transactions.underlying_symbol,
@@ -39,6 +43,7 @@ final as (
         transactions.investment_class
     from lot_matches
     inner join transactions on lot_matches.opening_id = transactions.transaction_id
+    inner join sessions on lot_matches.session_number = sessions.session_number
 )
 
 select * from final

@@ -33,17 +33,56 @@ position_sector_tags as (
     select * from {{ ref('position_sector_tags') }}
 ),
 
-held as (
+fund_sectors as (
+    select * from {{ ref('fund_sectors') }}
+),
+
+-- what is looked through: a fund whose sectors are known, or an option on one, unless it has a sector of its own
+funds as (
+    select
+        positions.position_id,
+        coalesce(positions.underlying_symbol, positions.symbol) as symbol
+    from {{ ref('book_positions') }} as positions
+    where
+        positions.investment_class <> 'PRIVATE'
+        and coalesce(positions.underlying_symbol, positions.symbol) in (select fund_sectors.symbol from fund_sectors)
+        and positions.position_id not in (select position_sector_tags.position_id from position_sector_tags)
+),
+
+parts as (
     select
         position_values.portfolio_id,
         position_values.value_date,
-        coalesce(sector_tags.name, 'Unclassified') as sector,
-        sum(position_values.market_value) as market_value,
-        count(*) filter (where position_values.quantity <> 0) as num_positions
+        coalesce(fund_sectors.sector, sector_tags.name, 'Unclassified') as sector,
+        case
+            when fund_sectors.symbol is null then position_values.market_value
+            else
+                round(position_values.market_value * fund_sectors.share_to, 10)
+                - round(position_values.market_value * fund_sectors.share_from, 10)
+        end as market_value,
+        fund_sectors.symbol is not null as is_of_fund,
+        position_values.quantity <> 0 as is_held
     from position_values
     left join position_sector_tags on position_values.position_id = position_sector_tags.position_id
     left join sector_tags on position_sector_tags.sector_tag_id = sector_tags.sector_tag_id
-    group by position_values.portfolio_id, position_values.value_date, coalesce(sector_tags.name, 'Unclassified')
+    left join funds on position_values.position_id = funds.position_id
+    left join fund_sectors
+        on
+            funds.symbol = fund_sectors.symbol
+            and position_values.value_date between fund_sectors.from_date and fund_sectors.to_date
+),
+
+held as (
+    select
+        portfolio_id,
+        value_date,
+        sector,
+        sum(market_value) as market_value,
+        sum(market_value) filter (where is_of_fund) as through_funds,
+        bool_or(is_held) as is_held,
+        count(*) filter (where is_held and not is_of_fund) as num_positions
+    from parts
+    group by portfolio_id, value_date, sector
 ),
 
 -- every sector of the benchmark, held or not, and every other one that is held
@@ -61,7 +100,7 @@ grid as (
         held.value_date,
         held.sector
     from held
-    where held.num_positions > 0
+    where held.is_held
 ),
 
 weighted as (
@@ -70,6 +109,7 @@ weighted as (
         grid.value_date,
         grid.sector,
         coalesce(held.market_value, 0) as market_value,
+        coalesce(held.through_funds, 0) as through_funds,
         case
             when snapshots.equity_balance > 0
                 then round(coalesce(held.market_value, 0) / snapshots.equity_balance, 18)
@@ -98,7 +138,8 @@ final as (
         weight,
         benchmark_weight,
         weight - benchmark_weight as active_weight,
-        num_positions
+        num_positions,
+        through_funds
     from weighted
 )
 

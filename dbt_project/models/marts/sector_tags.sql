@@ -24,6 +24,9 @@ sectors as (
     select sector from benchmark_sector_weights
     union
     select sector from position_sectors
+    union
+    select fund_sectors.sector from {{ ref('fund_sectors') }} as fund_sectors
+    where fund_sectors.sector <> 'Unclassified'
 ),
 
 final as (

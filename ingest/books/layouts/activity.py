@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.books.cells import shown
 from ingest.books.csv_files import CsvFile, FileProblem, Row
-from ingest.books.instruments import is_cash, read_option, security_number
+from ingest.books.instruments import is_cash, read_instrument, read_option, security_number
 from ingest.books.layouts.layout import ACTIVITY, TableLayout, recognise
 from ingest.books.layouts.positions import read_symbols
 from ingest.books.layouts.rows import Reading, account_of, rows_of_table
@@ -195,6 +195,12 @@ def _read_row(
     ):
         what = f"{shown(symbol)} ({description[:40]}) is its {number}, not the symbol that it trades under"
         reading.report(line, "symbol", f"{what}: write `{symbol},SYMBOL` into a file and pass --symbols FILE")
+        return None
+    try:
+        if symbol and kind not in _MONEY_ALONE - {"DIVIDEND"}:
+            read_instrument(symbol)
+    except ValueError as error:
+        reading.report(line, "symbol", f"{error}, or pass --skip {shown(symbol or '')}")
         return None
     if kind in ("DIVIDEND", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL", "SPLIT"):
         quantity, price = None, None

@@ -370,3 +370,37 @@ def test_the_list_of_a_weekend_shows_fridays_close_and_other_prices_are_told(con
     assert "  list.csv: 2025-06-22 is no session, so the list shows the close of 2025-06-20" in said
     assert any("AAPL is 200 in the list and closed at 203: 30.00 would be missing in cash" in line for line in said)
     assert conn.execute("select distinct joins_on from raw.positions").fetchall() == [(JUNE_20,)]
+
+
+def test_a_total_that_the_rows_do_not_make_is_told(tmp_path: Path):
+    content = (EXPORTS / "schwab_positions.csv").read_text()
+    assert positions(tmp_path, content).warnings == []
+    line = next(line for line in content.splitlines(keepends=True) if line.startswith('"NVDA"'))
+    [warning] = positions(tmp_path, content.replace(line, "")).warnings
+    assert "total: the file's total is 8,400.00, and its rows make 7,000.00" in str(warning)
+
+
+def test_a_later_list_begins_the_portfolio_anew_and_says_so(conn, tmp_path: Path):
+    file = tmp_path / "list.csv"
+    file.write_text("Symbol,Quantity,Price\nAAPL,10,200\n")
+    load_broker(conn, [file], StatementOptions(portfolio="P", as_of=JUNE_20))
+    later = StatementOptions(portfolio="P", as_of=date(2025, 7, 18), strict=True)
+    with pytest.raises(BadInput, match="'P' began on 2025-06-20 and now begins on 2025-07-18: to keep it"):
+        load_broker(conn, [file], later)
+    assert conn.execute("select inception_date from raw.portfolios").fetchone() == (JUNE_20,)
+
+
+def test_an_equity_is_of_one_portfolio(conn, symbols: Path):
+    options = StatementOptions(symbols=symbols, equity=Decimal(5))
+    with pytest.raises(BadInput, match="--equity is of one portfolio, and the list has 2 accounts"):
+        load_broker(conn, [EXPORTS / "fidelity_positions.csv"], options)
+
+
+def test_lots_onto_transactions_are_refused_without_a_cure_that_is_none(conn, tmp_path: Path):
+    file = tmp_path / "t.csv"
+    file.write_text(OWN + "2025-06-02,DEPOSIT,,,,5,\n")
+    load_transactions(conn, [file], TransactionOptions(portfolio="P"))
+    said = r"^schwab_positions\.csv:1: portfolio: 'P' has transactions loaded, and .*: choose another name\n"
+    with pytest.raises(BadInput, match=said) as refused:
+        load_broker(conn, [EXPORTS / "schwab_positions.csv"], StatementOptions(portfolio="P"))
+    assert "--replace" not in str(refused.value)

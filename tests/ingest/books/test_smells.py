@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ingest.books.instruments import read_instrument
+from ingest.books.load_transactions import TransactionOptions, load_transactions
 from ingest.books.portfolios import load_folder, load_positions_file
 from warehouse.errors import BadInput
 
@@ -107,3 +108,10 @@ def test_each_spelling_of_an_option(written: str):
 def test_what_only_looks_like_a_share(written: str, said: str):
     with pytest.raises(ValueError, match=said):
         read_instrument(written)
+
+
+def test_a_fee_that_brings_money_is_told(conn, tmp_path: Path):
+    file = tmp_path / "t.csv"
+    file.write_text("date,type,symbol,amount\n2025-06-02,DEPOSIT,,500\n2025-06-03,INTEREST,,-5\n2025-06-04,FEE,,12.5\n")
+    said = load_transactions(conn, [file], TransactionOptions(portfolio="P")).lines()
+    assert "  warning: t.csv:4: amount: 12.5 comes in by a FEE: write what it costs with a minus" in said

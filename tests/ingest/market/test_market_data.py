@@ -556,3 +556,20 @@ def test_a_session_without_a_share_traded_is_told(conn, book, collect, tmp_path)
         tmp_path, prices=PRICES + "AAPL,2021-03-04,,,,20,0\nAAPL,2021-03-05,,,,20,0\nSPY,2021-03-05,,,,380,5\n"
     )
     assert "no shares traded on 2021-03-05, if its source is right: AAPL" in collect(provider).lines()
+
+
+def test_a_contract_without_a_price_on_the_day_it_expires_is_no_miss(conn, book, collect, tmp_path):
+    """Friday the 5th: it is settled by the close of its underlying."""
+    expiring, other = "AAPL210305C00010000", "AAPL210319C00010000"
+    for contract, expiration in ((expiring, "2021-03-05"), (other, "2021-03-19")):
+        book.option(contract, "AAPL", expiration, entry_date="2021-03-01")
+    to_thursday = [10, 11, 12, 13]
+    prices = PRICES + closes("AAPL", "2021-03-01", *to_thursday, 14) + closes("SPY", "2021-03-01", *to_thursday, 14)
+    prices += closes(expiring, "2021-03-01", *to_thursday) + closes(other, "2021-03-01", *to_thursday)
+    report = collect(write_folder(tmp_path / "data", prices=prices), history_sessions=1)
+    assert [missed.symbol for missed in report.missed] == [other]
+    assert report.wanted_at_end == 2 and report.coverage() == 0.5
+    # nor is it a hole in the middle of a backfill, nor a miss of the nights after
+    assert expiring not in report.holes
+    later = collect(write_folder(tmp_path / "data", prices=prices), start=day("2021-03-01"), end=day("2021-03-05"))
+    assert expiring not in [missed.symbol for missed in later.missed] and expiring not in later.holes

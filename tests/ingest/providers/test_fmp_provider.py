@@ -13,7 +13,7 @@ from ingest.providers.fmp import FmpProvider
 from ingest.providers.fmp_client import EndpointGateError, FmpClient
 from ingest.providers.http import Pace, SourceError
 from ingest.providers.limits import Deadline
-from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile
+from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile, SectorWeight
 from ingest.symbols import canonical_symbol
 from tests.fakes.fmp import KEY, FakeFmp
 from tests.fakes.market import Bar, Listing, random_walk, weekdays
@@ -348,6 +348,29 @@ def test_profiles(net: FakeNet, fmp: FakeFmp) -> None:
     ]
     assert reply.problems == ["no profile of 1 symbols: refused (the plan does not include this symbol)"]
     assert len(net.log) == 5
+
+
+def test_sectors_of_funds(net: FakeNet, fmp: FakeFmp) -> None:
+    def told(sector: str, weight: object) -> dict[str, object]:
+        return {"symbol": "SPY", "sector": sector, "weightPercentage": weight}
+
+    rows = [told("Technology", 34.6), told("Healthcare", "9.8%"), told("Cash & Others", 0.4), told("Energy", 0)]
+    fmp.data["SPY"] = {"etf/sector-weightings": [*rows, told("Utilities", "much"), told("", 3)]}
+    fmp.data["LIAR"] = {"etf/sector-weightings": rows}
+    fmp.premium = {"IBM"}
+    reply = provider_of().fetch_fund_sectors(["SPY", "ZZZZ", "LIAR", "IBM", "VOD.L"])
+    assert reply.weights == [
+        SectorWeight("SPY", "Technology", Decimal("0.346")),
+        SectorWeight("SPY", "Healthcare", Decimal("0.098")),
+    ]
+    nothing = Answer(Outcome.NOTHING_IN_RANGE, "FMP has no sectors of it")
+    assert {symbol: reply.answers[symbol] for symbol in ("SPY", "ZZZZ", "LIAR")} == {
+        "SPY": Answer(Outcome.OK),
+        "ZZZZ": nothing,
+        "LIAR": nothing,
+    }
+    assert reply.answers["IBM"].outcome == Outcome.REFUSED and reply.answers["VOD.L"].outcome == Outcome.NOT_ASKED
+    assert len(net.log) == 4
 
 
 def test_a_symbol_whose_profile_says_another_currency_is_refused(net: FakeNet, fmp: FakeFmp) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from ingest.providers.base import Answer, Outcome
-from ingest.rows import Profile
+from ingest.rows import Profile, SectorWeight
 from tests.fakes.net import Reply, sample
 from tests.fakes.yahoo import CHART, CRUMB, SUMMARY, raw
 from tests.ingest.yahoo_market import LAST, ask, listing, provider
@@ -122,3 +122,38 @@ def test_trouble_with_a_profile_passes_like_any_other(net, apple):
     assert source.usage.retries == 2
     net.fault(path=SUMMARY, reply=Reply(body={"quoteSummary": {"result": [{"price": "?"}], "error": None}}))
     assert source.fetch_profiles(["AAPL"]).answers["AAPL"].outcome == Outcome.BAD_DATA
+
+
+def test_the_sectors_of_funds_are_shares_of_the_whole_fund(net, yahoo):
+    for fund in ("SPY", "AOR", "AGG"):
+        yahoo.add(listing(fund, quote_type="ETF"))
+    yahoo.add(listing("AAPL"))
+    # as Yahoo writes them: of the stocks alone, names in lower case, some figures with their text
+    yahoo.modules["SPY"] = {
+        "topHoldings": {
+            "stockPosition": raw(0.9997),
+            "sectorWeightings": [{"realestate": raw(0.0193)}, {"consumer_cyclical": 0.1057}, {"technology": 0.875}],
+        }
+    }
+    yahoo.modules["AOR"] = {
+        "topHoldings": {"stockPosition": 0.6, "bondPosition": 0.39, "sectorWeightings": [{"technology": 0.25}]}
+    }
+    yahoo.modules["AGG"] = {
+        "topHoldings": {"stockPosition": 0.0, "bondPosition": 0.99, "sectorWeightings": [{"technology": 0.0}]}
+    }
+    reply = provider().fetch_fund_sectors(["SPY", "AOR", "AGG", "AAPL", "NOPE", "AAPL250620C00200000"])
+    assert reply.weights == [
+        SectorWeight("SPY", "Real Estate", Decimal("0.019294")),
+        SectorWeight("SPY", "Consumer Cyclical", Decimal("0.105668")),
+        SectorWeight("SPY", "Technology", Decimal("0.874737")),
+        SectorWeight("AOR", "Technology", Decimal("0.15")),
+    ]
+    assert reply.answers == {
+        "SPY": Answer(Outcome.OK),
+        "AOR": Answer(Outcome.OK),
+        "AGG": Answer(Outcome.NOTHING_IN_RANGE, "Yahoo has no sectors of it"),
+        "AAPL": Answer(Outcome.NOTHING_IN_RANGE, "Yahoo has no holdings of it"),
+        "NOPE": Answer(Outcome.NOT_FOUND, "Quote not found for symbol: NOPE"),
+        "AAPL250620C00200000": Answer(Outcome.NOT_ASKED, "Yahoo has no history of options"),
+    }
+    assert net.count(SUMMARY) == 5

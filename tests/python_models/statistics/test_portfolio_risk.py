@@ -469,6 +469,41 @@ def test_other_portfolios_do_not_matter(seed: int):
     assert_allclose(all_numbers(alone, model)[0], all_numbers(holdings, model)[LONG_SHORT], rtol=1e-9)
 
 
+@given(seeds)
+def test_in_any_company_a_portfolio_has_the_same_numbers_to_the_last_bit(seed: int):
+    """Which portfolios are computed together depends on memory and workers; one alone is never a part of several."""
+    rng = np.random.default_rng(seed)
+    model, n_portfolios = random_model(seed), 7
+    owner = np.repeat(np.arange(n_portfolios), 5)
+    symbol, value = rng.integers(0, 8, len(owner)), rng.normal(0, 1e4, len(owner))
+    equity = rng.uniform(1e5, 2e5, n_portfolios)
+    own, benchmark = rng.normal(0, 0.01, (300, n_portfolios)), rng.normal(0, 0.01, 300)
+
+    def numbers(some: np.ndarray) -> list[np.ndarray]:
+        theirs = np.isin(owner, some)
+        place = np.searchsorted(some, owner[theirs])
+        holdings = Holdings(place, symbol[theirs], value[theirs], equity[some], 8)
+        risk = ex_ante_risk(holdings, model.betas, model.residual_variance, model.covariance)
+        pnl = model.history(holdings).linear
+        tails = tail_risk(pnl), tail_risk(scale_to_volatility(pnl))
+        of_book = volatility(pnl / equity[some])
+        beta = benchmark_betas(own[:, some], benchmark)
+        return [
+            portfolio_exposures(holdings, model.betas).value,
+            risk.ex_ante_vol,
+            risk.marginal_vol.reshape(len(some), -1),
+            *(each for tail in tails for each in (tail.var, tail.es)),
+            *(of_book.realized_vol_63d, of_book.expected_vol_21d, of_book.vol_trend_strength, of_book.model_r_squared),
+            *(beta.raw_beta, beta.forecast_beta, beta.std_error),
+            drawdowns(own[:, some])[-1],
+        ]
+
+    everybody = numbers(np.arange(n_portfolios))
+    some = np.sort(rng.choice(n_portfolios, rng.integers(2, n_portfolios), replace=False))
+    for alone, together in zip(numbers(some), everybody, strict=True):
+        assert_array_equal(alone, together[some])
+
+
 @examples
 @given(seeds)
 def test_a_cash_only_portfolio_has_no_risk_and_leaves_the_others_theirs(seed: int):
