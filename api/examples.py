@@ -10,7 +10,7 @@ import json
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 FILE = Path(__file__).with_name("examples.json")
 NAMES = {"portfolio": "Core Growth", "symbol": "AAPL"}
@@ -26,8 +26,8 @@ def examples() -> dict[str, Any]:
 def cut_short(body: Any) -> Any:
     """The same with two of each list."""
     if isinstance(body, dict):
-        return {name: cut_short(value) for name, value in body.items()}
-    return [cut_short(each) for each in body[:_ROWS]] if isinstance(body, list) else body
+        return {name: cut_short(value) for name, value in cast("dict[str, Any]", body).items()}
+    return [cut_short(each) for each in cast("list[Any]", body)[:_ROWS]] if isinstance(body, list) else body
 
 
 def _read(url: str) -> dict[str, Any]:
