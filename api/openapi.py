@@ -131,7 +131,7 @@ def _responses(endpoint: Endpoint, envelope: str) -> dict[str, Any]:
     content: dict[str, Any] = {
         "application/json": {
             "schema": {"$ref": f"#/components/schemas/{envelope}"},
-            "example": examples()[endpoint.name],
+            **({"example": example} if (example := examples().get(endpoint.name)) else {}),
         }
     }
     if endpoint.selects:
