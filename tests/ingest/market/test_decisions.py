@@ -3,6 +3,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from ingest.market.decisions import events_of_underlyings
 from nightly.commands.actions import actions
 from nightly.commands.load import load
 
@@ -179,8 +180,8 @@ def test_options_do_not_follow_what_happens_to_their_underlying_and_that_is_said
         " values (gen_random_uuid(), 'book', '2025-01-02', 1000, 'test')"
     )
     conn.execute(
-        "insert into raw.positions (position_id, portfolio_id, symbol, position_type, quantity, entry_price, entry_date,"
-        " underlying_symbol, option_type, strike_price, expiration_date, investment_class, source)"
+        "insert into raw.positions (position_id, portfolio_id, symbol, position_type, quantity, entry_price,"
+        " entry_date, underlying_symbol, option_type, strike_price, expiration_date, investment_class, source)"
         " select gen_random_uuid(), portfolio_id, 'OLD250620C00010000', 'LC', 1, 1, '2025-01-06', 'OLD', 'CALL', 10,"
         " '2025-06-20', 'OPTIONS', 'test' from raw.portfolios"
     )
