@@ -65,6 +65,14 @@ class AsOf(Query):
     as_of: AsOfDay = "latest"
 
 
+class Snapshot(AsOf):
+    """One portfolio at one session."""
+
+    level: Annotated[
+        Literal["snapshot", "risk", "sector"], Field(description="What a CSV or Arrow table is of; JSON has all three.")
+    ] = "snapshot"
+
+
 class Positions(AsOf):
     """Positions of one session."""
 
@@ -107,15 +115,16 @@ class Performance(AsOf):
 
 
 class Attribution(AsOf):
-    """Where the P&L of a session came from."""
+    """Where the P&L and the active return of a session and of a period came from."""
 
     level: Annotated[
-        Literal["source", "sector", "position"],
-        Field(description="What a CSV or Arrow table is of; JSON has all three."),
+        Literal["source", "sector", "position", "period_source", "period_sector"],
+        Field(description="What a CSV or Arrow table is of; JSON has all. Source and sector are of the session."),
     ] = "source"
-    period: Annotated[Literal["MTD", "YTD", "SI"], Field(description="The period of the positions' contributions.")] = (
-        "YTD"
-    )
+    period: Annotated[
+        Literal["MTD", "YTD", "SI"],
+        Field(description="The period, up to the session, of positions, period_sources and period_sectors."),
+    ] = "YTD"
 
 
 class Correlations(AsOf):
@@ -124,6 +133,10 @@ class Correlations(AsOf):
     max_symbols: Annotated[
         int, Field(ge=2, le=200, description="The matrix is of so many of the largest holdings.")
     ] = 40
+    level: Annotated[
+        Literal["pair", "cluster"],
+        Field(description="What a CSV or Arrow table is of: the pairs of the matrix, or the clusters. JSON has both."),
+    ] = "pair"
 
 
 class Span(Query):

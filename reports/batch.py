@@ -11,33 +11,46 @@ from psycopg import sql
 
 from warehouse.queries import fetch_one
 
-# Table and the column of its session; those by portfolio are as far as the portfolio that is least far.
+# Table and the column of its session.
 _BY_SESSION = (
     ("daily_returns", "value_date"),
     ("symbol_market_betas", "calculation_date"),
     ("symbol_interest_rate_betas", "calculation_date"),
     ("symbol_factor_exposures", "calculation_date"),
     ("symbol_volatility", "calculation_date"),
-    ("correlation_calculations", "calculation_date"),
+    ("factor_correlations", "calculation_date"),
+    ("pairwise_correlations", "calculation_date"),
 )
+# Every portfolio has rows in these: they are as far as the portfolio that is least far.
 _BY_PORTFOLIO = (
-    ("position_values", "value_date"),
     ("portfolio_snapshots", "snapshot_date"),
     ("portfolio_sector_exposures", "value_date"),
-    ("portfolio_factor_exposures", "calculation_date"),
     ("portfolio_risk_metrics", "calculation_date"),
+    ("risk_backtest", "calculation_date"),
+    ("portfolio_performance", "calculation_date"),
+    ("portfolio_pnl_attribution", "calculation_date"),
+)
+# Not in these, since it may hold nothing, or too little: they are as far as the one that is farthest.
+_BY_SOME = (
+    ("position_values", "value_date"),
+    ("position_risk_contributions", "calculation_date"),
+    ("position_contributions", "calculation_date"),
+    ("portfolio_factor_exposures", "calculation_date"),
+    ("portfolio_sector_attribution", "calculation_date"),
+    ("correlation_calculations", "calculation_date"),
     ("stress_test_results", "calculation_date"),
 )
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """How far a table is, by portfolio the one least far; `behind` of so many are not as far as the others."""
+    """How far a table is, by portfolio the one least far; `behind` of so many are not as far as `latest`."""
 
     table: str
     good_to: date | None
     portfolios: int | None = None
     behind: int | None = None
+    latest: date | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,9 @@ def read_batch(conn: psycopg.Connection[Any]) -> Batch:
     stale: list[dict[str, Any]] = []
     if "portfolio_snapshots" in built:
         tables += [_by_portfolio(conn, table, column) for table, column in _BY_PORTFOLIO if table in built]
+        tables += [
+            Freshness(table, _by_portfolio(conn, table, column).latest) for table, column in _BY_SOME if table in built
+        ]
         stale = [
             {"name": name, "day": day, "because": because} for name, day, because in conn.execute(_STALE).fetchall()
         ]
@@ -101,7 +117,8 @@ def _by_portfolio(conn: psycopg.Connection[Any], table: str, column: str) -> Fre
         select
             case when bool_and(day is not null) then min(day) end,
             count(*)::integer,
-            (count(*) filter (where day is null or day < (select max(day) from latest)))::integer
+            (count(*) filter (where day is null or day < (select max(day) from latest)))::integer,
+            max(day)
         from latest
         """
     ).format(table=sql.Identifier(table), day=sql.Identifier(column))

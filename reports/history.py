@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from calendar import monthrange
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -29,11 +32,25 @@ class History:
     growth: list[float | None]
     drawdown: list[float | None]
 
-    def since(self, first: date | None) -> History:
-        """The sessions from a day on; at least two of them where there are two, as a line takes."""
-        place = next((index for index, day in enumerate(self.days) if first is None or day >= first), len(self.days))
-        place = max(min(place, len(self.days) - 2), 0)
-        return History(*(getattr(self, name)[place:] for name in self.__dataclass_fields__))
+    def period(self, name: str) -> History:
+        """The sessions of a period; at least two of them where there are two, as a line takes."""
+        place = max(min(bisect_left(self.days, first_session(name, self.days)), len(self.days) - 2), 0)
+        return History(*(getattr(self, field)[place:] for field in self.__dataclass_fields__)) if place else self
+
+    def benchmark_equity(self) -> list[float | None]:
+        """What equity would be, had the money at the close before and every flow since been in the benchmark instead.
+
+        Contributions earn from their day on and withdrawals leave at its end, as in returns; of a day with both their
+        net counts. None on a session without a close of the benchmark, and once nothing is left.
+        """
+        is_known = bool(self.days) and self.benchmark_returns[0] is not None
+        level = self.equity[0] - self.pnl[0] - self.flow[0] if is_known else 0.0
+        worth: list[float | None] = []
+        for flow, earned in zip(self.flow, self.benchmark_returns, strict=True):
+            base = level + max(flow, 0.0)
+            level = base * (1 + (earned or 0.0)) + min(flow, 0.0) if base > 0 else 0.0
+            worth.append(level if level > 0 and earned is not None else None)
+        return worth
 
     def benchmark_growth(self) -> list[float | None]:
         """The benchmark's return since the close before the first session; None on a session without a close.
@@ -57,15 +74,21 @@ class History:
         return grown
 
 
-def first_day(period: str, day: date, inception: date) -> date:
-    """The day that a period to `day` begins with."""
+def first_session(period: str, days: Sequence[date]) -> date:
+    """The first session of a period that ends with the last of these sessions, as in `portfolio_performance`.
+
+    The year to date begins with its first session. Months and years back begin with the close of the same date then,
+    moved to the next session, so the first one is that after it; where there is none so early, with the first of all.
+    """
+    last = days[-1]
     if period == "YTD":
-        return date(day.year, 1, 1)
+        return days[bisect_left(days, date(last.year, 1, 1))]
     months = {"1M": 1, "3M": 3, "1Y": 12, "3Y": 36}.get(period)
     if months is None:
-        return inception
-    count = day.year * 12 + day.month - 1 - months
-    return date(count // 12, count % 12 + 1, min(day.day, 28))
+        return days[0]
+    year, month = divmod(last.year * 12 + last.month - 1 - months, 12)
+    start = date(year, month + 1, min(last.day, monthrange(year, month + 1)[1]))
+    return days[0] if start < days[0] else days[min(bisect_left(days, start) + 1, len(days) - 1)]
 
 
 def read_history(conn: psycopg.Connection[Any], portfolio_id: UUID, day: date) -> History:

@@ -14,6 +14,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.numeric import FloatLoader
 
+from reports.attribution import SECTORS_OF_PERIOD, SOURCES_OF_PERIOD, first_of_period
 from reports.history import History
 
 ROLLING_SESSIONS = 63
@@ -25,22 +26,12 @@ _PERFORMANCE = """
     select * from analytics.portfolio_performance
     where portfolio_id = %(portfolio_id)s and calculation_date = %(day)s
 """
-# A period's P&L by source is the sum of its sessions'.
-_ATTRIBUTION = """
-    select
-        source,
-        sum(pnl) filter (where calculation_date = %(day)s) as day_pnl,
-        sum(pnl) as pnl,
-        count(distinct calculation_date)::integer as sessions
-    from analytics.portfolio_pnl_attribution
-    where portfolio_id = %(portfolio_id)s and calculation_date between %(first)s and %(day)s
-    group by source
-    order by source
-"""
+_ATTRIBUTION = f"select * {SOURCES_OF_PERIOD}"
+_SECTOR_EFFECTS = f"select * {SECTORS_OF_PERIOD}"
 _SECTORS = """
     select * from analytics.portfolio_sector_attribution
     where portfolio_id = %(portfolio_id)s and calculation_date = %(day)s
-    order by sector
+    order by sector in ('Cash', 'Unclassified', 'Trading', 'Benchmark'), sector
 """
 _CONTRIBUTIONS = """
     select symbol, sum(pnl) as pnl, sum(contribution) as contribution
@@ -53,14 +44,18 @@ _CONTRIBUTIONS = """
 
 @dataclass(frozen=True)
 class Performance:
-    """Rows of the tables of performance on one session, as stored; empty where nothing has been computed."""
+    """Rows of the tables of performance as of one session; empty where nothing has been computed.
+
+    `sectors` are of the session alone; `attribution`, `sector_effects` and `contributions` of the period that
+    `contributions_of` names, with `day_pnl` of the session beside.
+    """
 
     periods: list[dict[str, Any]]
     attribution: list[dict[str, Any]]
     sectors: list[dict[str, Any]]
+    sector_effects: list[dict[str, Any]]
     contributions: list[dict[str, Any]]
     contributions_of: str
-    attributed_from: date
 
 
 @dataclass(frozen=True)
@@ -84,8 +79,8 @@ class Rolling:
 
 
 def read_performance(conn: psycopg.Connection[Any], portfolio_id: UUID, day: date, period: str = "YTD") -> Performance:
-    """Read what has been computed for a session; `period` (MTD, YTD or SI) is of the contributions."""
-    first = {"MTD": day.replace(day=1), "YTD": day.replace(month=1, day=1)}.get(period, date(1900, 1, 1))
+    """Read what has been computed for a session; `period` (MTD, YTD or SI) is of what was earned by what."""
+    first = first_of_period(period, day)
     given = {"portfolio_id": portfolio_id, "day": day, "period": period, "first": first}
     cursor = conn.cursor(row_factory=dict_row)
     cursor.adapters.register_loader("numeric", FloatLoader)
@@ -98,9 +93,9 @@ def read_performance(conn: psycopg.Connection[Any], portfolio_id: UUID, day: dat
         periods=sorted(periods, key=lambda row: PERIOD_NAMES.index(row["period"])),
         attribution=rows(_ATTRIBUTION),
         sectors=rows(_SECTORS),
+        sector_effects=rows(_SECTOR_EFFECTS),
         contributions=rows(_CONTRIBUTIONS),
         contributions_of=period,
-        attributed_from=first,
     )
 
 

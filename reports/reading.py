@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
@@ -31,19 +31,6 @@ SYMBOLS_CORRELATED = 40
 
 Row = TypeVar("Row", bound="DataclassInstance")
 
-# The peak is one of the chain-linked returns and counts the start as one, as `max_drawdown` does.
-_SESSIONS = """
-    from (
-        select
-            snapshot_date as session_date, equity_balance, daily_pnl, daily_return, daily_capital_flow,
-            (1 + coalesce(cumulative_return, 0))
-            / (1 + greatest(0, max(cumulative_return) over (order by snapshot_date))) - 1
-                as drawdown
-        from analytics.portfolio_snapshots
-        where portfolio_id = %(portfolio_id)s and snapshot_date <= %(day)s
-    ) as history
-    order by session_date
-"""
 _EXPOSURES = f"from analytics.portfolio_factor_exposures where {sources.OF_SESSION}"
 _BACKTEST = f"from analytics.risk_backtest where {sources.OF_SESSION}"
 _RISK = f"from analytics.portfolio_risk_metrics where {sources.OF_SESSION}"
@@ -88,11 +75,15 @@ def read_view(conn: psycopg.Connection[Any], handle: str, day: date | None = Non
     """
     with reading(conn):
         portfolio = _find_portfolio(conn, handle)
-        return read_page(conn, portfolio, _find_session(conn, portfolio, day, demo), demo=demo)
+        page = read_page(conn, portfolio, _find_session(conn, portfolio, day, demo), demo=demo)
+        return replace(page, performance=read_performance(conn, portfolio.portfolio_id, page.day, "SI"))
 
 
 def read_page(conn: psycopg.Connection[Any], portfolio: Portfolio, session: date, *, demo: bool = False) -> RiskView:
-    """Read the page of a portfolio on a session that it has, in a transaction of the caller's that sees one moment."""
+    """Read the page of a portfolio on a session that it has, in a transaction of the caller's that sees one moment.
+
+    Without `performance`, which a page of its own shows.
+    """
     portfolio_id = portfolio.portfolio_id
     parameters = {"portfolio_id": portfolio_id, "day": session}
 
@@ -111,7 +102,7 @@ def read_page(conn: psycopg.Connection[Any], portfolio: Portfolio, session: date
         portfolio_id=portfolio_id,
         name=portfolio.name,
         snapshot=rows(view.Snapshot, sources.SNAPSHOT)[0],
-        sessions=rows(view.Session, _SESSIONS),
+        history=read_history(conn, portfolio_id, session),
         exposures=sorted(exposures, key=lambda exposure: (exposure.model, _place(exposure.factor))),
         risk=next(iter(rows(view.Risk, _RISK)), None),
         backtest=next(iter(rows(view.Backtest, _BACKTEST)), None),
@@ -124,8 +115,6 @@ def read_page(conn: psycopg.Connection[Any], portfolio: Portfolio, session: date
         risk_from=risk_from,
         risk_to=risk_to,
         rolled_to=portfolio.rolled_to or session,
-        history=read_history(conn, portfolio_id, session),
-        performance=read_performance(conn, portfolio_id, session, "SI"),
         benchmark=portfolio.benchmark,
         stale_because=read_stale_because(conn, portfolio_id, session),
         weights_of=fetch_one(conn.execute(_WEIGHTS_OF, parameters))[0],

@@ -17,9 +17,8 @@ SESSIONS = 504
 class RiskHistory:
     """Columns of `portfolio_risk_metrics`, a value a session, oldest first, and exposures by factor beside them.
 
-    `value_at_risk` is the one to watch: at the volatility of its day, or the plain one where that is not known.
-    `next_returns` are the portfolio's return and P&L of the session after, on which a forecast is judged; `backtest`
-    is the row of `risk_backtest`, None where there is none.
+    `value_at_risk` is at the volatility of its day, or the plain one where that is not known; `next_pnl` the P&L of the
+    session after, on which it is judged; `backtest` the row of `risk_backtest`, None where there is none.
     """
 
     days: list[date]
@@ -47,7 +46,7 @@ _METRICS = """
         metrics.ex_ante_vol,
         metrics.realized_vol_21d,
         metrics.expected_vol_21d,
-        coalesce(metrics.scaled_var_95_1d, metrics.var_95_1d),
+        coalesce(metrics.scaled_var_95_1d, metrics.var_95_1d) as value_at_risk,
         snapshots.next_pnl
     from analytics.portfolio_risk_metrics as metrics
     left join lateral (
@@ -90,17 +89,15 @@ def read_risk_history(conn: psycopg.Connection[Any], portfolio_id: UUID, day: da
         for on, factor, value in conn.execute(_EXPOSURES, {**given, "first": days[0]}).fetchall():
             if on in place:
                 exposures.setdefault(factor, [None] * len(days))[place[on]] = value
-    backtest = None
-    if (conn.execute("select to_regclass('analytics.risk_backtest')").fetchone() or (None,))[0]:
-        backtest = (
-            conn.cursor(row_factory=dict_row)
-            .execute(
-                "select * from analytics.risk_backtest"
-                " where portfolio_id = %(portfolio_id)s and calculation_date = %(day)s",
-                given,
-            )
-            .fetchone()
+    backtest = (
+        conn.cursor(row_factory=dict_row)
+        .execute(
+            "select * from analytics.risk_backtest"
+            " where portfolio_id = %(portfolio_id)s and calculation_date = %(day)s",
+            given,
         )
+        .fetchone()
+    )
     return RiskHistory(*columns, exposures=exposures, backtest=backtest)
 
 

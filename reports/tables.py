@@ -151,7 +151,7 @@ def _cell(column: Column[Any], value: Any, style: str, names_row: bool, markup: 
         shown = text if isinstance(text, Markup) else str(escape(text if column.left else words.typographic(text)))
     if names_row:
         return f'<th scope="row" class="{style}">{shown}</th>'
-    if column.signed and value:
+    if column.signed and value and any(letter in "123456789" for letter in shown):
         style += " gains" if value > 0 else " loses"
     return f'<td class="{style}">{shown}</td>' if style else f"<td>{shown}</td>"
 

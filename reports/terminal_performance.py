@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from rich.text import Text
@@ -18,13 +19,14 @@ _ROWS = 6
 _LABELS = 9
 _FALLS = 5
 _EARNERS = 10
+_EFFECTS = ("allocation", "selection", "interaction", "total")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def performance_blocks(view: RiskView, width: int, glyphs: Glyphs) -> list[Block]:
     """The blocks, each as wide as the page; one whose numbers are not there says so."""
     history, found = view.history, view.performance
-    if history is None or found is None or not history.days:
+    if found is None or not history.days:
         return []
     section = _Section(view, width, glyphs)
     return [
@@ -32,6 +34,8 @@ def performance_blocks(view: RiskView, width: int, glyphs: Glyphs) -> list[Block
         section.periods(found.periods),
         section.months(history),
         section.falls(falls(history)),
+        section.sources(found),
+        section.sectors(found),
         section.earners(found),
     ]
 
@@ -112,6 +116,46 @@ class _Section:
             lines.append(row(*((text, size, "") for text, size in zip(cells, sizes, strict=True))))
         return lines
 
+    def sources(self, found: Performance) -> Block:
+        """P&L by source, in two columns, the largest first."""
+        lines = [self._head("P&L by source", f"{found.contributions_of}, USD")]
+        known = sorted((each for each in found.attribution if each["pnl"]), key=lambda each: -each["pnl"])
+        if not known:
+            return [*lines, Text("not computed" if not found.attribution else "none", QUIET)]
+        half, rows = self._width // 2, -(-len(known) // 2)
+        for left, right in zip_longest(known[:rows], known[rows:]):
+            lines.append(_side_by_side(self._source(left, half), self._source(right, half) if right else Text(), half))
+        return [*lines, *self._said(known[0]["reason"])]
+
+    def _source(self, each: dict[str, Any], width: int) -> Text:
+        pnl = words.money(each["pnl"], self._scale, "+")
+        return row((clean(each["source"]), width - 18, ""), (pnl, -14, colour(each["pnl"])))
+
+    def sectors(self, found: Performance) -> Block:
+        """Effects on the active return by sector, linked over the period."""
+        benchmark = clean(self._view.benchmark)
+        lines = [self._head("Active return by sector", f"{found.contributions_of} against {benchmark}, linked")]
+        known = [each for each in found.sector_effects if any(each[name] for name in _EFFECTS)]
+        if not known:
+            return [*lines, Text("not computed" if not found.sector_effects else "none", QUIET)]
+        sizes = (24, *[-13] * len(_EFFECTS))
+        lines.append(row(*zip(("", *_EFFECTS), sizes, [QUIET] * 5, strict=True)))
+        sums: dict[str, float | None] = {
+            name: None if any(each[name] is None for each in known) else sum(each[name] for each in known)
+            for name in _EFFECTS
+        }
+        for title, each in [*((clean(each["sector"]), each) for each in known), ("Active return", sums)]:
+            effects = ((words.percent(each[name], "+", 2), -13, colour(each[name])) for name in _EFFECTS)
+            lines.append(row((title, 24, HEAD if each is sums else ""), *effects))
+        return [*lines, *self._said(known[0]["reason"])]
+
+    def _said(self, reason: str | None) -> Block:
+        return wrapped(reason, self._width) if reason else []
+
+    @property
+    def _scale(self) -> float:
+        return self._view.snapshot.equity_balance
+
     def earners(self, found: Performance) -> Block:
         lines = [self._head("Contributors", f"{found.contributions_of}, USD and of the return")]
         known = [each for each in found.contributions if each["pnl"]]
@@ -122,19 +166,16 @@ class _Section:
         worst = [each for each in ranked[::-1][:_EARNERS] if each["pnl"] < 0]
         half = self._width // 2
         for place in range(max(len(best), len(worst))):
-            line = self._earner(best, place, half)
-            line.append(" " * (half - line.cell_len))
-            lines.append(line.append_text(self._earner(worst, place, half)))
+            lines.append(_side_by_side(self._earner(best, place, half), self._earner(worst, place, half), half))
         return lines
 
     def _earner(self, ranked: Sequence[dict[str, Any]], place: int, width: int) -> Text:
         if place >= len(ranked):
             return Text()
         each = ranked[place]
-        scale = self._view.snapshot.equity_balance
         return row(
             (clean(each["symbol"]), width - 24, ""),
-            (words.money(each["pnl"], scale, "+"), -13, colour(each["pnl"])),
+            (words.money(each["pnl"], self._scale, "+"), -13, colour(each["pnl"])),
             (words.percent(each["contribution"], "+", 2), -9, QUIET),
         )
 
@@ -142,6 +183,13 @@ class _Section:
         text = Text(title.upper(), HEAD)
         text.append(f"  {unit} ", QUIET)
         return text.append(self._glyphs.rule * (self._width - text.cell_len), QUIET)
+
+
+def _side_by_side(left: Text, right: Text, width: int) -> Text:
+    """Two texts in one line, the left one `width` columns wide where there is a right one."""
+    if right.cell_len:
+        left.append(" " * (width - left.cell_len))
+    return left.append_text(right)
 
 
 def _share(value: float | None, room: int) -> str:

@@ -225,17 +225,17 @@ class Pair:
 class RiskView:
     """Everything on the page.
 
-    `sessions` are the last ones, oldest first; `holdings` the largest first; `scenarios` the worst first; `exposures`
-    by model, in the order of `reading.FACTORS`; `pairs` are of the largest symbols alone. `risk_from` and `risk_to`
-    span the sessions with risk results of this portfolio, and `rolled_to` is the last with P&L. `stale_because` says
-    what changed under the risk results since they were computed. `history` is whole, `performance` of the contributors
-    since inception. `demo` says that it comes from the demo's database.
+    `history` is whole, oldest first, and `performance` of all time, where it was asked for; `holdings` are the largest
+    first, `scenarios` the worst first, `exposures` by model in the order of `reading.FACTORS`; `pairs` are of the
+    largest symbols alone. `risk_from` and `risk_to` span the sessions with risk results of this portfolio, and
+    `rolled_to` is the last with P&L. `stale_because` says what changed under the risk results since they were computed.
+    `demo` says that it comes from the demo's database.
     """
 
     portfolio_id: UUID
     name: str
     snapshot: Snapshot
-    sessions: list[Session]
+    history: History
     exposures: list[Exposure]
     risk: Risk | None
     backtest: Backtest | None
@@ -250,7 +250,6 @@ class RiskView:
     rolled_to: date
     stale_because: str | None = None
     weights_of: date | None = None
-    history: History | None = None
     performance: Performance | None = None
     benchmark: str = "SPY"
     demo: bool = False
@@ -259,6 +258,12 @@ class RiskView:
     def day(self) -> date:
         """The session."""
         return self.snapshot.snapshot_date
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The sessions of the history, one by one."""
+        of = self.history
+        return [Session(*row) for row in zip(of.days, of.equity, of.pnl, of.returns, of.flow, of.drawdown, strict=True)]
 
     def weight(self, amount: float | None) -> float | None:
         """An amount as a share of equity; None where there is none, or equity is not positive."""
@@ -287,18 +292,18 @@ class RiskView:
     def as_json(self, notes: list[str]) -> dict[str, Any]:
         """The page's data as plain JSON values, with what is said of what is missing."""
         plain = _plain(asdict(self))
-        if self.history is not None:
-            own, other = self.history.own_growth(), self.history.benchmark_growth()
-            plain["index"] = [
-                {
-                    "session_date": day.isoformat(),
-                    "portfolio": 100 * (1 + grown),
-                    "benchmark": None if against is None else 100 * (1 + against),
-                }
-                for day, grown, against in zip(self.history.days, own, other, strict=True)
-            ]
-            plain["calendar"] = _plain([asdict(year) for year in calendar(self.history)])
-            plain["drawdowns"] = _plain([asdict(fall) for fall in falls(self.history)])
+        own, other = self.history.own_growth(), self.history.benchmark_growth()
+        plain["sessions"] = _plain([asdict(session) for session in self.sessions])
+        plain["index"] = [
+            {
+                "session_date": day.isoformat(),
+                "portfolio": 100 * (1 + grown),
+                "benchmark": None if against is None else 100 * (1 + against),
+            }
+            for day, grown, against in zip(self.history.days, own, other, strict=True)
+        ]
+        plain["calendar"] = _plain([asdict(year) for year in calendar(self.history)])
+        plain["drawdowns"] = _plain([asdict(fall) for fall in falls(self.history)])
         return {**plain, "notes": notes}
 
 

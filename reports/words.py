@@ -29,7 +29,7 @@ FLAGS = {
 
 def money(amount: float | None, scale: float = _WHOLE_DOLLARS_FROM, sign: str = "") -> str:
     """Dollars, with cents where `scale`, what the page is about, is small; `sign="+"` shows the plus."""
-    return NOT_KNOWN if amount is None else f"{_no_minus_zero(amount, decimals(scale)):{sign},.{decimals(scale)}f}"
+    return NOT_KNOWN if amount is None else _written(amount, decimals(scale), sign, f",.{decimals(scale)}f")
 
 
 def decimals(scale: float) -> int:
@@ -39,12 +39,12 @@ def decimals(scale: float) -> int:
 
 def percent(share: float | None, sign: str = "", places: int = 1) -> str:
     """A decimal as a percentage."""
-    return NOT_KNOWN if share is None else f"{_no_minus_zero(share, places + 2):{sign}.{places}%}"
+    return NOT_KNOWN if share is None else _written(share, places + 2, sign, f".{places}%")
 
 
 def number(value: float | None, sign: str = "", places: int = 2) -> str:
     """A plain number."""
-    return NOT_KNOWN if value is None else f"{_no_minus_zero(value, places):{sign}.{places}f}"
+    return NOT_KNOWN if value is None else _written(value, places, sign, f".{places}f")
 
 
 def quantity(shares: float) -> str:
@@ -65,6 +65,11 @@ def short_money(amount: float) -> str:
     return f"{amount:.3g}"
 
 
+def short_percent(share: float) -> str:
+    """A decimal as a percentage for the ticks of an axis: 20%, −2.5%, 0%."""
+    return f"{round(100 * share, 6) + 0.0:g}%"
+
+
 def long_date(day: date) -> str:
     """Friday 1 July 2016."""
     return f"{day:%A} {day.day} {day:%B %Y}"
@@ -78,6 +83,12 @@ def flag(name: str | None) -> str:
 def typographic(text: str) -> str:
     """A text whose numbers have a real minus sign, for print; dates and ranges keep their hyphens."""
     return _MINUS.sub("−", text) if "-" in text else text
+
+
+def _written(value: float, places: int, sign: str, form: str) -> str:
+    """A number with so many decimals: what is nothing then has no sign at all."""
+    rounded = _no_minus_zero(value, places)
+    return f"{rounded:{sign if rounded else ''}{form}}"
 
 
 def _no_minus_zero(value: float, places: int) -> float:

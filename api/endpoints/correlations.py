@@ -97,6 +97,14 @@ def _correlations(ask: Ask) -> Body:
     return Body(sections(parts), missing)
 
 
+def _correlations_at_level(ask: Ask) -> Selection:
+    query = ask.query
+    assert isinstance(query, queries.Correlations)  # noqa: S101
+    if query.level == "cluster":
+        return Selection(CLUSTERS, ask.parameters)
+    return Selection(PAIRS, {**ask.parameters, **_max_symbols(ask)})
+
+
 ENDPOINTS = (
     Endpoint(
         "/portfolios/{portfolio}/correlations",
@@ -104,7 +112,7 @@ ENDPOINTS = (
         "How much the holdings move together: a summary, clusters, and the matrix of the largest",
         queries.Correlations,
         _correlations,
-        lambda ask: Selection(PAIRS, {**ask.parameters, **_max_symbols(ask)}),
+        _correlations_at_level,
         Sections(
             {
                 "summary": One(CORRELATION),

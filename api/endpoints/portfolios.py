@@ -90,6 +90,12 @@ def _portfolios(ask: Ask) -> Selection:
     return Selection(PORTFOLIOS, {"allowed": None if ids is None else sorted(ids)})
 
 
+def _snapshot_at_level(ask: Ask) -> Selection:
+    query = ask.query
+    tables = {"snapshot": SNAPSHOT, "risk": RISK, "sector": SECTORS}
+    return Selection(tables[query.level if isinstance(query, queries.Snapshot) else "snapshot"], ask.parameters)
+
+
 def _snapshot(ask: Ask) -> Body:
     assert ask.portfolio and ask.day  # noqa: S101
     snapshot, risk, sectors = ask.rows(SNAPSHOT), ask.rows(RISK), ask.rows(SECTORS)
@@ -141,9 +147,9 @@ ENDPOINTS = (
         "/portfolios/{portfolio}",
         "portfolio_snapshot",
         "One portfolio at a session: balance, P&L, risk, sectors, and what is missing",
-        queries.AsOf,
+        queries.Snapshot,
         _snapshot,
-        lambda ask: Selection(SNAPSHOT, ask.parameters),
+        _snapshot_at_level,
         Sections({"snapshot": One(SNAPSHOT), "risk": One(RISK), "sectors": Many(SECTORS), "status": Plain(STATUS)}),
         also=("/data/portfolio/{portfolio}/snapshot/latest",),
     ),

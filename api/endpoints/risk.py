@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api import queries
-from api.asking import Ask, Body, Selection
+from api.asking import Ask, Body, Selection, span_of
 from api.endpoints.parts import KEYS, WEIGHT, at_level, risk_missing, sections
 from api.endpoints.routes import Endpoint, Many, One, Sections
 from api.missing import missing_of, not_there
@@ -13,6 +13,13 @@ from reports.sources import OF_SESSION
 RISK = Table(
     of("metrics", "portfolio_risk_metrics", leave_out=KEYS),
     f"from analytics.portfolio_risk_metrics as metrics where {OF_SESSION}",
+)
+RISK_HISTORY = Table(
+    of("metrics", "portfolio_risk_metrics", leave_out="portfolio_id"),
+    "from analytics.portfolio_risk_metrics as metrics"
+    " where metrics.portfolio_id = %(portfolio_id)s and metrics.calculation_date between %(start)s and %(end)s",
+    key=("calculation_date",),
+    label=("calculation_date",),
 )
 BACKTEST = Table(
     of("backtest", "risk_backtest", leave_out=KEYS),
@@ -69,6 +76,10 @@ def _risk(ask: Ask) -> Body:
     return Body(f'{rows.first()[:-1]},"backtest":{backtest.first()}}}', missing)
 
 
+def _risk_history(ask: Ask) -> Selection:
+    return Selection(RISK_HISTORY, span_of(ask))
+
+
 def _contributions(ask: Ask) -> Body:
     rows = ask.rows(CONTRIBUTIONS)
     missing = risk_missing(ask, ask.rows(RISK), RISK, "risk") if not rows.values else []
@@ -93,6 +104,15 @@ ENDPOINTS = (
         _risk,
         lambda ask: Selection(RISK, ask.parameters),
         One(RISK, {"backtest": One(BACKTEST)}),
+    ),
+    Endpoint(
+        "/portfolios/{portfolio}/risk/history",
+        "risk_history",
+        "Volatility, value at risk, expected shortfall and drawdown over a span of sessions",
+        queries.Span,
+        lambda ask: ask.read_page(_risk_history(ask)),
+        _risk_history,
+        Many(RISK_HISTORY),
     ),
     Endpoint(
         "/portfolios/{portfolio}/contributions",

@@ -12,8 +12,9 @@ from fastapi import APIRouter, Request, Response
 from api.asking import find_portfolio
 from api.pages.answer import Look, NoPage, page
 from api.problems import NotThere
+from reports.attribution import ATTRIBUTED
 from reports.books import read_neighbours
-from reports.history import PERIODS, first_day, read_history
+from reports.history import PERIODS, first_session, read_history
 from reports.notes import notes
 from reports.pages.correlations import render_correlations
 from reports.pages.environment import SECTIONS, Book, Shell
@@ -30,8 +31,6 @@ from reports.risk_history import read_impacts, read_risk_history
 from reports.view import RiskView
 
 router = APIRouter()
-
-_ATTRIBUTED = ("MTD", "YTD", "SI")
 
 
 @dataclass(frozen=True)
@@ -56,15 +55,13 @@ class Visit:
 def _overview(visit: Visit) -> str:
     view, look = visit.view(), visit.look
     period = look.choice("period", PERIODS, "1Y")
-    history = read_history(look.conn, visit.portfolio.portfolio_id, visit.day)
-    shown = history.since(first_day(period, visit.day, visit.book.first))
-    return render_overview(view, notes(view), visit.shell, shown, period)
+    return render_overview(view, notes(view), visit.shell, period)
 
 
 def _performance(visit: Visit) -> str:
     look, portfolio_id = visit.look, visit.portfolio.portfolio_id
     history = read_history(look.conn, portfolio_id, visit.day)
-    performance = read_performance(look.conn, portfolio_id, visit.day, look.choice("attribution", _ATTRIBUTED, "YTD"))
+    performance = read_performance(look.conn, portfolio_id, visit.day, look.choice("attribution", ATTRIBUTED, "YTD"))
     return render_performance(history, performance, visit.shell, look.choice("period", PERIODS, "SI"))
 
 
@@ -78,10 +75,9 @@ def _positions(visit: Visit) -> str:
         sort=look.query.get("sort", usual.sort),
         period=look.choice("period", PERIODS, usual.period),
     )
-    first = first_day(choice.period, visit.day, visit.book.first)
-    lots = read_lots(look.conn, visit.portfolio.portfolio_id, visit.day, first)
-    equity = read_history(look.conn, visit.portfolio.portfolio_id, visit.day).equity[-1]
-    return render_positions(lots, equity, visit.shell, choice, list(PERIODS))
+    history = read_history(look.conn, visit.portfolio.portfolio_id, visit.day)
+    lots = read_lots(look.conn, visit.portfolio.portfolio_id, visit.day, first_session(choice.period, history.days))
+    return render_positions(lots, history.equity[-1], visit.shell, choice, list(PERIODS))
 
 
 def _risk(visit: Visit) -> str:

@@ -137,6 +137,10 @@ def read_statements(files: Sequence[Path], options: StatementOptions) -> list[St
         raise BadInput([str(error)]) from None
     statements = [read_statement(file, options.layout, symbols, options.skip) for file in files]
     for statement in statements:
+        if options.as_of and statement.as_of and options.as_of != statement.as_of:
+            statement.notes.append(
+                f"{statement.file}: is of {statement.as_of} by itself, and of {options.as_of} by --as-of"
+            )
         statement.as_of = options.as_of or statement.as_of
     return statements
 

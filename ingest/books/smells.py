@@ -478,10 +478,12 @@ def _cash_below_zero(
         """,
         [sorted(portfolio_ids.values())],
     )
+    first = {(line.portfolio, line.trade_date): line for file in reversed(files) for line in reversed(file.lines)}
+    of_any_day = {line.portfolio: line for file in files for line in file.lines}
     return [
         FileProblem(
-            next(line.file for file in files for line in file.lines if line.portfolio == name),
-            next(line.number for file in files for line in file.lines if line.portfolio == name),
+            first.get((name, day), of_any_day[name]).file,
+            first.get((name, day), of_any_day[name]).number,
             "amount",
             f"cash of {name!r} is {balance:,.2f} after {day}: tell its deposits, or what it begins with by --equity;"
             " a margin loan is fine",

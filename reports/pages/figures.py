@@ -37,10 +37,11 @@ def percents(places: int = 1, sign: str = "") -> Callable[[float | None], str]:
     return lambda share: words.percent(share, sign, places)
 
 
-def equity(history: History, dollars: Dollars) -> tuple[Figure, Markup | None]:
-    """Equity with the flows marked, and the drawdown below it; the table holds both."""
+def equity(history: History, dollars: Dollars, benchmark: str) -> tuple[Figure, Markup | None]:
+    """Equity with the flows marked beside that of the benchmark, and the drawdown below; the table holds all of it."""
     days = history.days
-    deepest = min((fall for fall in history.drawdown if fall is not None), default=0.0)
+    instead = history.benchmark_equity()
+    in_benchmark = f"The same in {benchmark}"
     marks = {
         place: f"{'+' if flow > 0 else ''}{words.short_money(flow)} flow"
         for place, flow in enumerate(history.flow)
@@ -50,37 +51,46 @@ def equity(history: History, dollars: Dollars) -> tuple[Figure, Markup | None]:
         f"Equity went from {dollars.money(history.equity[0])} USD on {days[0]} to {dollars.money(history.equity[-1])} "
         f"USD on {days[-1]}."
     )
+    lines = [Line("Equity", history.equity, area=True)]
+    if any(value is not None for value in instead):
+        lines.append(Line(in_benchmark, instead, "second"))
     drawing = charts.time_chart(
         "Equity",
         described,
         days,
-        [Line("Equity", history.equity, area=True)],
+        lines,
         lambda value: f"{dollars.money(value)} USD",
         unit="Equity, USD",
         tick=words.short_money,
         height=236,
         marks=marks if len(marks) <= 12 else {},
     )
-    falls = charts.time_chart(
-        "Drawdown",
-        f"The deepest fall from the peak since inception was {words.percent(deepest)}.",
-        days,
-        [Line("Drawdown", history.drawdown, "loss", area=True)],
-        lambda value: words.percent(value, places=2),
-        unit="Drawdown from the peak since inception",
-        tick=percents(0 if deepest < -0.03 else 1),
-        height=120,
-        include=(0.0,),
-    )
     columns: list[Column[int]] = [
         Column("day", "Session", lambda place: days[place], left=True),
         Column("equity", "Equity, USD", lambda place: history.equity[place], dollars.money),
+        Column("benchmark", f"{in_benchmark}, USD", lambda place: instead[place], dollars.money),
         Column("pnl", "P&L, USD", lambda place: history.pnl[place], dollars.signed, signed=True),
         Column("flow", "Flow, USD", lambda place: history.flow[place] or 0.0, dollars.signed),
         Column("drawdown", "Drawdown", lambda place: history.drawdown[place], percents(2)),
     ]
     numbers = table(columns, told(days), label="Equity and drawdown by session")
-    return Figure(drawing or Markup(), numbers), falls
+    return Figure(drawing or Markup(), numbers), drawdown(history)
+
+
+def drawdown(history: History) -> Markup | None:
+    """The fall from the peak since inception, session by session."""
+    deepest = min((fall for fall in history.drawdown if fall is not None), default=0.0)
+    return charts.time_chart(
+        "Drawdown",
+        f"The deepest fall from the peak since inception was {words.percent(deepest)}.",
+        history.days,
+        [Line("Drawdown", history.drawdown, "loss", area=True)],
+        percents(2),
+        unit="Drawdown from the peak since inception",
+        tick=words.short_percent,
+        height=120,
+        include=(0.0,),
+    )
 
 
 def pnl(history: History, dollars: Dollars, sessions: int) -> Figure:
@@ -314,7 +324,6 @@ def holdings(view: RiskView, shown: Sequence[Holding], dollars: Dollars) -> Mark
     """Holdings with their quantity, price, cost and P&L."""
     columns: list[Column[Holding]] = [
         Column("symbol", "Symbol", _name_of_holding, lambda name: name, left=True),
-        Column("sector", "Sector", lambda holding: holding.sector, left=True),
         Column("quantity", "Quantity", lambda holding: holding.quantity, words.quantity),
         Column("price", "Price", lambda holding: holding.price, words.price),
         Column("value", "Value, USD", lambda holding: holding.market_value, dollars.money),
@@ -324,6 +333,7 @@ def holdings(view: RiskView, shown: Sequence[Holding], dollars: Dollars) -> Mark
         Column("unrealized", "Unrealized, USD", lambda holding: holding.unrealized_pnl, dollars.signed, signed=True),
         Column("return", "In %", lambda holding: holding.unrealized_return, percents(1, "+"), signed=True),
         Column("risk", "Of risk", lambda holding: holding.contribution_share, percents()),
+        Column("sector", "Sector", lambda holding: holding.sector, left=True),
     ]
     return table(columns, shown, label="Positions, lots of one symbol together", style="names")
 

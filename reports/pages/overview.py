@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports import charts, words
-from reports.history import PERIODS, History
+from reports.history import PERIODS
 from reports.notes import surprises
 from reports.pages import figures
 from reports.pages.environment import Book, Dollars, Shell, render
+from reports.pages.performance import sections_of
 from reports.view import RiskView
 
 _POSITIONS = 20
@@ -19,17 +20,15 @@ def render_overview(
     view: RiskView,
     notes: Sequence[str],
     shell: Shell | None = None,
-    history: History | None = None,
-    period: str | None = None,
+    period: str = "SI",
 ) -> str:
-    """The page as HTML; every text of a user in it is escaped.
+    """The page as HTML, its charts of a period; every text of a user in it is escaped.
 
-    Without a shell it is one file that stands alone; `history` is what is drawn where that is not all of the view's
-    sessions, and `period` its name.
+    Without a shell it is one file that stands alone, with what the page of performance shows in it.
     """
     dollars = Dollars(figures.scale_of(view))
-    history = history or history_of(view)
-    equity, drawdown = figures.equity(history, dollars)
+    history = view.history.period(period)
+    equity, drawdown = figures.equity(history, dollars, view.benchmark)
     return render(
         "overview.html.j2",
         shell or Shell(served=False, book=book_of(view), section=""),
@@ -40,6 +39,7 @@ def render_overview(
         surprises=surprises(view),
         usd=dollars,
         history=history,
+        performance=None if shell else sections_of(view.history, view.performance, view.benchmark),
         period=period,
         periods={name: name for name in PERIODS},
         pnl_sessions=min(len(history.days), _PNL_SESSIONS),
@@ -57,22 +57,6 @@ def render_overview(
         else None,
         shown=_POSITIONS,
         variance=_variance(view),
-    )
-
-
-def history_of(view: RiskView) -> History:
-    """The sessions that came with the view, as columns; returns are those of its P&L on the equity before."""
-    sessions = view.sessions
-    unknown: list[float | None] = [None] * len(sessions)
-    return History(
-        days=[session.session_date for session in sessions],
-        equity=[session.equity_balance for session in sessions],
-        pnl=[session.daily_pnl for session in sessions],
-        flow=[session.daily_capital_flow for session in sessions],
-        returns=[session.daily_return for session in sessions],
-        benchmark_returns=unknown,
-        growth=unknown,
-        drawdown=[session.drawdown for session in sessions],
     )
 
 

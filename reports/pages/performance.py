@@ -6,21 +6,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
 from reports import charts, words
+from reports.attribution import ATTRIBUTED
 from reports.charts import Bar, Line
-from reports.history import PERIODS, History, first_day
+from reports.drawdowns import Fall, falls
+from reports.history import PERIODS, History
 from reports.pages.environment import Dollars, Shell, render
-from reports.pages.figures import Figure, percents, told
+from reports.pages.figures import Figure, drawdown, percents, told
 from reports.performance import ROLLING_SESSIONS, Performance, Year, calendar, extremes, rolling
 from reports.tables import Column, table
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # What a return must be to be coloured more strongly; of a year three times as much.
 _HEAT = (0.0, 0.015, 0.04)
+_FALLS, _EARNERS = 10, 10
+_EFFECTS = ("allocation", "selection", "interaction", "total")
+_RETURNS = (("portfolio_return", "Return"), ("benchmark_return", "Benchmark's"))
 # The rows of the table of periods: column, name, and how it is written.
 _FIGURES: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("start_date", "From the close before", str),
@@ -53,33 +59,90 @@ _FIGURES: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
 )
 
 
+@dataclass(frozen=True)
+class Sections:
+    """What is told of performance, drawn and in tables; None where there is nothing to draw.
+
+    `shown` are the sessions of the charts, `attributed` the period of what was earned by what, and `reason` what is not
+    in that.
+    """
+
+    history: History
+    shown: History
+    benchmark: str
+    window: int
+    growth: Figure | None
+    drawdown: Markup | None
+    calendar: Markup
+    rolling: list[Figure]
+    falls: Markup | None
+    n_falls: int
+    periods: Markup | None
+    period_reasons: list[tuple[str, str]]
+    best: Markup | None
+    worst: Markup | None
+    attributed: str
+    attribution: Figure | None
+    attribution_reason: str | None
+    sectors: Markup | None
+    sectors_reason: str | None
+    sectors_of_session: Markup | None
+    contributors: Markup | None
+    detractors: Markup | None
+    contributions: Markup | None
+    n_symbols: int
+
+
 def render_performance(history: History, performance: Performance, shell: Shell, period: str = "SI") -> str:
     """The page as HTML; `period` is what the charts over time show."""
-    dollars = Dollars(history.equity[-1])
     benchmark = (shell.book.benchmark if shell.book else None) or "Benchmark"
-    shown = history.since(first_day(period, history.days[-1], history.days[0]))
-    best, worst = extremes(history)
     return render(
         "performance.html.j2",
         shell,
-        usd=dollars,
-        benchmark=benchmark,
-        history=history,
-        shown=shown,
+        performance=sections_of(history, performance, benchmark, period),
         period=period,
         periods={name: name for name in PERIODS},
+        attributable={name: name for name in ATTRIBUTED},
+    )
+
+
+def sections_of(
+    history: History, performance: Performance | None, benchmark: str, period: str = "SI"
+) -> Sections | None:
+    """The sections of the page; None where performance has not been read."""
+    if performance is None:
+        return None
+    dollars = Dollars(history.equity[-1])
+    shown = history.period(period)
+    best, worst = extremes(history)
+    of_all = falls(history)
+    earned = [row for row in performance.contributions if row["pnl"]]
+    effects = performance.sector_effects
+    return Sections(
+        history=history,
+        shown=shown,
+        benchmark=benchmark,
         window=ROLLING_SESSIONS,
         growth=_growth(shown, benchmark),
-        drawdown=_drawdown(shown),
+        drawdown=drawdown(shown),
         calendar=_calendar(calendar(history), benchmark),
         rolling=_rolling(history, len(shown.days), benchmark),
-        period_table=_periods(performance.periods),
+        falls=_falls(of_all[:_FALLS], history),
+        n_falls=len(of_all),
+        periods=_periods(performance.periods),
+        period_reasons=[(row["period"], row["reason"]) for row in performance.periods if row["reason"]],
         best=_extreme(history, best, "Best days", dollars, benchmark),
         worst=_extreme(history, worst, "Worst days", dollars, benchmark),
-        performance=performance,
+        attributed=performance.contributions_of,
         attribution=_attribution(performance, dollars),
-        sectors=_sectors(performance),
-        contributions=_contributions(performance, dollars),
+        attribution_reason=performance.attribution[0]["reason"] if performance.attribution else None,
+        sectors=_sectors(effects, "Active return of the period by sector"),
+        sectors_reason=effects[0]["reason"] if effects else None,
+        sectors_of_session=_sectors(performance.sectors, "Active return of the session by sector", _RETURNS),
+        contributors=_contributions([row for row in earned if row["pnl"] > 0][:_EARNERS], "Contributors", dollars),
+        detractors=_contributions([row for row in earned[::-1] if row["pnl"] < 0][:_EARNERS], "Detractors", dollars),
+        contributions=_contributions(performance.contributions, "Contribution of every symbol", dollars),
+        n_symbols=len(performance.contributions),
     )
 
 
@@ -97,7 +160,7 @@ def _growth(history: History, benchmark: str) -> Figure | None:
         else [Line("Portfolio", own, area=True)],
         percents(2, "+"),
         unit="Return since the first close",
-        tick=percents(0),
+        tick=words.short_percent,
         height=260,
         include=(0.0,),
     )
@@ -112,19 +175,21 @@ def _growth(history: History, benchmark: str) -> Figure | None:
     return Figure(drawing, table(columns, told(days), label="Return by session"))
 
 
-def _drawdown(history: History) -> Markup | None:
-    deepest = min((fall for fall in history.drawdown if fall is not None), default=0.0)
-    return charts.time_chart(
-        "Drawdown",
-        f"The deepest fall from the peak since inception was {words.percent(deepest)}.",
-        history.days,
-        [Line("Drawdown", history.drawdown, "loss", area=True)],
-        percents(2),
-        unit="Drawdown from the peak since inception",
-        tick=percents(0 if deepest < -0.03 else 1),
-        height=120,
-        include=(0.0,),
-    )
+def _falls(deepest: Sequence[Fall], history: History) -> Markup | None:
+    if not deepest:
+        return None
+    columns: list[Column[Fall]] = [
+        Column("depth", "Depth", lambda fall: fall.depth, percents(2), signed=True),
+        Column("start", "Close of the peak", lambda fall: fall.start or f"before {history.days[0]}", str),
+        Column("trough", "Lowest close", lambda fall: fall.trough, str),
+        Column("end", "Back at the peak", lambda fall: fall.end or "not yet", str),
+        Column("days", "Days below it", lambda fall: _days_of(fall, history), str),
+    ]
+    return table(columns, deepest, label="Drawdowns")
+
+
+def _days_of(fall: Fall, history: History) -> int:
+    return ((fall.end or history.days[-1]) - (fall.start or history.days[0])).days
 
 
 def _calendar(years: Sequence[Year], benchmark: str) -> Markup:
@@ -155,19 +220,14 @@ def _rolling(history: History, shown: int, benchmark: str) -> list[Figure]:
     figures = rolling(history)
     days = history.days[-shown:]
     made: list[Figure] = []
-    for name, unit, lines, show, include in (
-        (
-            "Rolling volatility",
-            "Volatility, annual",
-            [
-                Line("Portfolio", figures.volatility[-shown:]),
-                Line(benchmark, figures.benchmark_volatility[-shown:], "second"),
-            ],
-            percents(),
-            (0.0,),
-        ),
-        ("Rolling beta", f"Beta to {benchmark}", [Line("Beta", figures.beta[-shown:])], words.number, (0.0,)),
-        ("Rolling Sharpe ratio", "Sharpe ratio", [Line("Sharpe", figures.sharpe[-shown:])], words.number, (0.0,)),
+    volatilities = [
+        Line("Portfolio", figures.volatility[-shown:]),
+        Line(benchmark, figures.benchmark_volatility[-shown:], "second"),
+    ]
+    for name, unit, lines, show, tick in (
+        ("Rolling volatility", "Volatility, annual", volatilities, percents(), words.short_percent),
+        ("Rolling beta", f"Beta to {benchmark}", [Line("Beta", figures.beta[-shown:])], words.number, _plain),
+        ("Rolling Sharpe ratio", "Sharpe ratio", [Line("Sharpe", figures.sharpe[-shown:])], words.number, _plain),
     ):
         known = [value for value in lines[0].values if value is not None]
         if len(known) < 2:
@@ -179,13 +239,18 @@ def _rolling(history: History, shown: int, benchmark: str) -> list[Figure]:
             [line for line in lines if any(value is not None for value in line.values)],
             show,
             unit=unit,
+            tick=tick,
             height=170,
-            include=include,
+            include=(0.0,),
         )
         columns: list[Column[int]] = [Column("day", "Session", lambda place: days[place], left=True)]
         columns += [Column(line.label, line.label, lambda place, line=line: line.values[place], show) for line in lines]
         made.append(Figure(drawing or Markup(), table(columns, told(days), label=name)))
     return made
+
+
+def _plain(value: float) -> str:
+    return f"{value + 0.0:g}"
 
 
 def _periods(periods: Sequence[dict[str, Any]]) -> Markup | None:
@@ -203,7 +268,7 @@ def _periods(periods: Sequence[dict[str, Any]]) -> Markup | None:
                 lambda text: text,
             )
         )
-    return table(columns, rows, label="Performance by period")
+    return table(columns, rows, label="Performance by period", style="names even")
 
 
 def _extreme(history: History, places: Sequence[int], label: str, dollars: Dollars, benchmark: str) -> Markup | None:
@@ -239,15 +304,14 @@ def _attribution(performance: Performance, dollars: Dollars) -> Figure | None:
         "pnl": sum(row["pnl"] for row in rows),
         "day": sum(row["day_pnl"] or 0.0 for row in rows),
     }
-    more: list[Column[dict[str, Any]]] = [*columns, Column("sessions", "Sessions", lambda row: row["sessions"])]
     return Figure(
         table(columns, rows, label="P&L by source", plot=("source", drawing), style="barred"),
-        table(more, rows, label="P&L by source in numbers", total=total),
+        table(columns, rows, label="P&L by source in numbers", total=total),
     )
 
 
-def _sectors(performance: Performance) -> Markup | None:
-    if not performance.sectors:
+def _sectors(rows: Sequence[dict[str, Any]], label: str, returns: Sequence[tuple[str, str]] = ()) -> Markup | None:
+    if not rows:
         return None
 
     def column(name: str, head: str, places: int = 2) -> Column[dict[str, Any]]:
@@ -256,23 +320,26 @@ def _sectors(performance: Performance) -> Markup | None:
     columns: list[Column[dict[str, Any]]] = [
         Column("sector", "Sector", lambda row: row["sector"], left=True),
         Column("portfolio_weight", "Weight", lambda row: row["portfolio_weight"], percents()),
-        Column("benchmark_weight", "Benchmark", lambda row: row["benchmark_weight"], percents()),
-        column("portfolio_return", "Return"),
-        column("benchmark_return", "Its return"),
-        column("allocation", "Allocation", 3),
-        column("selection", "Selection", 3),
-        column("interaction", "Interaction", 3),
-        column("total", "Total", 3),
+        Column("benchmark_weight", "Benchmark's", lambda row: row["benchmark_weight"], percents()),
+        *(column(name, head) for name, head in returns),
+        *(column(name, name.capitalize()) for name in _EFFECTS),
     ]
-    return table(columns, performance.sectors, label="Active return by sector")
+    total = {name: _sum([row[name] for row in rows]) for name in _EFFECTS}
+    return table(columns, rows, label=label, total={"sector": "Active return", **total}, style="names")
 
 
-def _contributions(performance: Performance, dollars: Dollars) -> Markup | None:
-    if not performance.contributions:
+def _sum(values: Sequence[float | None]) -> float | None:
+    """The sum, of what is known altogether alone."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _contributions(rows: Sequence[dict[str, Any]], label: str, dollars: Dollars) -> Markup | None:
+    if not rows:
         return None
     columns: list[Column[dict[str, Any]]] = [
         Column("symbol", "Symbol", lambda row: row["symbol"], left=True),
         Column("pnl", "P&L, USD", lambda row: row["pnl"], dollars.signed, signed=True),
         Column("contribution", "Of the return", lambda row: row["contribution"], percents(2, "+"), signed=True),
     ]
-    return table(columns, performance.contributions, label="Contribution of each symbol to the return")
+    return table(columns, rows, label=label)

@@ -85,7 +85,6 @@ def _columns(dollars: Dollars, equity: float, choice: Choice) -> list[Column[Lot
 
     columns: list[Column[Lot]] = [
         Column("symbol", "Symbol", lambda lot: lot.symbol, cell=_name, left=True),
-        Column("sector", "Sector", lambda lot: lot.sector, left=True),
         Column("quantity", "Quantity", lambda lot: lot.quantity, words.quantity),
         Column("price", "Price", lambda lot: lot.price, words.price),
         Column("value", "Value, USD", lambda lot: lot.market_value, dollars.money),
@@ -97,10 +96,11 @@ def _columns(dollars: Dollars, equity: float, choice: Choice) -> list[Column[Lot
         Column("unrealized", "Unrealized, USD", lambda lot: lot.unrealized_pnl, dollars.signed, signed=True),
         Column("return", "In %", lambda lot: lot.unrealized_return, percents(1, "+"), signed=True),
         Column("risk", "Of risk", lambda lot: lot.contribution_share, percents()),
+        Column("sector", "Sector", lambda lot: lot.sector, left=True),
     ]
     if choice.by == "lot":
-        columns[2:2] = [Column("entry", "Entered", lambda lot: lot.entry_date, str)]
-        columns[4:4] = [Column("paid", "Entry price", lambda lot: lot.entry_price, words.price)]
+        columns[1:1] = [Column("entry", "Entered", lambda lot: lot.entry_date, str)]
+        columns[3:3] = [Column("paid", "Entry price", lambda lot: lot.entry_price, words.price)]
     return columns
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from reports import charts, words
 from reports.charts import Line
 from reports.pages import figures
@@ -19,18 +21,8 @@ from reports.view import RiskView
 
 _STYLES = ("line", "second", "third", "fourth")
 _FACTORS_TOGETHER = 4
-# Rows of the backtest: column, name, how it is written, and what it should be.
-_BACKTEST: tuple[tuple[str, str, Callable[[Any], str], str], ...] = (
-    ("observations", "Forecasts judged", str, "60 or more"),
-    ("bias_statistic", "Bias statistic", words.number, "1; above it, risk was forecast too low"),
-    ("scaled_var_breaches", "Sessions beyond the value at risk", str, "about one in twenty"),
-    ("scaled_kupiec_p_value", "Kupiec's p-value", words.number, "above 0.05: as many as there should be"),
-    ("scaled_christoffersen_p_value", "Christoffersen's p-value", words.number, "above 0.05: not in clusters"),
-    ("var_breaches", "Sessions beyond the one that is not scaled", str, "about one in twenty"),
-    ("kupiec_p_value", "Its p-value by Kupiec", words.number, "above 0.05"),
-    ("christoffersen_p_value", "Its p-value by Christoffersen", words.number, "above 0.05"),
-    ("qlike", "QLIKE loss", lambda value: words.number(value, places=3), "lower is better"),
-)
+# The two values at risk that are judged, and what their columns of `risk_backtest` begin with.
+_JUDGED = (("At the volatility of its day", "scaled_"), ("Not scaled", ""))
 
 
 def render_risk(view: RiskView, history: RiskHistory, notes: Sequence[str], shell: Shell) -> str:
@@ -49,8 +41,8 @@ def render_risk(view: RiskView, history: RiskHistory, notes: Sequence[str], shel
         exposures_over_time=_exposures(history),
         exposures=figures.exposures(view, dollars),
         contributions=figures.contributions(view),
-        backtest=_backtest(history.backtest),
-        reason=(history.backtest or {}).get("reason"),
+        backtest=history.backtest,
+        breaches=_breaches(history.backtest),
     )
 
 
@@ -60,7 +52,8 @@ def _volatility(history: RiskHistory) -> Figure | None:
         Line("Expected", history.expected_vol_21d, "second"),
         Line("Realized, 21 sessions", history.realized_vol_21d, "fourth"),
     ]
-    return _over_time("Volatility", "Volatility of the holdings, annual", history, lines, percents(), 230)
+    unit = "Volatility of the holdings, annual"
+    return _over_time("Volatility", unit, history, lines, percents(), 230, tick=words.short_percent)
 
 
 def _value_at_risk(history: RiskHistory, dollars: Dollars) -> Figure | None:
@@ -76,7 +69,7 @@ def _value_at_risk(history: RiskHistory, dollars: Dollars) -> Figure | None:
         "Value at risk and what came",
         f"{len(beyond)} of {words.count(judged, 'session')} lost more than the value at risk of the session before.",
         history.days,
-        [Line("P&L of the next session", history.next_pnl, "fourth"), Line("Value at risk", floor, "loss")],
+        [Line("P&L of the next session", history.next_pnl, "quiet"), Line("Value at risk", floor, "loss")],
         lambda value: f"{dollars.signed(value)} USD",
         unit="USD",
         tick=words.short_money,
@@ -107,7 +100,9 @@ def _exposures(history: RiskHistory) -> list[Figure]:
             Line(factor, history.exposures[factor], style) for factor, style in zip(together, _STYLES, strict=False)
         ]
         title = "Exposure to " + ", ".join(together)
-        figure = _over_time(title, "Beta", history, lines, _beta, 200, (0.0,))
+        # one line alone has no legend
+        unit = "Beta" if len(together) > 1 else f"Beta, {together[0]}"
+        figure = _over_time(title, unit, history, lines, _beta, 200, (0.0,))
         if figure:
             made.append(figure)
     return made
@@ -126,6 +121,7 @@ def _over_time(
     show: Callable[[float], str],
     height: float,
     include: Sequence[float] = (),
+    tick: Callable[[float], str] | None = None,
 ) -> Figure | None:
     last = [
         f"{line.label} {words.NOT_KNOWN if line.values[-1] is None else show(line.values[-1])}"
@@ -133,7 +129,15 @@ def _over_time(
         if line.values
     ]
     drawing = charts.time_chart(
-        title, f"Last: {', '.join(last)}.", history.days, lines, show, unit=unit, height=height, include=include
+        title,
+        f"Last: {', '.join(last)}.",
+        history.days,
+        lines,
+        show,
+        unit=unit,
+        tick=tick,
+        height=height,
+        include=include,
     )
     if drawing is None:
         return None
@@ -142,14 +146,24 @@ def _over_time(
     return Figure(drawing, table(columns, told(history.days), label=title))
 
 
-def _backtest(row: dict[str, Any] | None):
-    if row is None:
+def _breaches(backtest: dict[str, Any] | None) -> Markup | None:
+    """How often each value at risk was exceeded, and whether chance would do that; None before there are forecasts."""
+    if backtest is None or backtest["var_breaches"] is None:
         return None
-    columns: list[Column[Any]] = [
-        Column("name", "", lambda line: line[1], left=True),
-        Column(
-            "value", "", lambda line: None if row.get(line[0]) is None else line[2](row[line[0]]), lambda text: text
-        ),
-        Column("should", "Should be", lambda line: line[3], left=True),
+    days = backtest["observations"]
+
+    def share(judged: tuple[str, str]) -> float | None:
+        breaches = backtest[f"{judged[1]}var_breaches"]
+        return None if breaches is None else breaches / days
+
+    def of(column: str) -> Callable[[tuple[str, str]], Any]:
+        return lambda judged: backtest[judged[1] + column]
+
+    columns: list[Column[tuple[str, str]]] = [
+        Column("name", "Value at risk", lambda judged: judged[0], left=True),
+        Column("breaches", "Days beyond it", of("var_breaches"), str),
+        Column("share", "Of all", share, percents()),
+        Column("kupiec", "Kupiec p", of("kupiec_p_value"), words.number),
+        Column("christoffersen", "Christoffersen p", of("christoffersen_p_value"), words.number),
     ]
-    return table(columns, [line for line in _BACKTEST if line[0] in row], label="How the forecasts came out")
+    return table(columns, _JUDGED, label="How often the value at risk was exceeded")

@@ -130,11 +130,7 @@ def _tables(batch: Batch, due: date | None) -> Markup:
         Column("table", "Table", lambda each: each.table, left=True),
         Column("good_to", "Good to", lambda each: each.good_to, str, left=True),
         Column("state", "", lambda each: None, cell=state, left=True),
-        Column(
-            "behind",
-            "Portfolios behind the others",
-            lambda each: "" if each.behind is None else str(each.behind),
-        ),
+        Column("behind", "Behind", lambda each: "" if each.behind is None else str(each.behind)),
     ]
     return table(columns, batch.tables, label="How far each table is")
 

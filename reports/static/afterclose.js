@@ -4,7 +4,8 @@
 
 const tip = Object.assign(document.createElement("div"), { id: "tip", hidden: true });
 tip.setAttribute("role", "status");
-document.body.append(tip);
+// beside the body, which is enlarged on large screens: what places it is in pixels of the screen
+document.documentElement.append(tip);
 let shown = null;
 
 function show(mark, x, y) {
@@ -41,12 +42,11 @@ function prepare(root) {
 function cellUnder(svg, event) {
   const table = svg.closest("figure")?.querySelector("table.matrix");
   const rows = table ? [...table.tBodies[0].rows] : [];
-  const body = svg.querySelector("path")?.ownerSVGElement;
-  if (!rows.length || !body) return null;
-  const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-  const left = Number(svg.dataset.left ?? 84);
+  if (!rows.length) return null;
+  const box = svg.getBoundingClientRect(), unit = box.width / 520, left = 84;
   const size = Math.min((520 - left - 4) / rows.length, 46);
-  const row = Math.floor((at.y - left) / size), column = Math.floor((at.x - left) / size);
+  const row = Math.floor(((event.clientY - box.y) / unit - left) / size);
+  const column = Math.floor(((event.clientX - box.x) / unit - left) / size);
   const cell = rows[row]?.cells[column + 1];
   if (!cell || column < 0 || row < 0) return null;
   return `${rows[row].cells[0].textContent} and ${rows[column].cells[0].textContent}: ${cell.textContent}`;

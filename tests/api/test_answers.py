@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from datetime import date
 from decimal import Decimal
 
@@ -137,6 +138,49 @@ def test_a_history_by_pages_and_as_csv_is_the_table(client: TestClient, sample: 
             for name, value in row.items()
             if not isinstance(value, bool)
         )
+
+
+def test_effects_of_a_period_add_up_to_the_active_return_of_its_sessions(client: TestClient, sample: Database):
+    """The sample has results of its last sessions: of the month all, of the year a part, which is told."""
+    path = "Long Short Equity"
+    (month,) = data(client, f"{path}/performance", period="MTD")
+    told = data(client, f"{path}/attribution", period="MTD")
+    assert sum(row["total"] for row in told["period_sectors"]) == pytest.approx(month["active_return"])
+    (day,) = data(client, f"{path}/history", start="2016-07-01", columns="daily_pnl")
+    assert sum(row["pnl"] for row in told["period_sources"]) == pytest.approx(day["daily_pnl"])
+    assert {row["reason"] for row in told["period_sectors"]} == {None}
+    year = data(client, f"{path}/attribution", period="YTD")
+    assert {row["reason"] for row in (*year["period_sectors"], *year["period_sources"])} == {
+        "20 of 126 sessions have an attribution: the others are not in here"
+    }
+    table = client.get(
+        f"/api/v1/portfolios/{path}/attribution", params={"format": "csv", "level": "period_sector", "period": "YTD"}
+    ).text.splitlines()
+    assert table[0].startswith("sector,portfolio_weight,") and len(table) == 1 + len(year["period_sectors"])
+
+
+def test_months_are_those_of_the_calendar(client: TestClient, sample: Database):
+    with sample.connect() as conn:
+        calendar = read_view(conn, "Core Growth").as_json([])["calendar"]
+    months = data(client, "Core Growth/months")
+    shown = {(year["year"], place): value for year in calendar for place, value in enumerate(year["months"], 1)}
+    assert len(months) == 19
+    for row in months:
+        first = date.fromisoformat(row["month"])
+        assert row["twr"] == pytest.approx(shown[first.year, first.month])
+    assert months[-1]["ytd_return"] == pytest.approx(calendar[0]["total"])
+    linked = math.prod(1 + row["benchmark_return"] for row in months if row["month"] >= "2016")
+    assert linked - 1 == pytest.approx(calendar[0]["benchmark"])
+    (march, *_) = data(client, "Core Growth/months", start="2016-03-10", end="2016-04-05")
+    assert march == next(row for row in months if row["month"] == "2016-03-01"), "a month is whole"
+
+
+def test_risk_over_sessions_is_that_of_each(client: TestClient):
+    rows = data(client, "Core Growth/risk/history", start="2016-06-27")
+    assert [row["calculation_date"] for row in rows][-1] == "2016-07-01" and len(rows) == 5
+    (now,) = [{name: value for name, value in rows[-1].items() if name != "calculation_date"}]
+    risk = data(client, "Core Growth/risk")
+    assert now == {name: risk[name] for name in now}
 
 
 def test_a_span_and_columns_are_what_is_asked_for(client: TestClient):

@@ -26,6 +26,8 @@ from python_models.performance.run import compute_performance
 from python_models.read import read_definitions
 from python_models.run import compute_risk
 from python_models.write import PERFORMANCE_TABLES
+from reports.attribution import first_of_period
+from reports.performance import read_performance
 from tests.python_models.performance_books import END, N_BOOKS, write_books
 from tests.python_models.risk_book import write_market
 from warehouse.database import Database, create_if_missing, libpq_url
@@ -424,6 +426,83 @@ def test_sector_effects_by_hand(conn):
         assert_allclose(of["total"].sum(), books.loc[portfolio, "active"], **EXACT)
         assert_allclose(of["portfolio_weight"].sum(), 1, **EXACT)
     assert compared > N_BOOKS
+
+
+def _linked_by_hand(days: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
+    """Each sector's effects over some sessions (Carino 1999), by numpy; `days` has the two returns of each."""
+    own, other = days["own"], days["other"].fillna(0.0)
+    per_unit = pd.Series((np.log1p(own) - np.log1p(other)) / (own - other), index=days.index)
+    whole, theirs = (1 + own).prod() - 1, (1 + other).prod() - 1
+    share = per_unit * (whole - theirs) / (np.log1p(whole) - np.log1p(theirs))
+    parts = effects.set_index(["calculation_date", "sector"])[["allocation", "selection", "interaction", "total"]]
+    return parts.mul(share, axis=0, level="calculation_date").groupby(level="sector").sum()
+
+
+@pytest.mark.parametrize("period", ["MTD", "YTD", "SI"])
+def test_sector_effects_link_to_the_active_return_of_the_sessions(conn, period: str):
+    """Of those that have effects; on one of them the benchmark has no close, and on another both earned the same."""
+    books = conn.execute("select portfolio_id from raw.portfolios order by name").fetchall()
+    gap, level = NIGHTS[0] - timedelta(days=1), NIGHTS[0] - timedelta(days=2)
+    with _taken_back(conn):
+        conn.execute("update analytics.portfolio_snapshots set benchmark_return = null where snapshot_date = %s", [gap])
+        conn.execute(
+            "update analytics.portfolio_sector_attribution set total = null, interaction = null, allocation = null,"
+            " selection = null where calculation_date = %s and sector = 'Benchmark'",
+            [gap],
+        )
+        conn.execute(
+            "update analytics.portfolio_sector_attribution as effects"
+            " set total = total + snapshots.benchmark_return - snapshots.daily_return,"
+            " interaction = interaction + snapshots.benchmark_return - snapshots.daily_return"
+            " from analytics.portfolio_snapshots as snapshots"
+            " where effects.portfolio_id = snapshots.portfolio_id and snapshot_date = %s"
+            " and calculation_date = %s and sector = 'Trading'",
+            [level, level],
+        )
+        conn.execute(
+            "update analytics.portfolio_snapshots set daily_return = benchmark_return where snapshot_date = %s", [level]
+        )
+        for (portfolio,) in books:
+            days = _frame(
+                conn,
+                "select snapshot_date as day, daily_return::float8 as own, benchmark_return::float8 as other"
+                " from analytics.portfolio_snapshots where portfolio_id = %s and snapshot_date >= %s"
+                " and snapshot_date in (select calculation_date from analytics.portfolio_sector_attribution)"
+                " and daily_return is not null order by snapshot_date",
+                portfolio,
+                first_of_period(period, END),
+            ).set_index("day")
+            found = {row["sector"]: row for row in read_performance(conn, portfolio, END, period).sector_effects}
+            whole, theirs = (1 + days["own"]).prod() - 1, (1 + days["other"].fillna(0)).prod() - 1
+            assert_allclose(sum(row["total"] for row in found.values()), whole - theirs, **EXACT)
+            for row in found.values():
+                assert_allclose(row["allocation"] + row["selection"] + row["interaction"], row["total"], **EXACT)
+                assert row["sessions"] == len(days) <= row["of_sessions"]
+                assert (row["reason"] is None) == (row["sessions"] == row["of_sessions"])
+            effects = _frame(
+                conn,
+                "select * from analytics.portfolio_sector_attribution where portfolio_id = %s"
+                " and calculation_date = any(%s) and sector <> 'Benchmark'",
+                portfolio,
+                list(days.index),
+            )
+            # the session on which both earned the same: the limit of the ratio
+            days.loc[level, "own"] += 1e-9
+            expected = _linked_by_hand(days, effects)
+            ours = pd.DataFrame(found).T[list(expected.columns)].astype(float).loc[expected.index]
+            assert_allclose(ours, expected, rtol=1e-6, atol=1e-9)
+
+
+def test_what_lost_everything_cannot_be_linked(conn):
+    (portfolio,) = conn.execute("select portfolio_id from raw.portfolios order by name limit 1").fetchone()
+    with _taken_back(conn):
+        conn.execute(
+            "update analytics.portfolio_snapshots set daily_return = -1 where snapshot_date = %s and portfolio_id = %s",
+            [NIGHTS[0], portfolio],
+        )
+        for row in read_performance(conn, portfolio, END, "SI").sector_effects:
+            assert row["total"] is row["allocation"] is None
+            assert row["reason"] == "everything was lost on a session: nothing can be linked"
 
 
 @pytest.mark.slow

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports import charts
+from reports import charts, words
 from reports.charts import Line
-from reports.history import History, first_day
+from reports.history import History, first_session
 from reports.pages.environment import Book, Shell
 from reports.pages.performance import render_performance
 from reports.pages.positions import Choice, render_positions
@@ -25,7 +25,7 @@ BOOK = Book(
     UUID(int=7), HOSTILE, date(2024, 3, 1), date(2020, 1, 1), date(2024, 3, 1), date(2024, 2, 29), None, benchmark="SPY"
 )
 SHELL = Shell(book=BOOK, section="performance")
-NOTHING = Performance([], [], [], [], "YTD", date(2024, 1, 1))
+NOTHING = Performance([], [], [], [], [], "YTD")
 
 
 def history_of(returns: list[float | None], benchmark: list[float | None] | None = None) -> History:
@@ -92,15 +92,66 @@ def test_the_calendar_links_days_to_months_and_years(long: History):
 @pytest.mark.parametrize(
     ("period", "expected"),
     [
-        ("1M", date(2024, 2, 28)),
-        ("3M", date(2023, 12, 28)),
+        # from the close of Thursday 29 February, the last of its month, and of Friday 29 December
+        ("1M", date(2024, 3, 1)),
+        ("3M", date(2024, 1, 1)),
         ("YTD", date(2024, 1, 1)),
-        ("1Y", date(2023, 3, 28)),
+        ("1Y", date(2023, 3, 30)),
+        ("3Y", date(2021, 3, 30)),
         ("SI", date(2020, 1, 1)),
     ],
 )
-def test_periods_begin_so_long_before(period: str, expected: date):
-    assert first_day(period, date(2024, 3, 31), date(2020, 1, 1)) == expected
+def test_periods_begin_with_the_session_after_the_close_they_count_from(period: str, expected: date):
+    days = [day.date() for day in pd.bdate_range("2020-01-01", "2024-03-29")]
+    assert first_session(period, days) == expected
+
+
+def test_a_period_that_begins_before_the_portfolio_begins_with_it():
+    days = [day.date() for day in pd.bdate_range("2023-06-05", "2024-03-29")]
+    assert {first_session(period, days) for period in ("1Y", "3Y", "SI")} == {days[0]}
+    assert first_session("1M", days[-1:]) == days[-1]
+    assert first_session("YTD", days) == date(2024, 1, 1)
+
+
+def test_a_year_on_a_page_is_the_year_of_the_table(long: History):
+    """Both count from the close of the same date a year ago."""
+    year = long.period("1Y")
+    last, anchor = long.days[-1], long.days[-1].replace(year=long.days[-1].year - 1)
+    before = next(place for place, day in enumerate(long.days) if day >= anchor)
+    assert year.days[0] == long.days[before + 1] and year.days[-1] == last
+    assert year.own_growth()[-1] == pytest.approx(long.equity[-1] / long.equity[before] - 1)
+
+
+def test_equity_in_the_benchmark_has_the_same_flows():
+    history = replace(
+        history_of([0.0] * 4, [0.1, None, 0.1, -0.5]),
+        equity=[1000.0, 1500.0, 1500.0, 300.0],
+        pnl=[0.0] * 4,
+        flow=[0.0, 500.0, 0.0, -1200.0],
+    )
+    # 1,000 at the close before; the 500 are there from their day on, the 1,200 until its end
+    worth = history.benchmark_equity()
+    assert worth[:3] == [pytest.approx(1100), None, pytest.approx((1100 + 500) * 1.1)]
+    assert worth[3] is None, "1,760 halved do not pay 1,200: nothing is left"
+    assert history_of([0.0] * 3).benchmark_equity() == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (words.percent(0.0, "+"), "0.0%"),
+        (words.percent(-1e-9, "+", 2), "0.00%"),
+        (words.percent(0.00051, "+"), "+0.1%"),
+        (words.money(-0.2, 1e6, "+"), "0"),
+        (words.money(-0.2, 100, "+"), "-0.20"),
+        (words.number(0.001, "+"), "0.00"),
+        (words.short_percent(-0.025), "-2.5%"),
+        (words.short_percent(0.2), "20%"),
+        (words.short_percent(-0.0), "0%"),
+    ],
+)
+def test_nothing_has_no_sign_and_ticks_are_what_they_say(written: str, expected: str):
+    assert written == expected
 
 
 def test_a_long_line_keeps_its_highest_and_lowest_point():
@@ -231,9 +282,10 @@ def test_a_portfolio_without_equity_or_lots_has_a_page_of_positions():
 
 def test_the_page_of_performance_says_what_is_missing(long: History):
     page = render_performance(long, NOTHING, SHELL)
-    assert page.count("Not computed for this session") == 4
+    assert page.count("Not computed for this session") == 5
     assert "<script>alert" not in page
-    first = render_performance(long.since(long.days[-1]), NOTHING, SHELL)
+    two = replace(long, **{name: getattr(long, name)[-2:] for name in long.__dataclass_fields__})
+    first = render_performance(two, NOTHING, SHELL)
     assert "These take 64 sessions; there are 2." in first
     one = replace(long, **{name: getattr(long, name)[:1] for name in long.__dataclass_fields__})
     assert "A line takes two sessions." in render_performance(one, NOTHING, SHELL)
@@ -255,8 +307,17 @@ def test_the_page_of_performance_shows_what_was_computed(long: History):
             {"period": "SI", "start_date": date(2020, 1, 1), "sessions": 900, "twr": 0.5, "reason": "no flows"},
         ],
         attribution=[
-            {"source": "Market", "pnl": 1500.0, "day_pnl": 10.0, "sessions": 20},
-            {"source": "Specific", "pnl": -300.0, "day_pnl": None, "sessions": 20},
+            {"source": "Market", "pnl": 1500.0, "day_pnl": 10.0, "reason": "20 of 40 sessions"},
+            {"source": "Specific", "pnl": -300.0, "day_pnl": None, "reason": "20 of 40 sessions"},
+        ],
+        sector_effects=[
+            {
+                "sector": sector,
+                **dict.fromkeys(("portfolio_weight", "benchmark_weight"), weight),
+                **dict.fromkeys(("allocation", "selection", "interaction", "total"), effect),
+                "reason": None,
+            }
+            for sector, weight, effect in (("Energy", 0.3, 0.0211), ("Trading", None, -0.0011))
         ],
         sectors=[
             {
@@ -265,12 +326,27 @@ def test_the_page_of_performance_shows_what_was_computed(long: History):
                 **dict.fromkeys(("allocation", "selection", "interaction", "total"), 0.001),
             }
         ],
-        contributions=[{"symbol": "AAA", "pnl": 12.0, "contribution": None}],
+        contributions=[
+            {"symbol": f"S{place:02}", "pnl": 120.0 - 10 * place, "contribution": None} for place in range(26)
+        ],
         contributions_of="YTD",
-        attributed_from=date(2024, 1, 1),
     )
     page = render_performance(long, computed, SHELL)
     assert "Not computed" not in page and "<script>alert" not in page
-    for text in ("+7.12%", "2023-12-29", "Sessions", "SI: no flows", "+1,500", "+0.100%", "Specific"):
+    for text in (
+        "+7.12%",
+        "2023-12-29",
+        "Sessions",
+        "SI: no flows",
+        "+1,500",
+        "+0.10%",
+        "Specific",
+        "20 of 40 sessions",
+        "+2.00%",
+    ):
         assert text in page, text
+    best, worst = page.split("<h2>Contributors</h2>")[1].split("<h2>Detractors</h2>")
+    assert re.findall(r"S\d\d", best) == [f"S{place:02}" for place in range(10)]
+    assert re.findall(r"S\d\d", worst.split("<details>")[0]) == [f"S{place:02}" for place in range(25, 15, -1)]
+    assert len(set(re.findall(r"S\d\d", worst.split("<details>")[1]))) == 26
     assert "Sortino" not in page, "a figure that no period has is left out"

@@ -332,11 +332,14 @@ def test_the_html_page_is_one_file_that_hurts_nobody(here: Night, tmp_path: Path
     assert not [attributes for _, attributes in read.tags if {"src", "href", "onload"} & {*attributes}]
     assert not re.search(r"url\(|@import", page)
     plots = [attributes for tag, attributes in read.tags if tag == "svg" and "aria-hidden" not in attributes]
-    assert len(plots) == 9
+    assert len(plots) == 11
     assert all(plot["role"] == "img" and len(plot["aria-label"]) > 30 for plot in plots)
-    assert len([tag for tag, _ in read.tags if tag == "details"]) == 7, "the numbers of every plot stand below it"
+    assert len([tag for tag, _ in read.tags if tag == "details"]) == 11, "the numbers of every plot stand below it"
     assert not [attributes for _, attributes in read.tags if "style" in attributes], "the policy allows the sheet alone"
     for text in (
+        "Return, time-weighted",
+        "Drawdowns",
+        "Contributors",
         "103,300",
         "+1.25",
         "−1,500",
@@ -417,6 +420,11 @@ def test_the_page_tells_how_the_portfolio_did(growth: RiskView):
     assert "PERIODS" in page and "MTD 2024-01-31" in page and "SI  2023-12-29" in page
     assert "2024" in page.split("MONTHS")[1].split("DRAWDOWNS")[0]
     assert "AAA" in page.split("CONTRIBUTORS")[1]
+    sources = page.split("P&L BY SOURCE")[1].split("ACTIVE RETURN BY SECTOR")[0]
+    assert "Specific" in sources
+    active = history.returns[-1] - history.benchmark_returns[-1]
+    effects = page.split("ACTIVE RETURN BY SECTOR")[1].split("CONTRIBUTORS")[0]
+    assert f"{active:+.2%}" in effects and "1 of 31 sessions have an attribution" in effects
 
 
 def test_json_has_the_index_the_calendar_and_the_falls(growth: RiskView):
@@ -426,6 +434,10 @@ def test_json_has_the_index_the_calendar_and_the_falls(growth: RiskView):
     assert page["performance"]["periods"][-1]["period"] == "SI"
     assert page["drawdowns"] == [] or page["drawdowns"][0]["depth"] < 0
     assert {row["symbol"] for row in page["performance"]["contributions"]} == {"AAA", "BBB"}
+    effects = page["performance"]["sector_effects"]
+    active = growth.history.returns[-1] - growth.history.benchmark_returns[-1]
+    assert sum(row["total"] for row in effects) == pytest.approx(active), "one session has an attribution"
+    assert page["sessions"][-1]["equity_balance"] == page["snapshot"]["equity_balance"]
 
 
 def test_falls_from_one_peak_to_the_next():

@@ -18,6 +18,7 @@ from ingest.books.lots import CONTRACT_SIZE
 
 _SHORT_SIDES = frozenset({"short", "s", "sell short", "sold short"})
 _TRADES = frozenset({"sell", "sold", "sale", "cover", "dividend", "deposit", "withdrawal", "split", "fee", "interest"})
+_DOLLAR = Decimal(1)
 _DECIMALS = Decimal(1).scaleb(-10)
 
 
@@ -93,12 +94,17 @@ def read_statement(path: Path, layout: str | None, symbols: Mapping[str, str], s
                 if not reading.is_skipped((row[1].get("symbol", ""), row[1].get("description", "")), skip)
             ]
             _settle_costs(rows, table_layout, table, reading, statement)
+            lots_before, cash_before = len(statement.lots), sum(statement.cash.values(), Decimal(0))
             for line, cells, is_money in rows:
                 account = account_of(cells, table, recognised)
                 if cells.get("as_of"):
                     day = reading.day(cells, line, "as_of")
                     dates += [day] if day else []
                 _read_row(line, cells, account, is_money, reading, statement, symbols)
+            values = [lot.value for lot in statement.lots[lots_before:]]
+            cash = sum(statement.cash.values(), Decimal(0)) - cash_before
+            if not skip and None not in values:
+                _check_total(sum(filter(None, values), Decimal(0)), cash, reading)
     for pattern in recognised.layout.as_of:
         found = pattern.search(raw.text)
         if found:
@@ -114,6 +120,15 @@ def read_statement(path: Path, layout: str | None, symbols: Mapping[str, str], s
     statement.notes += reading.notes()
     statement.warnings = reading.warnings
     return statement
+
+
+def _check_total(held: Decimal, cash: Decimal, reading: Reading) -> None:
+    """Warn where the rows of a table do not make the total that it tells, of the positions or with the cash."""
+    if reading.total:
+        (line, total), reading.total = reading.total, None
+        if min(abs(total - held), abs(total - held - cash)) > max(_DOLLAR, abs(total) / 1000):
+            what = f"the file's total is {total:,.2f}, and its rows make {held + cash:,.2f}"
+            reading.warn(line, "total", f"{what}: see that each of them was read, and that none is edited")
 
 
 def _settle_costs(

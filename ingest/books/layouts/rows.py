@@ -28,6 +28,8 @@ class Reading:
     skipped: Counter[str]
     warnings: list[FileProblem] = field(default_factory=list)
     day_first: bool | None = False
+    # the sum that the table itself tells, and its line
+    total: tuple[int, Decimal] | None = None
 
     def __post_init__(self) -> None:
         self.day_first = self.recognised.layout.day_first
@@ -113,6 +115,9 @@ def rows_of_table(layout: TableLayout, table: Table, reading: Reading) -> Iterat
         skip = next((condition for condition in layout.skip if condition.holds(fields)), None)
         if skip:
             reading.skipped[f"rows of {fields[skip.field] or skip.field}"] += 1
+            value = reading.number(fields.get("value", ""))
+            if value is not None and "total" in fields[skip.field].lower():
+                reading.total = (line, value)
             continue
         yield line, fields, any(condition.holds(fields) for condition in layout.cash)
 

@@ -372,6 +372,14 @@ def test_the_list_of_a_weekend_shows_fridays_close_and_other_prices_are_told(con
     assert conn.execute("select distinct joins_on from raw.positions").fetchall() == [(JUNE_20,)]
 
 
+def test_a_total_that_the_rows_do_not_make_is_told(tmp_path: Path):
+    content = (EXPORTS / "schwab_positions.csv").read_text()
+    assert positions(tmp_path, content).warnings == []
+    line = next(line for line in content.splitlines(keepends=True) if line.startswith('"NVDA"'))
+    [warning] = positions(tmp_path, content.replace(line, "")).warnings
+    assert "total: the file's total is 8,400.00, and its rows make 7,000.00" in str(warning)
+
+
 def test_a_later_list_begins_the_portfolio_anew_and_says_so(conn, tmp_path: Path):
     file = tmp_path / "list.csv"
     file.write_text("Symbol,Quantity,Price\nAAPL,10,200\n")
