@@ -83,10 +83,10 @@ def fill(conn: psycopg.Connection[Any], portfolios: int, positions: int, session
     insert into analytics.position_values
     (
         position_id, value_date, portfolio_id, symbol, quantity, price, price_date, is_stale, multiplier, market_value,
-        cost_basis, unrealized_pnl, opening_unrealized_pnl, realized_pnl, dividend_income, fees, trading_pnl,
-        daily_pnl
+        cost_basis, unrealized_pnl, opening_unrealized_pnl, realized_pnl, dividend_income, fees, transferred_pnl,
+        trading_pnl, daily_pnl
     )
-    select position_id, day, portfolio_id, symbol, 1, 100.0, day, false, 1, 100.0, 90.0, 10.0, 0, 0, 0, 0, 0, 0.5
+    select position_id, day, portfolio_id, symbol, 1, 100.0, day, false, 1, 100.0, 90.0, 10.0, 0, 0, 0, 0, 0, 0, 0.5
     from days cross join raw.positions where source = 'benchmark' order by day;
 
     insert into analytics.portfolio_risk_metrics

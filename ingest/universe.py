@@ -52,7 +52,7 @@ class ActiveSymbol:
 # take it in. That closes leave nothing is only believed where the splits until then are known, which come with prices:
 # in doubt a lot is open.
 _NEEDS = """
-with lots as (
+with recursive lots as (
     select
         lot.position_id,
         lot.portfolio_id,
@@ -203,6 +203,42 @@ lots_that_matter as (
                     )
             )
         )
+),
+
+-- what events make of it, and under what other name a source may have it
+linked as (
+    select
+        case when is_option then underlying_symbol else symbol end as symbol,
+        is_option,
+        first_date,
+        last_date,
+        false as is_by_event
+    from lots_that_matter
+    union
+    select other.symbol, linked.is_option, other.first_date, other.last_date, true
+    from linked
+    cross join lateral (
+        select
+            event.new_symbol as symbol,
+            case event.action_type
+                when 'RENAME' then linked.first_date else greatest(event.ex_date, linked.first_date)
+            end as first_date,
+            case event.action_type when 'SPINOFF' then %(end)s::date else linked.last_date end as last_date
+        from raw.corporate_actions as event
+        where
+            event.symbol = linked.symbol
+            and event.new_symbol is not null
+            and event.ex_date >= linked.first_date
+            and event.ex_date <= %(end)s
+        union all
+        select event.symbol, linked.first_date, linked.last_date
+        from raw.corporate_actions as event
+        where
+            event.new_symbol = linked.symbol
+            and event.action_type = 'RENAME'
+            and event.ex_date >= linked.first_date
+            and event.ex_date <= %(end)s
+    ) as other
 )
 
 select
@@ -217,6 +253,11 @@ union all
 select underlying_symbol, 'underlying', min(first_date), max(last_date), null
 from lots_that_matter
 where is_option
+group by 1, 2
+union all
+select symbol, case when is_option then 'underlying' else 'holding' end, min(first_date), max(last_date), null
+from linked
+where is_by_event
 group by 1, 2
 union all
 -- from the close before inception, like a lot carried in

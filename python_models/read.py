@@ -34,7 +34,8 @@ _DIVIDENDS_OF = timedelta(days=365)
 
 # What a position counts as in the panel: its own symbol, an option's underlying's, none when private.
 _COUNTS_AS: LiteralString = (
-    "case when positions.investment_class <> 'PRIVATE' then coalesce(positions.underlying_symbol, positions.symbol) end"
+    "case when positions.investment_class is distinct from 'PRIVATE'"
+    " then coalesce(positions.underlying_symbol, held.symbol) end"
 )
 
 
@@ -208,8 +209,8 @@ def read_sector_seeds(conn: psycopg.Connection[Any]) -> list[str]:
 def read_symbols(conn: psycopg.Connection[Any]) -> list[str]:
     """Everything that portfolios hold or ever held and that has a market price: options' underlyings included."""
     rows = conn.execute(
-        "select distinct coalesce(underlying_symbol, symbol) from raw.position_terms"
-        " where investment_class <> 'PRIVATE'"
+        "select coalesce(underlying_symbol, symbol) from raw.position_terms where investment_class <> 'PRIVATE'"
+        " union select symbol from intermediate.lot_stages"
     )
     return [symbol for (symbol,) in rows]
 
@@ -303,7 +304,7 @@ def read_held(conn: psycopg.Connection[Any], portfolios: Sequence[UUID], day: da
         f"""
         select held.portfolio_id, array_agg(distinct {_COUNTS_AS}) filter (where {_COUNTS_AS} is not null)
         from analytics.position_values as held
-        inner join raw.position_terms as positions on held.position_id = positions.position_id
+        left join raw.position_terms as positions on held.position_id = positions.position_id
         where held.portfolio_id = any(%s) and held.value_date = %s and held.quantity <> 0
         group by held.portfolio_id
         order by held.portfolio_id
@@ -342,14 +343,15 @@ def read_holdings(
             held.price::float8,
             held.price_date,
             held.market_value::float8,
-            positions.investment_class = 'OPTIONS',
+            coalesce(positions.investment_class = 'OPTIONS', false),
             coalesce(positions.option_type = 'CALL', false),
             positions.strike_price::float8,
             positions.expiration_date,
             lives.share_date,
             sector_tags.name
         from analytics.position_values as held
-        inner join raw.position_terms as positions on held.position_id = positions.position_id
+        -- what a spin-off gave birth to is in no file: shares, under the name of the day like all others
+        left join raw.position_terms as positions on held.position_id = positions.position_id
         left join analytics.position_sector_tags as tagged on held.position_id = tagged.position_id
         left join analytics.sector_tags on tagged.sector_tag_id = sector_tags.sector_tag_id
         left join lives on held.position_id = lives.position_id

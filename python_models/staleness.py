@@ -21,7 +21,10 @@ with taken as (
     where
         risk_taken_at is null
         and rolled_at is not null
-        and (returns_taken_at is not null or input not in ('price', 'split', 'dividend'))
+        and (
+            returns_taken_at is not null
+            or input not in ('price', 'split', 'dividend', 'rename', 'merger', 'spinoff', 'delisting')
+        )
     returning *
 ),
 
@@ -34,8 +37,11 @@ changes as (
             portfolio_id,
             (select positions.portfolio_id from raw.positions where positions.position_id = taken.position_id)
         ) as portfolio_id,
-        from_date,
-        through_date,
+        -- a name that is given up or taken changes days before it too
+        case input when 'rename' then '-infinity' else from_date end as from_date,
+        case when input in ('rename', 'merger', 'spinoff', 'delisting') then 'infinity' else through_date end
+            as through_date,
+        input in ('price', 'split', 'dividend', 'rename', 'merger', 'spinoff', 'delisting') as is_of_market,
         concat_ws(
             ' ',
             symbol,
@@ -62,25 +68,34 @@ moved as (
             'infinity'
         ) as last_date
     from changes
-    where input in ('price', 'split', 'dividend')
+    where is_of_market
+),
+
+-- every symbol that a lot has had, or is priced by
+held_as as (
+    select portfolio_id, entry_date, symbol from raw.position_terms where investment_class <> 'PRIVATE'
+    union all
+    select portfolio_id, entry_date, underlying_symbol from raw.position_terms where underlying_symbol is not null
+    union all
+    select lots.portfolio_id, lots.entry_date, coalesce(names.symbol, stages.price_key)
+    from intermediate.lot_stages as stages
+    inner join raw.position_terms as lots on stages.root_position_id = lots.position_id
+    left join intermediate.symbol_names as names on stages.price_key = names.price_key
 ),
 
 -- who holds a symbol, and since when; what is held decides whose statistics there are
 holders as (
-    select changes.change_id, positions.portfolio_id, min(positions.entry_date) as since
+    select changes.change_id, held_as.portfolio_id, min(held_as.entry_date) as since
     from changes
-    inner join raw.position_terms as positions
-        on
-            changes.symbol in (positions.symbol, positions.underlying_symbol)
-            and positions.investment_class <> 'PRIVATE'
+    inner join held_as on changes.symbol = held_as.symbol
     where changes.portfolio_id is null
-    group by changes.change_id, positions.portfolio_id
+    group by changes.change_id, held_as.portfolio_id
     union all
     -- and who is compared with it
     select changes.change_id, portfolios.portfolio_id, portfolios.inception_date
     from changes
     inner join raw.portfolios on changes.symbol = portfolios.benchmark
-    where changes.input in ('price', 'split', 'dividend')
+    where changes.is_of_market
 ),
 
 reached as (

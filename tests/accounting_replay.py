@@ -90,12 +90,19 @@ class Portfolio:
 
 @dataclass(frozen=True)
 class Action:
-    """A SPLIT (`value` new shares per old) or DIVIDEND (`value` cash per share, in shares of the ex-date)."""
+    """A SPLIT (`value` new shares per old) or DIVIDEND (`value` cash per share, in shares of the ex-date); or an event.
+
+    RENAME into `new_symbol`; MERGER into `value` of it per share and `cash_per_share`; SPINOFF of `value` of it per
+    share, with `cost_fraction` of the cost; DELISTING for `value` per share.
+    """
 
     symbol: str
     ex_date: date
     action_type: str
-    value: Decimal
+    value: Decimal = ONE
+    new_symbol: str | None = None
+    cash_per_share: Decimal | None = None
+    cost_fraction: Decimal | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ held as (
         on
             last_sessions.portfolio_id = position_values.portfolio_id
             and last_sessions.calculation_date = position_values.value_date
-    inner join {{ ref('stg_positions') }} as positions on position_values.position_id = positions.position_id
+    inner join {{ ref('all_positions') }} as positions on position_values.position_id = positions.position_id
     where position_values.quantity <> 0
 ),
 

@@ -4,8 +4,8 @@ Pure: what the database holds already comes in as `Known`, rows for its tables g
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import product
 from uuid import UUID
@@ -20,23 +20,28 @@ from ingest.identifiers import natural_id
 
 @dataclass(frozen=True, slots=True)
 class LotReference:
-    """A lot that closes, marks and tags can name."""
+    """A lot that closes, marks and tags can name; by the symbol of what it has become where `named_as` says so."""
 
     position_id: UUID
     portfolio: str
     symbol: str
     entry_date: date
     investment_class: str
+    named_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is loaded already: portfolios by name, which of them are deleted, their benchmarks, and their lots."""
+    """What is loaded already: portfolios by name, which of them are deleted, their benchmarks, and their lots.
+
+    `former_symbols` are, by symbol, those of which an event made it, or a child of it.
+    """
 
     portfolio_ids: dict[str, UUID]
     deleted: frozenset[str]
     benchmarks: dict[str, str]
     lots: Sequence[LotReference]
+    former_symbols: Mapping[str, Set[str]] = field(default_factory=dict)
 
 
 NOTHING_KNOWN = Known({}, frozenset(), {}, ())
@@ -63,7 +68,7 @@ class Book:
     # underlying_symbol, option_type, strike_price, expiration_date, investment_class, investment_subtype,
     # shares_as_of, deleted_at, joins_on
     positions: Replacement
-    # event_id, position_id, trade_date, sequence, quantity_closed, close_price, fees
+    # event_id, position_id, trade_date, sequence, quantity_closed, close_price, fees, named_symbol
     closes: Replacement | None
     # change_id, portfolio_id, change_date, change_type, amount
     flows: Replacement | None
@@ -145,6 +150,7 @@ class _Lots:
         self._readable = files.positions.csv.complete_header
         self._unsound_lots = files.positions.unsound
         self._unsound_symbols = {(portfolio, symbol) for portfolio, symbol, _ in files.positions.unsound}
+        self._former_symbols = known.former_symbols
         self._held: dict[tuple[str, str], dict[date, LotReference]] = defaultdict(dict)
         for lot in files.positions.lots:
             position_id = natural_id("position", ids[lot.portfolio], lot.symbol, lot.entry_date)
@@ -167,10 +173,21 @@ class _Lots:
         for symbol in spellings:
             if (portfolio, symbol) in self._held:
                 return self._held[portfolio, symbol]
+        for symbol in spellings:
+            if become := self._become(portfolio, symbol):
+                return become
         unsound = product((portfolio, None), (*spellings, None))
         if self._readable and self._unsound_symbols.isdisjoint(unsound):
             file.report(row.line, "symbol", f"{shown(portfolio)} holds no {shown(written)}")
         return {}
+
+    def _become(self, portfolio: str, symbol: str) -> dict[date, LotReference]:
+        """Return the lots that events may have turned into the symbol, or that may have given birth to a lot of it."""
+        return {
+            entry_date: replace(lot, named_as=symbol)
+            for former in sorted(self._former_symbols.get(symbol, ()))
+            for entry_date, lot in self._held.get((portfolio, former), {}).items()
+        }
 
     def named(self, row: Row, file: CsvFile) -> LotReference | None:
         """Return the lot that the row names by symbol and entry date; reports one that does not exist."""
@@ -180,6 +197,8 @@ class _Lots:
             return None
         if entry_date not in lots:
             lot = next(iter(lots.values()))
+            if become := self._become(lot.portfolio, lot.symbol).get(entry_date):
+                return become
             unsound = product((lot.portfolio, None), (lot.symbol, None), (entry_date, None))
             if self._unsound_lots.isdisjoint(unsound):
                 entered = ", ".join(map(str, sorted(lots)[:3])) + (", …" if len(lots) > 3 else "")
@@ -251,11 +270,11 @@ def _closes(file: CsvFile, lots: _Lots) -> Iterator[tuple]:
         if lot is None or row.bad:
             continue
         amounts = [row.cells[column] for column in ("quantity_closed", "close_price", "fees")]
-        key = (lot.position_id, trade_date, *map(plain, amounts))
+        key = (lot.position_id, trade_date, *map(plain, amounts), *filter(None, [lot.named_as]))
         occurrences[key] += 1
         sequences[lot.position_id] += 1
         event_id = natural_id("close", *key, occurrences[key])
-        yield event_id, lot.position_id, trade_date, sequences[lot.position_id], *amounts
+        yield event_id, lot.position_id, trade_date, sequences[lot.position_id], *amounts, lot.named_as
 
 
 def _dated_amounts(kind: str, file: CsvFile, ids: dict[str, UUID]) -> Iterator[tuple]:
@@ -290,6 +309,8 @@ def _tags(file: CsvFile, lots: _Lots) -> Iterator[tuple]:
     first_lines: dict[tuple, int] = {}
     for row in file.rows:
         lot = lots.named(row, file)
+        if lot and lot.named_as:
+            file.report(row.line, "symbol", f"a lot bears its tag under the symbol it was loaded with, {lot.symbol}")
         if lot and not row.bad and _is_first((lot.position_id,), row, file, "symbol", first_lines):
             yield lot.position_id, row.cells["sector"]
 

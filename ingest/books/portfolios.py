@@ -1,6 +1,6 @@
 """Portfolios into schema `raw`: a folder of CSV files, or one position file, as a whole or not at all."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -22,7 +22,7 @@ from ingest.books.layouts.layout import name_layout
 from ingest.books.lots import read_positions_of
 from ingest.books.smells import smells_of_lots, smells_of_transactions
 from ingest.books.transaction_store import merge_transactions, misplaced, set_lot_matching
-from ingest.market.decisions import NOT_ROLLED, Saying, replace_file_actions, user_name
+from ingest.market.decisions import Saying, replace_file_actions, user_name
 from ingest.market.fund_sectors import replace_sets
 from ingest.market.settlement import PERSON
 from ingest.sources.chain import source_order
@@ -80,7 +80,7 @@ _TABLES = {
     "closes": _Table(
         "raw.position_realized_events",
         ("event_id",),
-        ("position_id", "trade_date", "sequence", "quantity_closed", "close_price", "fees"),
+        ("position_id", "trade_date", "sequence", "quantity_closed", "close_price", "fees", "named_symbol"),
         _OF_THEIR_POSITIONS,
     ),
     "flows": _Table(
@@ -251,11 +251,6 @@ def load_files(
         if actions:
             saying = Saying(user_name(), datetime.now(UTC), None, source_order(load_settings()))
             report.counts["actions"] = replace_file_actions(conn, actions, saying).counts
-            report.notes += [
-                f"{action.symbol}: {action.action_type} of {action.ex_date} is stored, and P&L does not act on it yet"
-                for action in actions
-                if action.action_type in NOT_ROLLED
-            ]
         if fund_sectors:
             report.counts["fund_sectors"] = replace_sets(conn, fund_sectors, all_of=PERSON)
         report.notes += _ignored_amounts(conn, book) + _costs_that_add(files)
@@ -348,7 +343,27 @@ def _read_known(conn: psycopg.Connection[Any], files: PortfolioFiles) -> Known:
         deleted=frozenset(name for name, _, is_deleted, _ in portfolios if is_deleted),
         benchmarks={name: benchmark for name, *_, benchmark in portfolios},
         lots=[LotReference(*lot) for lot in lots],
+        former_symbols=_former_symbols(conn, files) if files.closes or files.tags else {},
     )
+
+
+def _former_symbols(conn: psycopg.Connection[Any], files: PortfolioFiles) -> dict[str, set[str]]:
+    """Read, by symbol, the symbols that it was or was a part of before events, however many lie between."""
+    told = conn.execute("select symbol, new_symbol from raw.corporate_actions where new_symbol is not null").fetchall()
+    told += [(row.cells["symbol"], row.cells["new_symbol"]) for row in (files.actions.rows if files.actions else [])]
+    before: dict[str, set[str]] = defaultdict(set)
+    for symbol, new_symbol in told:
+        if symbol and new_symbol:
+            before[new_symbol].add(symbol)
+    former = {}
+    for symbol in before:
+        found: set[str] = set()
+        looking = [symbol]
+        while looking:
+            looking += (more := before.get(looking.pop(), set()) - found)
+            found |= more
+        former[symbol] = found - {symbol}
+    return former
 
 
 def _count_hanging(conn: psycopg.Connection[Any], portfolio_ids: Mapping[str, Sequence[UUID]]) -> dict[str, int]:

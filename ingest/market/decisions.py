@@ -31,8 +31,6 @@ from ingest.rows import (
 from warehouse.errors import UserError
 from warehouse.sessions import FIRST_DAY, sessions_between
 
-# Events that the books hold and do not act on yet.
-NOT_ROLLED = (RENAME, MERGER, SPINOFF, DELISTING)
 _LARGEST = Decimal(10) ** 9
 
 
@@ -260,20 +258,6 @@ def describe(action: CorporateAction) -> str:
     if action.cash_per_share is not None:
         parts += ["and", f"{action.cash_per_share.normalize():f}", "USD"]
     return " ".join(parts)
-
-
-def events_not_rolled(conn: psycopg.Connection[Any]) -> list[tuple[str, str]]:
-    """Return (symbol, message) for each event of a kind that the books do not act on yet."""
-    rows = conn.execute(
-        "select symbol, ex_date, action_type from raw.corporate_actions where action_type = any(%s)"
-        " and (symbol in (select symbol from raw.position_terms where deleted_at is null)"
-        " or symbol in (select underlying_symbol from raw.position_terms where deleted_at is null)) order by 1, 2",
-        [list(NOT_ROLLED)],
-    )
-    return [
-        (symbol, f"the {action_type} of {ex_date} is stored, and P&L does not act on it yet")
-        for symbol, ex_date, action_type in rows
-    ]
 
 
 def _forget_word(

@@ -32,23 +32,27 @@ def position_id(name: str, symbol: str, entry_date: date) -> UUID:
 
 
 def load_market(conn: psycopg.Connection[Any], prices: Prices, actions: Iterable[Action]) -> None:
-    """Store closes, splits and dividends; several dividends of one ex-date are summed, several splits multiplied."""
+    """Store closes, splits, dividends and events; dividends of one ex-date are summed, splits multiplied."""
     _copy(
         conn,
         "market_data_cache (symbol, price_date, close, source)",
         ((symbol, day, close, "test") for symbol, closes in prices.items() for day, close in closes.items()),
     )
     values: dict[tuple[str, date, str], Decimal] = {}
+    terms: dict[tuple[str, date, str], tuple[Any, ...]] = {}
     for action in actions:
         key = (action.symbol, action.ex_date, action.action_type)
         if action.action_type == "SPLIT":
             values[key] = values.get(key, ONE) * action.value
+        elif action.action_type != "DIVIDEND":
+            values[key] = action.value
+            terms[key] = (action.new_symbol, action.cash_per_share, action.cost_fraction)
         else:
             values[key] = values.get(key, ZERO) + action.value
     _copy(
         conn,
-        "corporate_actions (symbol, ex_date, action_type, value, source)",
-        ((*key, value, "test") for key, value in values.items()),
+        "corporate_actions (symbol, ex_date, action_type, value, new_symbol, cash_per_share, cost_fraction, source)",
+        ((*key, value, *terms.get(key, (None, None, None)), "test") for key, value in values.items()),
     )
 
 

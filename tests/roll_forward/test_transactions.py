@@ -95,7 +95,7 @@ MATCHED = """
 {rule},2024-03-01,BUY,LOT,100,10,,,
 {rule},2024-03-04,BUY,LOT,50,16,,,
 {rule},2024-03-05,BUY,LOT,50,13,,,
-{rule},2024-03-06,SELL,LOT,120,15,,,2024-03-05
+{rule},2024-03-06,SELL,LOT,60,15,,,2024-03-05
 """
 
 
@@ -208,14 +208,14 @@ def test_a_sale_of_more_than_is_held_is_told(rolled: Warehouse):
 @pytest.mark.parametrize(
     ("rule", "realized", "basis"),
     [
-        # 100 at 10 and 20 at 16 are sold for 15
-        ("fifo", 100 * 5 - 20 * 1, 30 * 16 + 50 * 13),
-        # 50 at 13, 50 at 16 and 20 at 10
-        ("lifo", 50 * 2 - 50 * 1 + 20 * 5, 80 * 10),
-        # 50 at 16, 50 at 13 and 20 at 10: here the same
-        ("hifo", -50 * 1 + 50 * 2 + 20 * 5, 80 * 10),
+        # 60 at 10 are sold for 15
+        ("fifo", 60 * 5, 40 * 10 + 50 * 16 + 50 * 13),
+        # 50 at 13 and 10 at 16
+        ("lifo", 50 * 2 - 10 * 1, 100 * 10 + 40 * 16),
+        # 50 at 16 and 10 at 13
+        ("hifo", -50 * 1 + 10 * 2, 100 * 10 + 40 * 13),
         # 200 have cost 2,450, so 12.25 each
-        ("average", Decimal("120") * (15 - Decimal("12.25")), 80 * Decimal("12.25")),
+        ("average", Decimal("60") * (15 - Decimal("12.25")), 140 * Decimal("12.25")),
         # the lot of the 5th has 50, and no more than those are sold
         ("named", 50 * 2, 100 * 10 + 50 * 16),
     ],
@@ -245,7 +245,7 @@ def test_a_corrected_line_heals(rolled: Warehouse, tmp_path: Path):
     assert held(rolled, "weekend", DAYS[5]) == {"ASG": 100}
     assert snapshots(rolled, "weekend", "equity_balance", "cash_value")[DAYS[5]] == (49_900, 39_500)
     assert held(rolled, "flipped", DAYS[6]) == {}
-    assert snapshots(rolled, "lifo", "daily_realized_pnl")[DAYS[3]] == (330,)
+    assert snapshots(rolled, "lifo", "daily_realized_pnl")[DAYS[3]] == (165,)
     content = rolled.content()
     rolled.rebuild()
     assert rolled.content() == content

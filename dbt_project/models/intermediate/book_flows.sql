@@ -30,12 +30,12 @@ moved as (
         sessions.session_date as change_date,
         round(
             transfers.multiplier * transfers.side * transfers.quantity
-            * coalesce(transfers.market_price, transaction_lots.entry_price),
+            * coalesce(transfers.market_price, transaction_lots.entry_price, 0),
             10
         ) as amount
     from transfers
     inner join sessions on transfers.session_number = sessions.session_number
-    inner join transaction_lots on transfers.opening_id = transaction_lots.position_id
+    left join transaction_lots on transfers.opening_id = transaction_lots.position_id
 ),
 
 final as (

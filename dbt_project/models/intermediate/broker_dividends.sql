@@ -21,15 +21,25 @@ split_growth as (
     select * from {{ ref('split_growth') }}
 ),
 
+symbol_names as (
+    select * from {{ ref('symbol_names') }}
+),
+
 told as (
     select
         transactions.transaction_id,
         transactions.portfolio_id,
         transactions.symbol,
+        coalesce(symbol_names.price_key, transactions.symbol) as price_key,
         transactions.cash,
         calendar_days.next_session_number as paid_session_number
     from transactions
     inner join calendar_days on transactions.trade_date = calendar_days.calendar_date
+    left join symbol_names
+        on
+            transactions.symbol = symbol_names.symbol
+            and calendar_days.next_session_number
+            between symbol_names.told_from_session_number and symbol_names.to_session_number
     where calendar_days.next_session_number is not null
 ),
 
@@ -41,7 +51,7 @@ possible_sessions as (
     from told
     inner join session_dividends
         on
-            told.symbol = session_dividends.symbol
+            told.price_key = session_dividends.symbol
             and session_dividends.session_number between told.paid_session_number - 45 and told.paid_session_number
     union
     select
@@ -61,21 +71,25 @@ entitled as (
         session_dividends.dividend,
         segments.position_id,
         segments.side
-        * round(segments.base_shares_opening * coalesce(split_growth.growth, 1) / segments.base_growth, 10) as shares
+        * round(
+            segments.base_shares_opening * coalesce(split_growth.growth, 1) * segments.conversion
+            / segments.base_growth,
+            10
+        ) as shares
     from told
     inner join possible_sessions on told.transaction_id = possible_sessions.transaction_id
     inner join lot_segments as segments
         on
             told.portfolio_id = segments.portfolio_id
-            and told.symbol = segments.symbol
+            and told.price_key = segments.price_key
             and possible_sessions.session_number between segments.from_session_number and segments.to_session_number
     left join session_dividends
         on
-            told.symbol = session_dividends.symbol
+            told.price_key = session_dividends.symbol
             and possible_sessions.session_number = session_dividends.session_number
     left join split_growth
         on
-            told.symbol = split_growth.symbol
+            told.price_key = split_growth.symbol
             and possible_sessions.session_number
             between split_growth.from_session_number and split_growth.to_session_number
     where possible_sessions.session_number > segments.first_session_number or segments.is_carried_in

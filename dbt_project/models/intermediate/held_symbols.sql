@@ -16,13 +16,14 @@ final as (
         position_values.symbol,
         case positions.investment_class
             when 'OPTIONS' then positions.underlying_symbol
-            else positions.symbol
+            else position_values.symbol
         end as market_symbol
     from position_values
-    inner join positions on position_values.position_id = positions.position_id
+    -- what a spin-off gave birth to is in no book: shares
+    left join positions on position_values.position_id = positions.position_id
     where
         position_values.quantity <> 0
-        and positions.investment_class <> 'PRIVATE'
+        and positions.investment_class is distinct from 'PRIVATE'
 )
 
 select * from final

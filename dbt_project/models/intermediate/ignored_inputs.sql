@@ -3,7 +3,7 @@ with lot_closings as (
 ),
 
 lots as (
-    select * from {{ ref('lots') }}
+    select * from {{ ref('held_lots') }}
 ),
 
 lot_matches as (
@@ -64,6 +64,33 @@ closes as (
     where
         lot_closings.kind = 'close'
         and lot_closings.quantity_asked - lot_closings.quantity_closed >= 0.000001
+),
+
+-- a child that was never born, or a symbol that the lot had not become by then
+closes_of_no_lot as (
+    select
+        realized_events.event_id as input_id,
+        positions.portfolio_id,
+        realized_events.trade_date as input_date,
+        'close' as input,
+        realized_events.named_symbol as symbol,
+        format(
+            'no event has made %s of %s of %s by then: see `actions list %s`',
+            realized_events.named_symbol,
+            positions.symbol,
+            positions.entry_date,
+            positions.symbol
+        ) as reason
+    from {{ ref('stg_position_realized_events') }} as realized_events
+    inner join {{ ref('stg_positions') }} as positions
+        on realized_events.position_id = positions.position_id and positions.deleted_at is null
+    inner join active_portfolios on positions.portfolio_id = active_portfolios.portfolio_id
+    where
+        realized_events.named_symbol is not null
+        and not exists (
+            select 1 from lot_closings
+            where lot_closings.event_id = realized_events.event_id
+        )
 ),
 
 -- what a broker's line asks for and no lot has; shares that leave in kind are no sale
@@ -179,6 +206,8 @@ early_cash_items as (
 
 final as (
     select * from closes
+    union all
+    select * from closes_of_no_lot
     union all
     select * from early_flows
     union all

@@ -14,7 +14,7 @@ position_values as (
 ),
 
 positions as (
-    select * from {{ ref('book_positions') }}
+    select * from {{ ref('all_positions') }}
     where deleted_at is null
 ),
 
@@ -27,7 +27,7 @@ final as (
         positions.investment_class,
         case positions.investment_class
             when 'OPTIONS' then positions.underlying_symbol
-            when 'PUBLIC' then positions.symbol
+            when 'PUBLIC' then position_values.symbol
         end as market_symbol,
         position_values.market_value,
         position_values.price_date,

@@ -1,7 +1,11 @@
 {{ config(indexes=[{"columns": ["position_id"]}]) }}
 
 with lots as (
-    select * from {{ ref('lots') }}
+    select * from {{ ref('held_lots') }}
+),
+
+lot_stages as (
+    select * from {{ ref('lot_stages') }}
 ),
 
 closes as (
@@ -16,7 +20,7 @@ split_growth as (
     select * from {{ ref('split_growth') }}
 ),
 
--- within a session: closes in the order of the file, then the exit, then the expiry
+-- within a session: closes in the order of the file, then the exit, then the expiry; an event takes what is left
 events as (
     select
         position_id,
@@ -54,6 +58,19 @@ events as (
         settlement_price,
         0
     from option_settlements
+    union all
+    select
+        position_id,
+        null,
+        'event',
+        from_session_number,
+        4,
+        null,
+        null,
+        cash_per_share,
+        0
+    from lot_stages
+    where is_end
 ),
 
 -- shares of the lot's first day are the unit in which a holding changes by trades alone
@@ -62,17 +79,34 @@ in_base_shares as (
         events.*,
         lots.quantity,
         lots.multiplier * lots.side as signed_multiplier,
-        round(coalesce(split_growth.growth, 1) / lots.base_growth, 18) as shares_per_base_share,
+        round(
+            coalesce(split_growth.growth, 1) * coalesce(stages.conversion, lots.conversion)
+            / coalesce(stages.base_growth, lots.base_growth),
+            18
+        ) as shares_per_base_share,
         coalesce(
-            round(events.quantity_asked * lots.base_growth / coalesce(split_growth.growth, 1), 18), lots.quantity
+            round(
+                events.quantity_asked * coalesce(stages.base_growth, lots.base_growth)
+                / (coalesce(split_growth.growth, 1) * coalesce(stages.conversion, lots.conversion)),
+                18
+            ),
+            lots.quantity
         ) as base_shares_asked
     from events
     inner join lots on events.position_id = lots.position_id
+    left join lot_stages as stages
+        on
+            events.position_id = stages.position_id
+            and events.session_number between stages.from_session_number and stages.to_session_number
     left join split_growth
         on
-            lots.price_key = split_growth.symbol
+            coalesce(stages.price_key, lots.price_key) = split_growth.symbol
             and lots.investment_class = 'PUBLIC'
-            and events.session_number between split_growth.from_session_number and split_growth.to_session_number
+            -- an event is before the split of its session
+            and events.session_number
+            - case events.kind
+                when 'event' then 1 else 0
+            end between split_growth.from_session_number and split_growth.to_session_number
     -- a close before a lot joins is in its statement's quantity already
     where events.session_number >= lots.first_session_number
 ),

@@ -22,8 +22,25 @@ split_growth as (
     select * from {{ ref('split_growth') }}
 ),
 
+symbol_names as (
+    select * from {{ ref('symbol_names') }}
+),
+
+corporate_events as (
+    select * from {{ ref('corporate_events') }}
+),
+
+-- symbols that events link are matched together
+families as (
+    select
+        symbol,
+        min(member) as family
+    from {{ ref('event_families') }}
+    group by symbol
+),
+
 -- what ends an option is often told on the next business day, and counts on its last session
-dated as (
+timed as (
     select
         transactions.*,
         portfolios.lot_matching,
@@ -37,6 +54,21 @@ dated as (
             transactions.expiration_date = expiration_day.calendar_date
             and transactions.effect in ('expire', 'close', 'flip')
     where trade_day.next_session_number is not null
+),
+
+-- a symbol means what it meant on the day, or the company that has it since
+dated as (
+    select
+        timed.*,
+        coalesce(symbol_names.price_key, timed.symbol) as price_key,
+        families.family
+    from timed
+    left join symbol_names
+        on
+            timed.symbol = symbol_names.symbol
+            and timed.investment_class = 'PUBLIC'
+            and timed.session_number between symbol_names.told_from_session_number and symbol_names.to_session_number
+    left join families on timed.symbol = families.symbol and timed.investment_class = 'PUBLIC'
 ),
 
 -- shares before any split are the unit in which a holding changes by trades alone
@@ -60,7 +92,7 @@ in_base_shares as (
     from dated
     left join split_growth
         on
-            dated.symbol = split_growth.symbol
+            dated.price_key = split_growth.symbol
             and dated.investment_class = 'PUBLIC'
             and dated.session_number between split_growth.from_session_number and split_growth.to_session_number
 ),
@@ -78,7 +110,93 @@ histories as (
         array_agg(held_since order by session_number, trade_date, sequence) as held_since,
         array_agg(named_date order by session_number, trade_date, sequence) as named_dates
     from in_base_shares
+    where family is null
     group by portfolio_id, symbol, lot_matching
+),
+
+-- the lines of a family, with the events among them: before the trades of their session; but what is sold under the old
+-- name on the day of a merger is sold before it
+family_lines as (
+    select
+        in_base_shares.portfolio_id,
+        in_base_shares.family,
+        in_base_shares.lot_matching,
+        in_base_shares.session_number,
+        case when merged.price_key is null then 3 else 1 end as place_in_session,
+        in_base_shares.trade_date,
+        in_base_shares.sequence::bigint as sequence,
+        in_base_shares.transaction_id,
+        in_base_shares.effect,
+        in_base_shares.side,
+        in_base_shares.base_shares,
+        in_base_shares.base_price,
+        in_base_shares.held_since,
+        in_base_shares.named_date,
+        in_base_shares.price_key,
+        null as new_price_key,
+        null::numeric as ratio,
+        null as birth_name
+    from in_base_shares
+    left join corporate_events as merged
+        on
+            in_base_shares.price_key = merged.price_key
+            and in_base_shares.session_number = merged.session_number
+            and merged.event_type = 'MERGER'
+    where in_base_shares.family is not null
+    union all
+    select
+        books.portfolio_id,
+        books.family,
+        books.lot_matching,
+        corporate_events.session_number,
+        case corporate_events.event_type when 'SPINOFF' then 0 else 2 end,
+        null,
+        row_number() over (order by corporate_events.price_key, corporate_events.new_price_key),
+        null,
+        case
+            when corporate_events.event_type = 'SPINOFF' then 'bear'
+            when corporate_events.new_price_key is not null then 'convert'
+            else 'end'
+        end,
+        null,
+        null,
+        null,
+        null,
+        null,
+        corporate_events.price_key,
+        corporate_events.new_price_key,
+        corporate_events.new_shares * corporate_events.growth_before / corporate_events.new_growth_before,
+        corporate_events.birth_name
+    from (
+        select distinct
+            portfolio_id,
+            family,
+            lot_matching
+        from in_base_shares
+        where family is not null
+    ) as books
+    inner join families on books.family = families.family
+    inner join corporate_events on families.symbol = corporate_events.price_key
+    where corporate_events.event_type in ('SPINOFF', 'MERGER')
+),
+
+family_histories as (
+    select
+        portfolio_id,
+        lot_matching,
+        array_agg(transaction_id order by session_number, place_in_session, trade_date, sequence) as ids,
+        array_agg(effect order by session_number, place_in_session, trade_date, sequence) as effects,
+        array_agg(side order by session_number, place_in_session, trade_date, sequence) as sides,
+        array_agg(base_shares order by session_number, place_in_session, trade_date, sequence) as quantities,
+        array_agg(base_price order by session_number, place_in_session, trade_date, sequence) as prices,
+        array_agg(held_since order by session_number, place_in_session, trade_date, sequence) as held_since,
+        array_agg(named_date order by session_number, place_in_session, trade_date, sequence) as named_dates,
+        array_agg(price_key order by session_number, place_in_session, trade_date, sequence) as symbols,
+        array_agg(new_price_key order by session_number, place_in_session, trade_date, sequence) as new_symbols,
+        array_agg(ratio order by session_number, place_in_session, trade_date, sequence) as ratios,
+        array_agg(birth_name order by session_number, place_in_session, trade_date, sequence) as birth_names
+    from family_lines
+    group by portfolio_id, family, lot_matching
 ),
 
 matches as (
@@ -99,6 +217,29 @@ matches as (
             histories.prices,
             histories.held_since,
             histories.named_dates
+        ) with ordinality as matched (opening_id, closing_id, base_shares, place)
+    union all
+    select
+        matched.opening_id,
+        matched.closing_id,
+        coalesce(matched.closing_id, matched.opening_id),
+        matched.base_shares,
+        matched.place
+    from family_histories
+    cross join
+        lateral intermediate.match_lots_through_events(
+            family_histories.lot_matching,
+            family_histories.ids,
+            family_histories.effects,
+            family_histories.sides,
+            family_histories.quantities,
+            family_histories.prices,
+            family_histories.held_since,
+            family_histories.named_dates,
+            family_histories.symbols,
+            family_histories.new_symbols,
+            family_histories.ratios,
+            family_histories.birth_names
         ) with ordinality as matched (opening_id, closing_id, base_shares, place)
 ),
 

@@ -21,6 +21,10 @@ split_growth as (
     select * from {{ ref('split_growth') }}
 ),
 
+symbol_names as (
+    select * from {{ ref('symbol_names') }}
+),
+
 -- every date is moved to its session first; all comparisons are between sessions
 dated as (
     select
@@ -59,12 +63,36 @@ joined as (
     where exit_session_number is null or exit_session_number >= inception_session_number
 ),
 
+-- a symbol means what it meant on the day of entry, or the company that has it since
+named as (
+    select
+        joined.*,
+        case joined.investment_class
+            when 'PRIVATE' then joined.position_id::text
+            else coalesce(own_name.price_key, joined.symbol)
+        end as price_key,
+        coalesce(underlying_name.price_key, joined.underlying_symbol) as underlying_key
+    from joined
+    left join symbol_names as own_name
+        on
+            joined.symbol = own_name.symbol
+            and joined.investment_class = 'PUBLIC'
+            and joined.entry_session_number between own_name.told_from_session_number and own_name.to_session_number
+    left join symbol_names as underlying_name
+        on
+            joined.underlying_symbol = underlying_name.symbol
+            and joined.investment_class = 'OPTIONS'
+            and joined.entry_session_number
+            between underlying_name.told_from_session_number and underlying_name.to_session_number
+),
+
 final as (
     select
         joined.position_id,
         joined.portfolio_id,
         joined.symbol,
-        case joined.investment_class when 'PRIVATE' then joined.position_id::text else joined.symbol end as price_key,
+        joined.price_key,
+        coalesce(name_then.symbol, joined.symbol) as first_symbol,
         joined.investment_class,
         case joined.investment_class when 'OPTIONS' then 100 else 1 end as multiplier,
         sign(joined.quantity)::integer as side,
@@ -78,19 +106,25 @@ final as (
         joined.exit_price,
         joined.expiry_session_number,
         joined.underlying_symbol,
+        joined.underlying_key,
         joined.option_type,
         joined.strike_price,
         coalesce(split_growth.growth, 1) as base_growth,
         coalesce(underlying_growth.growth, 1) as underlying_base_growth
-    from joined
+    from named as joined
+    left join symbol_names as name_then
+        on
+            joined.price_key = name_then.price_key
+            and joined.investment_class = 'PUBLIC'
+            and joined.first_session_number between name_then.from_session_number and name_then.to_session_number
     left join split_growth
         on
-            joined.symbol = split_growth.symbol
+            joined.price_key = split_growth.symbol
             and joined.investment_class = 'PUBLIC'
             and joined.base_session_number between split_growth.from_session_number and split_growth.to_session_number
     left join split_growth as underlying_growth
         on
-            joined.underlying_symbol = underlying_growth.symbol
+            joined.underlying_key = underlying_growth.symbol
             and joined.investment_class = 'OPTIONS'
             and joined.base_session_number
             between underlying_growth.from_session_number and underlying_growth.to_session_number

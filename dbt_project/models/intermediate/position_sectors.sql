@@ -1,8 +1,17 @@
 {{ config(materialized='ephemeral') }}
 
 with positions as (
-    select * from {{ ref('book_positions') }}
+    select * from {{ ref('all_positions') }}
     where deleted_at is null
+),
+
+-- what shares have become says what business they are of
+last_stages as (
+    select distinct on (position_id)
+        position_id,
+        price_key
+    from {{ ref('lot_stages') }}
+    order by position_id asc, place desc
 ),
 
 portfolios as (
@@ -31,7 +40,7 @@ fund_sectors as (
 named as (
     select
         positions.position_id,
-        coalesce(manual_sector_tags.sector, company_profiles.sector) as source_sector,
+        coalesce(manual_sector_tags.sector, new_profiles.sector, company_profiles.sector) as source_sector,
         case when manual_sector_tags.sector is not null then 'manual' else 'profile' end as source
     from positions
     inner join portfolios on positions.portfolio_id = portfolios.portfolio_id
@@ -41,6 +50,11 @@ named as (
             coalesce(positions.underlying_symbol, positions.symbol) = company_profiles.symbol
             and positions.investment_class <> 'PRIVATE'
             and coalesce(positions.underlying_symbol, positions.symbol) not in (select symbol from fund_sectors)
+    left join last_stages on positions.position_id = last_stages.position_id
+    left join company_profiles as new_profiles
+        on
+            last_stages.price_key = new_profiles.symbol
+            and last_stages.price_key not in (select symbol from fund_sectors)
 ),
 
 final as (

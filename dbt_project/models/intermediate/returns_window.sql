@@ -10,6 +10,10 @@ sessions as (
     select * from {{ ref('sessions') }}
 ),
 
+event_families as (
+    select * from {{ ref('event_families') }}
+),
+
 -- a day that is a session no more, or one now, concerns every symbol that has a price on it or later
 session_changes as (
     select min(from_date) as from_date
@@ -24,6 +28,29 @@ changes as (
         change_id
     from open_changes
     where input in ('price', 'split', 'dividend')
+    union all
+    -- what an event links may reach from one symbol's past into another's: the whole of it is looked at
+    select
+        symbol,
+        date '-infinity',
+        change_id
+    from open_changes
+    where input in ('rename', 'merger', 'spinoff', 'delisting')
+    union all
+    select
+        event_families.member,
+        date '-infinity',
+        null
+    from event_families
+    where
+        event_families.symbol in (
+            select open_changes.symbol from open_changes
+            where open_changes.input in ('price', 'split', 'dividend', 'rename', 'merger', 'spinoff', 'delisting')
+        )
+        or exists (
+            select 1 from session_changes
+            where session_changes.from_date is not null
+        )
     union all
     select
         market_data.symbol,
@@ -54,6 +81,21 @@ changed_symbols as (
                 where changes.symbol = market_data.symbol
             )
         group by symbol
+        union all
+        select distinct
+            event_families.member,
+            date '-infinity',
+            '{}'::bigint[]
+        from event_families
+        where
+            not exists (
+                select 1 from changes
+                where changes.symbol = event_families.member
+            )
+            and not exists (
+                select 1 from {{ ref('stg_market_data') }} as market_data
+                where market_data.symbol = event_families.member
+            )
     {%- endif %}
 ),
 

@@ -51,7 +51,11 @@ concerned as (
     select
         changes.*,
         case
-            when changes.input in ('price', 'split', 'dividend', 'sector', 'session') then null
+            when
+                changes.input in (
+                    'price', 'split', 'dividend', 'rename', 'merger', 'spinoff', 'delisting', 'sector', 'session'
+                )
+                then null
             else changes.portfolio_id
         end as whose
     from roll_forward_changes as changes
@@ -73,6 +77,8 @@ kinds_of_change as (
         case input
             when 'price' then 'close'
             when 'close' then 'closing trade'
+            when 'rename' then 'renaming'
+            when 'spinoff' then 'spin-off'
             else input
         end as noun,
         case what when 'new' then 'added' else what end as verb

@@ -18,7 +18,15 @@ active_portfolios as (
 ),
 
 lots as (
-    select * from {{ ref('lots') }}
+    select * from {{ ref('held_lots') }}
+),
+
+lot_stages as (
+    select * from {{ ref('lot_stages') }}
+),
+
+symbol_names as (
+    select * from {{ ref('symbol_names') }}
 ),
 
 lot_segments as (
@@ -74,8 +82,12 @@ rolled_lots as (
 dated_changes as (
     select
         input_changes.*,
-        case when input_changes.from_date = '-infinity' then 0 else calendar_days.next_session_number end
-            as from_session_number,
+        -- a name that is given up or taken changes what days before it are priced by
+        case
+            when input_changes.from_date = '-infinity' or input_changes.input = 'rename' then 0
+            else calendar_days.next_session_number
+        end as from_session_number,
+        input_changes.input in ('rename', 'merger', 'spinoff', 'delisting') as is_event,
         calendar_days.last_session_number as from_session_or_before
     from input_changes
     left join calendar_days on input_changes.from_date = calendar_days.calendar_date
@@ -108,28 +120,55 @@ session_changes as (
     where changes.input = 'session'
 ),
 
--- closes, marks and tags name the lot; prices, splits, dividends and sectors name the symbol
+-- the other symbols that a lot's rows may rest on: names of its company, and what events make of it
+further_symbols as (
+    select
+        lots.position_id,
+        symbol_names.symbol
+    from rolled_lots as lots
+    inner join symbol_names on lots.price_key = symbol_names.price_key
+    where lots.investment_class = 'PUBLIC'
+    union
+    select
+        lot_stages.position_id,
+        coalesce(symbol_names.symbol, lot_stages.price_key)
+    from lot_stages
+    left join symbol_names on lot_stages.price_key = symbol_names.price_key
+),
+
+-- closes, marks and tags name the lot; prices, splits, dividends, events and sectors name the symbol
 changes_of_lots as (
     select
         changes.*,
-        lots.position_id as lot_id
+        lots.position_id as lot_id,
+        false as is_of_further_symbol
     from dated_changes as changes
     inner join rolled_lots as lots on changes.position_id = lots.position_id
     where changes.portfolio_id is null
     union all
     select
         changes.*,
-        lots.position_id
+        lots.position_id,
+        false
     from dated_changes as changes
     inner join rolled_lots as lots on changes.symbol = lots.price_key
     where changes.portfolio_id is null and changes.input <> 'sector'
     union all
     select
         changes.*,
-        lots.position_id
+        lots.position_id,
+        false
     from dated_changes as changes
     inner join rolled_lots as lots on changes.symbol = coalesce(lots.underlying_symbol, lots.price_key)
     where changes.portfolio_id is null and changes.input = 'sector'
+    union all
+    select
+        changes.*,
+        further_symbols.position_id,
+        true
+    from dated_changes as changes
+    inner join further_symbols on changes.symbol = further_symbols.symbol
+    where changes.portfolio_id is null
 ),
 
 lot_changes as (
@@ -153,6 +192,8 @@ lot_changes as (
         -- nothing older than the price of the first valuation can touch the lot
         and (
             changes.input in ('close', 'sector')
+            or changes.is_event
+            or changes.is_of_further_symbol
             or coalesce(
                 changes.through_date >= case lots.investment_class
                     when 'PRIVATE'

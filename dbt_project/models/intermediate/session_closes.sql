@@ -24,6 +24,19 @@ session_dividends as (
     select * from {{ ref('session_dividends') }}
 ),
 
+corporate_events as (
+    select * from {{ ref('corporate_events') }}
+),
+
+stitched_keys as (
+    select price_key from {{ ref('symbol_names') }}
+    union
+    select price_key from corporate_events
+    union
+    select new_price_key from corporate_events
+    where new_price_key is not null
+),
+
 -- what each price key is wanted for: the sessions of its lots in the window, and the one before them
 wanted as (
     select
@@ -32,6 +45,8 @@ wanted as (
         case lot_segments.investment_class when 'PRIVATE' then lot_segments.position_id end as marked_position_id,
         -- contracts neither split nor pay dividends
         bool_or(lot_segments.investment_class = 'PUBLIC') as is_share,
+        lot_segments.investment_class = 'PUBLIC'
+        and lot_segments.price_key in (select stitched_keys.price_key from stitched_keys) as is_stitched,
         min(greatest(lot_segments.from_session_number, due.first_session_number)) - 1 as from_session_number,
         max(least(lot_segments.to_session_number, due.last_session_number)) as to_session_number
     from lot_segments
@@ -40,7 +55,7 @@ wanted as (
             lot_segments.portfolio_id = due.portfolio_id
             and lot_segments.from_session_number <= due.last_session_number
             and lot_segments.to_session_number >= due.first_session_number
-    group by lot_segments.price_key, marked_position_id
+    group by lot_segments.price_key, marked_position_id, is_stitched
 ),
 
 -- numbered rather than joined on a range, which compares every key with every session there is
@@ -74,7 +89,7 @@ last_known as (
         order by market_data.price_date desc
         limit 1
     ) as last_price on true
-    where wanted.marked_position_id is null
+    where wanted.marked_position_id is null and not wanted.is_stitched
     union all
     select
         wanted.price_key,
@@ -122,6 +137,20 @@ in_shares_of_the_session as (
             last_known.price_key = growth_then.symbol
             and last_known.is_share
             and priced.last_session_number between growth_then.from_session_number and growth_then.to_session_number
+    union all
+    select
+        wanted.price_key,
+        true,
+        true,
+        wanted.session_number,
+        wanted.session_date,
+        last_price.price_date,
+        {{ growth_at('wanted.price_key', 'wanted.session_number') }},
+        last_price.price
+    from wanted_sessions as wanted
+    cross join
+        lateral {{ stitched_price('wanted.price_key', 'wanted.session_number', 'wanted.session_date') }} as last_price
+    where wanted.is_stitched
 ),
 
 final as (

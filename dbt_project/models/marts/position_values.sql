@@ -46,7 +46,6 @@ opened as (
         closes.price_date,
         closes.is_stale,
         closes.growth,
-        closes.previous_growth,
         closes.dividend,
         paid_dividends.dividend_income as paid_dividend,
         closes.session_number = segments.first_session_number
@@ -54,11 +53,15 @@ opened as (
         closes.session_number = segments.first_session_number
         and (segments.is_carried_in or segments.joins_at_close) as is_joining,
         closes.session_number = segments.first_session_number and segments.joins_at_close as is_received,
+        coalesce(segments.previous_conversion, segments.conversion) as conversion_before,
+        coalesce(segments.previous_base_growth, segments.base_growth) as base_growth_before,
+        coalesce(segments.previous_growth, closes.previous_growth) as growth_before,
+        case when segments.is_event then segments.previous_price else closes.previous_price end as price_before,
         -- without any price yet, the unit cost
-        coalesce(closes.price, round(segments.entry_price * segments.base_growth / closes.growth, 10)) as price,
         coalesce(
-            closes.previous_price, round(segments.entry_price * segments.base_growth / closes.previous_growth, 10)
-        ) as previous_price
+            closes.price,
+            round(segments.entry_price * segments.base_growth / (closes.growth * segments.conversion), 10)
+        ) as price
     from lot_segments as segments
     inner join roll_forward_window as due on segments.portfolio_id = due.portfolio_id
     inner join session_closes as closes
@@ -72,19 +75,23 @@ opened as (
             and closes.session_number = paid_dividends.session_number
 ),
 
--- shares of the lot's first day, times the splits since then, are shares of the day
+-- shares of the lot's first day, times the splits and conversions since then, are shares of the day
 quantities as (
     select
         *,
-        round(side * base_shares_held * growth / base_growth, 10) as quantity,
+        coalesce(
+            price_before,
+            round(opening_entry_price * base_growth_before / (growth_before * conversion_before), 10)
+        ) as opening_price,
+        round(side * base_shares_held * growth * conversion / base_growth, 10) as quantity,
         case
             when is_bought then 0
-            when is_received then round(side * base_shares_opening * growth / base_growth, 10)
-            else round(side * base_shares_opening * previous_growth / base_growth, 10)
+            when is_received then round(side * base_shares_opening * growth * conversion / base_growth, 10)
+            else round(side * base_shares_opening * growth_before * conversion_before / base_growth_before, 10)
         end as previous_quantity,
         case
             when is_bought or is_received then 0
-            else round(side * base_shares_opening * growth / base_growth, 10)
+            else round(side * (base_shares_opening - base_shares_ended) * growth * conversion / base_growth, 10)
         end as carried_quantity
     from opened
 ),
@@ -93,12 +100,23 @@ amounts as (
     select
         *,
         round(multiplier * quantity * price, 10) as market_value,
-        round(multiplier * previous_quantity * case when is_received then price else previous_price end, 10)
+        round(multiplier * previous_quantity * case when is_received then price else opening_price end, 10)
             as previous_market_value,
         -- what was there at the close before, at this close
         round(multiplier * case when is_received then previous_quantity else carried_quantity end * price, 10)
             as carried_value,
-        coalesce(paid_dividend, round(multiplier * carried_quantity * dividend, 10)) as dividend_income,
+        -- a child has the dividend of the day it is born on
+        coalesce(
+            paid_dividend,
+            round(
+                multiplier
+                * case
+                    when parent_position_id is not null and is_received then previous_quantity else carried_quantity
+                end
+                * dividend,
+                10
+            )
+        ) as dividend_income,
         case when is_bought then opening_cost_basis else 0 end as bought
     from quantities
 ),
@@ -118,12 +136,14 @@ final as (
         cost_basis,
         market_value - cost_basis as unrealized_pnl,
         case when is_joining then previous_market_value - opening_cost_basis else 0 end as opening_unrealized_pnl,
-        proceeds - (opening_cost_basis - cost_basis) - fees as realized_pnl,
+        realized_pnl,
         dividend_income,
         fees,
+        handed_value - handed_cost_basis as transferred_pnl,
         -- entries and closes against the close, and fees; the rest is of what was held from the close before
         market_value - carried_value - bought + proceeds - fees as trading_pnl,
-        market_value - previous_market_value - bought + proceeds + dividend_income - fees as daily_pnl
+        market_value - previous_market_value - bought + proceeds + event_cash + handed_value + dividend_income - fees
+            as daily_pnl
     from amounts
 )
 

@@ -9,7 +9,7 @@
 ) }}
 
 with raw_positions as (
-    select * from {{ ref('book_positions') }}
+    select * from {{ ref('all_positions') }}
     where deleted_at is null
 ),
 
@@ -26,9 +26,15 @@ sessions as (
     select * from {{ ref('sessions') }}
 ),
 
+lot_stages as (
+    select * from {{ ref('lot_stages') }}
+    where what_happened is not null
+),
+
 latest as (
     select
         raw_positions.*,
+        value.symbol as symbol_then,
         value.price as last_price,
         value.price_date,
         value.market_value,
@@ -50,7 +56,7 @@ realized as (
     select
         latest.position_id,
         -- segment by segment what position_values books on the session that begins it
-        sum(segments.proceeds - (segments.opening_cost_basis - segments.cost_basis) - segments.fees) as realized_pnl
+        sum(segments.realized_pnl) as realized_pnl
     from latest
     inner join sessions as as_of_session on latest.as_of_date = as_of_session.session_date
     inner join lot_segments as segments
@@ -60,11 +66,25 @@ realized as (
     group by latest.position_id
 ),
 
+-- of a lot that a spin-off gave birth to, first how it came
+happened as (
+    select
+        latest.position_id,
+        string_agg(lot_stages.what_happened, '; ' order by lot_stages.place) as what_happened
+    from latest
+    inner join sessions as as_of_session on latest.as_of_date = as_of_session.session_date
+    inner join lot_stages
+        on
+            latest.position_id = lot_stages.position_id
+            and as_of_session.session_number >= lot_stages.from_session_number
+    group by latest.position_id
+),
+
 final as (
     select
         latest.position_id,
         latest.portfolio_id,
-        latest.symbol,
+        coalesce(latest.symbol_then, latest.symbol) as symbol,
         latest.position_type,
         latest.quantity::numeric(28, 10) as quantity,
         latest.entry_price::numeric(28, 10) as entry_price,
@@ -84,9 +104,13 @@ final as (
         latest.unrealized_pnl,
         coalesce(realized.realized_pnl, 0) as realized_pnl,
         latest.is_stale,
-        latest.as_of_date
+        latest.as_of_date,
+        latest.symbol as entry_symbol,
+        latest.parent_position_id,
+        happened.what_happened
     from latest
     left join realized on latest.position_id = realized.position_id
+    left join happened on latest.position_id = happened.position_id
 )
 
 select * from final

@@ -5,5 +5,6 @@ select
     sequence,
     quantity_closed,
     close_price,
-    fees
+    fees,
+    named_symbol
 from {{ source('raw', 'position_realized_events') }}

@@ -24,7 +24,7 @@ with portfolios as (
 
 positions as (
     select positions.*
-    from {{ ref('stg_positions') }} as positions
+    from {{ ref('all_positions') }} as positions
     inner join portfolios on positions.portfolio_id = portfolios.portfolio_id
     where positions.deleted_at is null
 ),

@@ -34,12 +34,12 @@ def measure(conn: psycopg.Connection, trade_date: date, portfolio_ids: Sequence[
                 sum(abs(position_values.market_value)) as value,
                 bool_or(position_values.is_stale) as is_stale
             from analytics.position_values
-            inner join raw.position_terms as positions on position_values.position_id = positions.position_id
+            left join raw.position_terms as positions on position_values.position_id = positions.position_id
             inner join raw.portfolios on position_values.portfolio_id = portfolios.portfolio_id
             where
                 position_values.value_date = %s
                 and position_values.portfolio_id = any(%s)
-                and positions.investment_class <> 'PRIVATE'
+                and positions.investment_class is distinct from 'PRIVATE'
                 and position_values.quantity <> 0
             group by portfolios.name, position_values.symbol
             """,

@@ -12,7 +12,6 @@ import psycopg
 from psycopg.rows import dict_row
 
 from ingest.books.entry_prices import find_odd_entries
-from ingest.market.decisions import events_not_rolled
 from nightly import prepare
 from nightly.phases.outcome import PhaseOutcome
 from nightly.phases.roll_forward import coverage, opening_cash, positions, window
@@ -143,7 +142,6 @@ def _look(conn: psycopg.Connection, context: Context, number: str) -> PhaseOutco
         covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)
         problems = [
             *_ignored_inputs(conn),
-            *_events_not_rolled(conn),
             *_odd_entries(conn),
             *opening_cash.find_problems(conn),
             *coverage.find_problems(covered, context.trade_date),
@@ -221,11 +219,6 @@ def _odd_entries(conn: psycopg.Connection) -> list[Problem]:
         for odd in find_odd_entries(conn, list(due))
         if due[odd.portfolio_id][1] != "next session" or odd.entry_date >= due[odd.portfolio_id][0]
     ]
-
-
-def _events_not_rolled(conn: psycopg.Connection) -> list[Problem]:
-    """Events of held symbols that no model acts on."""
-    return [Problem(symbol, message, "warning", "2") for symbol, message in events_not_rolled(conn)]
 
 
 def _ignored_inputs(conn: psycopg.Connection) -> list[Problem]:

@@ -1,0 +1,63 @@
+{{ config(materialized='ephemeral') }}
+
+with lots as (
+    select * from {{ ref('lots') }}
+),
+
+lot_stages as (
+    select * from {{ ref('lot_stages') }}
+    where is_birth
+),
+
+final as (
+    select
+        position_id,
+        null::uuid as parent_position_id,
+        portfolio_id,
+        price_key,
+        first_symbol as symbol,
+        investment_class,
+        multiplier,
+        side,
+        quantity,
+        entry_price,
+        is_carried_in,
+        joins_at_close,
+        first_session_number,
+        base_session_number,
+        exit_session_number,
+        exit_price,
+        expiry_session_number,
+        underlying_symbol,
+        1::numeric as conversion,
+        base_growth,
+        1::numeric as cost_share
+    from lots
+    union all
+    -- what a spin-off gave birth to joins at its first close, in its parent's base shares and at its parent's cost
+    select
+        position_id,
+        parent_position_id,
+        portfolio_id,
+        price_key,
+        symbol,
+        'PUBLIC',
+        1,
+        side,
+        base_shares,
+        entry_price,
+        false,
+        true,
+        from_session_number,
+        from_session_number as base_session_number,
+        null,
+        null,
+        null,
+        null,
+        conversion,
+        base_growth,
+        cost_share
+    from lot_stages
+)
+
+select * from final

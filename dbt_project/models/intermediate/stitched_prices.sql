@@ -1,0 +1,105 @@
+{{ config(indexes=[{"columns": ["price_key", "price_date"], "unique": true}]) }}
+
+with symbol_names as (
+    select * from {{ ref('symbol_names') }}
+),
+
+event_actions as (
+    select * from {{ ref('event_actions') }}
+),
+
+market_data as (
+    select * from {{ ref('stg_market_data') }}
+),
+
+-- a key without renamings has its own name
+names as (
+    select
+        price_key,
+        symbol,
+        told_from_date,
+        from_date,
+        until_date
+    from symbol_names
+    union all
+    select
+        keys.price_key,
+        keys.price_key as symbol,
+        '-infinity'::date,
+        '-infinity'::date,
+        'infinity'::date
+    from (
+        select price_key from event_actions
+        union
+        select new_price_key from event_actions
+        where new_price_key is not null
+    ) as keys
+    where
+        not exists (
+            select 1 from symbol_names
+            where symbol_names.price_key = keys.price_key
+        )
+),
+
+placed as (
+    select
+        *,
+        row_number() over (partition by price_key order by from_date, until_date) as place
+    from names
+),
+
+bars as (
+    select
+        placed.price_key,
+        placed.symbol,
+        placed.place,
+        placed.from_date,
+        placed.until_date,
+        market_data.price_date,
+        market_data.close
+    from placed
+    inner join market_data on placed.symbol = market_data.symbol and placed.told_from_date <= market_data.price_date
+),
+
+-- a source may tell the past under the name of today, and may go on under the old one until it has the new one
+first_bars as (
+    select
+        price_key,
+        place,
+        min(price_date) as price_date
+    from bars
+    where price_date >= from_date
+    group by price_key, place
+),
+
+usable as (
+    select
+        bars.*,
+        case
+            when bars.price_date < bars.from_date then bars.place
+            when bars.price_date < bars.until_date then 0
+            else 1000000 - bars.place
+        end as choice
+    from bars
+    where
+        bars.price_date < bars.until_date
+        or not exists (
+            select 1 from first_bars
+            where
+                first_bars.price_key = bars.price_key
+                and first_bars.place > bars.place
+                and first_bars.price_date <= bars.price_date
+        )
+),
+
+final as (
+    select distinct on (price_key, price_date)
+        price_key,
+        price_date,
+        symbol,
+        close
+    from usable
+    order by price_key, price_date, choice
+)
+
+select * from final

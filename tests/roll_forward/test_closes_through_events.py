@@ -1,0 +1,65 @@
+"""Closes of lots that events have changed, and of lots that spin-offs gave birth to."""
+
+from datetime import date
+
+from ingest.books.portfolios import load_folder
+from tests.accounting_replay import Close, Lot, Portfolio
+from tests.roll_forward.books import load_market, load_portfolios
+from tests.roll_forward.test_corporate_events import AFTER, BEFORE, DAYS, EVE, EX, event, rows_of, usd
+
+
+def test_a_close_counts_in_the_shares_of_its_day(copies):
+    """40 of 100 sold before the merger of 1 into 0.5 and 10 dollars, 10 of the new shares after it, the rest exits."""
+    prices = {
+        "TGT": {BEFORE: usd(30), EVE: usd(30)},
+        "ACQ": {BEFORE: usd(40), EVE: usd(40), EX: usd(40), AFTER: usd(44), date(2024, 1, 10): usd(45)},
+    }
+    lot = Lot("TGT", BEFORE, usd(100), usd(24), date(2024, 1, 10), usd(45))
+    closes = [Close("TGT", BEFORE, EVE, usd(40), usd(31)), Close("TGT", BEFORE, AFTER, usd(10), usd(44), usd(1))]
+    with copies() as warehouse, warehouse.database.connect() as conn:
+        load_market(conn, prices, [event("TGT", "MERGER", "0.5", "ACQ", cash="10")])
+        load_portfolios(conn, {"book": Portfolio(BEFORE, usd(100_000), [lot], closes)})
+        warehouse.roll()
+        rows = rows_of(warehouse, "book")
+    # 60 shares become 30 and 600 dollars, which pay for a third of their cost of 1,440
+    assert rows["TGT", EVE] == (60, 1800, 1440, 280, 0, 0, 40)
+    assert rows["ACQ", EX] == (30, 1200, 960, 120, 0, 0, 0)
+    assert rows["ACQ", AFTER] == (20, 880, 640, 119, 0, 0, 119)
+    assert rows["ACQ", date(2024, 1, 10)] == (0, 0, 0, 260, 0, 0, 20)
+
+
+def test_a_close_may_name_the_child_or_what_the_lot_has_become(copies, tmp_path):
+    """10 of 50 shares of the child sold, and 5 of 40 of the acquirer; a child that never was finds no lot."""
+    prices = {
+        "PAR": dict(zip(DAYS, map(usd, (100, 100, 80, 80)), strict=True)),
+        "KID": {EX: usd(40), AFTER: usd(44)},
+        "TGT": {BEFORE: usd(20), EVE: usd(20)},
+        "ACQ": dict.fromkeys(DAYS, usd(50)),
+    }
+    (tmp_path / "portfolios.csv").write_text("name,starting_equity,inception_date\nbook,100000,2024-01-04\n")
+    (tmp_path / "positions.csv").write_text(
+        "portfolio,Symbol,Quantity,Entry Price Per Share,Entry Date\n"
+        "book,PAR,100,100,2024-01-04\nbook,TGT,100,20,2024-01-04\n"
+    )
+    (tmp_path / "closes.csv").write_text(
+        "portfolio,symbol,entry_date,trade_date,quantity_closed,close_price,fees\n"
+        "book,KID,2024-01-04,2024-01-09,10,45,0\nbook,ACQ,2024-01-04,2024-01-09,5,51,0\n"
+        "book,KID,2024-01-04,2024-01-05,1,45,0\n"
+    )
+    (tmp_path / "corporate_actions.csv").write_text(
+        "symbol,ex_date,action_type,value,new_symbol,cash_per_share,cost_fraction\n"
+        "PAR,2024-01-08,SPINOFF,0.5,KID,,0.2\nTGT,2024-01-08,MERGER,0.4,ACQ,,\n"
+    )
+    with copies() as warehouse, warehouse.database.connect() as conn:
+        load_market(conn, prices, [])
+        load_folder(conn, tmp_path)
+        warehouse.roll()
+        rows = rows_of(warehouse, "book")
+        ignored = warehouse.rows("select symbol, input_date, reason from intermediate.ignored_inputs")
+    assert rows["KID", EX] == (50, 2000, 2000, 0, 0, 0, 0)
+    assert rows["KID", AFTER] == (40, 1760, 1600, 50, 0, 0, 210)
+    assert rows["ACQ", AFTER] == (35, 1750, 1750, 5, 0, 0, 5)
+    assert rows["PAR", AFTER] == (100, 8000, 8000, 0, 0, 0, 0)
+    assert ignored == [
+        ("KID", EVE, "no event has made KID of PAR of 2024-01-04 by then: see `actions list PAR`"),
+    ]
