@@ -15,7 +15,8 @@ from warehouse.bulk import MergeCounts, merge_rows
 class Candidate(NamedTuple):
     """What is known of a symbol that may have fundamentals; dates are New York's.
 
-    `half_filled_since`: when the newest quarter was first seen, where it lacks half the items of the one before.
+    `half_filled_since`: when the newest quarter was first seen, where it or one of its statements lacks half the items
+    of the one before.
     """
 
     symbol: str
@@ -64,38 +65,42 @@ def read_candidates(conn: psycopg.Connection[Any], symbols: Sequence[str], today
                 union
                 select profile.next_earnings_date where profile.next_earnings_date <= %(today)s
             ),
-            case when 2 * quarters.items[1] < quarters.items[2] then quarters.seen_on[1] end
+            half_filled.since
         from unnest(%(symbols)s::text[]) with ordinality as wanted (symbol, place)
         left join raw.company_profiles as profile on profile.symbol = wanted.symbol
         cross join lateral (
-            select
-                array_agg(items order by period_end desc) as items,
-                array_agg(seen_on order by period_end desc) as seen_on
-            from (
+            with statements as (
                 select
-                    period_end,
-                    sum(items) as items,
-                    (min(seen_at) at time zone 'America/New_York')::date as seen_on
-                from (
-                    select
-                        statement,
-                        period_end,
-                        min(first_seen_at) as seen_at,
-                        (
-                            array_agg(
-                                (select count(*) from jsonb_each(line_items) as item where item.value <> 'null')
-                                order by first_seen_at desc
-                            )
-                        )[1] as items
-                    from raw.financial_statements as version
-                    where version.symbol = wanted.symbol and version.frequency = 'quarterly'
-                    group by statement, period_end
-                ) as statements
-                group by period_end
-                order by period_end desc
-                limit 2
-            ) as latest
-        ) as quarters
+                    statement,
+                    dense_rank() over (order by period_end desc) as quarters_back,
+                    min(first_seen_at) as seen_at,
+                    (
+                        array_agg(
+                            (select count(*) from jsonb_each(line_items) as item where item.value <> 'null')
+                            order by first_seen_at desc
+                        )
+                    )[1] as items
+                from raw.financial_statements as version
+                where version.symbol = wanted.symbol and version.frequency = 'quarterly'
+                group by statement, period_end
+            )
+
+            select (min(newest.seen_at) at time zone 'America/New_York')::date as since
+            from statements as newest
+            where
+                newest.quarters_back = 1
+                and (
+                    exists (
+                        select from statements as before
+                        where
+                            before.quarters_back = 2
+                            and before.statement = newest.statement
+                            and 2 * newest.items < before.items
+                    )
+                    or 2 * (select sum(items) from statements where quarters_back = 1)
+                    < (select sum(items) from statements where quarters_back = 2)
+                )
+        ) as half_filled
         order by wanted.place
     """
     parameters = {"symbols": list(symbols), "today": today, "kind": FUNDAMENTALS}

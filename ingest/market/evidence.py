@@ -13,7 +13,7 @@ tells later. Where no reading agrees, nothing of the reply is taken (`Reading.as
 1.25 cannot be told from a day's move, and count as adjusted.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -114,15 +114,20 @@ def read_restated(
     reading = Reading()
     closes = _Closes(shown, calendar)
     ordered = sorted(events, key=lambda event: max(event.dates), reverse=True)
+    newer = date.max
     for place, event in enumerate(ordered):
         older = max((max(other.dates) for other in ordered[place + 1 :]), default=date.min)
         factor = reading.factor()
         own = {day: shown[day] * factor(day) / known[day].close for day in shown if day in known}
         choice = _choose(event, closes, own, known, older)
+        if choice and choice[1] and event.shares and not event.certain:
+            seen = {day: each for day, each in own.items() if known[day].own_day and older <= day < newer}
+            choice = _proven(event, choice[0], seen, closes)
         if choice is None:
             reading.aside = _in_doubt(event)
             return reading
         day, adjusted = choice
+        newer = day
         reading.dates[event] = day
         if adjusted:
             reading.undo.append((day, event.ratio))
@@ -173,8 +178,16 @@ class _Closes:
         if not 0 < place < len(self.days):
             return None
         before, after = self.days[place - 1], self.days[place]
-        apart = bisect_left(self._calendar, after) - bisect_left(self._calendar, before)
-        return (before, after) if apart <= _FURTHEST_SESSIONS else None
+        return (before, after) if self.sessions_apart(before, after) <= _FURTHEST_SESSIONS else None
+
+    def sessions_apart(self, one: date, other: date) -> int:
+        """Return how many sessions lie between two days."""
+        return abs(bisect_left(self._calendar, other) - bisect_left(self._calendar, one))
+
+    def session_after(self, day: date) -> date | None:
+        """Return the first session after a day, None where there is none yet."""
+        place = bisect_right(self._calendar, day)
+        return self._calendar[place] if place < len(self._calendar) else None
 
     def fits(self, day: date, ratio: Decimal, *, adjusted: bool) -> bool | None:
         """Whether the closes over a day go with a split then; None where they cannot tell."""
@@ -245,6 +258,21 @@ def _choose(
     if sure or fitting:
         return (sure or fitting)[0]
     return readings[0] if event.certain or not event.told else None
+
+
+def _proven(event: SplitEvent, day: date, seen: Mapping[date, Decimal], closes: _Closes) -> tuple[date, bool] | None:
+    """Return the date of an adjusted event that closes of their own day prove; None where that is not near the told.
+
+    Each of them is in shares from before the event or from after it. Where they prove nothing, `day` stands.
+    """
+    before = [each for each, ratio in seen.items() if abs(ratio * event.ratio - 1) <= _SAME_CLOSE]
+    after = [each for each, ratio in seen.items() if abs(ratio - 1) <= _SAME_CLOSE]
+    last, first = max(before, default=date.min), min(after, default=date.max)
+    if last < day <= first or last >= first:
+        return day, True
+    proven = closes.session_after(last) if day <= last else first
+    near = proven is not None and any(closes.sessions_apart(proven, told) <= ONE_EVENT_SESSIONS for told in event.dates)
+    return (proven, True) if proven and near else None
 
 
 def _restates(event: SplitEvent, closes: _Closes) -> tuple[date, bool]:

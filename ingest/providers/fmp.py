@@ -264,7 +264,7 @@ class _SymbolRows:
                 continue
             action = CorporateAction(self.want.symbol, ex_date, SPLIT, as_ratio(Fraction(new) / Fraction(old)))
             # Its label may be missing or wrong: the terms decide as well.
-            if row.get("splitType") == "spin-off" or is_adjusted_spin_off(new, old):
+            if "spin" in str(row.get("splitType")).lower() or is_adjusted_spin_off(new, old):
                 reason = spin_off_reason(self.want.symbol, ex_date, new, old)
                 self._reject("corporate_actions", ex_date, reason, action._asdict())
             else:

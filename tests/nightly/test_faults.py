@@ -286,6 +286,7 @@ def test_every_source_down(night, undisturbed, sources, monkeypatch):
     """The night goes on at the prices there are, says so, and the next one makes up for it."""
     nowhere = night.settings.home / "empty"
     nowhere.mkdir(exist_ok=True)
+    (nowhere / "prices.csv").write_text("symbol,date,close\n")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     chain = f"files:{nowhere}" if sources == "files" else sources
     update = {"providers": chain, "fmp_api_key": SecretStr("a-key-of-fmp"), "yahoo_per_minute": 6000}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from multiprocessing.context import ForkServerProcess as Process
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ SCENARIOS = {
 
 
 @pytest.fixture(scope="module")
-def sources(server, template, first_night, small_book, night_settings) -> Iterator[dict[str, str]]:
+def sources(server, template, first_night, small_book, night_settings, calendar_day) -> Iterator[dict[str, str]]:
     """The databases that scenarios find, by name: a rolled one, one that is loaded, and one of an older version."""
     with maintenance(server) as conn:
         conn.execute(f"create database {NAME} template {template} strategy file_copy")
@@ -101,13 +102,13 @@ def sources(server, template, first_night, small_book, night_settings) -> Iterat
         conn.execute(f"alter database {NAME} rename to kill_loaded")
         conn.execute("create database kill_old")
         with Database(libpq_url({**server, "dbname": "kill_old"}), embedded=True).connect() as old:
-            _make_old(old, night_settings)
+            _make_old(old, night_settings, calendar_day)
         yield {"rolled": first_night[0], "loaded": "kill_loaded", "old": "kill_old"}
         for name in ("kill_loaded", "kill_old"):
             conn.execute(f"drop database {name} with (force)")
 
 
-def _make_old(conn: Any, settings: Settings) -> None:
+def _make_old(conn: Any, settings: Settings, today: date) -> None:
     """A database as the first version left it before its first night: ten migrations, and a book by direct SQL."""
     folder = settings.home / "old_migrations"
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +116,7 @@ def _make_old(conn: Any, settings: Settings) -> None:
         if file.name < "0011":
             shutil.copy(file, folder)
     migrate(conn, folder)
-    refresh_sessions(conn, NEXT_SESSION)
+    refresh_sessions(conn, today)
     conn.execute(
         "insert into raw.portfolios (portfolio_id, name, inception_date, starting_equity, source)"
         " values (md5('Old')::uuid, 'Old', '2024-01-02', 100000, 'test')"

@@ -25,6 +25,11 @@ CONTRACTS = {
     "Long puts": (10, "AAPL210115P00450000"),
     "Short puts": (-10, "AAPL210115P00450000"),
 }
+# A contract's premium is of its old shares on both sides of the split.
+CLOSES = [
+    *(("AAPL210115C00450000", FRIDAY, 78), ("AAPL210115C00450000", MONDAY, 92)),
+    *(("AAPL210115P00450000", FRIDAY, 29), ("AAPL210115P00450000", MONDAY, 26)),
+]
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +41,10 @@ def conn(server: dict[str, str], market_folder: Path, short_folder: Path, tmp_pa
     for file, day in (("prices.csv.gz", "date"), ("actions.csv.gz", "ex_date")):
         rows = pd.read_csv(market_folder / file, dtype=str)
         within = (rows[day] >= "2018-06-01") & (rows[day] <= MONDAY.isoformat())
-        rows[rows["symbol"].isin({"AAPL", *ETFS}) & within].to_csv(folder / file, index=False)
+        rows = rows[rows["symbol"].isin({"AAPL", *ETFS}) & within]
+        if day == "date":
+            rows = pd.concat([rows, pd.DataFrame(CLOSES, columns=["symbol", "date", "close"])])
+        rows.to_csv(folder / file, index=False)
     (folder / "portfolios.csv").write_text(
         "name,starting_equity,inception_date\n" + "".join(f"{name},1000000,2020-08-03\n" for name in CONTRACTS)
     )

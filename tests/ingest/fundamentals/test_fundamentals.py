@@ -160,6 +160,48 @@ def test_a_report_makes_it_due_three_days_later(conn, apple, yahoo, net):
     assert collect(conn, days=days_until + 13).due == 1
 
 
+@pytest.mark.parametrize("statement", ["income", "all"])
+def test_a_half_filled_newest_quarter_is_asked_for_until_it_is_whole(conn, apple, yahoo, statement):
+    # three days after the report the new quarter has its EPS, and revenue and the rest are missing
+    items = {"TotalRevenue", "NetIncome"} if statement == "income" else set()
+    collect(conn)
+    days = (NEXT_REPORT - TODAY).days + 3
+    yahoo.earnings["AAPL"][0] = ("January 28, 2027 at 4 PM EST", 2.6, 2.7, 3.8)
+    yahoo.earnings["AAPL"].insert(0, ("April 29, 2027 at 4 PM EDT", 1.9, None, None))
+    series = yahoo.statements["AAPL"]
+    known = {name: dict(points) for name, points in series.items()}
+    for name, points in series.items():
+        if name.startswith("quarterly") and name.removeprefix("quarterly") not in items:
+            points["2026-12-31"] = 1.0
+    if statement == "all":
+        for name in [name for name in series if name.startswith("quarterly") and name != "quarterlyDilutedEPS"]:
+            series[name] = known[name]
+    assert collect(conn, days=days).due == 1
+    items_of = """
+        select (array_agg(line_items order by first_seen_at desc))[1] ->> 'TotalRevenue'
+        from raw.financial_statements where (statement, frequency, period_end) = ('income', 'quarterly', '2026-12-31')
+    """
+    assert rows(conn, items_of) == [(None,)]
+    # nightly, as long as it is half filled
+    assert collect(conn, days=days + 1).due == 1
+    assert collect(conn, days=days + 2).due == 1
+    for name in series:
+        if name.startswith("quarterly"):
+            series[name]["2026-12-31"] = 5.0
+    assert collect(conn, days=days + 3).due == 1
+    assert rows(conn, items_of) == [("5",)]
+    assert collect(conn, days=days + 4).due == 0
+
+
+def test_one_that_stays_half_filled_is_asked_for_weekly(conn, apple, yahoo):
+    collect(conn)
+    days = (NEXT_REPORT - TODAY).days + 3
+    yahoo.earnings["AAPL"][0] = ("January 28, 2027 at 4 PM EST", 2.6, 2.7, 3.8)
+    yahoo.statements["AAPL"]["quarterlyDilutedEPS"]["2026-12-31"] = 2.7
+    due = [collect(conn, days=days + more).due for more in range(30)]
+    assert due == [1] * 15 + [int((more - 14) % 7 == 0) for more in range(15, 30)]
+
+
 def test_a_date_that_was_moved_goes_and_today_stays(conn, apple):
     def say(*days: date, actual=None):
         return write_earnings(conn, [(EarningsDate("AAPL", day, None, actual), "yahoo") for day in days], TODAY)

@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 from psycopg.types.json import Jsonb
 
-from ingest.market.quarantine import accept_rejected, list_rejected
+from ingest.market.quarantine import accept_rejected, dismiss_rejected, list_rejected
 from ingest.providers.base import Answer, Outcome
 from nightly import cli
 from tests.ingest.market.test_live_chain import book, closes_of, night, sessions, split, yahoo  # noqa: F401
@@ -116,6 +116,39 @@ def test_an_accepted_action_holds_by_the_persons_word(conn):
     assert (list_rejected(conn)[0].stored, list_rejected(conn)[0].accepted) == (Decimal("0.25"), True)
 
 
+def test_what_is_dismissed_is_refused_as_before_and_not_told_again(conn, night, sessions, yahoo):  # noqa: F811
+    night(sessions[59], yahoo)
+    yahoo.say("AAPL", [sessions[60]], [10600])
+    yahoo.say("SPY", [sessions[60]], [38600])
+    report = night(sessions[60], yahoo)
+    assert sorted(row.symbol for row in report.rejected) == ["AAPL", "SPY"]
+    number = ids(conn)["AAPL", str(sessions[60])]
+    with pytest.raises(UserError, match=r"^98, 99: there is no such row"):
+        dismiss_rejected(conn, [number, 98, 99])
+    (line,) = dismiss_rejected(conn, [number])
+    assert line.startswith(
+        f"{number}: AAPL {sessions[60]}: dismissed, not told again (the close moved by more than 80 %"
+    )
+    assert [row.symbol for row in list_rejected(conn)] == ["SPY"]
+    assert [(row.symbol, row.dismissed) for row in sorted(list_rejected(conn, dismissed=True))] == [
+        ("AAPL", True),
+        ("SPY", False),
+    ]
+    # the next night refuses it again, without a word
+    report = night(sessions[61], yahoo)
+    assert [row.symbol for row in report.rejected] == ["SPY"]
+    assert not any("2 rows refused" in message for _, message in report.warnings())
+    assert closes_of(conn)[sessions[61]] == 106.1 and sessions[60] not in closes_of(conn)
+    assert [row.symbol for row in list_rejected(conn)] == ["SPY"]
+    # a person may think again
+    accept_rejected(conn, [number])
+    assert closes_of(conn)[sessions[60]] == 10600
+    assert sorted((row.symbol, row.accepted, row.dismissed) for row in list_rejected(conn)) == [
+        ("AAPL", True, False),
+        ("SPY", False, False),
+    ]
+
+
 def test_what_cannot_be_stored_is_refused_as_a_whole(conn, night, sessions, tmp_path):  # noqa: F811
     provider = write_folder(
         tmp_path,
@@ -164,5 +197,13 @@ def test_the_commands(conn, database, night, sessions, yahoo, monkeypatch, capsy
     assert f"AAPL {sessions[60]}: stored the close 10600.000000 from yahoo" in capsys.readouterr().out
     assert cli.main(["quarantine"]) == 0
     assert "(accepted)" in " ".join(capsys.readouterr().out.split())
+    assert cli.main(["quarantine", "dismiss", str(row["id"])]) == 0
+    assert f"AAPL {sessions[60]}: dismissed, not told again" in capsys.readouterr().out
+    assert cli.main(["quarantine"]) == 0
+    assert capsys.readouterr().out == "nothing was refused\n"
+    assert cli.main(["quarantine", "--all"]) == 0
+    assert "(dismissed)" in " ".join(capsys.readouterr().out.split())
+    assert cli.main(["quarantine", "dismiss", "77"]) == 2
+    assert "77: there is no such row" in capsys.readouterr().err
     assert cli.main(["quarantine", "accept", "77"]) == 2
     assert capsys.readouterr().err == "error: 77: there is no such row\n"

@@ -319,6 +319,29 @@ def test_rows_that_cannot_be_read_are_rejected_and_the_others_taken(net: FakeNet
     assert reply.answers["AAPL"] == Answer(Outcome.OK)
 
 
+@pytest.mark.parametrize("label", [None, "", "stock-split", "spin-off", "Spin-Off", "missing"])
+@pytest.mark.parametrize(("new", "old"), [(1175, 1000), (1025, 1000), (104, 100), (4, 1), (3, 2), (1, 190)])
+def test_the_terms_tell_a_spin_off_whatever_its_label(
+    net: FakeNet, apple: Listing, label: str | None, new: int, old: int
+) -> None:
+    row = _split("2026-11-19", new, old, label or "")
+    if label is None or label == "missing":
+        row["splitType"] = None
+    if label == "missing":
+        del row["splitType"]
+    net.fault("splits", body=[row])
+    reply = provider_of().fetch_prices([NOVEMBER])
+    splits = [action for action in reply.actions if action.action_type == SPLIT]
+    if min(new, old) >= 100 or "spin" in (label or "").lower():
+        (rejected,) = reply.rejected
+        assert splits == []
+        assert rejected.reason.startswith(f"{new}:{old} looks like a spin-off")
+        assert "actions add AAPL 2026-11-19 SPLIT" in rejected.reason
+    else:
+        assert [float(split.value) for split in splits] == [pytest.approx(new / old)]
+        assert reply.rejected == []
+
+
 def test_nothing_but_rows_that_cannot_be_read_is_bad_data(net: FakeNet, fmp: FakeFmp) -> None:
     net.fault(PRICES, body=[{"symbol": "AAPL", "date": "2026-11-20"}])
     reply = provider_of().fetch_prices([NOVEMBER])

@@ -2,10 +2,12 @@ from datetime import date, timedelta
 
 import pytest
 
+from ingest.market.collection import collect_market_data
 from ingest.providers.base import Answer, Outcome, Want
 from ingest.rows import Profile
 from ingest.sources.aliases import Alias, Aliased, read_aliases
 from tests.ingest.live_source import LiveSource
+from tests.ingest.market_book import Book, define_factors, write_folder
 from warehouse.errors import BadInput
 
 HEADER = "symbol,provider,provider_symbol,valid_from,valid_to\n"
@@ -82,6 +84,26 @@ def test_a_name_changes_within_a_want(source):
     source.trouble["FB"] = Answer(Outcome.NOT_FOUND)
     reply = renamed(source, former).fetch_prices([Want("META", WEEK[1], WEEK[4]), Want("FB", WEEK[0], WEEK[0])])
     assert [answer.outcome for answer in reply.answers.values()] == [Outcome.OK, Outcome.NOT_FOUND]
+
+
+def test_a_folder_is_asked_by_other_names_too(conn, tmp_path):
+    define_factors(conn)
+    Book(conn, inception=f"{WEEK[0]}").lot("FB", f"{WEEK[0]}")
+    rows = [f"{symbol},{day},,,,{190 + n},7" for symbol in ("META", "SPY") for n, day in enumerate(WEEK)]
+    folder = write_folder(
+        tmp_path,
+        prices="symbol,date,open,high,low,close,volume\n" + "\n".join(rows),
+        actions=f"symbol,ex_date,action_type,value\nMETA,{WEEK[2]},DIVIDEND,0.5",
+        profiles="symbol,name\nMETA,Meta Platforms",
+    )
+    provider = renamed(folder, ("FB", "files", "META", date.min, date.max))
+    report = collect_market_data(conn, [provider], WEEK[4], WEEK[4], history_sessions=4, today=WEEK[4])
+    assert [missed.symbol for missed in report.missed] == []
+    stored = conn.execute("select symbol, count(*), max(close)::float from raw.market_data_cache group by 1 order by 1")
+    assert stored.fetchall() == [("FB", 5, 194), ("SPY", 5, 194)]
+    assert conn.execute("select symbol, value::float from raw.corporate_actions").fetchall() == [("FB", 0.5)]
+    assert conn.execute("select symbol, name from raw.company_profiles").fetchall() == [("FB", "Meta Platforms")]
+    assert (provider.name, provider.label, provider.overlap_sessions) == ("files", folder.label, None)
 
 
 def test_trouble_and_profiles_go_by_the_other_name_too(source):
