@@ -109,6 +109,7 @@ def read_freshness(conn: psycopg.Connection, trade_date: date) -> list[dict[str,
             table=sql.Identifier(*table.name.split(".")), date=sql.Identifier(table.date_column)
         )
         good_to, missing = fetch_one(conn.execute(query, {**window, "from_its_first": table.from_its_first}))
+        missing = missing if rolled_to else []
         records.append(
             {
                 "table": table.name,

@@ -306,7 +306,7 @@ def _sessions(
         row = panel.rows[day] - begin
         window = slice(max(row - VOLATILITY_LOOKBACK + 1, 0), row + 1)
         of_all = frozenset(symbol for symbols in held[day].values() for symbol in symbols)
-        quoted = np.isfinite(returns[window]).any(axis=0)
+        quoted = np.any(np.isfinite(returns[window]), axis=0)
         symbols = tuple(sorted(of_all | {etf for etf in inputs.etfs if quoted[panel.columns[etf]]}))
         columns = [panel.columns[symbol] for symbol in symbols]
         of_session = returns[window][:, columns]

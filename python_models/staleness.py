@@ -13,6 +13,7 @@ import psycopg
 
 from python_models.statistics.volatility import VOLATILITY_LOOKBACK
 from warehouse.preparations import read_preparations, record_preparations
+from warehouse.queries import fetch_one
 
 # Every change is looked at once, after P&L and returns have taken it in.
 _MARK = """
@@ -259,6 +260,9 @@ def find_stale(
     cause. More of them than `longest_gap` are no nights that failed but a choice, and not among the answer. With
     `portfolio_ids`, only what concerns these, or symbols.
     """
+    # Before the first results there is nothing to heal, and perhaps no table of snapshots yet.
+    if not fetch_one(conn.execute("select exists (select from ops.risk_state)"))[0]:
+        return {}
     portfolios = None if portfolio_ids is None else list(portfolio_ids)
     asked = {"start": start, "end": end, "portfolios": portfolios}
     missed = conn.execute(_MISSED, asked).fetchall()

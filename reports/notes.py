@@ -128,7 +128,7 @@ def _of_correlations(view: RiskView) -> list[str]:
 def _of_sectors(view: RiskView) -> list[str]:
     unknown = [each for each in view.holdings if each.sector is None and not each.is_looked_through]
     funds = [each.symbol for each in view.holdings if each.is_looked_through]
-    notes = []
+    notes: list[str] = []
     if funds:
         notes.append(f"Of {words.and_more(funds)} the sectors are counted that the fund holds.")
     if unknown:

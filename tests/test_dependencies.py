@@ -62,7 +62,7 @@ def _plain(name: str) -> str:
 def test_imports_are_declared_and_what_is_declared_is_imported():
     project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    run_time = declared(project["dependencies"], extras["arrow"])
+    run_time = declared(project["dependencies"], extras["arrow"], extras["dask"])
     development = declared(extras["dev"])
     providers = {module: {_plain(each) for each in names} for module, names in packages_distributions().items()}
 

@@ -57,15 +57,16 @@ def _print_status(state: dict[str, Any], demo: bool) -> None:
         first = "python run_nightly.py demo" if demo else "python run_nightly.py load DIR`, then `python run_nightly.py"
         click.echo(f"no run yet: `{first}`")
     due = f", and {count(state['due'], 'session')} due since" if state["due"] else ""
-    rolled = f"rolled to {state['rolled_to']}{due}" if state["rolled_to"] else "nothing is rolled yet"
-    lately = f"Tables ({rolled}; the latest closed session is {state['trade_date']})"
+    lately = f"Tables (rolled to {state['rolled_to']}{due}; the latest closed session is {state['trade_date']})"
     tables = {
         "Recent runs": state["runs"],
         "Portfolios": state["portfolios"],
-        lately: state["tables"],
+        **({lately: state["tables"]} if state["rolled_to"] else {}),
         f"Quarantine (each row: python run_nightly.py quarantine{option})": state["quarantine"],
         "Restated prices (ops.price_restatements)": state["restatements"],
     }
     for title, records in tables.items():
         if records:
             print_table(title, records)
+    if not state["rolled_to"]:
+        click.echo(f"nothing is rolled yet; the latest closed session is {state['trade_date']}")

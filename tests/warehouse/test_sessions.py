@@ -1,5 +1,6 @@
 """The trading calendar: facts of the exchange, the clock around the close, and quiet refreshes."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -11,12 +12,14 @@ import pytest
 from warehouse.database import Database, libpq_url
 from warehouse.errors import UserError
 from warehouse.sessions import (
+    SETTLED_AFTER,
     latest_closed_session,
     refresh_sessions,
     require_session,
     session_before,
     sessions_between,
 )
+from warehouse.settings import PROJECT_ROOT
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -138,3 +141,15 @@ def test_another_version_of_the_calendar_corrects_history(conn, calendar_day):
     assert sessions_between(conn, date(2025, 1, 8), date(2025, 1, 10)) == [date(2025, 1, 8), date(2025, 1, 10)]
     assert require_session(conn, date(2024, 3, 28))
     assert refresh_sessions(conn, calendar_day) == 0
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "dbt_project/models/intermediate/roll_forward_window.sql",
+        "warehouse/migrations/0023_batch_status.sql",
+    ],
+)
+def test_sql_waits_as_long_after_the_close_as_python(file: str):
+    minutes = f"{SETTLED_AFTER.total_seconds() / 60:.0f}"
+    assert re.findall(r"interval '(\d+) minutes'", (PROJECT_ROOT / file).read_text(encoding="utf-8")) == [minutes]
