@@ -29,6 +29,10 @@ _STATE_BEFORE = """
 select null, tokens.version, tokens.has_tokens from analytics.api_tokens_version() as tokens
 """
 _ASK_SECONDS = 5.0
+MAY_NOT_READ = (
+    "the login that AFTERCLOSE_API_DATABASE_URL names may not read schema analytics:"
+    " `grant afterclose_reader to` it lets it"
+)
 _MOST_TOKENS = 10_000
 
 
@@ -104,6 +108,8 @@ class Freshness:
                         return await cursor.fetchall()
                 except psycopg.errors.UndefinedTable:
                     query = _STATE_BEFORE
+                except psycopg.errors.InsufficientPrivilege:
+                    raise Unavailable(MAY_NOT_READ) from None
                 except (psycopg.Error, OSError, TimeoutError):
                     await self._drop()
                     if attempt == 2:

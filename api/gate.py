@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.accept import takes_gzip
-from api.access import Access, Caller, cookies_of
+from api.access import COOKIE, Access, Caller, cookies_of
 from api.answers import Asked, Shelf
 from api.freshness import Freshness, State
 from api.paths import keep_slashes, name_of
@@ -95,7 +95,8 @@ class Gate:
             return None
         state = await self._freshness.state()
         try:
-            caller = await self._access.admit(headers, cookies_of(headers), state)
+            cookies = cookies_of(headers)
+            caller = await self._access.admit(headers, cookies, state)
         except Unauthorized:
             if path.startswith("/api/") or "text/html" not in headers.get("accept", ""):
                 raise
@@ -103,7 +104,7 @@ class Gate:
             return None
         gzipped = takes_gzip(headers.get("accept-encoding", ""))
         query = scope["query_string"]
-        key = (path, query, headers.get("accept", ""), gzipped, caller.portfolio_ids)
+        key = (path, query, headers.get("accept", ""), gzipped, caller.portfolio_ids, COOKIE in cookies)
         if scope["method"] == "GET" and (kept := self._shelf.find(key, state.version)):
             scope["state"]["asked"] = Asked(caller, state, key, gzipped)
             await kept.send(send, headers.get("if-none-match", ""))

@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from api.answers import Answer, KeptResponse, pack
 from api.endpoints import ENDPOINTS
 from api.endpoints.routes import PREFIX, Endpoint, Many, One, Plain, Sections, Shape
+from api.examples import NAMES, examples
 from api.problems import MEDIA_TYPE
 from api.queries import Span, refuse_all
 from api.tables import Column, Table
@@ -42,7 +43,6 @@ _TYPES: dict[str, dict[str, Any]] = {
     "text[]": {"type": "array", "items": {"type": "string"}},
     "jsonb": {"type": "object", "additionalProperties": {"type": "number"}},
 }
-_EXAMPLES = {"portfolio": "Core Growth", "symbol": "AAPL"}
 _PROBLEMS = {
     "401": "There are tokens, and the request bears none that is valid",
     "403": "Without tokens, this machine's own programs alone are served",
@@ -110,8 +110,8 @@ def specification(app: FastAPI) -> dict[str, Any]:
             operation["responses"] = _responses(endpoint, envelope)
             operation["security"] = [{"token": []}, {}]
             for parameter in operation.get("parameters", []):
-                if parameter["name"] in _EXAMPLES and parameter["in"] == "path":
-                    parameter["example"] = _EXAMPLES[parameter["name"]]
+                if parameter["name"] in NAMES and parameter["in"] == "path":
+                    parameter["example"] = NAMES[parameter["name"]]
     retired = spec["paths"][PREFIX + "/analytics/position-greeks"]["get"]
     retired["responses"] = {"410": _problem("Retired: `see` says where to look")}
     retired["deprecated"] = True
@@ -128,7 +128,12 @@ def _written(app: FastAPI) -> bytes:
 
 
 def _responses(endpoint: Endpoint, envelope: str) -> dict[str, Any]:
-    content: dict[str, Any] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{envelope}"}}}
+    content: dict[str, Any] = {
+        "application/json": {
+            "schema": {"$ref": f"#/components/schemas/{envelope}"},
+            **({"example": example} if (example := examples().get(endpoint.name)) else {}),
+        }
+    }
     if endpoint.selects:
         content["text/csv"] = {"schema": {"type": "string"}}
         content["application/vnd.apache.arrow.stream"] = {"schema": {"type": "string", "format": "binary"}}

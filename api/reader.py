@@ -91,12 +91,16 @@ class Reader:
         conn = await psycopg.AsyncConnection.connect(
             self._url, autocommit=True, application_name="afterclose api", connect_timeout=CONNECT_SECONDS
         )
-        for name, value in _OPTIONS.items():
-            await conn.execute("select set_config(%s, %s, false)", [name, value])
-        cursor = await conn.execute(MAY_BE_READER, [READER])
-        row = await cursor.fetchone()
-        if row and row[0]:
-            await conn.execute(sql.SQL("set role {}").format(sql.Identifier(READER)))
+        try:
+            for name, value in _OPTIONS.items():
+                await conn.execute("select set_config(%s, %s, false)", [name, value])
+            cursor = await conn.execute(MAY_BE_READER, [READER])
+            row = await cursor.fetchone()
+            if row and row[0]:
+                await conn.execute(sql.SQL("set role {}").format(sql.Identifier(READER)))
+        except BaseException:
+            await conn.close()
+            raise
         return conn
 
     async def run(self, read: Read[T], key: Hashable | None = None) -> T:

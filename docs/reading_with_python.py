@@ -26,12 +26,12 @@ def frame(path: str, dates: list[str] | None = None, **query: str) -> pd.DataFra
 
 
 portfolio = frame("portfolios")["name"].iloc[0]
-history = frame(f"portfolios/{quote(portfolio)}/history", ["snapshot_date"]).set_index("snapshot_date")
+history = frame(f"portfolios/{quote(portfolio, safe='')}/history", ["snapshot_date"]).set_index("snapshot_date")
 print(portfolio, f"{len(history)} sessions")
 print(history[["equity_balance", "daily_pnl", "daily_return"]].tail())
 
 # %% the exposures to each factor, a column each
-exposures = frame(f"portfolios/{quote(portfolio)}/factors/history", ["calculation_date"], model="ridge")
+exposures = frame(f"portfolios/{quote(portfolio, safe='')}/factors/history", ["calculation_date"], model="ridge")
 print(exposures.pivot(index="calculation_date", columns="factor", values="exposure_value").tail().round(2))
 
 # %% the same with polars, where it is installed
@@ -40,8 +40,24 @@ try:
 except ImportError:
     print("polars is not installed")
 else:
-    text = client.get(f"{API}/portfolios/{quote(portfolio)}/history", params={"format": "csv"}).content
+    text = client.get(f"{API}/portfolios/{quote(portfolio, safe='')}/history", params={"format": "csv"}).content
     print(pl.read_csv(text, try_parse_dates=True).select("snapshot_date", "equity_balance", "daily_return").tail())
+
+# %% as Arrow, with types, where the server has pyarrow (pip install 'afterclose[arrow]'); duckdb asks it by SQL
+answer = client.get(f"{API}/portfolios/{quote(portfolio, safe='')}/positions/history", params={"format": "arrow"})
+if answer.status_code == 406:
+    print(answer.json()["detail"])
+else:
+    import pyarrow as pa
+
+    values = pa.ipc.open_stream(answer.content).read_all()
+    print(f"{values.num_rows} rows", values.schema.field("value_date"), values.schema.field("market_value"))
+    try:
+        import duckdb
+    except ImportError:
+        print("duckdb is not installed")
+    else:
+        print(duckdb.sql("select symbol, sum(daily_pnl) as pnl from values group by symbol order by pnl desc limit 5"))
 
 # %% by SQL: DATABASE_URL="$(python run_nightly.py db url --demo)"
 if url := os.environ.get("DATABASE_URL"):

@@ -15,7 +15,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from api.app import Options, create_app
 from api.catalogue import catalogue
 from api.endpoints import ENDPOINTS
-from api.endpoints.routes import Plain, Sections
+from api.endpoints.routes import PREFIX, Plain, Sections
+from api.examples import NAMES, cut_short
 from tests.api.conftest import LOCAL
 from warehouse.database import Database
 from warehouse.settings import PROJECT_ROOT
@@ -81,6 +82,27 @@ def test_words_types_and_nulls_are_those_of_the_yaml(current: dict[str, Any]):
         if "type" in part and not part.get("description") and name not in ("Problem",) and not name.endswith("Answer")
     ]
     assert without == []
+
+
+def form_of(body: Any) -> Any:
+    """The names and kinds of what an answer holds; how many there are, and which numbers, changes with the models."""
+    if isinstance(body, dict):
+        return {name: form_of(value) for name, value in body.items()}
+    if isinstance(body, list):
+        return [form_of(each) for each in body[:1]]
+    return "number" if isinstance(body, int | float) and not isinstance(body, bool) else type(body).__name__
+
+
+def test_the_examples_are_answers_of_the_demo(client: TestClient, current: dict[str, Any]):
+    for endpoint in ENDPOINTS:
+        path = PREFIX + endpoint.path
+        example = current["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["example"]
+        told = cut_short(client.get(path.format(**NAMES)).json())
+        assert told.keys() == example.keys()
+        if endpoint.name == "status":
+            assert told["data"].keys() == example["data"].keys()
+        else:
+            assert form_of(told["data"]) == form_of(example["data"]), f"{path}: write it anew, as api/examples.py says"
 
 
 def tables_of(shape) -> Iterator:

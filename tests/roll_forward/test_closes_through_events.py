@@ -2,8 +2,9 @@
 
 from datetime import date
 
+from ingest.books.load_transactions import TransactionOptions, load_transactions
 from ingest.books.portfolios import load_folder
-from tests.accounting_replay import Close, Lot, Portfolio
+from tests.accounting_replay import Action, Close, Lot, Portfolio
 from tests.roll_forward.books import load_market, load_portfolios
 from tests.roll_forward.test_corporate_events import AFTER, BEFORE, DAYS, EVE, EX, event, rows_of, usd
 
@@ -63,3 +64,52 @@ def test_a_close_may_name_the_child_or_what_the_lot_has_become(copies, tmp_path)
     assert ignored == [
         ("KID", EVE, "no event has made KID of PAR of 2024-01-04 by then: see `actions list PAR`"),
     ]
+
+
+def test_what_a_broker_sells_is_found_through_events(copies, tmp_path):
+    """Bought as PAR, TGT and OLD, sold as the child, as the acquirer (the merged lot is the older one) and as NEW."""
+    prices = {
+        "PAR": dict(zip(DAYS, map(usd, (100, 100, 80, 80)), strict=True)),
+        "KID": {EX: usd(40), AFTER: usd(44)},
+        "TGT": {BEFORE: usd(20), EVE: usd(20)},
+        "ACQ": dict.fromkeys(DAYS, usd(50)),
+        "OLD": {BEFORE: usd(10), EVE: usd(11)},
+        "NEW": {EX: usd(12), AFTER: usd(13)},
+    }
+    events = [
+        event("PAR", "SPINOFF", "0.5", "KID", fraction="0.2"),
+        event("TGT", "MERGER", "0.4", "ACQ"),
+        event("OLD", "RENAME", new="NEW"),
+        Action("NEW", AFTER, "DIVIDEND", usd("0.5")),
+    ]
+    file = tmp_path / "transactions.csv"
+    file.write_text(
+        "portfolio,date,type,symbol,quantity,price,amount,fees,lot\n"
+        "book,2024-01-04,DEPOSIT,,,,100000,,\n"
+        "book,2024-01-04,BUY,PAR,100,100,,,\nbook,2024-01-04,BUY,TGT,100,20,,,\nbook,2024-01-04,BUY,OLD,100,10,,,\n"
+        "book,2024-01-05,BUY,ACQ,10,50,,,\n"
+        "book,2024-01-09,SELL,KID,10,45,,,\nbook,2024-01-09,SELL,ACQ,45,51,,,\nbook,2024-01-09,SELL,NEW,40,13,,,\n"
+        "book,2024-01-09,DIVIDEND,NEW,,,50,,\n"
+    )
+    with copies() as warehouse, warehouse.database.connect() as conn:
+        load_market(conn, prices, events)
+        load_transactions(conn, [file], TransactionOptions(portfolio="book"))
+        warehouse.roll()
+        held = warehouse.rows(
+            "select symbol, round(quantity, 2), round(cost_basis, 2), round(realized_pnl, 2), round(dividend_income, 2)"
+            " from analytics.position_values where value_date = %s order by symbol, quantity",
+            AFTER,
+        )
+        ignored = warehouse.rows("select symbol, reason from intermediate.ignored_inputs")
+        before = warehouse.content()
+        warehouse.rebuild()
+        assert warehouse.content() == before
+    assert held == [
+        # all 40 that TGT became, at 50 each; then 5 of the 10 that were bought
+        ("ACQ", 0, 0, 40, 0),
+        ("ACQ", 5, 250, 5, 0),
+        ("KID", 40, 1600, 50, 0),
+        ("NEW", 60, 600, 120, 50),
+        ("PAR", 100, 8000, 0, 0),
+    ]
+    assert ignored == []

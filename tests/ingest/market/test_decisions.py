@@ -3,6 +3,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from ingest.market.decisions import events_of_underlyings
 from nightly.commands.actions import actions
 from nightly.commands.load import load
 
@@ -169,3 +170,21 @@ def test_a_file_with_bad_rows_loads_nothing(conn, run, folder):
         "corporate_actions.csv:5: value: line 4 tells another SPLIT of XYZ on 2025-04-01: keep one",
     ]
     assert stored(conn) == [] and conn.execute("select count(*) from raw.positions").fetchone() == (0,)
+
+
+def test_options_do_not_follow_what_happens_to_their_underlying_and_that_is_said(conn, run):
+    run("add", "OLD", "2025-02-03", "RENAME", "--new-symbol", "NEW")
+    run("add", "OLD", "2025-09-01", "DELISTING", "0")
+    conn.execute(
+        "insert into raw.portfolios (portfolio_id, name, inception_date, starting_equity, source)"
+        " values (gen_random_uuid(), 'book', '2025-01-02', 1000, 'test')"
+    )
+    conn.execute(
+        "insert into raw.positions (position_id, portfolio_id, symbol, position_type, quantity, entry_price,"
+        " entry_date, underlying_symbol, option_type, strike_price, expiration_date, investment_class, source)"
+        " select gen_random_uuid(), portfolio_id, 'OLD250620C00010000', 'LC', 1, 1, '2025-01-06', 'OLD', 'CALL', 10,"
+        " '2025-06-20', 'OPTIONS', 'test' from raw.portfolios"
+    )
+    ((symbol, message),) = events_of_underlyings(conn)
+    assert symbol == "OLD"
+    assert message.startswith("options on it do not follow the RENAME of 2025-02-03")
