@@ -36,6 +36,7 @@ class World:
         self.actions: list[tuple[str, str, str, str]] = []
         self.lots: list[tuple[Any, ...]] = []
         self.closes: list[tuple[Any, ...]] = []
+        self.events: list[tuple[Any, ...]] = []
         self.portfolios: dict[str, tuple[str, float, str]] = {}
 
     def price(self, symbol: str, changes: Mapping[str, float]) -> None:
@@ -63,6 +64,7 @@ class World:
         _write(self.books / "positions.csv", "portfolio,Symbol,Quantity,Entry Price Per Share,Entry Date", self.lots)
         header = "portfolio,symbol,entry_date,trade_date,quantity_closed,close_price,fees"
         _write(self.books / "closes.csv", header, self.closes)
+        _write(self.books / "corporate_actions.csv", "symbol,ex_date,action_type,value,new_symbol", self.events)
 
     def run(self, trade_date: date) -> RunRecord:
         return self.night.run(now=NOW, trade_date=trade_date, phases=("1", "2"))
@@ -155,6 +157,15 @@ def _first(world: World) -> None:
     world.prices["REBORN"] = {d: p for d, p in world.prices["REBORN"].items() if d <= date(2024, 11, 8)}
     world.prices["REBORN"] |= {d: 49 for d in world.sessions if d >= date(2025, 2, 24)}
     world.book("reborn", "2024-11-04", ("REBORN", 10, 70, "2024-11-04"))
+    # a new name whose prices begin with the change, and nobody has told the old one
+    world.price("NEWNAME", {"2025-02-03": 115})
+    world.book("renamed", "2024-12-02", ("NEWNAME", 100, 100, "2024-12-02"))
+    # a spin-off that is told, and also loaded as a lot of its own
+    world.price("PARENT", {"2024-12-02": 100, "2025-01-13": 75})
+    world.price("CHILD", {"2025-01-13": 50})
+    world.events.append(("PARENT", "2025-01-13", "SPINOFF", "0.5", "CHILD"))
+    world.book("twice told", "2024-12-02", ("PARENT", 10, 100, "2024-12-02"), ("CHILD", 5, 50, "2025-01-13"))
+    world.book("told once", "2024-12-02", ("PARENT", 10, 100, "2024-12-02"), ("CHILD", 5, 50, "2025-02-10"))
 
 
 @pytest.fixture(scope="module")
@@ -269,3 +280,19 @@ def test_a_reused_ticker_is_put_aside(world):
     assert told(first, "REBORN", "no price for more than 60 sessions before 2025-02-24", "another company")
     assert world.values("REBORN", "2025-02-26") == [760]  # as last priced, and stale
     assert any("reborn 0.0%" in each.message or each.scope == "coverage of reborn" for each in first.errors)
+
+
+def test_a_name_without_a_past_is_asked_after(world):
+    world, first, _ = world
+    assert told(first, "renamed, NEWNAME of 2024-12-02", "no price before 2025-02-03", "RENAME --new-symbol NEWNAME")
+    assert world.values("NEWNAME", "2025-01-31") == [10_000]  # at cost until then, as the warning says
+
+
+def test_what_an_event_hands_out_and_a_list_tells_again_is_warned_of(world):
+    world, first, _ = world
+    assert told(
+        first, "twice told, CHILD of 2025-01-13", "spun off from PARENT", "have these shares already", "dismiss"
+    )
+    assert not told(first, "told once, CHILD")
+    # 10 shares of the parent at 75 and 5 of the child at 50 are what 10 at 100 were
+    assert world.snapshot("told once", "2025-01-13")[1] == 0

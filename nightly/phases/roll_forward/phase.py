@@ -15,7 +15,7 @@ from ingest.books.entry_prices import find_odd_entries
 from ingest.market.decisions import events_of_underlyings
 from nightly import prepare
 from nightly.phases.outcome import PhaseOutcome
-from nightly.phases.roll_forward import coverage, opening_cash, positions, window
+from nightly.phases.roll_forward import coverage, events, opening_cash, positions, window
 from nightly.phases.set_aside import MOST_ATTEMPTS, find_culprits
 from nightly.record import Problem
 from warehouse.phrases import count
@@ -144,6 +144,7 @@ def _look(conn: psycopg.Connection, context: Context, number: str) -> PhaseOutco
         problems = [
             *_ignored_inputs(conn),
             *_events_of_underlyings(conn),
+            *events.find_problems(conn),
             *_odd_entries(conn),
             *opening_cash.find_problems(conn),
             *coverage.find_problems(covered, context.trade_date),

@@ -1,0 +1,106 @@
+"""Corporate events and the lots around them: what may be counted twice, and what nobody has told."""
+
+from __future__ import annotations
+
+import psycopg
+
+from nightly.record import Problem
+
+# A lot entered so near to an event is rather what the event handed out than a purchase, in days.
+_DAYS_BEFORE, _DAYS_AFTER = 7, 14
+# A company that is listed on the day of its entry has a price within so many days.
+_DAYS_WITHOUT_PRICE = 7
+
+
+def find_problems(conn: psycopg.Connection) -> list[Problem]:
+    """Warnings for what was rolled now; an ordinary night does not repeat those of the nights before."""
+    return [*_told_twice(conn), *_without_earlier_prices(conn)]
+
+
+def _told_twice(conn: psycopg.Connection) -> list[Problem]:
+    """Lots in what an event handed out, entered around its day, beside the lot that it was handed out for."""
+    rows = conn.execute(
+        """
+        select distinct on (portfolios.name, stages.symbol, entered.entry_date)
+            portfolios.name,
+            stages.symbol,
+            entered.entry_date,
+            stages.what_happened
+        from ops.roll_forward_window as due
+        inner join raw.portfolios as portfolios on due.portfolio_id = portfolios.portfolio_id
+        inner join intermediate.lot_stages as stages on due.portfolio_id = stages.portfolio_id
+        inner join intermediate.sessions as happened on stages.from_session_number = happened.session_number
+        inner join raw.position_terms as entered
+            on
+                stages.portfolio_id = entered.portfolio_id
+                and stages.symbol = entered.symbol
+                and entered.entry_date between happened.session_date - %s and happened.session_date + %s
+        where
+            (stages.is_birth or (stages.is_event and stages.price_key <> stages.previous_price_key))
+            and entered.position_id not in (stages.position_id, stages.root_position_id)
+            and entered.investment_class = 'PUBLIC'
+            and entered.deleted_at is null
+            and greatest(happened.session_date, entered.entry_date) >= due.first_session
+        order by portfolios.name, stages.symbol, entered.entry_date, stages.from_session_number
+        """,
+        [_DAYS_BEFORE, _DAYS_AFTER],
+    )
+    return [
+        Problem(
+            f"{name}, {symbol} of {entry_date}",
+            f"{what_happened}, and the lots held then have these shares already: if this lot is the same shares, delete"
+            " it, or take the event back with `python run_nightly.py actions dismiss`; if it was bought, all is well",
+            "warning",
+            "2",
+        )
+        for name, symbol, entry_date, what_happened in rows
+    ]
+
+
+def _without_earlier_prices(conn: psycopg.Connection) -> list[Problem]:
+    """Lots held before their symbol's first price, as when a company was renamed and that was not told."""
+    rows = conn.execute(
+        """
+        select distinct portfolios.name, lots.first_symbol, entered.entry_date, priced.first_date
+        from ops.roll_forward_window as due
+        inner join raw.portfolios as portfolios on due.portfolio_id = portfolios.portfolio_id
+        inner join intermediate.lots as lots on due.portfolio_id = lots.portfolio_id
+        inner join raw.position_terms as entered on lots.position_id = entered.position_id
+        inner join intermediate.sessions as held on lots.first_session_number = held.session_number
+        cross join lateral (
+            select min(price_date) as first_date
+            from (
+                (
+                    select price_date from raw.market_data_cache
+                    where lots.price_key = market_data_cache.symbol
+                    order by price_date
+                    limit 1
+                )
+                union all
+                (
+                    select price_date from intermediate.stitched_prices
+                    where lots.price_key = stitched_prices.price_key
+                    order by price_date
+                    limit 1
+                )
+            ) as earliest
+        ) as priced
+        where
+            lots.investment_class = 'PUBLIC'
+            and priced.first_date > held.session_date + %s
+            and held.session_date >= due.first_session
+        order by portfolios.name, lots.first_symbol, entered.entry_date
+        """,
+        [_DAYS_WITHOUT_PRICE],
+    )
+    return [
+        Problem(
+            f"{name}, {symbol} of {entry_date}",
+            f"no price before {first_date}, so it stands at its cost until then: if the company had another name, tell"
+            f" it with `python run_nightly.py actions add OLD DATE RENAME --new-symbol {symbol}`; else see that symbol"
+            " and entry date are right",
+            "warning",
+            "2",
+        )
+        for name, symbol, entry_date, first_date in rows
+    ]
