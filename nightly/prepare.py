@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from nightly.output.progress import Progress
     from warehouse.settings import Settings
 
+# Tables that nights write into rather than build anew.
+_KEPT = frozenset({"refilled_table", "incremental"})
+
 
 def prepare_database(conn: psycopg.Connection, today: date) -> list[Problem]:
     """Apply new migrations, see to the reader's role and bring the calendar to a year ahead; returns warnings."""
@@ -98,18 +101,18 @@ def views_to_build(conn: psycopg.Connection, dbt: Dbt) -> list[str]:
 
 
 def tables_fit(conn: psycopg.Connection, dbt: Dbt) -> bool:
-    """Whether all tables that are refilled have the columns that the project's files give them."""
+    """Whether all tables that are written into have the columns that the project's files give them."""
     current, remembered = _versions(conn, dbt)
     return remembered.get("tables") == current
 
 
 def remember_built(conn: psycopg.Connection, dbt: Dbt, results: Sequence[NodeResult]) -> None:
-    """Note which version of the project the views, and the tables that are refilled, have been built from."""
+    """Note which version of the project the views, and the tables that are written into, have been built from."""
     current, remembered = _versions(conn, dbt)
-    refilled = {node.unique_id for node in dbt.nodes("model") if node.materialized == "refilled_table"}
+    kept = {node.unique_id for node in dbt.nodes("model") if node.materialized in _KEPT}
     all_well = {
         "views": all(result.well for result in results if "views" in result.tags),
-        "tables": refilled <= {result.unique_id for result in results if result.well},
+        "tables": kept <= {result.unique_id for result in results if result.well},
     }
     renewed = [name for name, well in all_well.items() if well and remembered.get(name) != current]
     if renewed:

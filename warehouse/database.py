@@ -58,8 +58,9 @@ class Database:
         try:
             # Told after connecting, since connection poolers refuse them on the way in.
             self._settled.update(settle(conn))
-            with suppress(psycopg.errors.InvalidParameterValue):  # a server on Windows cannot
-                conn.execute("select set_config('client_connection_check_interval', '2s', false)")
+            if not self.embedded:  # the embedded server is set to it
+                with suppress(psycopg.errors.InvalidParameterValue):  # one on Windows cannot
+                    conn.execute("select set_config('client_connection_check_interval', '2s', false)")
             if self.run_token is not None:
                 join_run(conn, self.run_token)
         except BaseException:

@@ -84,10 +84,10 @@ def test_views_are_built_when_the_project_has_changed_or_one_is_missing(conn, da
 def test_tables_are_refilled_while_the_project_is_the_same_and_built_anew_when_it_has_changed(
     conn: psycopg.Connection, database: Database, project: Path, tmp_path: Path
 ):
-    macro = "macros/refilled_table.sql"
+    macros = ("macros/refilled_table.sql", "macros/join_run.sql")
     refilled = "{{ config(materialized='refilled_table', indexes=[{'columns': ['name']}]) }} select name"
     model = {"models/kept.sql": refilled + " from {{ ref('colours') }}"}
-    write_project(project, {macro: (PROJECT_ROOT / "dbt_project" / macro).read_text(), **model})
+    write_project(project, {each: (PROJECT_ROOT / "dbt_project" / each).read_text() for each in macros} | model)
     dbt = Dbt(database, tmp_path / "workspace", project)
     prepare_seeds(conn, dbt, Told())
 
