@@ -23,12 +23,11 @@ from ingest.books.portfolios import load_folder
 from nightly import demo
 from nightly.demo_database import demo_settings
 from nightly.output.progress import Progress
-from reports.history import read_history
 from reports.notes import notes
 from reports.pages.environment import SECTIONS, Book, Shell
 from reports.pages.overview import render_overview
 from reports.portfolios import read_portfolios
-from reports.reading import read_page
+from reports.reading import read_page, read_view
 from warehouse.database import Database, open_database
 from warehouse.settings import load_settings
 
@@ -159,14 +158,15 @@ def main() -> None:
                 if first is None or day is None:
                     raise SystemExit(f"{NAME} has not been rolled")
                 view = read_page(conn, portfolio, day)
-                history = read_history(conn, portfolio.portfolio_id, day)
+                whole = read_view(conn, NAME)
                 said = notes(view)
                 book = Book(portfolio.portfolio_id, NAME, day, first, day, None, None, portfolio.benchmark)
                 shell = Shell(book=book, section="")
                 reading = cpu(lambda: read_page(conn, portfolio, day), arguments.repeat)
-                rendering = cpu(lambda: render_overview(view, said, shell, history, "SI"), arguments.repeat)
-                alone = cpu(lambda: render_overview(view, said), arguments.repeat)
-            print(f"{arguments.positions} positions, {len(history.days)} sessions, {len(view.pairs)} pairs, CPU ms")
+                rendering = cpu(lambda: render_overview(view, said, shell, "SI"), arguments.repeat)
+                alone = cpu(lambda: render_overview(whole, said), arguments.repeat)
+            sessions = len(view.history.days)
+            print(f"{arguments.positions} positions, {sessions} sessions, {len(view.pairs)} pairs, CPU ms")
             print(f"reading {reading:.1f}, rendering {rendering:.1f}, the file of `show --html` {alone:.1f}")
             asyncio.run(measure_requests(database, str(portfolio.portfolio_id), arguments.repeat))
 

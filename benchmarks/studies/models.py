@@ -28,7 +28,7 @@ AHEAD = 21
 REPLAYS = {
     "COVID": ("2020-02-19", "2020-03-23"),
     "2022": ("2021-12-31", "2022-10-24"),
-    "rally": ("2020-03-23", "2020-08-31"),
+    "rally": ("2020-03-23", "2020-06-08"),
 }
 
 
@@ -58,7 +58,11 @@ class FactorModel:
 
 @dataclass(frozen=True)
 class FactorStudy:
-    """What a factor model explains of the month after each fit, and what it says of one-sector books."""
+    """What a factor model explains of the month after each fit, and what it says of one-sector books.
+
+    R² is the mean over stocks, and of all books' squared returns together; betas to Value and Growth move from month to
+    month by `beta_moves` (root mean square, mean of the months).
+    """
 
     r_squared_stocks: float
     r_squared_books: float
@@ -97,13 +101,13 @@ def study_factors(market: Market, books: Books, model: FactorModel) -> FactorStu
         book_totals += (theirs**2).sum(axis=0)
         styles = fit.beta[stocks][:, [factors.names.index("Value"), factors.names.index("Growth")]]
         if last is not None:
-            moves.append(np.abs(styles - last).mean())
+            moves.append(np.sqrt(np.square(styles - last).mean()))
         last = styles
     outcomes = of_books[rows.start + 1 : rows.stop + 1]
     bias = volatility_backtest(outcomes, forecasts).bias_statistic
     return FactorStudy(
         r_squared_stocks=float(np.mean(1.0 - errors[0][stocks] / totals[0][stocks])),
-        r_squared_books=float(np.mean(1.0 - book_errors / book_totals)),
+        r_squared_books=float(1.0 - book_errors.sum() / book_totals.sum()),
         bias={kind: float(np.mean(bias[books.kinds == kind])) for kind in dict.fromkeys(books.kinds)},
         replay_errors={name: _replay_error(market, books, model, *span) for name, span in REPLAYS.items()},
         beta_moves=float(np.mean(moves)),
@@ -141,11 +145,15 @@ def _replay_error(market: Market, books: Books, model: FactorModel, start: str, 
 
 @dataclass(frozen=True)
 class TailStudy:
-    """How often one way of VaR was breached by year, and what the tests say."""
+    """How often one way of VaR was breached, and how far the losses were off, by year; what the test says of all.
+
+    `z2` is the second statistic of Acerbi and Szekely (2014), mean of the books: below zero losses were worse than
+    forecast.
+    """
 
     breaches: dict[str, float]
+    z2: dict[str, float]
     independence_rejected: float
-    z2: float
 
 
 def study_tails(market: Market, books: Books, *, scaled: bool) -> TailStudy:
@@ -161,12 +169,11 @@ def study_tails(market: Market, books: Books, *, scaled: bool) -> TailStudy:
     years = market.returns.index[rows.start + 1 : rows.stop + 1].str[:4]
     breached = outcomes < -var
     tests = tail_backtest(outcomes, var)
-    # Acerbi and Szekely 2014, their second statistic: below zero where losses were worse than forecast
-    z2 = 1.0 + (outcomes * breached / es).sum(axis=0) / (0.05 * len(outcomes))
+    losses = np.where(breached, outcomes / es, 0.0)
     return TailStudy(
         breaches={year: float(breached[years == year].mean()) for year in dict.fromkeys(years)},
+        z2={year: float(1.0 + losses[years == year].mean() / 0.05) for year in dict.fromkeys(years)},
         independence_rejected=float((tests.christoffersen_p_value < 0.05).mean()),
-        z2=float(z2.mean()),
     )
 
 

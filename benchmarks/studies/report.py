@@ -43,16 +43,20 @@ def study_tables(folder: Path) -> Iterator[Table]:
     years = list(tails["plain"].breaches)
     yield _table(
         "Breaches of the one-day VaR at 95 %, by year; 5 % is right",
-        ["VaR", *years, "independence rejected", "Z2"],
+        ["VaR", *years, "independence rejected"],
         [
             [
                 name,
                 *(f"{found.breaches[year]:.1%}" for year in years),
                 f"{found.independence_rejected:.0%}",
-                f"{found.z2:.2f}",
             ]
             for name, found in tails.items()
         ],
+    )
+    yield _table(
+        "Expected shortfall: Z2 of Acerbi and Szekely, by year; 0 is right, below it losses were worse than forecast",
+        ["ES", *years],
+        [[name, *(f"{found.z2[year]:.2f}" for year in years)] for name, found in tails.items()],
     )
     yield _table(
         "Betas against those of the next 63 sessions (root mean square error)",

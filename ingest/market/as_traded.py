@@ -39,7 +39,7 @@ def as_traded_bar(bar: PriceBar, ratio: Decimal) -> PriceBar:
     volume = bar.volume
     if volume is not None and ratio != _ONE:
         volume = int((volume / ratio).to_integral_value(ROUND_HALF_EVEN))
-    return PriceBar(bar.symbol, bar.price_date, *prices, volume)
+    return PriceBar._make((bar.symbol, bar.price_date, *prices, volume))
 
 
 def as_traded_action(action: CorporateAction, ratio: Decimal) -> CorporateAction:

@@ -8,9 +8,9 @@ source states both:
     adjusted        |ln m| <= half of |ln q|       earlier closes times q are as traded
     not adjusted    |ln (m q)| <= half of |ln q|   earlier closes are as traded already
 
-What is known already decides between dates: closes that were stored on their own day are as traded, whatever a source
-tells later. Where no reading agrees, nothing of the reply is taken (`Reading.aside` says why). Ratios nearer to 1 than
-1.25 cannot be told from a day's move, and count as adjusted.
+What is known already decides between dates, and may prove another one near those that are told: closes that were stored
+on their own day are as traded, whatever a source tells later. Where no reading agrees, nothing of the reply is taken
+(`Reading.aside` says why). Ratios nearer to 1 than 1.25 cannot be told from a day's move, and count as adjusted.
 """
 
 from bisect import bisect_left, bisect_right

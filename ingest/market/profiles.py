@@ -45,7 +45,7 @@ def collect_profiles(
         if not asked or (source.is_live and not source.is_up):
             continue
         reply = source.fetch_profiles(asked)
-        source.tally.rejected += len(reply.rejected)
+        source.tally.rejected = (source.tally.rejected or 0) + len(reply.rejected)
         for profile in reply.profiles:
             first, first_source = found.get(profile.symbol, (profile, source.name))
             found[profile.symbol] = (fill_in(first, profile), first_source)
@@ -76,7 +76,7 @@ def collect_profiles(
 
 def fill_in(profile: Profile, other: Profile) -> Profile:
     """Return `profile` with what it leaves open taken from `other`."""
-    return Profile(*(mine if mine is not None else theirs for mine, theirs in zip(profile, other, strict=True)))
+    return Profile._make(mine if mine is not None else theirs for mine, theirs in zip(profile, other, strict=True))
 
 
 def _is_fresh(state: FetchState, now: datetime) -> bool:

@@ -391,5 +391,5 @@ def _completed(bar: PriceBar, old: StoredBar) -> PriceBar | None:
     """Return the stored bar with what it lacked, and another volume where that has changed; None where all is there."""
     prices = [new if kept is None else kept for new, kept in zip(bar[2:6], old[:4], strict=True)]
     volume = old.volume if bar.volume is None else bar.volume
-    completed = PriceBar(bar.symbol, bar.price_date, *prices, volume)
+    completed = PriceBar._make((bar.symbol, bar.price_date, *prices, volume))
     return None if completed[2:] == old[:5] else completed

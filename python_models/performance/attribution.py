@@ -56,7 +56,7 @@ def read_factor_days(conn: psycopg.Connection[Any], definitions: Definitions, da
 def write_attribution(
     conn: psycopg.Connection[Any], due: Mapping[date, Sequence[UUID]], factor_days: FactorDays
 ) -> dict[str, int]:
-    """Replace the attribution of some sessions' portfolios, and say how many rows each table was given."""
+    """Write the attribution of some sessions' portfolios, who have none, and say how many rows each table was given."""
     scopes = [(day, portfolio) for day, portfolios in due.items() for portfolio in portfolios]
     parameters = {
         "days": [day for day, _ in scopes],
@@ -77,17 +77,21 @@ def _known(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-# The scopes, the close before each, and what each position earned by being held from then on.
+# The scopes with the close before each, and their positions: what each earned by being held from then on. Weights are
+# of that close: at inception of the starting equity, and of what is carried in.
 _HELD = """
 with due as materialized (
     select
         scopes.day,
         scopes.portfolio_id,
         days.previous_day,
-        snapshots.daily_pnl,
         snapshots.daily_cash_income,
-        snapshots.daily_return,
-        snapshots.benchmark_return
+        snapshots.daily_return::float8 as daily_return,
+        snapshots.benchmark_return::float8 as benchmark_return,
+        coalesce(before.equity_balance, portfolios.starting_equity)::float8 as equity,
+        before.portfolio_id is null as is_inception,
+        case when before.portfolio_id is null then scopes.day else days.previous_day end as weights_day,
+        portfolios.inception_date
     from unnest(%(days)s::date[], %(portfolios)s::uuid[]) as scopes (day, portfolio_id)
     inner join (
         select listed.day, max(session_date) as previous_day
@@ -96,8 +100,11 @@ with due as materialized (
             on sessions.session_date < listed.day and sessions.session_date >= listed.day - 14
         group by listed.day
     ) as days on scopes.day = days.day
+    inner join raw.portfolios as portfolios on scopes.portfolio_id = portfolios.portfolio_id
     inner join analytics.portfolio_snapshots as snapshots
         on scopes.portfolio_id = snapshots.portfolio_id and scopes.day = snapshots.snapshot_date
+    left join analytics.portfolio_snapshots as before
+        on scopes.portfolio_id = before.portfolio_id and days.previous_day = before.snapshot_date
 ),
 
 factor_days as materialized (
@@ -106,24 +113,45 @@ factor_days as materialized (
     ) as factor_days (day, factor, returned, etf_returned)
 ),
 
+lots as materialized (
+    select
+        positions.position_id,
+        positions.investment_class,
+        positions.underlying_symbol,
+        coalesce(positions.underlying_symbol, positions.symbol) as market_symbol,
+        positions.entry_date,
+        positions.quantity * positions.entry_price as opening_cost,
+        sector_tags.name as sector
+    from analytics.positions as positions
+    left join analytics.position_sector_tags as tagged on positions.position_id = tagged.position_id
+    left join analytics.sector_tags as sector_tags on tagged.sector_tag_id = sector_tags.sector_tag_id
+    where positions.portfolio_id = any(%(portfolios)s)
+),
+
 held as materialized (
     select
         due.day,
         due.portfolio_id,
         due.previous_day,
+        due.weights_day,
         today.position_id,
-        today.symbol,
-        coalesce(positions.investment_class, 'PUBLIC') as investment_class,
-        positions.underlying_symbol,
-        positions.quantity * positions.entry_price * today.multiplier + today.opening_unrealized_pnl as opening_value,
-        positions.entry_date,
+        coalesce(lots.investment_class, 'PUBLIC') as investment_class,
+        lots.underlying_symbol,
+        lots.market_symbol,
+        lots.sector,
+        case
+            when due.is_inception and exists (
+                select from raw.trading_sessions as sessions
+                where sessions.session_date >= lots.entry_date and sessions.session_date < due.inception_date
+            ) then lots.opening_cost * today.multiplier + today.opening_unrealized_pnl
+        end as carried_in_value,
         today.dividend_income,
         today.trading_pnl,
         today.daily_pnl - today.dividend_income - today.trading_pnl as held_pnl
     from due
     inner join analytics.position_values as today
         on due.portfolio_id = today.portfolio_id and due.day = today.value_date
-    left join analytics.positions as positions on today.position_id = positions.position_id
+    left join lots on today.position_id = lots.position_id
 )
 """
 
@@ -148,7 +176,9 @@ deltas as (
 
 totals as (
     select
-        due.*,
+        due.day,
+        due.portfolio_id,
+        due.daily_cash_income,
         coalesce(sum(held.trading_pnl), 0) as trading,
         coalesce(sum(held.dividend_income), 0) as dividends,
         coalesce(sum(held.held_pnl) filter (where held.investment_class = 'PRIVATE'), 0) as private,
@@ -156,9 +186,7 @@ totals as (
         coalesce(sum(held.held_pnl) filter (where held.investment_class = 'PUBLIC'), 0) as shares
     from due
     left join held on due.day = held.day and due.portfolio_id = held.portfolio_id
-    group by
-        due.day, due.portfolio_id, due.previous_day, due.daily_pnl, due.daily_cash_income, due.daily_return,
-        due.benchmark_return
+    group by due.day, due.portfolio_id, due.daily_cash_income
 ),
 
 by_factor as (
@@ -214,25 +242,10 @@ shared as (
                     then 'no return of ' || deltas.without_return || ' underlyings on the day: it is in here' end
             )
     ) as parts (source, pnl, reason)
-),
-
-gone as (
-    delete from analytics.portfolio_pnl_attribution as old
-    using due
-    where
-        old.portfolio_id = due.portfolio_id
-        and old.calculation_date = due.day
-        and not exists (
-            select from shared
-            where
-                shared.portfolio_id = old.portfolio_id and shared.day = old.calculation_date
-                and shared.source = old.source
-        )
 )
 
 insert into analytics.portfolio_pnl_attribution (calculation_date, portfolio_id, source, pnl, reason)
 select day, portfolio_id, source, pnl, reason from shared
-on conflict (portfolio_id, calculation_date, source) do update set pnl = excluded.pnl, reason = excluded.reason
 """
 )
 
@@ -240,127 +253,120 @@ _SECTORS = (
     _HELD
     + """,
 
--- weights are of the close before: at inception of the starting equity, and of what is carried in
-bases as (
-    select
-        due.*,
-        coalesce(before.equity_balance, portfolios.starting_equity)::float8 as equity,
-        before.portfolio_id is null as is_inception,
-        portfolios.inception_date
-    from due
-    inner join raw.portfolios as portfolios on due.portfolio_id = portfolios.portfolio_id
-    left join analytics.portfolio_snapshots as before
-        on due.portfolio_id = before.portfolio_id and due.previous_day = before.snapshot_date
-    where due.daily_return is not null
+funds as materialized (
+    select symbol, sector, weight, from_date, to_date from analytics.fund_sectors
 ),
 
-parts as (
+-- the close before and the day one after the other, not joined: a planner that expects few rows would look up each
+of_portfolios as materialized (
     select
-        bases.day,
-        bases.portfolio_id,
-        coalesce(funds.sector, sector_tags.name, 'Unclassified') as sector,
-        coalesce(funds.weight, 1) * case
-            when not bases.is_inception then before.market_value
-            when exists (
-                select from raw.trading_sessions as sessions
-                where sessions.session_date >= held.entry_date and sessions.session_date < bases.inception_date
-            ) then held.opening_value
-        end as opening_value,
-        coalesce(funds.weight, 1) * (held.held_pnl + held.dividend_income) as pnl
-    from bases
-    inner join held on bases.day = held.day and bases.portfolio_id = held.portfolio_id
-    left join analytics.position_values as before
-        on held.position_id = before.position_id and bases.previous_day = before.value_date
-    left join analytics.position_sector_tags as tagged on held.position_id = tagged.position_id
-    left join analytics.sector_tags as sector_tags on tagged.sector_tag_id = sector_tags.sector_tag_id
+        parts.day,
+        parts.portfolio_id,
+        coalesce(funds.sector, parts.sector, 'Unclassified') as sector,
+        coalesce(sum(coalesce(funds.weight * parts.opening_value, parts.opening_value)), 0)::float8 as value,
+        coalesce(sum(abs(coalesce(funds.weight * parts.opening_value, parts.opening_value))), 0)::float8 as gross,
+        coalesce(sum(coalesce(funds.weight * parts.pnl, parts.pnl)), 0)::float8 as pnl
+    from (
+        select
+            day, portfolio_id, weights_day, investment_class, market_symbol, sector,
+            carried_in_value as opening_value, held_pnl + dividend_income as pnl
+        from held
+        union all
+        select
+            due.day, due.portfolio_id, due.weights_day, lots.investment_class, lots.market_symbol, lots.sector,
+            before.market_value, null::numeric
+        from due
+        inner join analytics.position_values as before
+            on due.portfolio_id = before.portfolio_id and due.previous_day = before.value_date
+        left join lots on before.position_id = lots.position_id
+        where before.market_value <> 0
+    ) as parts
     -- what a fund earns, each of its sectors has earned; the weights are those of the exposures
-    left join analytics.fund_sectors as funds
+    left join funds
         on
-            tagged.position_id is null
-            and held.investment_class <> 'PRIVATE'
-            and coalesce(held.underlying_symbol, held.symbol) = funds.symbol
-            and case when bases.is_inception then bases.day else bases.previous_day end
-            between funds.from_date and funds.to_date
-    where bases.equity > 0
+            parts.market_symbol = funds.symbol
+            and parts.sector is null
+            and parts.investment_class <> 'PRIVATE'
+            and parts.weights_day between funds.from_date and funds.to_date
+    group by parts.day, parts.portfolio_id, coalesce(funds.sector, parts.sector, 'Unclassified')
 ),
 
-of_portfolios as (
+of_benchmark as materialized (
     select
-        day, portfolio_id, sector,
-        coalesce(sum(opening_value), 0)::float8 as value,
-        coalesce(sum(abs(opening_value)), 0)::float8 as gross,
-        sum(pnl)::float8 as pnl
-    from parts
-    group by day, portfolio_id, sector
-),
-
--- a sector whose ETF has no return earned what the others did
-of_benchmark as (
-    select
-        bases.day,
-        bases.portfolio_id,
+        due.day,
+        due.portfolio_id,
         exposures.sector,
         exposures.benchmark_weight::float8 as weight,
         factor_days.etf_returned as returned
-    from bases
+    from due
     inner join analytics.portfolio_sector_exposures as exposures
         on
-            bases.portfolio_id = exposures.portfolio_id
-            and case when bases.is_inception then bases.day else bases.previous_day end = exposures.value_date
-    left join factor_days on bases.day = factor_days.day and exposures.sector = factor_days.factor
+            due.portfolio_id = exposures.portfolio_id
+            and due.weights_day = exposures.value_date
+    left join factor_days on due.day = factor_days.day and exposures.sector = factor_days.factor
     where exposures.benchmark_weight > 0
 ),
 
-built as (
-    select
-        day, portfolio_id,
-        sum(weight * returned order by sector) / nullif(sum(weight order by sector), 0) as returned
-    from of_benchmark
-    where returned is not null
-    group by day, portfolio_id
+-- what can be compared: the portfolio has weights, and the benchmark a return by its sectors
+bases as materialized (
+    select due.*, case when due.equity > 0 then built.returned end as built_return
+    from due
+    left join (
+        select
+            day,
+            portfolio_id,
+            sum(weight * returned order by sector) / nullif(sum(weight order by sector), 0) as returned
+        from of_benchmark
+        where returned is not null
+        group by day, portfolio_id
+    ) as built on due.day = built.day and due.portfolio_id = built.portfolio_id
+    where due.daily_return is not null
 ),
 
-compared as (
+-- a sector whose ETF has no return earned what the others did; cash what its items say, and in the benchmark nothing
+compared as materialized (
     select
         bases.day,
         bases.portfolio_id,
         sectors.sector,
-        bases.equity,
-        built.returned as built_return,
-        coalesce(of_benchmark.weight, 0) as benchmark_weight,
-        coalesce(of_benchmark.returned, built.returned) as benchmark_return,
-        of_benchmark.weight > 0 and of_benchmark.returned is null as is_without_return,
-        coalesce(of_portfolios.value, 0) / bases.equity as weight,
-        coalesce(of_portfolios.pnl, 0) / bases.equity as contribution,
-        coalesce(abs(of_portfolios.value) < %(least_net_share)s * of_portfolios.gross, false) as is_netted
+        bases.built_return,
+        sectors.benchmark_weight,
+        coalesce(sectors.benchmark_return, bases.built_return) as benchmark_return,
+        sectors.benchmark_weight > 0 and sectors.benchmark_return is null as is_without_return,
+        sectors.value / bases.equity as weight,
+        sectors.pnl / bases.equity as contribution,
+        abs(sectors.value) < %(least_net_share)s * sectors.gross as is_netted
     from bases
-    inner join built on bases.day = built.day and bases.portfolio_id = built.portfolio_id
     inner join (
-        select day, portfolio_id, sector from of_benchmark
-        union
-        select day, portfolio_id, sector from of_portfolios
+        select
+            day, portfolio_id, sector,
+            sum(benchmark_weight) as benchmark_weight,
+            max(benchmark_return) as benchmark_return,
+            sum(value) as value,
+            sum(gross) as gross,
+            sum(pnl) as pnl
+        from (
+            select
+                day, portfolio_id, sector, weight as benchmark_weight, returned as benchmark_return,
+                0 as value, 0 as gross, 0 as pnl
+            from of_benchmark
+            union all
+            select day, portfolio_id, sector, 0, null, value, gross, pnl from of_portfolios
+        ) as both_sides
+        group by day, portfolio_id, sector
     ) as sectors on bases.day = sectors.day and bases.portfolio_id = sectors.portfolio_id
-    left join of_benchmark
-        on
-            sectors.day = of_benchmark.day and sectors.portfolio_id = of_benchmark.portfolio_id
-            and sectors.sector = of_benchmark.sector
-    left join of_portfolios
-        on
-            sectors.day = of_portfolios.day and sectors.portfolio_id = of_portfolios.portfolio_id
-            and sectors.sector = of_portfolios.sector
-    where bases.equity > 0 and built.returned is not null
+    where bases.built_return is not null
     union all
-    -- cash earns what its items say; the benchmark has none, and none earns nothing
     select
-        bases.day, bases.portfolio_id, 'Cash', bases.equity, built.returned, 0, 0, false,
-        1 - coalesce(sum(of_portfolios.value order by of_portfolios.sector), 0) / bases.equity,
+        bases.day, bases.portfolio_id, 'Cash', bases.built_return, 0, 0, false,
+        1 - coalesce(invested.value, 0) / bases.equity,
         bases.daily_cash_income::float8 / bases.equity,
         false
     from bases
-    inner join built on bases.day = built.day and bases.portfolio_id = built.portfolio_id
-    left join of_portfolios on bases.day = of_portfolios.day and bases.portfolio_id = of_portfolios.portfolio_id
-    where bases.equity > 0 and built.returned is not null
-    group by bases.day, bases.portfolio_id, bases.equity, built.returned, bases.daily_cash_income
+    left join (
+        select day, portfolio_id, sum(value order by sector) as value from of_portfolios group by day, portfolio_id
+    ) as invested on bases.day = invested.day and bases.portfolio_id = invested.portfolio_id
+    where bases.built_return is not null
 ),
 
 returned as (
@@ -379,57 +385,19 @@ effects as (
     from returned
 ),
 
-final as (
+-- what no sector explains: entries, closes and fees, and what contributions thin out; and what the benchmark differs by
+-- from the one that is built of sectors
+rests as (
     select
-        day, portfolio_id, sector, weight as portfolio_weight, benchmark_weight, portfolio_return, benchmark_return,
-        allocation, selection, total - allocation - selection as interaction, total,
-        case
-            when is_without_return then 'no return of its ETF on the day: it is given that of the other sectors'
-            when is_netted then 'long and short nearly cancel: no return of its own, all of it in interaction'
-        end as reason
-    from effects
-    union all
-    -- entries, closes and fees, and what contributions thin out
-    select
-        bases.day, bases.portfolio_id, 'Trading', null, null, null, null, 0, 0, rest.pnl, rest.pnl,
-        case
-            when bases.equity <= 0 then 'equity of the close before is not positive: no weights, all of it is here'
-            when built.returned is null then 'no sector ETF has a return on the day: no sectors, all of it is here'
-        end
+        bases.*,
+        bases.daily_return - coalesce(explained.contribution, 0) as trading,
+        coalesce(bases.built_return, 0) - bases.benchmark_return as of_benchmark
     from bases
-    left join built on bases.day = built.day and bases.portfolio_id = built.portfolio_id
     left join (
         select day, portfolio_id, sum(contribution order by sector) as contribution
         from compared
         group by day, portfolio_id
-    ) as sums on bases.day = sums.day and bases.portfolio_id = sums.portfolio_id
-    cross join lateral (
-        select bases.daily_return::float8 - coalesce(sums.contribution, 0) as pnl
-    ) as rest
-    union all
-    select
-        bases.day, bases.portfolio_id, 'Benchmark', null, null, null, bases.benchmark_return::float8,
-        0 + difference.pnl * 0, 0 + difference.pnl * 0, difference.pnl, difference.pnl,
-        case when bases.benchmark_return is null then 'the benchmark has no return on the day' end
-    from bases
-    left join built on bases.day = built.day and bases.portfolio_id = built.portfolio_id and bases.equity > 0
-    cross join lateral (
-        select coalesce(built.returned, 0) - bases.benchmark_return::float8 as pnl
-    ) as difference
-),
-
-gone as (
-    delete from analytics.portfolio_sector_attribution as old
-    using due
-    where
-        old.portfolio_id = due.portfolio_id
-        and old.calculation_date = due.day
-        and not exists (
-            select from final
-            where
-                final.portfolio_id = old.portfolio_id and final.day = old.calculation_date
-                and final.sector = old.sector
-        )
+    ) as explained on bases.day = explained.day and bases.portfolio_id = explained.portfolio_id
 )
 
 insert into analytics.portfolio_sector_attribution (
@@ -437,13 +405,29 @@ insert into analytics.portfolio_sector_attribution (
     allocation, selection, interaction, total, reason
 )
 select
-    day, portfolio_id, sector, portfolio_weight, benchmark_weight, portfolio_return, benchmark_return,
-    allocation, selection, interaction, total, reason
-from final
-on conflict (portfolio_id, calculation_date, sector) do update set
-    portfolio_weight = excluded.portfolio_weight, benchmark_weight = excluded.benchmark_weight,
-    portfolio_return = excluded.portfolio_return, benchmark_return = excluded.benchmark_return,
-    allocation = excluded.allocation, selection = excluded.selection, interaction = excluded.interaction,
-    total = excluded.total, reason = excluded.reason
+    day, portfolio_id, sector, weight, benchmark_weight, portfolio_return, benchmark_return,
+    allocation, selection, total - allocation - selection, total,
+    case
+        when is_without_return then 'no return of its ETF on the day: it is given that of the other sectors'
+        when is_netted then 'long and short nearly cancel: no return of its own, all of it in interaction'
+    end
+from effects
+union all
+select
+    day, portfolio_id, 'Trading', null, null, null, null, 0, 0, trading, trading,
+    case
+        when equity <= 0 then 'equity of the close before is not positive: no weights, all of it is here'
+        when built_return is null then 'no sector ETF has a return on the day: no sectors, all of it is here'
+    end
+from rests
+union all
+select
+    day, portfolio_id, 'Benchmark', null, null, null, benchmark_return,
+    case when of_benchmark is not null then 0 end,
+    case when of_benchmark is not null then 0 end,
+    of_benchmark,
+    of_benchmark,
+    case when of_benchmark is null then 'the benchmark has no return on the day' end
+from rests
 """
 )

@@ -13,7 +13,7 @@ from python_models.performance.attribution import read_factor_days, write_attrib
 from python_models.performance.contributions import contribution_blocks
 from python_models.performance.histories import read_due, read_histories
 from python_models.performance.table import performance_block
-from python_models.write import Block, Scope, delete_of_portfolios
+from python_models.write import PERFORMANCE_TABLES, Block, Scope, delete_of_portfolios
 from warehouse.binary_copy import copy_columns
 
 # Their rows are laid out here; those of the attribution tables come about in SQL.
@@ -48,7 +48,7 @@ def compute_performance(
         scopes = {day: due.portfolios_on[day] for day in days}
         blocks.append(performance_block(histories, scopes, rate))
         with conn.transaction():
-            delete_of_portfolios(conn, _COPIED, _pairs(scopes))
+            delete_of_portfolios(conn, PERFORMANCE_TABLES, _pairs(scopes))
             written.update(_copy(conn, blocks))
             written.update(write_attribution(conn, scopes, factor_days))
             _conclude(conn, scopes)

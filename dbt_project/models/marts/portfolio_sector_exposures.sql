@@ -46,7 +46,10 @@ funds as (
     where
         positions.investment_class <> 'PRIVATE'
         and coalesce(positions.underlying_symbol, positions.symbol) in (select fund_sectors.symbol from fund_sectors)
-        and positions.position_id not in (select position_sector_tags.position_id from position_sector_tags)
+        and not exists (
+            select 1 from position_sector_tags
+            where position_sector_tags.position_id = positions.position_id
+        )
 ),
 
 parts as (

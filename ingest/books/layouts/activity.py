@@ -149,38 +149,18 @@ def _read_row(
     rate = reading.amount(cells, line, "fees_rate")
     if rate:
         fees = round(fees * rate, 10)
-    currency = cells.get("currency", "").strip().upper()
     if day is None:
-        if not cells.get("date"):
-            reading.skipped["rows without a date"] += 1
+        reading.skipped["rows without a date"] += not cells.get("date")
         return None
-    if currency not in ("", "USD") and not currency.startswith("BASE"):
-        if currency.isalpha() and len(currency) == 3:
-            reading.report(line, "currency", f"is {currency}: only transactions in USD can be loaded")
-        else:
-            reading.skipped["rows of totals"] += 1
-        return None
-    kind = next((kind for pattern, kind in layout.types if pattern.search(action)), None)
+    kind = None if _is_foreign(cells, line, reading) else _kind_of(cells, quantity, line, layout, reading)
     if kind is None:
-        what = f"{shown(action or description)} is no action that the layout {reading.recognised.layout.name} knows"
-        reading.report(line, "action", f"{what}: leave it out with --skip {shown(action or description)}")
-        return None
-    if kind == "DISTRIBUTION":
-        # of shares it is what a company does, of money what the account does
-        kind = "EVENT" if quantity and cells.get("symbol") else "TRANSFER"
-    if kind == "EVENT":
-        what = f"{action or description} of {cells.get('symbol', '')} is left out"
-        reading.warn(line, "action", f"{what}: {_EVENTS}")
-        return None
-    if kind == "SKIP":
-        reading.skipped[f"rows of {action}"] += 1
         return None
     symbol = _symbol(cells, symbols)
     if cells.get("price_currency", "USD").strip().upper() not in ("", "USD"):
         price = None
     if amount is None and layout.money and kind in _MONEY_ALONE:
         amount = quantity if layout.money == "quantity" else (quantity or Decimal(0)) * (price or Decimal(0))
-    kind = _settled_kind(kind, quantity, amount, price, symbol, description)
+    kind = _settled_kind(kind, quantity, amount, symbol)
     if kind is None or (symbol and is_cash(symbol) and kind in ("BUY", "SELL", "REINVEST", "SPLIT")):
         reading.skipped["rows that move money between cash and a money-market fund" if symbol else "empty rows"] += 1
         return None
@@ -188,19 +168,7 @@ def _read_row(
         # what a money-market fund pays is interest
         symbol, quantity, price = None, None, None
         kind = "INTEREST" if kind == "DIVIDEND" else kind
-    if (
-        symbol
-        and (number := security_number(symbol))
-        and kind not in ("INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL")
-    ):
-        what = f"{shown(symbol)} ({description[:40]}) is its {number}, not the symbol that it trades under"
-        reading.report(line, "symbol", f"{what}: write `{symbol},SYMBOL` into a file and pass --symbols FILE")
-        return None
-    try:
-        if symbol and kind not in _MONEY_ALONE - {"DIVIDEND"}:
-            read_instrument(symbol)
-    except ValueError as error:
-        reading.report(line, "symbol", f"{error}, or pass --skip {shown(symbol or '')}")
+    if symbol and kind not in _MONEY_ALONE - {"DIVIDEND"} and not _is_readable(symbol, description, line, reading):
         return None
     if kind in ("DIVIDEND", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL", "SPLIT"):
         quantity, price = None, None
@@ -220,9 +188,7 @@ def _read_row(
         if kind == "TRANSFER_IN" and price is None and amount is None:
             what = f"{symbol} came without what it has cost: it counts at its value of the day"
             reading.warn(line, "price", f"{what}, tell cost and day as price and lot in a transactions.csv")
-    if kind == "EXPIRE" and not price and not amount:
-        price = amount = None
-    if kind in ("ASSIGN", "EXERCISE"):
+    if kind in ("ASSIGN", "EXERCISE") or (kind == "EXPIRE" and not price and not amount):
         price = amount = None
     return Row(
         line,
@@ -242,20 +208,63 @@ def _read_row(
     )
 
 
+def _is_foreign(cells: Mapping[str, str], line: int, reading: Reading) -> bool:
+    """Whether a row is not in USD, which is reported; rows of totals have other words in the currency's place."""
+    currency = cells.get("currency", "").strip().upper()
+    if currency in ("", "USD") or currency.startswith("BASE"):
+        return False
+    if currency.isalpha() and len(currency) == len("USD"):
+        name = cells.get("symbol") or cells.get("description") or cells.get("action", "")
+        cure = f"only transactions in USD can be loaded, leave it out with --skip {shown(name)}"
+        reading.report(line, "currency", f"is {currency}: {cure}")
+    else:
+        reading.skipped["rows of totals"] += 1
+    return True
+
+
+def _kind_of(
+    cells: Mapping[str, str], quantity: Decimal | None, line: int, layout: TableLayout, reading: Reading
+) -> str | None:
+    """What the layout takes a row's action for; None, and counted or reported, where it moves nothing here."""
+    action, symbol = cells.get("action", ""), cells.get("symbol", "")
+    kind = next((kind for pattern, kind in layout.types if pattern.search(action)), None)
+    told = action or cells.get("description", "")
+    if kind is None:
+        what = f"{shown(told)} is no action that the layout {reading.recognised.layout.name} knows"
+        reading.report(line, "action", f"{what}: leave it out with --skip {shown(told)}")
+    if kind == "DISTRIBUTION":
+        # of shares it is what a company does, of money what the account does
+        kind = "EVENT" if quantity and symbol else "TRANSFER"
+    if kind == "EVENT":
+        reading.warn(line, "action", f"{told} of {symbol} is left out: {_EVENTS}")
+    if kind == "SKIP":
+        reading.skipped[f"rows of {action}"] += 1
+    return None if kind in ("EVENT", "SKIP") else kind
+
+
+def _is_readable(symbol: str, description: str, line: int, reading: Reading) -> bool:
+    """Whether a symbol is one; reports what is none."""
+    number = security_number(symbol)
+    if number:
+        what = f"{shown(symbol)} ({description[:40]}) is its {number}, not the symbol that it trades under"
+        cure = f"write `{symbol},SYMBOL` into a file and pass --symbols FILE, or pass --skip {symbol}"
+        reading.report(line, "symbol", f"{what}: {cure}")
+        return False
+    try:
+        read_instrument(symbol)
+    except ValueError as error:
+        reading.report(line, "symbol", f"{error}, or pass --skip {shown(symbol)}")
+        return False
+    return True
+
+
 def _fees(cells: Mapping[str, str], line: int, layout: TableLayout, reading: Reading) -> Decimal:
     """What a row costs; below zero for a rebate, which only signed fees can tell."""
     told = [reading.amount(cells, line, name) or Decimal(0) for name in ("fees", "more_fees")]
     return -sum(told, Decimal(0)) if layout.signed_fees else sum(map(abs, told), Decimal(0))
 
 
-def _settled_kind(
-    kind: str,
-    quantity: Decimal | None,
-    amount: Decimal | None,
-    price: Decimal | None,
-    symbol: str | None,
-    description: str,
-) -> str | None:
+def _settled_kind(kind: str, quantity: Decimal | None, amount: Decimal | None, symbol: str | None) -> str | None:
     """Settle what the sign of a quantity or an amount decides."""
     if kind == "TRADE":
         return None if quantity is None else "BUY" if quantity > 0 else "SELL"
