@@ -356,14 +356,14 @@ async def _measure(
         cwd=PROJECT_ROOT,
         env=bench.environment,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=(folder / "night.log").open("w"),
     )
     until = for_seconds(max(seconds, 1))
     load, memory, sessions = await bear(
         url, processes, addresses, lambda load: night.poll() is None or until(load), rate
     )
     if night.returncode:
-        raise SystemExit(f"the night failed: {night.stderr.read().decode() if night.stderr else ''}")
+        raise SystemExit(f"the night failed: {(folder / 'night.log').read_text()}")
     if set(sessions.seen.values()) != {str(next_session)}:
         load.problems["the night's session was never seen"] += 1
     loads.append(told("during a night", load, memory))
