@@ -123,13 +123,14 @@ def _versions(conn: psycopg.Connection, dbt: Dbt) -> tuple[str, dict[str, str]]:
     """The version of the project's files and of the calendar, and the versions that were remembered, by name."""
     folders = (dbt.project / "models", dbt.project / "macros")
     files = [dbt.project / "dbt_project.yml", *(file for folder in folders for file in folder.rglob("*"))]
-    (calendar,) = fetch_one(
+    calendar, remembered = fetch_one(
         conn.execute(
-            "select md5(string_agg(concat_ws(' ', session_date, closes_at), ',' order by session_date))"
+            "select md5(string_agg(concat_ws(' ', session_date, closes_at), ',' order by session_date)),"
+            " (select coalesce(jsonb_object_agg(name, fingerprint), '{}') from ops.preparations)"
             " from raw.trading_sessions"
         )
     )
-    return f"{digest_files(files, dbt.project)} {calendar}", read_preparations(conn)
+    return f"{digest_files(files, dbt.project)} {calendar}", remembered
 
 
 def _header(file: Path) -> list[str]:
