@@ -1,6 +1,7 @@
 """Every row and number that the API gives is that of its table, and no row of the table is left out."""
 
 import itertools
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -225,9 +226,9 @@ def test_symbols_scenarios_factors_and_the_list(client: TestClient, conn: psycop
 
     listed = fetched(client, "/api/v1/portfolios")
     portfolios = stored(conn, "select * from analytics.portfolios")
-    for row in portfolios:
+    for row in listed:
         for name in ("rolled_at", "risk_at"):
-            row[name] = row[name].isoformat().replace("+00:00", "Z")
+            row[name] = datetime.fromisoformat(row[name])
     assert_same(listed, portfolios, ("portfolio_id",), least=0)
     for row in listed:
         overview = fetched(client, f"/api/v1/portfolios/{row['portfolio_id']}")
