@@ -228,7 +228,7 @@ def test_symbols_scenarios_factors_and_the_list(client: TestClient, conn: psycop
     portfolios = stored(conn, "select * from analytics.portfolios")
     for row in listed:
         for name in ("rolled_at", "risk_at"):
-            row[name] = datetime.fromisoformat(row[name])
+            row[name] = str(datetime.fromisoformat(row[name]))
     assert_same(listed, portfolios, ("portfolio_id",), least=0)
     for row in listed:
         overview = fetched(client, f"/api/v1/portfolios/{row['portfolio_id']}")
