@@ -27,7 +27,7 @@ NOT_IMPORTED = {
     "sqlfluff": "a command of `make lint`",
 }
 # Imported by a script for readers where it is installed, and what comes with the adapter of dbt.
-OPTIONAL = {"polars", "psycopg2"}
+OPTIONAL = {"duckdb", "polars", "psycopg2"}
 
 
 def imported(places: Sequence[str]) -> set[str]:
