@@ -3,7 +3,7 @@
 import csv
 import gzip
 import io
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import httpx
@@ -152,7 +152,11 @@ def test_arrow_says_what_csv_says(client: TestClient, path: str, decimals: str):
     assert len(read) == len(rows)
     for row, text in zip(read, rows, strict=True):
         for name, value in row.items():
-            assert as_csv(value) == text[name] or float(as_csv(value)) == float(text[name]), name
+            if isinstance(value, datetime):
+                # PostgreSQL leaves out the zeros at the end of a second
+                assert datetime.fromisoformat(text[name]) == value, name
+            else:
+                assert as_csv(value) == text[name] or float(as_csv(value)) == float(text[name]), name
     for name in ("equity_balance", "market_value"):
         if name in table.column_names:
             kind = table.schema.field(name).type
@@ -166,8 +170,6 @@ def as_csv(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "t" if value else "f"
-    if hasattr(value, "tzinfo"):
-        return value.isoformat(" ").replace("+00:00", "+00")
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
