@@ -190,14 +190,14 @@ def read_inputs(
     )
 
 
-def session_blocks(conn: psycopg.Connection[Any], inputs: Inputs) -> Iterator[SessionBlock]:
+def read_session_blocks(conn: psycopg.Connection[Any], inputs: Inputs) -> Iterator[SessionBlock]:
     """Read the holdings of the sessions, as much at a time as fits in memory."""
     for days in _in_blocks(inputs):
         if len(days) == 1 and _bytes(inputs, inputs.sizes[days[0]]) > _budget(inputs):
             session = read_session(conn, inputs, days[0])
             portfolios = inputs.portfolios_asked(days[0])
             yield SessionBlock([session], [], of_symbols=True, last=not portfolios)
-            yield from portfolio_blocks(conn, inputs, session, portfolios)
+            yield from read_portfolio_blocks(conn, inputs, session, portfolios)
         else:
             holdings = _read_holdings(conn, inputs, inputs.snapshots.portfolios, days)
             held = {day: _held_by_portfolio(holdings[day]) for day in days}
@@ -213,7 +213,7 @@ def read_session(conn: psycopg.Connection[Any], inputs: Inputs, day: date) -> Se
     return session
 
 
-def portfolio_blocks(
+def read_portfolio_blocks(
     conn: psycopg.Connection[Any], inputs: Inputs, session: SessionInputs, portfolios: Sequence[UUID]
 ) -> Iterator[SessionBlock]:
     """Read the holdings of some portfolios of a session, as many at a time as fit in memory."""

@@ -18,10 +18,10 @@ from python_models.inputs import (
     Asked,
     Inputs,
     SessionBlock,
-    portfolio_blocks,
     read_inputs,
+    read_portfolio_blocks,
     read_session,
-    session_blocks,
+    read_session_blocks,
     symbols_rest_on,
 )
 from python_models.performance.run import compute_performance
@@ -87,7 +87,8 @@ def compute_risk(
     inputs that have changed, and those that were missed since the last result.
 
     Args:
-        conn: a connection with autocommit on; a session's results are replaced in one transaction.
+        conn: a connection with autocommit on; what a portfolio has of a session is replaced in one transaction, and so
+             is what the symbols have.
         start: first session.
         end: last session.
         portfolio_ids: whose portfolio tables to compute; None: all. Symbol tables are always of all holdings.
@@ -173,7 +174,7 @@ class _Pass:
 
     def _compute_here(self, sizes: Mapping[date, Size]) -> Done:
         inputs = self._read_inputs(sizes)
-        return compute_blocks(self.conn, inputs, session_blocks(self.conn, inputs), lambda: self._note_finished(1))
+        return compute_blocks(self.conn, inputs, read_session_blocks(self.conn, inputs), lambda: self._note_finished(1))
 
     def _share_out(self, crew: Crew, day: date, size: Size) -> tuple[Done, list[Lost]]:
         """One session: its symbols here, its portfolios by workers, who are sent what they need of the symbols."""
@@ -190,7 +191,7 @@ class _Pass:
         of_portfolios, lost = crew.compute_portfolios(inputs, session, inputs.portfolios_asked(day), compute_symbols)
         done.add(of_portfolios)
         for each in lost:
-            done.add(compute_blocks(self.conn, inputs, portfolio_blocks(self.conn, inputs, session, each.part)))
+            done.add(compute_blocks(self.conn, inputs, read_portfolio_blocks(self.conn, inputs, session, each.part)))
         self._note_finished(1)
         return done, lost
 

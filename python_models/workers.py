@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -28,9 +28,9 @@ from python_models.inputs import (
     Inputs,
     SessionInputs,
     cut_portfolios,
-    portfolio_blocks,
     read_inputs,
-    session_blocks,
+    read_portfolio_blocks,
+    read_session_blocks,
 )
 from python_models.read import Size
 from python_models.units import Done, compute_blocks
@@ -98,9 +98,7 @@ class Crew:
         """
         parts = cut(sizes, self.size * _UNITS_A_WORKER)
         work = partial(_compute_sessions, self._unit(), self._share(asked), definitions, scenarios)
-        return _gather(
-            {self.executor.submit(work, part): part for part in parts}, finished=lambda part: finished(len(part))
-        )
+        return _gather({self._send(work, part): part for part in parts}, finished=lambda part: finished(len(part)))
 
     def compute_portfolios(
         self, inputs: Inputs, session: SessionInputs, portfolios: Sequence[UUID], meanwhile: Callable[[], None]
@@ -112,8 +110,17 @@ class Crew:
         parts = cut_portfolios(portfolios, self.size)
         shared = replace(inputs, asked=self._share(inputs.asked))
         work = partial(_compute_portfolios, self._unit())
-        futures = {self.executor.submit(work, shared.of(session.day, part), session, part): part for part in parts}
+        futures = {self._send(work, shared.of(session.day, part), session, part): part for part in parts}
         return _gather(futures, meanwhile=meanwhile)
+
+    def _send(self, work: Callable[..., Done], *arguments: Any) -> Future[Done]:
+        """Have a worker do it; a crew of which one has died takes nothing more, and that work is lost as its own is."""
+        try:
+            return self.executor.submit(work, *arguments)
+        except BrokenExecutor as error:
+            refused = Future[Done]()
+            refused.set_exception(error)
+            return refused
 
     def _unit(self) -> Unit:
         return Unit(self.database, method_fingerprint())
@@ -203,12 +210,12 @@ def _compute_sessions(
 ) -> Done:
     with unit.connect() as conn, threadpool_limits(limits=1, user_api="blas"):
         inputs = read_inputs(conn, asked, definitions, scenarios, sizes)
-        return compute_blocks(conn, inputs, session_blocks(conn, inputs), check=_check_run)
+        return compute_blocks(conn, inputs, read_session_blocks(conn, inputs), check=_check_run)
 
 
 def _compute_portfolios(unit: Unit, inputs: Inputs, session: SessionInputs, portfolios: Sequence[UUID]) -> Done:
     with unit.connect() as conn, threadpool_limits(limits=1, user_api="blas"):
-        return compute_blocks(conn, inputs, portfolio_blocks(conn, inputs, session, portfolios), check=_check_run)
+        return compute_blocks(conn, inputs, read_portfolio_blocks(conn, inputs, session, portfolios), check=_check_run)
 
 
 def _check_run(conn: psycopg.Connection[Any]) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import BrokenExecutor
 from datetime import date
 from pathlib import Path
 
@@ -82,6 +83,17 @@ def test_what_a_killed_worker_had_is_done_by_the_run(night: Night):
     assert killed and not record.errors
     (told,) = told_of_workers(record)
     assert "lost by workers, and done again by the run itself" in told
+    assert difference(night, before) == []
+
+
+@pytest.mark.parametrize("start", [START, ROLLED_TO], ids=["sessions", "portfolios of one session"])
+def test_a_crew_that_takes_nothing_more_costs_no_result(night: Night, start: date):
+    night.run("analytics", start=start, end=ROLLED_TO, force=True)
+    before = state(night)
+    with local_workers(2, night.database) as crew, night.database.connect() as conn:
+        assert isinstance(crew.executor.submit(os._exit, 1).exception(), BrokenExecutor)
+        report = compute_risk(conn, start, ROLLED_TO, force=True, resources=Resources(crew=crew))
+    assert report.lost_by_workers and all("BrokenProcessPool" in reason for reason in report.lost_by_workers)
     assert difference(night, before) == []
 
 

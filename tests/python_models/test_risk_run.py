@@ -385,14 +385,14 @@ def test_with_little_memory_a_session_is_computed_portfolio_by_portfolio(
     conn: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ):
     before, read = content(conn, END), []
-    real = inputs.portfolio_blocks
+    real = inputs.read_portfolio_blocks
 
     def counted(*arguments: Any) -> Iterator[Any]:
         for block in real(*arguments):
             read.append(block.portfolios)
             yield block
 
-    monkeypatch.setattr(inputs, "portfolio_blocks", counted)
+    monkeypatch.setattr(inputs, "read_portfolio_blocks", counted)
     told = []
     with taken_back(conn):
         report = compute_risk(
