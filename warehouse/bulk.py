@@ -1,6 +1,6 @@
 """Bulk writes: any number of rows in a constant number of statements, writing only what changed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, LiteralString
 
@@ -40,7 +40,7 @@ def merge_rows(
     Args:
         conn: where the table is.
         table: its name with the schema, such as `raw.positions`.
-        key: the columns that tell rows apart.
+        key: the columns that tell rows apart; the table has a unique index on them.
         columns: what each of `rows` holds, in this order; the key is among them.
         rows: as many as there are; they are streamed.
         compare: the columns whose difference makes a row changed; by default all but the key, `source` and `loaded_at`.
@@ -68,6 +68,8 @@ def merge_rows(
             conn.execute(sql.SQL("create unique index on pg_temp.incoming_rows ({})").format(_list(key)))
             conn.execute("analyze pg_temp.incoming_rows")
             deleted = updated = 0
+            # A row that somebody has inserted since the update looked.
+            on_conflict = sql.SQL("nothing")
             if within is not None:
                 deleted = conn.execute(
                     sql.SQL(
@@ -77,13 +79,15 @@ def merge_rows(
                     parameters,
                 ).rowcount
             if compare:
+                assignments = _assignments(conn, table, key, columns)
+                on_conflict = sql.SQL("update set {}").format(assignments("excluded"))
                 updated = conn.execute(
                     sql.SQL(
                         "update {} as target set {} from pg_temp.incoming_rows as incoming"
                         " where {} and ({}) is distinct from ({})"
                     ).format(
                         target,
-                        _assignments(conn, table, key, columns),
+                        assignments("incoming"),
                         same_key,
                         _list(compare, "target"),
                         _list(compare, "incoming"),
@@ -93,7 +97,8 @@ def merge_rows(
                 sql.SQL(
                     "insert into {} as target ({}) select {} from pg_temp.incoming_rows as incoming"
                     " where not exists (select from {} as target where {})"
-                ).format(target, names, names, target, same_key)
+                    " on conflict ({}) do {}"
+                ).format(target, names, names, target, same_key, _list(key), on_conflict)
             ).rowcount
             conn.execute("drop table pg_temp.incoming_rows")
             if changed := deleted + updated + inserted:
@@ -124,9 +129,21 @@ def _list(columns: Sequence[str], relation: str | None = None) -> sql.Composed:
     return sql.SQL(", ").join(sql.Identifier(*qualifier, name) for name in columns)
 
 
-def _assignments(conn: psycopg.Connection[Any], table: str, key: Sequence[str], columns: Sequence[str]) -> sql.Composed:
-    assigned = [sql.SQL("{0} = incoming.{0}").format(sql.Identifier(name)) for name in columns if name not in key]
+def _assignments(
+    conn: psycopg.Connection[Any], table: str, key: Sequence[str], columns: Sequence[str]
+) -> Callable[[str], sql.Composed]:
+    """What a changed row gets, from the relation that is named."""
+    now = 0
     if "loaded_at" not in columns:
         knows_when = "select from pg_attribute where attrelid = %s::regclass and attname = 'loaded_at'"
-        assigned += [sql.SQL("loaded_at = now()")] * conn.execute(knows_when, [table]).rowcount
-    return sql.SQL(", ").join(assigned)
+        now = conn.execute(knows_when, [table]).rowcount
+
+    def from_relation(relation: str) -> sql.Composed:
+        assigned = [
+            sql.SQL("{0} = {1}.{0}").format(sql.Identifier(name), sql.Identifier(relation))
+            for name in columns
+            if name not in key
+        ]
+        return sql.SQL(", ").join([*assigned, *[sql.SQL("loaded_at = now()")] * now])
+
+    return from_relation

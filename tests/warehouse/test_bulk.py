@@ -1,5 +1,7 @@
 """Bulk writes: what is counted, what is written, what is refused."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -184,3 +186,19 @@ def test_other_types(conn):
 
 def test_counts_add_up():
     assert MergeCounts(3, 1, 1, 1, 0) + MergeCounts(1, 1, 0, 0, 5) == MergeCounts(4, 2, 1, 1, 5)
+
+
+def test_a_row_that_somebody_else_brings_in_the_same_moment_is_brought_up_to_date(conn, database):
+    """An insert waits for another of the same key to be committed; then the row is there, and ours is what it holds."""
+    with database.connect() as other, ThreadPoolExecutor(1) as pool:
+        with other.transaction():
+            other.execute(
+                f"insert into {PRICES} (symbol, price_date, close, source) values ('A', '2024-03-04', 9, 'them')"
+            )
+            merging = pool.submit(merge, conn, [bar("A", 4, 10), bar("A", 5, 11)])
+            waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and pid = %s"
+            while not other.execute(waiting, [conn.info.backend_pid]).rowcount:
+                assert not merging.done()
+                time.sleep(0.01)
+        assert merging.result() == MergeCounts(fetched=2, inserted=2)
+    assert stored(conn) == [("A", 4, 10), ("A", 5, 11)]
