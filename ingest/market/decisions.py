@@ -260,33 +260,6 @@ def describe(action: CorporateAction) -> str:
     return " ".join(parts)
 
 
-def events_of_underlyings(conn: psycopg.Connection[Any]) -> list[tuple[str, str]]:
-    """Return (symbol, message) for each event of an underlying in the life of options on it, which do not follow it."""
-    rows = conn.execute(
-        """
-        select distinct events.symbol, events.ex_date, events.action_type
-        from raw.corporate_actions as events
-        inner join raw.position_terms as options
-            on
-                events.symbol = options.underlying_symbol
-                and options.entry_date < events.ex_date
-                and options.expiration_date >= events.ex_date
-                and options.deleted_at is null
-        where events.action_type = any(%s)
-        order by 1, 2
-        """,
-        [[RENAME, MERGER, SPINOFF, DELISTING]],
-    )
-    return [
-        (
-            symbol,
-            f"options on it do not follow the {action_type} of {ex_date}, which makes them contracts of another symbol:"
-            " close them on that day and load what they have become",
-        )
-        for symbol, ex_date, action_type in rows
-    ]
-
-
 def _forget_word(
     conn: psycopg.Connection[Any], symbol: str, ex_date: date, action_type: str, *, keep_added: bool = False
 ) -> int:

@@ -1,9 +1,10 @@
-"""Corporate events and the lots around them: what may be counted twice, and what nobody has told."""
+"""Corporate events and what is held around them: what does not follow, may count twice, or has not been told."""
 
 from __future__ import annotations
 
 import psycopg
 
+from ingest.rows import DELISTING, MERGER, RENAME, SPINOFF
 from nightly.record import Problem
 
 # A lot entered so near to an event is rather what the event handed out than a purchase, in days.
@@ -13,8 +14,37 @@ _DAYS_WITHOUT_PRICE = 7
 
 
 def find_problems(conn: psycopg.Connection) -> list[Problem]:
-    """Warnings for what was rolled now; an ordinary night does not repeat those of the nights before."""
-    return [*_told_twice(conn), *_without_earlier_prices(conn)]
+    """Warnings: of options each night, of the rest for what was rolled now, so that nights do not repeat them."""
+    return [*find_unfollowed(conn), *_told_twice(conn), *_without_earlier_prices(conn)]
+
+
+def find_unfollowed(conn: psycopg.Connection) -> list[Problem]:
+    """A warning for each event of an underlying in the life of options on it, which do not follow it."""
+    rows = conn.execute(
+        """
+        select distinct events.symbol, events.ex_date, events.action_type
+        from raw.corporate_actions as events
+        inner join raw.position_terms as options
+            on
+                events.symbol = options.underlying_symbol
+                and options.entry_date < events.ex_date
+                and options.expiration_date >= events.ex_date
+                and options.deleted_at is null
+        where events.action_type = any(%s)
+        order by 1, 2
+        """,
+        [[RENAME, MERGER, SPINOFF, DELISTING]],
+    )
+    return [
+        Problem(
+            symbol,
+            f"options on it do not follow the {action_type} of {ex_date}, which makes them contracts of another symbol:"
+            " close them on that day and load what they have become",
+            "warning",
+            "2",
+        )
+        for symbol, ex_date, action_type in rows
+    ]
 
 
 def _told_twice(conn: psycopg.Connection) -> list[Problem]:

@@ -12,7 +12,6 @@ import psycopg
 from psycopg.rows import dict_row
 
 from ingest.books.entry_prices import find_odd_entries
-from ingest.market.decisions import events_of_underlyings
 from nightly import prepare
 from nightly.phases.outcome import PhaseOutcome
 from nightly.phases.roll_forward import coverage, events, opening_cash, positions, window
@@ -143,7 +142,6 @@ def _look(conn: psycopg.Connection, context: Context, number: str) -> PhaseOutco
         covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)
         problems = [
             *_ignored_inputs(conn),
-            *_events_of_underlyings(conn),
             *events.find_problems(conn),
             *_odd_entries(conn),
             *opening_cash.find_problems(conn),
@@ -222,11 +220,6 @@ def _odd_entries(conn: psycopg.Connection) -> list[Problem]:
         for odd in find_odd_entries(conn, list(due))
         if due[odd.portfolio_id][1] != "next session" or odd.entry_date >= due[odd.portfolio_id][0]
     ]
-
-
-def _events_of_underlyings(conn: psycopg.Connection) -> list[Problem]:
-    """Events that options do not follow."""
-    return [Problem(symbol, message, "warning", "2") for symbol, message in events_of_underlyings(conn)]
 
 
 def _ignored_inputs(conn: psycopg.Connection) -> list[Problem]:

@@ -3,9 +3,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from ingest.market.decisions import events_of_underlyings
 from nightly.commands.actions import actions
 from nightly.commands.load import load
+from nightly.phases.roll_forward.events import find_unfollowed
 
 
 @pytest.fixture
@@ -185,6 +185,6 @@ def test_options_do_not_follow_what_happens_to_their_underlying_and_that_is_said
         " select gen_random_uuid(), portfolio_id, 'OLD250620C00010000', 'LC', 1, 1, '2025-01-06', 'OLD', 'CALL', 10,"
         " '2025-06-20', 'OPTIONS', 'test' from raw.portfolios"
     )
-    ((symbol, message),) = events_of_underlyings(conn)
-    assert symbol == "OLD"
-    assert message.startswith("options on it do not follow the RENAME of 2025-02-03")
+    (problem,) = find_unfollowed(conn)
+    assert problem.scope == "OLD"
+    assert problem.message.startswith("options on it do not follow the RENAME of 2025-02-03")
