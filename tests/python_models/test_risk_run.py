@@ -1108,22 +1108,7 @@ def test_forecasts_are_held_against_the_sessions_after_them(conn: psycopg.Connec
     assert (before["observations"], before["bias_statistic"]) == (0, None)
     assert before["reason"] == "fewer than 60 sessions with a forecast of the session before"
     with taken_back(conn):
-        conn.execute(
-            "delete from analytics.portfolio_risk_metrics"
-            " where portfolio_id = %s and calculation_date between '2022-06-17' and '2023-12-28'",
-            [sixty],
-        )
-        conn.execute(
-            """
-            insert into analytics.portfolio_risk_metrics
-            (calculation_date, portfolio_id, observations, quality_flag, positions_without, ex_ante_vol, var_95_1d,
-                scaled_var_95_1d)
-            select snapshot_date, portfolio_id, 252, 'full_history', 0, 0.2, 20000, 40000
-            from analytics.portfolio_snapshots
-            where portfolio_id = %s and snapshot_date between '2022-06-17' and '2023-12-28'
-            """,
-            [sixty],
-        )
+        forecast(conn, sixty, date(2022, 6, 17), var=20_000, scaled_var=40_000)
         report = compute_risk(conn, END, END, portfolio_ids=[sixty], force=True)
         assert report.counts()["rows"]["risk_backtest"] == 1
         found = frame(conn, rows, sixty, END).iloc[0]
@@ -1150,26 +1135,31 @@ def test_forecasts_are_held_against_the_sessions_after_them(conn: psycopg.Connec
         assert compute_risk(conn, END, END).counts()["rows"] == {"risk_backtest": 4}
 
 
+def forecast(conn: psycopg.Connection[Any], portfolio_id: UUID, start: date, *, var: float, scaled_var: float) -> None:
+    """Let the portfolio's forecasts be these, dollars, from `start` to the session before the last."""
+    conn.execute(
+        "delete from analytics.portfolio_risk_metrics"
+        " where portfolio_id = %s and calculation_date between %s and '2023-12-28'",
+        [portfolio_id, start],
+    )
+    conn.execute(
+        """
+        insert into analytics.portfolio_risk_metrics
+        (calculation_date, portfolio_id, observations, quality_flag, positions_without, ex_ante_vol, var_95_1d,
+            scaled_var_95_1d)
+        select snapshot_date, portfolio_id, 252, 'full_history', 0, 0.2, %s, %s
+        from analytics.portfolio_snapshots
+        where portfolio_id = %s and snapshot_date between %s and '2023-12-28'
+        """,
+        [var, scaled_var, portfolio_id, start],
+    )
+
+
 def test_the_day_of_a_forecast_is_never_its_own_outcome(conn: psycopg.Connection[Any]):
     """A crash on the last session: the forecast of that evening knows it, the one of the night before did not."""
     sixty = portfolio(conn, SIXTY)
     with taken_back(conn):
-        conn.execute(
-            "delete from analytics.portfolio_risk_metrics"
-            " where portfolio_id = %s and calculation_date between '2022-12-30' and '2023-12-28'",
-            [sixty],
-        )
-        conn.execute(
-            """
-            insert into analytics.portfolio_risk_metrics
-            (calculation_date, portfolio_id, observations, quality_flag, positions_without, ex_ante_vol, var_95_1d,
-                scaled_var_95_1d)
-            select snapshot_date, portfolio_id, 252, 'full_history', 0, 0.2, 1e9, 1e9
-            from analytics.portfolio_snapshots
-            where portfolio_id = %s and snapshot_date between '2022-12-30' and '2023-12-28'
-            """,
-            [sixty],
-        )
+        forecast(conn, sixty, date(2022, 12, 30), var=1e9, scaled_var=1e9)
         conn.execute(
             "update analytics.portfolio_risk_metrics set var_95_1d = -1e9"
             " where portfolio_id = %s and calculation_date = '2023-12-28'",
