@@ -4,13 +4,14 @@ It is Debian's or your own Chromium: AFTERCLOSE_CHROMIUM names it, or it is on t
 """
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from reports.html import render
 from reports.notes import notes
@@ -22,6 +23,8 @@ from warehouse.database import Database
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CORE = "Core Growth"
 WIDTHS = (360, 768, 1440)
+# A click returns before the page it asks for is there: what a test expects of one is waited for.
+expect.set_options(timeout=30_000)
 # What sticks out at the right, but for what scrolls in a place of its own.
 STICKS_OUT = """
     () => [...document.querySelectorAll("main *, .bar *")]
@@ -127,12 +130,12 @@ def test_hostile_and_right_to_left_names_are_only_names(browser: Browser, site: 
     page = visitor.open("/")
     page.on("dialog", lambda dialog: visitor.complaints.append(dialog.message))
     page.get_by_role("link", name=HOSTILE).click()
-    assert page.get_by_role("heading", level=1).inner_text() == HOSTILE
+    expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE)
     visitor.open("/")
     page.get_by_role("link", name=RIGHT_TO_LEFT).click()
     heading = page.get_by_role("heading", level=1)
-    assert heading.inner_text() == RIGHT_TO_LEFT
-    assert heading.evaluate("each => getComputedStyle(each).direction") == "rtl"
+    expect(heading).to_have_text(RIGHT_TO_LEFT)
+    expect(heading).to_have_css("direction", "rtl")
     assert visitor.complaints == []
     context.close()
 
@@ -164,17 +167,17 @@ def test_by_keyboard_alone(browser: Browser, site: str, path_of: PathOf):
         if page.evaluate("document.activeElement.matches('svg.plot')"):
             break
     page.keyboard.press("ArrowLeft")
-    assert page.locator("#tip").inner_text().startswith("2016-07-01: Equity 1,119,514"), "the newest end first"
+    expect(page.locator("#tip"), "the newest end first").to_have_text(re.compile("^2016-07-01: Equity 1,119,514"))
     page.keyboard.press("ArrowLeft")
-    assert page.locator("#tip").inner_text().startswith("2016-06-30")
+    expect(page.locator("#tip")).to_have_text(re.compile("^2016-06-30"))
     page.keyboard.press("Escape")
-    assert page.locator("#tip").is_hidden()
+    expect(page.locator("#tip")).to_be_hidden()
     visitor.open(path_of(CORE, "positions"))
     tab_to("Symbol")
     page.keyboard.press("Enter")
     page.wait_for_url("**sort=symbol*")
-    assert page.locator("th[aria-sort=ascending]").inner_text().startswith("Symbol")
-    assert focused() == "Symbol", "who sorts stays where they are"
+    expect(page.locator("th[aria-sort=ascending]")).to_have_text(re.compile(r"^\s*Symbol"))
+    expect(page.get_by_role("link", name="Symbol"), "who sorts stays where they are").to_be_focused()
     assert visitor.complaints == []
     context.close()
 
@@ -184,20 +187,20 @@ def test_values_at_the_pointer_and_filters_without_a_reload(browser: Browser, si
     visitor = Visitor(context, site)
     page = visitor.open(path_of(CORE))
     page.locator("svg.bars").first.hover(position={"x": 5, "y": 5})
-    assert page.locator("#tip").inner_text().startswith("Market: beta")
+    expect(page.locator("#tip")).to_have_text(re.compile("^Market: beta"))
     heat = page.locator("svg.heat")
     heat.scroll_into_view_if_needed()
     box = heat.bounding_box()
     assert box is not None
     unit = box["width"] / 520
     page.mouse.move(box["x"] + (84 + 60) * unit, box["y"] + (84 + 20) * unit)
-    assert page.locator("#tip").inner_text() == "AAPL and UNH: 0.48"
+    expect(page.locator("#tip")).to_have_text("AAPL and UNH: 0.48")
     page = visitor.open(path_of(CORE, "positions"))
     page.evaluate("window.untouched = true")
     page.get_by_label("Symbol, company or industry").fill("apple")
     page.keyboard.press("Enter")
     page.wait_for_url("**q=apple*")
-    assert page.locator("tbody tr").count() == 1
+    expect(page.locator("tbody tr")).to_have_count(1)
     assert page.evaluate("window.untouched") is True
     assert visitor.complaints == []
     context.close()
@@ -209,13 +212,13 @@ def test_without_javascript(browser: Browser, site: str, path_of: PathOf):
     page = visitor.open(path_of(CORE, "positions"))
     page.get_by_label("Symbol, company or industry").fill("apple")
     page.get_by_role("button", name="Show").click()
-    assert page.locator("tbody tr").count() == 1
+    expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_role("link", name="Day, USD").click()
-    assert page.locator("th[aria-sort=descending]").inner_text().startswith("Day")
+    expect(page.locator("th[aria-sort=descending]")).to_have_text(re.compile(r"^\s*Day"))
     page = visitor.open(path_of(CORE))
     page.get_by_label("Session", exact=True).fill("2016-06-24")
     page.get_by_role("button", name="Go").click()
-    assert page.get_by_text("Friday 24 June 2016").is_visible()
+    expect(page.get_by_text("Friday 24 June 2016")).to_be_visible()
     assert page.locator("svg .hit title").count() > 100, "values are there for whoever points at a mark"
     context.close()
 
@@ -229,7 +232,8 @@ def test_on_paper(browser: Browser, site: str, path_of: PathOf):
         assert paper.startswith(b"%PDF")
         assert 1 <= paper.count(b"/Type /Page\n") <= most, path
     page.emulate_media(media="print")
-    assert page.locator(".tabs").is_hidden() and page.get_by_role("heading", level=1).is_visible()
+    expect(page.locator(".tabs")).to_be_hidden()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     context.close()
 
 
