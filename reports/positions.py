@@ -28,7 +28,7 @@ _LOTS = """
 
     select
         positions.position_id::text as lot,
-        positions.symbol,
+        coalesce(held.symbol, positions.symbol) as symbol,
         companies.name as company,
         tags.name as sector,
         companies.industry,
@@ -51,7 +51,8 @@ _LOTS = """
         earned.total_pnl,
         earned.dividends,
         contributions.contribution_vol,
-        contributions.contribution_share
+        contributions.contribution_share,
+        positions.what_happened
     from earned
     inner join analytics.positions as positions on earned.position_id = positions.position_id
     left join analytics.position_values as held
@@ -68,7 +69,10 @@ _LOTS = """
 
 @dataclass(frozen=True)
 class Lot:
-    """A lot on one session; `closed_on` is None while it is held. Amounts are dollars, shares decimals."""
+    """A lot on one session, under its name of then; `closed_on` is None while it is held.
+
+    Amounts are dollars, shares decimals. `what_happened` tells of renamings, mergers and the like.
+    """
 
     lot: str
     symbol: str
@@ -92,6 +96,7 @@ class Lot:
     dividends: float
     contribution_vol: float | None
     contribution_share: float | None
+    what_happened: str | None = None
     lots: int = 1
 
     @property
@@ -147,5 +152,6 @@ def _netted(lots: Sequence[Lot]) -> Lot:
         dividends=sum(lot.dividends for lot in lots),
         contribution_vol=sum(lot.contribution_vol or 0.0 for lot in contributions) if contributions else None,
         contribution_share=sum(lot.contribution_share or 0.0 for lot in contributions) if contributions else None,
+        what_happened="; ".join(sorted({lot.what_happened for lot in lots if lot.what_happened})) or None,
         lots=len(lots),
     )
