@@ -424,7 +424,7 @@ def read_withdrawn(conn: psycopg.Connection[Any]) -> list[tuple[date, UUID | Non
         where
             state.portfolio_id is null
             and not exists (
-                select from analytics.portfolio_snapshots as snapshots
+                select 1 from analytics.portfolio_snapshots as snapshots
                 where snapshots.snapshot_date = state.calculation_date
             )
         """

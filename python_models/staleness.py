@@ -262,7 +262,7 @@ def find_stale(
     `portfolio_ids`, only what concerns these, or symbols.
     """
     # Before the first results there is nothing to heal, and perhaps no table of snapshots yet.
-    if not fetch_one(conn.execute("select exists (select from ops.risk_state)"))[0]:
+    if not fetch_one(conn.execute("select exists (select 1 from ops.risk_state)"))[0]:
         return {}
     portfolios = None if portfolio_ids is None else list(portfolio_ids)
     asked = {"start": start, "end": end, "portfolios": portfolios}

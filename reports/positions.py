@@ -30,7 +30,7 @@ _LOTS = f"""
 
     select
         positions.position_id::text as lot,
-        positions.symbol,
+        coalesce(held.symbol, positions.symbol) as symbol,
         companies.name as company,
         tags.name as sector,
         companies.industry,
@@ -53,7 +53,8 @@ _LOTS = f"""
         earned.total_pnl,
         earned.dividends,
         contributions.contribution_vol,
-        contributions.contribution_share
+        contributions.contribution_share,
+        positions.what_happened
     from earned
     inner join analytics.positions as positions on earned.position_id = positions.position_id
     left join analytics.position_values as held
@@ -70,7 +71,10 @@ _LOTS = f"""
 
 @dataclass(frozen=True)
 class Lot:
-    """A lot on one session; `closed_on` is None while it is held. Amounts are dollars, shares decimals."""
+    """A lot on one session, under its name of then; `closed_on` is None while it is held.
+
+    Amounts are dollars, shares decimals. `what_happened` tells of renamings, mergers and the like.
+    """
 
     lot: str
     symbol: str
@@ -94,6 +98,7 @@ class Lot:
     dividends: float
     contribution_vol: float | None
     contribution_share: float | None
+    what_happened: str | None = None
     lots: int = 1
 
     @property
@@ -149,5 +154,6 @@ def _netted(lots: Sequence[Lot]) -> Lot:
         dividends=sum(lot.dividends for lot in lots),
         contribution_vol=sum(lot.contribution_vol or 0.0 for lot in contributions) if contributions else None,
         contribution_share=sum(lot.contribution_share or 0.0 for lot in contributions) if contributions else None,
+        what_happened="; ".join(sorted({lot.what_happened for lot in lots if lot.what_happened})) or None,
         lots=len(lots),
     )

@@ -92,6 +92,10 @@ NETTED = f"""
             sum(held.dividend_income) as dividend_income,
             sum(held.fees) as fees,
             sum(held.daily_pnl) as daily_pnl,
+            sum(held.transferred_pnl) as transferred_pnl,
+            string_agg(distinct positions.what_happened, '; ') as what_happened,
+            string_agg(distinct positions.entry_symbol, ', ') filter (where positions.entry_symbol <> held.symbol)
+                as earlier_names,
             bool_or(held.is_stale) as is_stale,
             min(held.price_date) as price_date,
             sum(contributions.contribution_vol) as contribution_vol,

@@ -136,7 +136,7 @@ def grant_reader(conn: psycopg.Connection[Any]) -> str | None:
     reader = sql.Identifier(READER)
     try:
         with conn.transaction():
-            if not conn.execute("select from pg_roles where rolname = %s", [READER]).rowcount:
+            if not conn.execute("select 1 from pg_roles where rolname = %s", [READER]).rowcount:
                 with suppress(psycopg.errors.DuplicateObject), conn.transaction():  # roles are the whole server's
                     conn.execute(sql.SQL("create role {} nologin").format(reader))
             for statement in (

@@ -142,7 +142,7 @@ held as materialized (
         lots.sector,
         case
             when due.is_inception and exists (
-                select from raw.trading_sessions as sessions
+                select 1 from raw.trading_sessions as sessions
                 where sessions.session_date >= lots.entry_date and sessions.session_date < due.inception_date
             ) then lots.opening_cost * today.multiplier + today.opening_unrealized_pnl
         end as carried_in_value,
