@@ -16,7 +16,7 @@ from api.examples import NAMES, examples
 from api.problems import MEDIA_TYPE
 from api.queries import Span, refuse_all
 from api.tables import Column, Table
-from warehouse.version import project_version
+from warehouse.project import project_version
 
 router = APIRouter(include_in_schema=False)
 
