@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import cache
 from typing import Any
@@ -94,7 +93,7 @@ async def openapi_json(request: Request) -> Response:
     """The description."""
     refuse_all(request)
     body = _written(request.app)
-    answer = Answer(body, "application/json", hashlib.sha256(body).hexdigest()[:32])
+    answer = Answer.of_json(body)
     return KeptResponse(pack(answer, gzipped=request.state.asked.gzipped, version=None))
 
 

@@ -38,7 +38,7 @@ def merge_transactions(
     within = "portfolio_id = any(%(portfolio_ids)s)"
     if keep:
         within = (
-            "exists (select from unnest(%(spanned)s::uuid[], %(first)s::date[], %(last)s::date[])"
+            "exists (select 1 from unnest(%(spanned)s::uuid[], %(first)s::date[], %(last)s::date[])"
             " as span (portfolio_id, first, last)"
             " where span.portfolio_id = target.portfolio_id and target.trade_date between span.first and span.last)"
         )
@@ -106,13 +106,13 @@ def misplaced(
             name,
             inception_date,
             (select min(trade_date) from raw.transactions where portfolio_id = portfolios.portfolio_id),
-            exists (select from raw.positions where portfolio_id = portfolios.portfolio_id and deleted_at is null),
-            exists (select from raw.equity_changes where portfolio_id = portfolios.portfolio_id),
-            exists (select from raw.cash_items where portfolio_id = portfolios.portfolio_id)
+            exists (select 1 from raw.positions where portfolio_id = portfolios.portfolio_id and deleted_at is null),
+            exists (select 1 from raw.equity_changes where portfolio_id = portfolios.portfolio_id),
+            exists (select 1 from raw.cash_items where portfolio_id = portfolios.portfolio_id)
         from raw.portfolios
         where
             portfolio_id = any(%s)
-            and exists (select from raw.transactions where portfolio_id = portfolios.portfolio_id)
+            and exists (select 1 from raw.transactions where portfolio_id = portfolios.portfolio_id)
         order by name
         """,
         [sorted(portfolio_ids)],

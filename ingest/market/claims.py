@@ -79,7 +79,7 @@ def adopt_stored(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> None:
         where
             symbol = any(%(symbols)s)
             and not exists (
-                select from raw.corporate_action_claims as claim
+                select 1 from raw.corporate_action_claims as claim
                 where
                     claim.symbol = action.symbol
                     and claim.ex_date = action.ex_date
