@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import cache
 from typing import Any
@@ -17,7 +16,7 @@ from api.examples import NAMES, examples
 from api.problems import MEDIA_TYPE
 from api.queries import Span, refuse_all
 from api.tables import Column, Table
-from warehouse.version import project_version
+from warehouse.project import project_version
 
 router = APIRouter(include_in_schema=False)
 
@@ -95,7 +94,7 @@ async def openapi_json(request: Request) -> Response:
     """The description."""
     refuse_all(request)
     body = _written(request.app)
-    answer = Answer(body, "application/json", hashlib.sha256(body).hexdigest()[:32])
+    answer = Answer.of_json(body)
     return KeptResponse(pack(answer, gzipped=request.state.asked.gzipped, version=None))
 
 
