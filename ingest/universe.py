@@ -104,7 +104,7 @@ closed_lots as (
     having
         sum(event.quantity_closed / since_first_day.growth) > abs(lots.quantity) - 0.000001
         and exists (
-            select from raw.market_data_cache as bar
+            select 1 from raw.market_data_cache as bar
             where bar.symbol = lots.symbol and bar.price_date >= max(event.trade_date)
         )
 ),
@@ -168,7 +168,7 @@ lives as (
                 when
                     abs(traded.left_over) < 0.000001
                     and exists (
-                        select from raw.market_data_cache as bar
+                        select 1 from raw.market_data_cache as bar
                         where bar.symbol = traded.symbol and bar.price_date >= traded.last_date
                     )
                     then (select min(session_date) from raw.trading_sessions where session_date >= traded.last_date)
@@ -194,7 +194,7 @@ lots_that_matter as (
             or state.last_session is null
             or state.last_session < lives.last_date
             or exists (
-                select from ops.input_changes as change
+                select 1 from ops.input_changes as change
                 where
                     change.rolled_at is null
                     and (

@@ -317,7 +317,7 @@ def resolve_portfolios(conn: psycopg.Connection, wanted: Sequence[str]) -> tuple
         )
     ]
     # The last portfolio may have been deleted: its results still have to go.
-    (was_rolled,) = fetch_one(conn.execute("select exists (select from ops.roll_forward_state)"))
+    (was_rolled,) = fetch_one(conn.execute("select exists (select 1 from ops.roll_forward_state)"))
     if not everything and not was_rolled:
         raise UserError("no portfolio is loaded: load some first with `python run_nightly.py load DIR`")
     if not wanted:

@@ -53,7 +53,7 @@ select
         select session_date from raw.trading_sessions
         where
             session_date between greatest(%(first)s, (select min({date}) from {table})) and %(last)s
-            and not exists (select from {table} where {date} = session_date)
+            and not exists (select 1 from {table} where {date} = session_date)
         order by session_date
     ) as missing
 """
@@ -82,7 +82,7 @@ select
             and session_date < (select min({date}) from {table} as dated where dated.portfolio_id = rolled.portfolio_id)
         )
         and not exists (
-            select from {table} as dated
+            select 1 from {table} as dated
             where dated.portfolio_id = rolled.portfolio_id and dated.{date} = session_date
         )
         order by session_date

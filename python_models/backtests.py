@@ -164,7 +164,7 @@ def _replace(conn: psycopg.Connection[Any], days: Sequence[date], portfolio_ids:
             old.calculation_date = any(%(days)s)
             and (%(portfolios)s::uuid[] is null or old.portfolio_id = any(%(portfolios)s))
             and not exists (
-                select from backtested as new
+                select 1 from backtested as new
                 where
                     new.portfolio_id = old.portfolio_id
                     and new.calculation_date = old.calculation_date

@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 
 from python_models.statistics.volatility import VOLATILITY_LOOKBACK
+from warehouse.market_symbol import market_symbol
 from warehouse.preparations import read_preparations, record_preparations
 from warehouse.queries import fetch_one
 
@@ -224,7 +225,7 @@ def mark_incomplete(
     Everybody's results rest on an ETF that may stand for a factor.
     """
     conn.execute(
-        """
+        f"""
         update ops.risk_state set stale_because = %(cause)s, performance_at = null
         where
             calculation_date = any(%(days)s)
@@ -232,8 +233,8 @@ def mark_incomplete(
                 portfolio_id is null
                 or %(everybody)s
                 or portfolio_id in (
-                    select portfolio_id from raw.position_terms
-                    where coalesce(underlying_symbol, symbol) = any(%(without)s)
+                    select lots.portfolio_id from raw.position_terms as lots
+                    where {market_symbol("lots")} = any(%(without)s)
                 )
             )
         """,
@@ -261,7 +262,7 @@ def find_stale(
     `portfolio_ids`, only what concerns these, or symbols.
     """
     # Before the first results there is nothing to heal, and perhaps no table of snapshots yet.
-    if not fetch_one(conn.execute("select exists (select from ops.risk_state)"))[0]:
+    if not fetch_one(conn.execute("select exists (select 1 from ops.risk_state)"))[0]:
         return {}
     portfolios = None if portfolio_ids is None else list(portfolio_ids)
     asked = {"start": start, "end": end, "portfolios": portfolios}

@@ -48,7 +48,7 @@ from (
         select
             count(*) filter (
                 where exists (
-                    select from analytics.portfolio_pnl_attribution as attributed
+                    select 1 from analytics.portfolio_pnl_attribution as attributed
                     where
                         attributed.portfolio_id = snapshots.portfolio_id
                         and attributed.calculation_date = snapshots.snapshot_date

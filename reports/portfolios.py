@@ -44,7 +44,7 @@ class Portfolio:
 # Whether we may become a role that may read schema `analytics`.
 MAY_BE_READER = """
 select exists (
-    select from pg_roles
+    select 1 from pg_roles
     where rolname = %s and pg_has_role(oid, 'set') and has_schema_privilege(oid, 'analytics', 'usage')
 )
 """

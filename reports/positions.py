@@ -12,8 +12,10 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.numeric import FloatLoader
 
+from warehouse.market_symbol import market_symbol
+
 # The P&L of the period and in all are the sums of the lot's sessions, whatever became of it.
-_LOTS = """
+_LOTS = f"""
     with earned as (
         select
             position_id,
@@ -28,7 +30,7 @@ _LOTS = """
 
     select
         positions.position_id::text as lot,
-        positions.symbol,
+        coalesce(held.symbol, positions.symbol) as symbol,
         companies.name as company,
         tags.name as sector,
         companies.industry,
@@ -51,13 +53,14 @@ _LOTS = """
         earned.total_pnl,
         earned.dividends,
         contributions.contribution_vol,
-        contributions.contribution_share
+        contributions.contribution_share,
+        positions.what_happened
     from earned
     inner join analytics.positions as positions on earned.position_id = positions.position_id
     left join analytics.position_values as held
         on earned.position_id = held.position_id and held.value_date = %(day)s
     left join analytics.companies as companies
-        on coalesce(positions.underlying_symbol, positions.symbol) = companies.symbol
+        on {market_symbol("positions")} = companies.symbol
     left join analytics.position_sector_tags as position_tags on earned.position_id = position_tags.position_id
     left join analytics.sector_tags as tags on position_tags.sector_tag_id = tags.sector_tag_id
     left join analytics.position_risk_contributions as contributions
@@ -68,7 +71,10 @@ _LOTS = """
 
 @dataclass(frozen=True)
 class Lot:
-    """A lot on one session; `closed_on` is None while it is held. Amounts are dollars, shares decimals."""
+    """A lot on one session, under its name of then; `closed_on` is None while it is held.
+
+    Amounts are dollars, shares decimals. `what_happened` tells of renamings, mergers and the like.
+    """
 
     lot: str
     symbol: str
@@ -92,6 +98,7 @@ class Lot:
     dividends: float
     contribution_vol: float | None
     contribution_share: float | None
+    what_happened: str | None = None
     lots: int = 1
 
     @property
@@ -147,5 +154,6 @@ def _netted(lots: Sequence[Lot]) -> Lot:
         dividends=sum(lot.dividends for lot in lots),
         contribution_vol=sum(lot.contribution_vol or 0.0 for lot in contributions) if contributions else None,
         contribution_share=sum(lot.contribution_share or 0.0 for lot in contributions) if contributions else None,
+        what_happened="; ".join(sorted({lot.what_happened for lot in lots if lot.what_happened})) or None,
         lots=len(lots),
     )

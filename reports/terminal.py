@@ -301,7 +301,7 @@ class _Page:
         for holding in self._view.holdings[:_POSITIONS]:
             lines.append(
                 row(
-                    (clean(holding.symbol) + (" (stale)" if holding.is_stale else ""), width - 29, ""),
+                    (_named(holding), width - 29, ""),
                     (self._money(holding.market_value), -11, ""),
                     (words.percent(self._view.weight(holding.market_value)), -7, ""),
                     (self._signed(holding.unrealized_pnl), -11, colour(holding.unrealized_pnl)),
@@ -395,6 +395,13 @@ class _Page:
 
     def _signed(self, amount: float | None) -> str:
         return words.money(amount, self._scale, "+")
+
+
+def _named(holding: Holding) -> str:
+    marks = ["stale"] if holding.is_stale else []
+    if holding.earlier_names:
+        marks.append(f"was {clean(holding.earlier_names)}")
+    return clean(holding.symbol) + (f" ({', '.join(marks)})" if marks else "")
 
 
 def _of_equity(weight: Callable[[float], float | None], amount: float | None) -> str:

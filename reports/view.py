@@ -128,7 +128,8 @@ class Holding:
 
     `market_symbol` is what statistics are of: the underlying of an option. A fund that `is_looked_through` has the
     sectors of what it holds and none of its own. `quantity` and `cost_basis` are negative
-    where it is held short. Contributions are to `ex_ante_vol`; `quality_flag` is of the factor betas.
+    where it is held short. Contributions are to `ex_ante_vol`; `quality_flag` is of the factor betas. `what_happened`
+    tells of renamings, mergers and the like; `earlier_names` are those that its lots were entered under.
     """
 
     symbol: str
@@ -148,6 +149,8 @@ class Holding:
     contribution_vol: float | None
     contribution_share: float | None
     quality_flag: str | None
+    what_happened: str | None
+    earlier_names: str | None
 
     @property
     def unrealized_return(self) -> float | None:

@@ -74,7 +74,7 @@ def merge_rows(
                 deleted = conn.execute(
                     sql.SQL(
                         "delete from {} as target where ({})"
-                        " and not exists (select from pg_temp.incoming_rows as incoming where {})"
+                        " and not exists (select 1 from pg_temp.incoming_rows as incoming where {})"
                     ).format(target, sql.SQL(within), same_key),
                     parameters,
                 ).rowcount
@@ -96,7 +96,7 @@ def merge_rows(
             inserted = conn.execute(
                 sql.SQL(
                     "insert into {} as target ({}) select {} from pg_temp.incoming_rows as incoming"
-                    " where not exists (select from {} as target where {})"
+                    " where not exists (select 1 from {} as target where {})"
                     " on conflict ({}) do {}"
                 ).format(target, names, names, target, same_key, _list(key), on_conflict)
             ).rowcount
@@ -135,7 +135,7 @@ def _assignments(
     """What a changed row gets, from the relation that is named."""
     now = 0
     if "loaded_at" not in columns:
-        knows_when = "select from pg_attribute where attrelid = %s::regclass and attname = 'loaded_at'"
+        knows_when = "select 1 from pg_attribute where attrelid = %s::regclass and attname = 'loaded_at'"
         now = conn.execute(knows_when, [table]).rowcount
 
     def from_relation(relation: str) -> sql.Composed:

@@ -120,7 +120,7 @@ def open_database(settings: Settings, *, leave_running: bool = False, name: str 
 def create_if_missing(parameters: Mapping[str, str], name: str) -> None:
     """Create the database `name` on the server that `parameters` lead to, unless it has one."""
     with Database(libpq_url({**parameters, "dbname": "postgres"}), embedded=True).connect() as conn:
-        if not conn.execute("select from pg_database where datname = %s", [name]).rowcount:
+        if not conn.execute("select 1 from pg_database where datname = %s", [name]).rowcount:
             with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):  # somebody was faster
                 conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
 

@@ -78,8 +78,8 @@ def let_writers_in(conn: psycopg.Connection[Any], holder: str) -> int:
     """Let other connections write for this run, which holds the run lock here; returns the token that they need."""
     token = secrets.randbits(62)
     conn.execute(
-        "insert into ops.current_run (token, holder) values (%s, %s) on conflict (is_only) do update set"
-        " token = excluded.token, holder = excluded.holder, since = clock_timestamp()",
+        "insert into ops.current_run (token, holder, since) values (%s, %s, clock_timestamp())"
+        " on conflict (is_only) do update set token = excluded.token, holder = excluded.holder, since = excluded.since",
         [token, holder],
     )
     conn.execute("select pg_advisory_unlock(%s, %s)", [LOCK_SPACE, WRITE_LOCK])

@@ -19,13 +19,13 @@ where
     pronamespace = 'pg_catalog'::regnamespace
     and (proname ~ '^pg_(try_)?advisory' or proname in ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import'))
     and exists (
-        select from aclexplode(coalesce(proacl, acldefault('f', proowner))) as granted
+        select 1 from aclexplode(coalesce(proacl, acldefault('f', proowner))) as granted
         where granted.grantee = 0 and granted.privilege_type = 'EXECUTE'
     )
 """
 _TEMPORARY = """
 select exists (
-    select from aclexplode(coalesce(datacl, acldefault('d', datdba))) as granted
+    select 1 from aclexplode(coalesce(datacl, acldefault('d', datdba))) as granted
     where granted.grantee = 0 and granted.privilege_type = 'TEMPORARY'
 ), pg_get_userbyid(datdba)
 from pg_database where datname = current_database()

@@ -11,7 +11,7 @@ select
     current_setting('is_superuser')::boolean,
     has_schema_privilege(session_user, 'raw', 'usage') or has_schema_privilege(session_user, 'ops', 'usage'),
     exists (
-        select from pg_class
+        select 1 from pg_class
         where relnamespace = 'analytics'::regnamespace and relkind = 'r'
             and has_table_privilege(session_user, oid, 'insert, update, delete, truncate')
     ),

@@ -37,6 +37,9 @@ LOTS = Table(
         *of("held", "position_values", "dividend_income fees daily_pnl"),
         *optional(of("contributions", "position_risk_contributions", "marginal_vol contribution_vol")),
         *optional(of("contributions", "position_risk_contributions", "contribution_share")),
+        *of("held", "position_values", "transferred_pnl"),
+        *of("positions", "positions", "entry_symbol"),
+        *optional(of("positions", "positions", "parent_position_id what_happened")),
     ),
     f"{sources.HELD} and (%(position_id)s::uuid is null or held.position_id = %(position_id)s)"
     f" {sources.LARGEST_FIRST}, held.position_id",
@@ -71,6 +74,10 @@ NETTED = Table(
         ),
         *optional(
             own("contribution_share", "held.contribution_share", "double precision", "The same as a share of it")
+        ),
+        *own("transferred_pnl", "held.transferred_pnl", "numeric", "USD of unrealized P&L that went with children"),
+        *optional(
+            own("what_happened", "held.what_happened", "text", "Renamings, mergers and the like of its lots, in words")
         ),
     ),
     f"{sources.NETTED} {sources.LARGEST_FIRST}",

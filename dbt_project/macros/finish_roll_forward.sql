@@ -16,7 +16,7 @@
             from {{ source("ops", "incremental_writes") }}
             where model in ('{{ chain | join("', '") }}') and window_id = {{ current_window_id() }}
         )
-        and not exists (select from {{ changes }} where invocation_id <> {{ current_window_id() }})
+        and not exists (select 1 from {{ changes }} where invocation_id <> {{ current_window_id() }})
     {%- endset -%}
 
     insert into {{ outstanding }} (change_id, portfolio_id)
@@ -24,7 +24,7 @@
     from {{ changes }} as changes
     inner join {{ state }} as state on changes.portfolio_id = state.portfolio_id
     where
-        not exists (select from {{ window }} as due where due.portfolio_id = changes.portfolio_id)
+        not exists (select 1 from {{ window }} as due where due.portfolio_id = changes.portfolio_id)
         and {{ chain_is_complete }}
     on conflict do nothing;
 
@@ -44,14 +44,14 @@
     using {{ window }} as due
     where state.portfolio_id = due.portfolio_id and due.is_withdrawn and {{ chain_is_complete }};
 
-    insert into {{ state }} as state (portfolio_id, last_session, sector_seeds_fingerprint)
-    select portfolio_id, last_session, sector_seeds_fingerprint
+    insert into {{ state }} as state (portfolio_id, last_session, sector_seeds_fingerprint, rolled_at)
+    select portfolio_id, last_session, sector_seeds_fingerprint, clock_timestamp()
     from {{ window }}
     where not is_withdrawn and {{ chain_is_complete }}
     on conflict (portfolio_id) do update set
         last_session = excluded.last_session,
         sector_seeds_fingerprint = excluded.sector_seeds_fingerprint,
-        rolled_at = clock_timestamp()
+        rolled_at = excluded.rolled_at
 {%- endmacro %}
 
 {#

@@ -40,7 +40,7 @@
     begin
         {% if run_token() %}perform ops.join_run({{ run_token() }}, false);{% endif %}
         if exists (
-            select from pg_depend as dependency
+            select 1 from pg_depend as dependency
             inner join pg_rewrite as rule
                 on dependency.classid = 'pg_rewrite'::regclass and dependency.objid = rule.oid
             where dependency.refobjid = '{{ this.include(database=false) }}'::regclass

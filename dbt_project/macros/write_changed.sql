@@ -23,7 +23,7 @@
     {%- set day = config.require("window_date") -%}
     {%- set in_window -%}
         exists (
-            select from {{ window }} as due
+            select 1 from {{ window }} as due
             where due.{{ key }} = target.{{ key }} and target.{{ day }} between due.replace_from and due.replace_through
         )
         -- as constants, so that the planner sees how small the window is
@@ -42,7 +42,7 @@
     {%- endset -%}
     with deleted as (
         delete from {{ target }} as target
-        where {{ in_scope }} and not exists (select from {{ result }} as result where {{ same_key }})
+        where {{ in_scope }} and not exists (select 1 from {{ result }} as result where {{ same_key }})
         returning 1
     ),
 
@@ -61,7 +61,7 @@
         insert into {{ target }} ({{ columns | join(", ") }})
         select {{ columns | join(", ") }}
         from {{ result }} as result
-        where not exists (select from {{ target }} as target where {{ same_key }})
+        where not exists (select 1 from {{ target }} as target where {{ same_key }})
         returning 1
     )
 

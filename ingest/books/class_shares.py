@@ -23,8 +23,8 @@ def known_spellings(conn: psycopg.Connection[Any], symbols: Iterable[str]) -> di
             """
             select symbol from unnest(%s::text[]) as asked (symbol)
             where
-                exists (select from raw.market_data_cache as bar where bar.symbol = asked.symbol)
-                or exists (select from raw.company_profiles as profile where profile.symbol = asked.symbol)
+                exists (select 1 from raw.market_data_cache as bar where bar.symbol = asked.symbol)
+                or exists (select 1 from raw.company_profiles as profile where profile.symbol = asked.symbol)
             """,
             [sorted({*others, *others.values()})],
         )

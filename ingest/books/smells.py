@@ -218,7 +218,7 @@ def _closed_too_far(
         where
             portfolio_id = any(%s)
             and not exists (
-                select from raw.corporate_actions as split
+                select 1 from raw.corporate_actions as split
                 where split.symbol = lot.symbol and split.action_type <> 'DIVIDEND' and split.ex_date > lot.entry_date
             )
         group by portfolios.name, lot.portfolio_id, lot.position_id, lot.symbol, lot.entry_date, lot.quantity
@@ -436,7 +436,7 @@ def _unknown_symbols(
             from ops.fetch_state
             where symbol = any(%s) and kind = 'prices' and next_attempt_at is not null
             group by symbol
-            having not exists (select from raw.market_data_cache as bar where bar.symbol = fetch_state.symbol)
+            having not exists (select 1 from raw.market_data_cache as bar where bar.symbol = fetch_state.symbol)
             """,
             [symbols],
         )

@@ -53,7 +53,7 @@ def read_candidates(conn: psycopg.Connection[Any], symbols: Sequence[str], today
         select
             wanted.symbol,
             profile.quote_type,
-            exists (select from raw.financial_statements as statement where statement.symbol = wanted.symbol),
+            exists (select 1 from raw.financial_statements as statement where statement.symbol = wanted.symbol),
             (
                 select (max(state.last_success_at) at time zone 'America/New_York')::date
                 from ops.fetch_state as state
@@ -91,7 +91,7 @@ def read_candidates(conn: psycopg.Connection[Any], symbols: Sequence[str], today
                 newest.quarters_back = 1
                 and (
                     exists (
-                        select from statements as before
+                        select 1 from statements as before
                         where
                             before.quarters_back = 2
                             and before.statement = newest.statement
@@ -221,7 +221,7 @@ def write_earnings(conn: psycopg.Connection[Any], rows: Iterable[tuple[EarningsD
         first[symbol] = min(day, first.get(symbol, day))
     within = """
         exists (
-            select from unnest(%(symbols)s::text[], %(first)s::date[]) as told (symbol, first_date)
+            select 1 from unnest(%(symbols)s::text[], %(first)s::date[]) as told (symbol, first_date)
             where
                 told.symbol = target.symbol
                 and (target.earnings_date > %(today)s or target.earnings_date >= told.first_date)

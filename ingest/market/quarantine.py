@@ -211,7 +211,7 @@ def _number(text: object) -> Decimal:
 def _no_sessions(conn: psycopg.Connection[Any], days: set[date]) -> list[str]:
     rows = conn.execute(
         "select day from unnest(%s::date[]) as day"
-        " where not exists (select from raw.trading_sessions where session_date = day and closes_at <= now())"
+        " where not exists (select 1 from raw.trading_sessions where session_date = day and closes_at <= now())"
         " order by day",
         [list(days)],
     )

@@ -73,7 +73,7 @@ def _why_nothing_is_rolled(conn: psycopg.Connection[Any], portfolio: str, demo: 
     """What to do before there is anything to show: the inputs say whether anything is loaded, as readers cannot."""
     if demo:
         return "the demo has not been run: `python run_nightly.py demo`"
-    if fetch_one(conn.execute("select exists (select from raw.portfolios where deleted_at is null)"))[0]:
+    if fetch_one(conn.execute("select exists (select 1 from raw.portfolios where deleted_at is null)"))[0]:
         return f"{portfolio} has no snapshot yet: `python run_nightly.py backfill` rolls it forward"
     return "no portfolio is loaded: load some first with `python run_nightly.py load DIR`"
 

@@ -75,8 +75,8 @@ def _matches(lot: Lot, choice: Choice) -> bool:
         return False
     if choice.sector and (lot.sector or words.NOT_KNOWN) != choice.sector:
         return False
-    text = f"{lot.symbol} {lot.company or ''} {lot.industry or ''} {lot.investment_class}".casefold()
-    return choice.search.casefold().strip() in text
+    text = f"{lot.symbol} {lot.company or ''} {lot.industry or ''} {lot.investment_class} {lot.what_happened or ''}"
+    return choice.search.casefold().strip() in text.casefold()
 
 
 def _columns(dollars: Dollars, equity: float, choice: Choice) -> list[Column[Lot]]:
@@ -128,6 +128,8 @@ def _name(lot: Lot) -> Markup:
         more.append(f"{lot.lots} lots")
     if lot.closed_on:
         more.append(f"closed {lot.closed_on}")
+    if lot.what_happened:
+        more.append(lot.what_happened)
     stale = Markup()
     if lot.is_stale:
         stale = Markup('<span class="flag">{}</span>').format(

@@ -21,7 +21,7 @@ from warehouse.server import EmbeddedServer
 from warehouse.settings import Settings
 
 PATH = "/api/v1/portfolios/Core Growth"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 LOGIN = "afterclose_api"
 
 

@@ -124,7 +124,7 @@ def test_workers_end_with_their_parent_and_give_its_lock_back(night: Night, tmp_
         workers = [psutil.Process(int(parent.stdout.readline())) for _ in range(2)]
         parent.kill()
         parent.wait()
-        gone, alive = psutil.wait_procs(workers, timeout=10)
+        gone, alive = psutil.wait_procs(workers, timeout=60)
         parent.stdout.close()
     assert len(gone) == 2 and not alive
     # who comes next gets the lock that they shared

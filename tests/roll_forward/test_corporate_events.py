@@ -9,10 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
+from fastapi.testclient import TestClient
 
+from api.app import Options, create_app
+from reports.positions import read_lots
+from reports.reading import read_view
+from reports.terminal import render
 from tests.accounting_replay import Action, Lot, Portfolio
 from tests.roll_forward.books import Warehouse, load_market, load_portfolios, position_id
 
@@ -327,6 +333,31 @@ def test_today_s_symbol_and_how_it_came(rolled: Warehouse):
         "FB.renaming renamed META.renaming on 2024-01-08",
         "PXD.stock merged on 2024-01-08 into 2.3234 XOM.stock",
     ]
+
+
+def test_readers_are_told_today_s_symbol_and_how_it_came(rolled: Warehouse):
+    renamed, spun, merged = own("renaming", "META"), own("spin_off", "GEHC"), own("stock", "XOM")
+    app = create_app(Options(rolled.database.url))
+    with TestClient(app, base_url="http://127.0.0.1:8750") as client, rolled.database.connect() as conn:
+
+        def told(portfolio: str, **query: str) -> dict[str, dict[str, Any]]:
+            answer = client.get(f"/api/v1/portfolios/{portfolio}/positions", params={"as_of": str(EX), **query}).json()
+            return {row["symbol"]: row for row in answer["data"]}
+
+        lot = told("renaming 1")[renamed]
+        assert (lot["entry_symbol"], lot["parent_position_id"]) == (own("renaming", "FB"), None)
+        assert lot["what_happened"] == f"{own('renaming', 'FB')} renamed {renamed} on {EX}"
+        lots = told("spin_off 1")
+        assert lots[spun]["parent_position_id"] == lots[own("spin_off", "GE")]["position_id"]
+        assert round(lots[own("spin_off", "GE")]["transferred_pnl"], 2) == 555.47
+        assert told("stock 1", by="symbol")[merged]["what_happened"].endswith(f"merged on {EX} into 2.3234 {merged}")
+
+        (holding,) = read_view(conn, "renaming 1", AFTER).holdings
+        assert (holding.symbol, holding.earlier_names) == (renamed, own("renaming", "FB"))
+        assert f"{renamed} (was {own('renaming', 'FB')})" in render(read_view(conn, "renaming 1", AFTER), [], 80).plain
+        portfolio = UUID(client.get("/api/v1/portfolios/renaming 1").json()["portfolio_id"])
+        assert [lot.symbol for lot in read_lots(conn, portfolio, EVE, EVE)] == [own("renaming", "FB")]
+        assert [lot.what_happened for lot in read_lots(conn, portfolio, EX, EX)] == [lot["what_happened"]]
 
 
 def test_identifiers_are_those_that_python_makes(rolled: Warehouse):

@@ -121,7 +121,7 @@ def _wait_until_alone(warehouse: Warehouse) -> None:
         "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
         " and backend_type = 'client backend'"
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while warehouse.rows(others) != [(0,)]:
         assert time.monotonic() < deadline, "the server did not notice that its clients are gone"
         time.sleep(0.05)

@@ -1,5 +1,5 @@
 {{ config(indexes=[
-    {"columns": ["position_id"], "unique": true},
+    {"columns": ["position_id", "portfolio_id"], "unique": true},
     {"columns": ["price_key"]},
     {"columns": ["underlying_symbol"]},
 ]) }}

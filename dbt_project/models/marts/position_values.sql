@@ -1,13 +1,13 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_window',
-    unique_key=["position_id", "value_date"],
+    unique_key=["portfolio_id", "position_id", "value_date"],
     window_model='roll_forward_window',
     window_key='portfolio_id',
     window_date='value_date',
     tags=['phase_2'],
     indexes=[
-        {"columns": ["position_id", "value_date"], "unique": true},
+        {"columns": ["position_id", "value_date", "portfolio_id"], "unique": true},
         {"columns": ["portfolio_id", "value_date"]},
     ],
     post_hook="{{ record_whole_build() }}",

@@ -1,9 +1,9 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='upsert_changed',
-    unique_key=["position_id"],
+    unique_key=["portfolio_id", "position_id"],
     tags=['phase_2_5'],
-    indexes=[{"columns": ["position_id"], "unique": true}, {"columns": ["portfolio_id"]}],
+    indexes=[{"columns": ["position_id", "portfolio_id"], "unique": true}, {"columns": ["portfolio_id"]}],
     pre_hook="{{ hash_joins_only() }}",
     post_hook="{{ record_whole_build() }}",
 ) }}
