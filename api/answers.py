@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,6 +44,11 @@ class Answer:
     etag: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     keep: bool = True
+
+    @classmethod
+    def of_json(cls, body: bytes, *, keep: bool = True) -> Answer:
+        """JSON that no version of the data stands for: its tag is a digest of the body."""
+        return cls(body, "application/json", hashlib.sha256(body).hexdigest()[:32], keep=keep)
 
 
 @dataclass(frozen=True)

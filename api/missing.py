@@ -63,5 +63,4 @@ def _joined(what: str, lacks: str, of: Sequence[str]) -> str:
     said = f"{what}: {lacks}" if what else lacks
     if not of:
         return said
-    more = f" and {len(of) - _NAMED} more" if len(of) > _NAMED else ""
-    return f"{said} of {', '.join(of[:_NAMED])}{more}"
+    return f"{said} of {words.and_more(of, _NAMED)}"

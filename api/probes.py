@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from fastapi import APIRouter, Request, Response
 
 from api.answers import Answer, KeptResponse, pack
@@ -32,5 +30,5 @@ async def readyz(request: Request) -> Response:
 def _said(request: Request, told: dict[str, str]) -> Response:
     refuse_all(request)
     body = json_text(told).encode()
-    answer = Answer(body, "application/json", hashlib.sha256(body).hexdigest()[:32])
+    answer = Answer.of_json(body)
     return KeptResponse(pack(answer, gzipped=False, version=None))

@@ -112,7 +112,7 @@ def add_nodes(conn: psycopg.Connection, run_id: int, phase: str, nodes: Sequence
             seconds = excluded.seconds,
             failures = excluded.failures,
             message = excluded.message,
-            finished_at = clock_timestamp()
+            finished_at = excluded.finished_at
         """,
         (run_id, phase, *_columns(nodes, *names)),
     )

@@ -23,8 +23,8 @@ from nightly.record import PhaseRecord, Problem, RunRecord, describe_exception, 
 from nightly.run_connection import RunConnection, hold_run_lock
 from warehouse.errors import UserError
 from warehouse.maintenance import maintain_tables
+from warehouse.project import project_version
 from warehouse.secrets import mask
-from warehouse.version import project_version
 
 if TYPE_CHECKING:
     from nightly.output.progress import Progress

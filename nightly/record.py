@@ -11,11 +11,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from warehouse.project import PROJECT_ROOT
+
 RunStatus = Literal["running", "succeeded", "failed", "interrupted"]
 Severity = Literal["error", "warning"]
 
 _LONGEST_MESSAGE = 500
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,10 @@ def describe_exception(error: BaseException) -> str:
     What a person can mend in the database is told as that, with what to do.
     """
     frames = ((Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__))
-    ours = [(file, line) for file, line in frames if file.is_relative_to(_ROOT) and "site-packages" not in file.parts]
-    place = f" ({ours[-1][0].relative_to(_ROOT)}:{ours[-1][1]})" if ours else ""
+    ours = [
+        (file, line) for file, line in frames if file.is_relative_to(PROJECT_ROOT) and "site-packages" not in file.parts
+    ]
+    place = f" ({ours[-1][0].relative_to(PROJECT_ROOT)}:{ours[-1][1]})" if ours else ""
     # Here, since `status` and others get along without.
     import psycopg
 

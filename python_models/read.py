@@ -28,6 +28,7 @@ from python_models.definitions import (
 )
 from python_models.statistics.conventions import Floats
 from warehouse.errors import UserError
+from warehouse.market_symbol import market_symbol
 from warehouse.sessions import sessions_between
 
 _DIVIDENDS_OF = timedelta(days=365)
@@ -35,7 +36,7 @@ _DIVIDENDS_OF = timedelta(days=365)
 # What a position counts as in the panel: its own symbol, an option's underlying's, none when private.
 _COUNTS_AS: LiteralString = (
     "case when positions.investment_class is distinct from 'PRIVATE'"
-    " then coalesce(positions.underlying_symbol, held.symbol) end"
+    f" then {market_symbol('positions', held='held')} end"
 )
 
 
@@ -209,7 +210,7 @@ def read_sector_seeds(conn: psycopg.Connection[Any]) -> list[str]:
 def read_symbols(conn: psycopg.Connection[Any]) -> list[str]:
     """Everything that portfolios hold or ever held and that has a market price: options' underlyings included."""
     rows = conn.execute(
-        "select coalesce(underlying_symbol, symbol) from raw.position_terms where investment_class <> 'PRIVATE'"
+        f"select {market_symbol('lots')} from raw.position_terms as lots where lots.investment_class <> 'PRIVATE'"
         " union select symbol from intermediate.lot_stages"
     )
     return [symbol for (symbol,) in rows]

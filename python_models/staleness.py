@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 
 from python_models.statistics.volatility import VOLATILITY_LOOKBACK
+from warehouse.market_symbol import market_symbol
 from warehouse.preparations import read_preparations, record_preparations
 from warehouse.queries import fetch_one
 
@@ -224,7 +225,7 @@ def mark_incomplete(
     Everybody's results rest on an ETF that may stand for a factor.
     """
     conn.execute(
-        """
+        f"""
         update ops.risk_state set stale_because = %(cause)s, performance_at = null
         where
             calculation_date = any(%(days)s)
@@ -232,8 +233,8 @@ def mark_incomplete(
                 portfolio_id is null
                 or %(everybody)s
                 or portfolio_id in (
-                    select portfolio_id from raw.position_terms
-                    where coalesce(underlying_symbol, symbol) = any(%(without)s)
+                    select lots.portfolio_id from raw.position_terms as lots
+                    where {market_symbol("lots")} = any(%(without)s)
                 )
             )
         """,

@@ -12,8 +12,10 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.numeric import FloatLoader
 
+from warehouse.market_symbol import market_symbol
+
 # The P&L of the period and in all are the sums of the lot's sessions, whatever became of it.
-_LOTS = """
+_LOTS = f"""
     with earned as (
         select
             position_id,
@@ -58,7 +60,7 @@ _LOTS = """
     left join analytics.position_values as held
         on earned.position_id = held.position_id and held.value_date = %(day)s
     left join analytics.companies as companies
-        on coalesce(positions.underlying_symbol, positions.symbol) = companies.symbol
+        on {market_symbol("positions")} = companies.symbol
     left join analytics.position_sector_tags as position_tags on earned.position_id = position_tags.position_id
     left join analytics.sector_tags as tags on position_tags.sector_tag_id = tags.sector_tag_id
     left join analytics.position_risk_contributions as contributions

@@ -4,6 +4,8 @@
 those that it publishes.
 """
 
+from warehouse.market_symbol import market_symbol
+
 OF_SESSION = "portfolio_id = %(portfolio_id)s and calculation_date = %(day)s"
 
 SNAPSHOT = """
@@ -48,14 +50,14 @@ LATEST = """
 """
 
 # A lot's value on its session, with whatever else is known of it.
-HELD = """
+HELD = f"""
     from analytics.position_values as held
     left join analytics.positions as positions on held.position_id = positions.position_id
     left join analytics.position_sector_tags as position_tags on held.position_id = position_tags.position_id
     left join analytics.sector_tags as tags on position_tags.sector_tag_id = tags.sector_tag_id
     left join analytics.companies as companies
         on
-            coalesce(positions.underlying_symbol, held.symbol) = companies.symbol
+            {market_symbol("positions", held="held")} = companies.symbol
             and positions.investment_class <> 'PRIVATE'
     left join analytics.position_risk_contributions as contributions
         on held.position_id = contributions.position_id and held.value_date = contributions.calculation_date
@@ -71,14 +73,14 @@ NETTED = f"""
         select
             held.symbol,
             positions.underlying_symbol,
-            coalesce(positions.underlying_symbol, held.symbol) as market_symbol,
+            {market_symbol("positions", held="held")} as market_symbol,
             coalesce(positions.investment_class, 'PUBLIC') as investment_class,
             min(companies.name) as company,
             min(tags.name) as sector,
             bool_or(
                 position_tags.position_id is null
                 and coalesce(positions.investment_class, 'PUBLIC') <> 'PRIVATE'
-                and coalesce(positions.underlying_symbol, held.symbol) in (select symbol from analytics.fund_sectors)
+                and {market_symbol("positions", held="held")} in (select symbol from analytics.fund_sectors)
             ) as is_looked_through,
             count(*) as lots,
             sum(held.quantity) as quantity,

@@ -154,7 +154,7 @@ def grant_reader(conn: psycopg.Connection[Any]) -> str | None:
 
 _READER_IS_READY = """
 select exists (
-    select
+    select 1
     from pg_roles as reader
     where
         rolname = %(reader)s
@@ -162,13 +162,13 @@ select exists (
         and has_function_privilege(reader.oid, 'analytics.api_token(bytea)', 'execute')
         and has_function_privilege(reader.oid, 'analytics.batch_status(integer)', 'execute')
         and not exists (
-            select
+            select 1
             from pg_class
             where relnamespace = 'analytics'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
                 and not has_table_privilege(reader.oid, pg_class.oid, 'select')
         )
         and exists (
-            select
+            select 1
             from pg_default_acl, aclexplode(defaclacl) as granted
             where defaclnamespace = 'analytics'::regnamespace and defaclobjtype = 'r'
                 and defaclrole = (select oid from pg_roles where rolname = current_user)

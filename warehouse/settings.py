@@ -23,8 +23,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from warehouse.errors import UserError
 from warehouse.phrases import did_you_mean
+from warehouse.project import PROJECT_ROOT as PROJECT_ROOT
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "AFTERCLOSE_"
 # Read by the tests, and no setting of a run.
 _OF_OTHERS = frozenset({"AFTERCLOSE_CHROMIUM"})

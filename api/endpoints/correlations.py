@@ -11,8 +11,9 @@ from api.endpoints.parts import KEYS, sections
 from api.endpoints.routes import Endpoint, Many, One, Plain, Sections
 from api.missing import missing_of, not_there
 from api.tables import Table, of, own
-from reports import sources
+from reports import sources, words
 from reports.sources import OF_SESSION
+from warehouse.market_symbol import market_symbol
 
 CORRELATION = Table(
     of("summary", "correlation_calculations", leave_out=KEYS),
@@ -27,20 +28,20 @@ CLUSTERS = Table(
     label=("nickname",),
 )
 # An option counts as its underlying, and private holdings have no returns.
-_LARGEST = """
+_LARGEST = f"""
     (
         select symbol
         from (
             select
-                coalesce(positions.underlying_symbol, held.symbol) as symbol,
-                max(sum(abs(held.market_value))) over (partition by coalesce(positions.underlying_symbol, held.symbol))
+                {market_symbol("positions", held="held")} as symbol,
+                max(sum(abs(held.market_value))) over (partition by {market_symbol("positions", held="held")})
                     as size
             from analytics.position_values as held
             left join analytics.positions as positions on held.position_id = positions.position_id
             where
                 held.portfolio_id = %(portfolio_id)s and held.value_date = %(day)s and held.quantity <> 0
                 and coalesce(positions.investment_class, 'PUBLIC') <> 'PRIVATE'
-            group by coalesce(positions.underlying_symbol, held.symbol)
+            group by {market_symbol("positions", held="held")}
         ) as sizes
         order by size desc, symbol
         limit %(max_symbols)s
@@ -86,8 +87,9 @@ def _correlations(ask: Ask) -> Body:
         if cell(first, second) == "null"
     ]
     if unknown:
-        said = ", ".join(unknown[:20]) + (f" and {len(unknown) - 20} more" if len(unknown) > 20 else "")
-        missing += not_there(f"matrix: {said}", "too little common history, or no pairs are kept of this session")
+        missing += not_there(
+            f"matrix: {words.and_more(unknown, 20)}", "too little common history, or no pairs are kept of this session"
+        )
     parts = {
         "summary": summary.first(),
         "clusters": clusters.json(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict
 from typing import Any
 
@@ -60,7 +59,7 @@ async def _answer_status(request: Request, _: str, query: queries.Query, reads: 
 
     def make(conn: psycopg.Connection[Any]) -> Answer:
         body = f'{{"data":{reads(Ask(conn, query, caller, "")).data},"missing":[]}}'.encode()
-        return Answer(body, "application/json", hashlib.sha256(body).hexdigest()[:32], keep=False)
+        return Answer.of_json(body, keep=False)
 
     return await answers_of(request).make(request, make)
 

@@ -45,7 +45,7 @@ VOLATILITY = Table(
 )
 _IS_HELD = """
 select exists (
-    select
+    select 1
     from analytics.positions
     where
         %(symbol)s in (symbol, underlying_symbol) and investment_class <> 'PRIVATE'

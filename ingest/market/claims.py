@@ -35,6 +35,7 @@ _CLAIM_COLUMNS = (
     "decided_at",
     "decided_because",
     "from_file",
+    "took_place",
 )
 # A value told with other digits is no news.
 _SAME_DIGITS = Decimal("1e-9")
@@ -99,11 +100,11 @@ def read_claims(conn: psycopg.Connection[Any], symbols: Sequence[str] | None = N
     )
     width = 1 + len(_ACTION_COLUMNS)
     for row in rows:
-        first_seen_at, last_seen_at, moved_to, refused, kind, by, at, because, from_file = row[width:]
+        first_seen_at, last_seen_at, moved_to, refused, kind, by, at, because, from_file, took_place = row[width:]
         decision = Decision(kind, by, at, because, from_file) if kind else None
         action = CorporateAction(*row[1:width])
         found.setdefault(action.symbol, []).append(
-            Claim(row[0], action, first_seen_at, last_seen_at, moved_to, refused, decision)
+            Claim(row[0], action, first_seen_at, last_seen_at, moved_to, refused, decision, took_place)
         )
     return found
 
@@ -114,7 +115,8 @@ def write_claims(conn: psycopg.Connection[Any], claims: Iterable[Claim], now: da
     for claim in claims:
         decision = claim.decision or (None, None, None, None, False)
         seen = (claim.first_seen_at or now, claim.last_seen_at or now)
-        rows.append((claim.source, *claim.action, *seen, claim.moved_to, claim.refused_because, *decision))
+        known = (claim.moved_to, claim.refused_because, *decision, claim.took_place)
+        rows.append((claim.source, *claim.action, *seen, *known))
     if rows:
         key = ["symbol", "ex_date", "action_type", "source", "value"]
         merge_rows(conn, "raw.corporate_action_claims", key, _CLAIM_COLUMNS, rows)

@@ -9,13 +9,14 @@ source states both:
     not adjusted    |ln (m q)| <= half of |ln q|   earlier closes are as traded already
 
 What is known already decides between dates, and may prove another one near those that are told: closes that were stored
-on their own day are as traded, whatever a source tells later. Where no reading agrees, nothing of the reply is taken
-(`Reading.aside` says why). Ratios nearer to 1 than 1.25 cannot be told from a day's move, and count as adjusted.
+on their own day are as traded, whatever a source tells later. One ratio on near dates is one split, unless the closes
+move by it, as traded, on each of them. Where no reading agrees, nothing of the reply is taken (`Reading.aside` says
+why). Ratios nearer to 1 than 1.25 cannot be told from a day's move, and count as adjusted.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -38,8 +39,6 @@ _SAME_CLOSE = Decimal("0.005")
 _FURTHEST_SESSIONS = 10
 # So many closes of their own day are proof, whatever the stock did on the ex-date.
 _PROOF = 3
-# Ten sessions, with their weekends and a holiday.
-_ONE_EVENT_DAYS = ONE_EVENT_SESSIONS * 7 // 5 + 1
 # Known closes further back say no more.
 _LOOKED_AT = 40
 
@@ -56,7 +55,8 @@ class SplitEvent:
     """One split: its ratio (new shares per old) and the dates that are told for it, the one to prefer first.
 
     `certain`: a person says so. `shares`: it gives shares of the symbol; what is only restated for (a spin-off, a split
-    that a person has dismissed) does not. `told`: the source itself tells it tonight.
+    that a person has dismissed) does not. `told`: the source itself tells it tonight. `took_place`: the dates on which
+    closes have shown it already, beside others of its ratio nearby. `one_of_several`: there is another such split.
     """
 
     ratio: Decimal
@@ -64,6 +64,8 @@ class SplitEvent:
     certain: bool = False
     shares: bool = True
     told: bool = True
+    took_place: frozenset[date] = frozenset()
+    one_of_several: bool = False
 
     @property
     def size(self) -> Decimal:
@@ -84,17 +86,20 @@ class Reading:
         return later_splits(self.undo)
 
 
-def group_splits(told: Iterable[tuple[date, Decimal]], *, shares: bool = True) -> list[SplitEvent]:
-    """Make one event of what is told with one ratio on near dates; the later date is preferred (executed)."""
+def group_splits(
+    told: Iterable[tuple[date, Decimal]], calendar: Sequence[date], *, shares: bool = True
+) -> list[SplitEvent]:
+    """Make one event of what is told with one ratio up to 10 sessions before the last of it, which is preferred."""
     groups: list[tuple[Decimal, list[date]]] = []
-    for day, ratio in sorted(set(told)):
+    for day, ratio in sorted(set(told), reverse=True):
         for known, dates in groups:
-            if same_value(SPLIT, ratio, known) and (day - dates[-1]).days <= _ONE_EVENT_DAYS:
+            apart = bisect_left(calendar, dates[0]) - bisect_left(calendar, day)
+            if same_value(SPLIT, ratio, known) and apart <= ONE_EVENT_SESSIONS:
                 dates.append(day)
                 break
         else:
             groups.append((ratio, [day]))
-    return [SplitEvent(ratio, tuple(dict.fromkeys(reversed(dates))), shares=shares) for ratio, dates in groups]
+    return [SplitEvent(ratio, tuple(dict.fromkeys(dates)), shares=shares) for ratio, dates in groups]
 
 
 def read_restated(
@@ -111,6 +116,30 @@ def read_restated(
         known: stored closes, as traded.
         calendar: the trading sessions in order.
     """
+    latest = max((max(event.dates) for event in events), default=date.min)
+    since = {day: close for day, close in shown.items() if day >= latest}
+    traded = _Closes({day: each.close for day, each in known.items() if each.own_day} | since, calendar)
+    apart = tell_splits_apart(events, [_Closes(shown, calendar), traded])
+    reading = _read_restated(shown, apart, known, calendar)
+    if reading.aside and apart != events:
+        reading = _read_restated(shown, events, known, calendar)
+    if reading.aside:
+        # Nobody looked between the two: only the closes before both can prove them.
+        two = [part for event in events for part in _parts(event, event.dates if len(event.dates) == 2 else ())]
+        before_all = min((min(event.dates) for event in events), default=date.min)
+        proof = sum(day < before_all and day in known and known[day].own_day for day in shown)
+        if len(two) > len(events) and proof >= _PROOF:
+            both = _read_restated(shown, two, known, calendar)
+            return reading if both.aside else both
+    return reading
+
+
+def _read_restated(
+    shown: Mapping[date, Decimal],
+    events: Sequence[SplitEvent],
+    known: Mapping[date, KnownClose],
+    calendar: Sequence[date],
+) -> Reading:
     reading = Reading()
     closes = _Closes(shown, calendar)
     ordered = sorted(events, key=lambda event: max(event.dates), reverse=True)
@@ -131,7 +160,7 @@ def read_restated(
         reading.dates[event] = day
         if adjusted:
             reading.undo.append((day, event.ratio))
-    reading.aside = _stray_jump(reading, closes, known)
+    reading.aside = _stray_jump(reading, closes, known) or _off_scale(reading, shown, known)
     return reading
 
 
@@ -147,7 +176,7 @@ def read_as_traded(
     """
     reading = Reading()
     closes = _Closes({day: each.close for day, each in known.items()} | dict(shown), calendar)
-    for event in events:
+    for event in tell_splits_apart(events, [closes]):
         told = [day for day in event.dates if closes.fits(day, event.ratio, adjusted=False) is not False]
         sure = [day for day in told if closes.fits(day, event.ratio, adjusted=False)]
         if event.certain or event.size < _TELLING:
@@ -162,6 +191,31 @@ def read_as_traded(
             reading.aside = _not_seen(event)
             return reading
     return reading
+
+
+def tell_splits_apart(events: Sequence[SplitEvent], closes: Sequence["_Closes"]) -> list[SplitEvent]:
+    """Make an event of each date of a split on which some of the closes, as traded, move by its ratio."""
+    apart = []
+    for event in events:
+        moved = [
+            day
+            for day in event.dates
+            if day in event.took_place or any(each.fits(day, event.ratio, adjusted=False) for each in closes)
+        ]
+        apart += _parts(event, moved if event.shares and not event.certain and event.size >= _TELLING else ())
+    return apart
+
+
+def _parts(event: SplitEvent, took_place: Iterable[date]) -> list[SplitEvent]:
+    """Divide an event into those that took place on these dates; one that was only told goes with the next of them."""
+    days = sorted(took_place)
+    if len(days) < 2 or event.certain or not event.shares:
+        return [event]
+    dates: dict[date, list[date]] = {day: [day] for day in days}
+    for told in event.dates:
+        if told not in dates:
+            dates[next((day for day in days if day >= told), days[-1])].append(told)
+    return [replace(event, dates=tuple(of_one), one_of_several=True) for of_one in dates.values()]
 
 
 class _Closes:
@@ -314,6 +368,28 @@ def _stray_jump(reading: Reading, closes: _Closes, known: Mapping[date, KnownClo
                     f"the split of {reading.dates[event]} ({ratio}) is told, and the closes move by its ratio on"
                     f" {after} as well: adjusted in part?"
                 )
+    return None
+
+
+def _off_scale(reading: Reading, shown: Mapping[date, Decimal], known: Mapping[date, KnownClose]) -> str | None:
+    """Say where closes of their own day are off what is read by a told split's ratio: there was another."""
+    factor = reading.factor()
+    off = {day: shown[day] * factor(day) / known[day].close for day in shown if day in known and known[day].own_day}
+    for event, day in reading.dates.items():
+        if event.certain or not event.shares or event.size < _TELLING:
+            continue
+        days = [
+            each
+            for each, ratio in off.items()
+            if min(abs(ratio * event.ratio - 1), abs(ratio / event.ratio - 1)) <= _SAME_CLOSE
+        ]
+        if len(days) >= _PROOF:
+            ratio = f"{event.ratio.normalize():.6g}"
+            return (
+                f"the split of {day} ({ratio}) is told, and closes that were stored on their own day, the last of"
+                f" {max(days)}, are off by its ratio once more: another split of {ratio}?"
+                f" `actions add SYMBOL DATE SPLIT {ratio}` says when"
+            )
     return None
 
 

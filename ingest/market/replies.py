@@ -87,8 +87,10 @@ def _take_symbol(
         bars = [_as_traded(bar, readings) for bar in bars]
         told = [_action_as_traded(action, readings) for action in told]
     _offer(turn, state, bars)
-    dates = {day: proven for _, reading in readings for event, proven in reading.dates.items() for day in event.dates}
-    state.note_told(turn.source.name, told, turn.spans[symbol], dates, turn.known.now)
+    shown_on = [found for _, reading in readings for found in reading.dates.items()]
+    dates = {day: proven for event, proven in shown_on for day in event.dates}
+    took_place = {proven for event, proven in shown_on if event.one_of_several}
+    state.note_told(turn.source.name, told, turn.spans[symbol], dates, turn.known.now, took_place)
 
 
 def _of_its_sessions(turn: Turn, state: SymbolPrices, told: Iterable[CorporateAction]) -> list[CorporateAction]:
@@ -122,7 +124,7 @@ def _read(
         splits = [(action.ex_date, action.value) for action in span.splits if action.action_type == SPLIT]
         no_shares = [(action.ex_date, action.value) for action in span.splits if action.action_type != SPLIT]
         events = _events(state, splits, min(of_span, default=None))
-        events += group_splits(no_shares, shares=False)
+        events += group_splits(no_shares, calendar, shares=False)
         readings.append((span, read_restated(of_span, events, known, calendar)))
     return readings
 
@@ -136,17 +138,20 @@ def _events(state: SymbolPrices, told: Sequence[tuple[date, Decimal]], since: da
     believed = [(action.ex_date, action.value) for action in state.settled.splits]
     by_person = {action.ex_date for action, source in state.settled.actions.values() if source == "person"}
     used = set()
-    for event in group_splits(told):
+    dismissed = {day for day, ratio in told if day in state.took_place and state.word_on(ratio, [day]) == "dismissed"}
+    events += [SplitEvent(ratio, (day,), shares=False) for day, ratio in told if day in dismissed]
+    told = [(day, ratio) for day, ratio in told if day not in dismissed]
+    for event in group_splits(told, state.calendar):
         word = state.word_on(event.ratio, event.dates)
-        same = [each for each in believed if state.same_split(each, (event.dates[0], event.ratio))]
+        same = [each for each in believed if any(state.same_split(each, (day, event.ratio)) for day in event.dates)]
         used.update(same)
         if word == "dismissed":
             events.append(SplitEvent(event.ratio, event.dates, shares=False))
         elif persons := [day for day, _ in same if day in by_person]:
-            events.append(SplitEvent(event.ratio, (persons[0],), certain=True))
+            events += [SplitEvent(event.ratio, (day,), certain=True) for day in persons]
         else:
             dates = dict.fromkeys([*event.dates, *(day for day, _ in same)])
-            events.append(SplitEvent(event.ratio, tuple(dates)))
+            events.append(SplitEvent(event.ratio, tuple(dates), took_place=state.took_place))
     if since is not None:
         events += [
             SplitEvent(ratio, (day,), certain=day in by_person, told=False)

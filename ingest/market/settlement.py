@@ -5,7 +5,8 @@ A claim is what one source, or a person, says. The rules, in this order:
 1. What a person added holds, and what a person dismissed does not, whatever the sources say.
 2. A claim that the closes speak against (`refused_because`), or that its source has moved to another date, is out.
 3. Rows of one source and day: equal ones are one, different dividends add up, different splits are put aside.
-4. Splits of one ratio within 10 sessions are one split, on the later date (executed, not announced).
+4. Splits of one ratio within 10 sessions are one split, on the later date (executed, not announced), but for those that
+   closes as traded have shown one by one (`took_place`).
 5. Of two sources the earlier in the chain has the date and the value; the other's claim within 5 sessions is the same.
 6. The list of well-known events fills in what nobody else tells.
 """
@@ -32,6 +33,8 @@ _PERSON_DIVIDEND_SESSIONS = 3
 # What may be told of one event as one or the other: after any of them the symbol is another, or none.
 ENDS_OF_A_SYMBOL = (RENAME, MERGER, DELISTING)
 
+IF_TWO = "if there were two, `actions add` says so of each"
+
 _SAME_RATIO = Decimal("0.001")
 _SAME_DIVIDEND, _SAME_DIVIDEND_SHARE = Decimal("0.005"), Decimal("0.005")
 
@@ -57,7 +60,10 @@ class ClaimKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a source or a person (`decision`) says, and what is known against it."""
+    """What a source or a person (`decision`) says, and what is known against it.
+
+    `took_place`: the closes have shown this split beside another of its ratio nearby, so that it is one of its own.
+    """
 
     source: str
     action: CorporateAction
@@ -66,6 +72,7 @@ class Claim:
     moved_to: date | None = None
     refused_because: str | None = None
     decision: Decision | None = None
+    took_place: bool = False
 
     @property
     def key(self) -> ClaimKey:
@@ -161,6 +168,9 @@ def _overruled(
                 if same_value(kind, claim.action.value, word.action.value) and apart(claim.action.ex_date, day) <= reach
             ]
             nearest = sorted(nearby, key=lambda claim: apart(claim.action.ex_date, day))
+            # Of splits that took place one by one, a word reaches one.
+            nearby = [claim for claim in nearby if not claim.took_place or not (on_the_day or claim is not nearest[0])]
+            nearest = [claim for claim in nearest if claim in nearby]
             for claim in on_the_day or (nearest if kind == SPLIT else nearest[:1]):
                 overruled[claim.key] = note
             if kind == SPLIT:
@@ -169,28 +179,35 @@ def _overruled(
 
 
 def _settle_splits(told: Sequence[Claim], apart: Callable[[date, date], int], settled: Settled) -> None:
+    single = _one_split_a_day(told, settled)
     groups: list[list[Claim]] = []
-    for claim in _one_split_a_day(told, settled):
-        for group in groups:
-            if any(
-                same_value(SPLIT, claim.action.value, other.action.value)
-                and apart(claim.action.ex_date, other.action.ex_date) <= ONE_EVENT_SESSIONS
-                for other in group
-            ):
-                group.append(claim)
-                break
+    # From the last date on, those that took place before all: what is near the first of a group is the same event.
+    for claim in sorted(single, key=lambda claim: (claim.took_place, claim.action.ex_date), reverse=True):
+        day = claim.action.ex_date
+        near = sorted(
+            (apart(day, group[0].action.ex_date), place)
+            for place, group in enumerate(groups)
+            if same_value(SPLIT, claim.action.value, group[0].action.value)
+            and (day == group[0].action.ex_date or not claim.took_place)
+        )
+        if near and near[0][0] <= ONE_EVENT_SESSIONS:
+            groups[near[0][1]].append(claim)
         else:
             groups.append([claim])
     believed: list[tuple[Claim, set[str]]] = []
-    for group in groups:
+    ranks = {claim.key: rank for rank, claim in enumerate(single)}
+    for group in sorted(groups, key=lambda group: min(ranks[claim.key] for claim in group)):
         # The first of the latest: the earliest in the chain of those that tell this date.
-        chosen = max(group, key=lambda claim: claim.action.ex_date)
+        latest = max(group, key=lambda claim: (claim.took_place, claim.action.ex_date)).action.ex_date
+        of_that_day = [claim for claim in group if claim.action.ex_date == latest]
+        chosen = min(of_that_day, key=lambda claim: ranks[claim.key])
         sources = {claim.source for claim in group}
         rival = next(
             (
                 other
                 for other, theirs in believed
                 if not (theirs & sources)
+                and not (other.took_place and chosen.took_place)
                 and apart(other.action.ex_date, chosen.action.ex_date) <= _OTHER_SOURCE_SESSIONS
             ),
             None,
@@ -321,4 +338,5 @@ def _same_event(claim: Claim, believed: Claim) -> str:
         claim.action.action_type, claim.action.value, believed.action.value
     )
     told = "" if same else f" ({believed.action.value.normalize():f} on {believed.action.ex_date})"
-    return f"the same event as {believed.source} tells{told}"
+    twice = claim.source == believed.source and not same and claim.action.action_type == SPLIT
+    return f"the same event as {believed.source} tells{told}{f'; {IF_TWO}' if twice else ''}"

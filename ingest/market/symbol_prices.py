@@ -13,7 +13,7 @@ from ingest.market.as_traded import later_splits
 from ingest.market.moves import daily_volatility, suspected_split
 from ingest.market.restated import Judgement, StoredClose, judge
 from ingest.market.row_checks import Suspicion, agree, choose_bars
-from ingest.market.settlement import ONE_EVENT_SESSIONS, Claim, ClaimKey, Settled, same_value, settle
+from ingest.market.settlement import IF_TWO, ONE_EVENT_SESSIONS, Claim, ClaimKey, Settled, same_value, settle
 from ingest.market.store import Restatement, StoredBar
 from ingest.providers.base import Answer
 from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar
@@ -69,6 +69,11 @@ class SymbolPrices:
         """Return what one source has claimed."""
         return [claim for claim in self.claims.values() if claim.source == source]
 
+    @property
+    def took_place(self) -> frozenset[date]:
+        """The dates of splits that closes have shown beside others of the same ratio nearby."""
+        return frozenset(claim.action.ex_date for claim in self.claims.values() if claim.took_place)
+
     def word_on(self, ratio: Decimal, dates: Sequence[date]) -> str | None:
         """Return what a person has said of a split that is told on these dates: added, dismissed or nothing."""
         for claim in self.claims.values():
@@ -76,7 +81,10 @@ class SymbolPrices:
             if (
                 claim.decision
                 and claim.action.action_type == SPLIT
-                and (claim.action.ex_date in dates or any(self.same_split(told, (day, ratio)) for day in dates))
+                and (
+                    claim.action.ex_date in dates
+                    or any(self.same_split(told, (day, ratio)) for day in dates if day not in self.took_place)
+                )
             ):
                 return claim.decision.kind
         return None
@@ -99,6 +107,7 @@ class SymbolPrices:
         span: tuple[date, date],
         dates: Mapping[date, date],
         now: datetime,
+        took_place: AbstractSet[date] = frozenset(),
     ) -> None:
         """Keep what a source tells, and settle what is believed.
 
@@ -108,6 +117,7 @@ class SymbolPrices:
             span: the first and the last day that it was asked for.
             dates: of splits, the date that the closes show, by the date that is told.
             now: the moment of the run.
+            took_place: the dates of splits that the closes show beside others of the same ratio nearby.
         """
         self._before_turn = dict(self.claims)
         on_the_day = {(action.ex_date, action.action_type) for action in told}
@@ -115,15 +125,19 @@ class SymbolPrices:
         for each in told:
             action = self._with_stored_digits(source, each)
             shown_on = dates.get(action.ex_date, action.ex_date) if action.action_type == SPLIT else action.ex_date
-            claim = Claim(source, action, last_seen_at=now)
+            proven = action.action_type == SPLIT and shown_on in took_place
+            claim = Claim(source, action, last_seen_at=now, took_place=proven and shown_on == action.ex_date)
             now_told[claim.key] = action
             if shown_on == action.ex_date:
                 self._note(claim)
                 continue
-            self._note(replace(claim, refused_because=f"the closes show it on {shown_on}"))
+            reason = f"the closes show it on {shown_on}"
+            if (shown_on, SPLIT) in on_the_day:
+                reason = f"one with the split of {shown_on}, as far as the closes tell; {IF_TWO}"
+            self._note(replace(claim, refused_because=reason))
             moved = action._replace(ex_date=shown_on)
             if (shown_on, SPLIT) not in on_the_day and (shown_on, SPLIT) not in self.settled.actions:
-                self._note(Claim(source, moved, last_seen_at=now))
+                self._note(Claim(source, moved, last_seen_at=now, took_place=proven))
             now_told[Claim(source, moved).key] = moved
         self._note_moved(source, span, now_told)
         self.settle()
@@ -152,7 +166,7 @@ class SymbolPrices:
                 if same_value(action.action_type, other.value, action.value)
                 and (apart := self._apart(other.ex_date, action.ex_date)) <= ONE_EVENT_SESSIONS
             )
-            found = on_its_day[0] if on_its_day else near[0][1] if near else None
+            found = on_its_day[0] if on_its_day else near[0][1] if near and not claim.took_place else None
             if found:
                 if found.ex_date != action.ex_date:
                     fresh = {other: each for other, each in fresh.items() if each is not found}
@@ -180,9 +194,20 @@ class SymbolPrices:
         if old.moved_to and not claim.moved_to:
             self._moved_before.add(claim.key)
         seen = claim.last_seen_at or old.last_seen_at
-        news = (old.moved_to, old.refused_because) != (claim.moved_to, claim.refused_because)
+        took_place = old.took_place or claim.took_place
+        news = (old.moved_to, old.refused_because, old.took_place) != (
+            claim.moved_to,
+            claim.refused_because,
+            took_place,
+        )
         if news or (seen and old.last_seen_at and seen - old.last_seen_at >= _SEEN_AGAIN):
-            new = replace(old, moved_to=claim.moved_to, refused_because=claim.refused_because, last_seen_at=seen)
+            new = replace(
+                old,
+                moved_to=claim.moved_to,
+                refused_because=claim.refused_because,
+                last_seen_at=seen,
+                took_place=took_place,
+            )
             self.claims[claim.key] = self.changed_claims[claim.key] = new
 
     def open_sessions(self, source: str, earlier_sources: AbstractSet[str]) -> list[date]:
@@ -315,7 +340,9 @@ class SymbolPrices:
                 continue
             if claim.first_seen_at is None:
                 reason = claim.refused_because or _WAITS
-                self.claims[key] = self.changed_claims[key] = replace(claim, moved_to=None, refused_because=reason)
+                self.claims[key] = self.changed_claims[key] = replace(
+                    claim, moved_to=None, refused_because=reason, took_place=False
+                )
             elif key in self._before_turn:
                 self.claims[key] = self._before_turn[key]
                 del self.changed_claims[key]

@@ -10,6 +10,7 @@ from ingest.providers.limits import Deadline
 from ingest.sources.aliases import Alias, Aliased, read_aliases
 from ingest.sources.clients import Clients
 from warehouse.errors import UserError
+from warehouse.phrases import and_more
 from warehouse.settings import Settings
 
 SETTING = "AFTERCLOSE_PROVIDERS"
@@ -134,5 +135,4 @@ def _nearest(folder: Path) -> str:
         names = sorted(child.name for child in parent.iterdir() if child.is_dir() and not child.name.startswith("."))
     except OSError:
         names = []
-    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    return f"{parent} has the folders {shown}" if names else f"{parent} has no folders"
+    return f"{parent} has the folders {and_more(names, 8)}" if names else f"{parent} has no folders"

@@ -11,6 +11,7 @@ import click
 
 from nightly.command_group import CommandGroup
 from nightly.commands.options import choose_settings, demo_option, open_chosen
+from nightly.output.terminal import echo
 from warehouse import postgres_tools
 from warehouse.database import Database
 from warehouse.errors import UserError
@@ -32,9 +33,7 @@ def start() -> None:
     settings = _embedded_settings()
     with _open(demo=False, leave_running=True):
         pass
-    click.echo(
-        f"PostgreSQL {settings.postgres_version} runs in {settings.home}; stop it with: python run_nightly.py db stop"
-    )
+    echo(f"PostgreSQL {settings.postgres_version} runs in {settings.home}; stop it with: python run_nightly.py db stop")
 
 
 @db.command()
@@ -84,7 +83,8 @@ def dump(file: Path, demo: bool) -> None:
     """
     with _open(demo) as database:
         postgres_tools.dump(database, file)
-    click.echo(f"{file}: {file.stat().st_size:,} bytes; bring it back with: python run_nightly.py db restore {file}")
+    back = shlex.join(["python", "run_nightly.py", "db", "restore", str(file), *(["--demo"] if demo else [])])
+    echo(f"{file}: {file.stat().st_size:,} bytes; bring it back with: {back}")
 
 
 @db.command()

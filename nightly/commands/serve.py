@@ -16,7 +16,7 @@ from nightly.command_group import CommandGroup
 from nightly.commands.options import DAY, choose_settings, demo_option, open_chosen
 from nightly.context import new_york_date
 from nightly.output.log import log_handler
-from nightly.output.terminal import print_table
+from nightly.output.terminal import echo, print_table
 from nightly.prepare import prepare_database
 from warehouse import phrases
 from warehouse.database import Database, check_url
@@ -154,7 +154,7 @@ def list_(demo: bool) -> int:
         with database.connect() as conn:
             found = tokens.list_tokens(conn)
     if not found:
-        click.echo("no token yet: make one with `python run_nightly.py serve token add NAME`")
+        echo("no token yet: make one with `python run_nightly.py serve token add NAME`")
         return 0
     now = datetime.now(UTC)
     print_table(

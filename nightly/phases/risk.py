@@ -15,6 +15,7 @@ from nightly.phases.risk_culprits import Culprits, Search
 from nightly.record import Problem, describe_exception, one_line
 from nightly.stopwatch import Stopwatch
 from warehouse.errors import UserError
+from warehouse.phrases import and_more
 
 if TYPE_CHECKING:
     from nightly.context import Context
@@ -135,11 +136,10 @@ def _left(left: Mapping[date, Sequence[str]], context: Context) -> str:
     """Why sessions have to be computed again that were not, and when that will be."""
     days = list(left)
     causes = list(dict.fromkeys(cause for of_day in left.values() for cause in of_day or ["missed"]))
-    more = f" and {len(causes) - _CAUSES:,} more" if len(causes) > _CAUSES else ""
     command = f"`python run_nightly.py analytics --start {days[0]} --end {days[-1]}`"
     limit = context.settings.heal_risk_sessions
     nights = f"the next nights take {limit:,} each, " if limit else ""
     return (
         f"{len(days):,} other sessions have to be computed again, {days[0]} to {days[-1]} "
-        f"({', '.join(causes[:_CAUSES])}{more}): {nights}{command} all"
+        f"({and_more(causes, _CAUSES)}): {nights}{command} all"
     )

@@ -15,6 +15,7 @@ import psycopg
 from python_models.definitions import Definitions
 from python_models.read import read_returns
 from python_models.statistics.factors import ETF_WINDOW, choose_factor_etfs, factor_returns
+from warehouse.market_symbol import market_symbol
 from warehouse.sessions import session_before, sessions_between
 
 # Held long and short of one sector that come to less than this share of both: a return on the rest says nothing.
@@ -79,7 +80,7 @@ def _known(value: float) -> float | None:
 
 # The scopes with the close before each, and their positions: what each earned by being held from then on. Weights are
 # of that close: at inception of the starting equity, and of what is carried in.
-_HELD = """
+_HELD = f"""
 with due as materialized (
     select
         scopes.day,
@@ -118,7 +119,7 @@ lots as materialized (
         positions.position_id,
         positions.investment_class,
         positions.underlying_symbol,
-        coalesce(positions.underlying_symbol, positions.symbol) as market_symbol,
+        {market_symbol("positions")} as market_symbol,
         positions.entry_date,
         positions.quantity * positions.entry_price as opening_cost,
         sector_tags.name as sector

@@ -37,12 +37,13 @@ def listing(symbol: str = "AAPL", **fields: object) -> Listing:
 def ask(source: YahooProvider, *symbols: str, first: date = FIRST, last: date = LAST) -> PriceReply:
     """Ask for the prices of symbols, AAPL if none is named; bars and dividends as they were traded."""
     reply = source.fetch_prices([Want(symbol, first, last) for symbol in symbols or ("AAPL",)])
+    calendar = weekdays(FIRST, 300)
     for symbol, (span,) in reply.restated.items():
         closes_shown = {bar.price_date: bar.close for bar in reply.bars if bar.symbol == symbol}
         told = [(split.ex_date, split.value) for split in span.splits if split.action_type == "SPLIT"]
         others = [(split.ex_date, split.value) for split in span.splits if split.action_type != "SPLIT"]
-        events = [*group_splits(told), *group_splits(others, shares=False)]
-        reading = read_restated(closes_shown, events, {}, weekdays(FIRST, 300))
+        events = [*group_splits(told, calendar), *group_splits(others, calendar, shares=False)]
+        reading = read_restated(closes_shown, events, {}, calendar)
         assert reading.aside is None, reading.aside
         factor = reading.factor()
         reply.bars = [as_traded_bar(bar, factor(bar.price_date)) if bar.symbol == symbol else bar for bar in reply.bars]

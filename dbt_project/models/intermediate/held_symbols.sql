@@ -14,10 +14,7 @@ final as (
         position_values.portfolio_id,
         position_values.position_id,
         position_values.symbol,
-        case positions.investment_class
-            when 'OPTIONS' then positions.underlying_symbol
-            else position_values.symbol
-        end as market_symbol
+        {{ market_symbol('positions', held='position_values') }} as market_symbol
     from position_values
     -- what a spin-off gave birth to is in no book: shares
     left join positions on position_values.position_id = positions.position_id

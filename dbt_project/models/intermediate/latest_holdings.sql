@@ -25,9 +25,8 @@ final as (
         position_values.position_id,
         position_values.symbol,
         positions.investment_class,
-        case positions.investment_class
-            when 'OPTIONS' then positions.underlying_symbol
-            when 'PUBLIC' then position_values.symbol
+        case
+            when positions.investment_class <> 'PRIVATE' then {{ market_symbol('positions', held='position_values') }}
         end as market_symbol,
         position_values.market_value,
         position_values.price_date,

@@ -47,9 +47,9 @@ named as (
     left join manual_sector_tags on positions.position_id = manual_sector_tags.position_id
     left join company_profiles
         on
-            coalesce(positions.underlying_symbol, positions.symbol) = company_profiles.symbol
+            {{ market_symbol('positions') }} = company_profiles.symbol
             and positions.investment_class <> 'PRIVATE'
-            and coalesce(positions.underlying_symbol, positions.symbol) not in (select symbol from fund_sectors)
+            and {{ market_symbol('positions') }} not in (select symbol from fund_sectors)
     left join last_stages on positions.position_id = last_stages.position_id
     left join company_profiles as new_profiles
         on

@@ -29,7 +29,7 @@ bounds as (
     select max(session_number) as end_session_number
     from sessions
     where
-        closes_at + interval '30 minutes' <= now()
+        closes_at + interval '{{ var("session_settled_after_minutes") }} minutes' <= now()
         and session_date
         <= coalesce({{ window_date('end_date') }}, (select max(market_data.price_date) from market_data))
 ),

@@ -12,33 +12,8 @@ market_data as (
     select * from {{ ref('stg_market_data') }}
 ),
 
--- a key without renamings has its own name
 names as (
-    select
-        price_key,
-        symbol,
-        told_from_date,
-        from_date,
-        until_date
-    from symbol_names
-    union all
-    select
-        keys.price_key,
-        keys.price_key as symbol,
-        '-infinity'::date,
-        '-infinity'::date,
-        'infinity'::date
-    from (
-        select price_key from event_actions
-        union
-        select new_price_key from event_actions
-        where new_price_key is not null
-    ) as keys
-    where
-        not exists (
-            select 1 from symbol_names
-            where symbol_names.price_key = keys.price_key
-        )
+    {{ event_names('event_actions') }}
 ),
 
 placed as (

@@ -50,6 +50,10 @@ stitched_prices as (
     select * from {{ ref('stitched_prices') }}
 ),
 
+names as (
+    {{ event_names('corporate_events') }}
+),
+
 -- whose returns a symbol shows: of what events touch, its company's under whatever name
 shown as (
     select
@@ -57,24 +61,7 @@ shown as (
         price_key,
         told_from_date as from_date,
         until_date
-    from symbol_names
-    union all
-    select
-        keys.price_key as symbol,
-        keys.price_key,
-        '-infinity',
-        'infinity'
-    from (
-        select price_key from corporate_events
-        union
-        select new_price_key from corporate_events
-        where new_price_key is not null
-    ) as keys
-    where
-        not exists (
-            select 1 from symbol_names
-            where symbol_names.price_key = keys.price_key
-        )
+    from names
 ),
 
 -- the closes of the window and the last one before it

@@ -41,11 +41,11 @@ fund_sectors as (
 funds as (
     select
         positions.position_id,
-        coalesce(positions.underlying_symbol, positions.symbol) as symbol
+        {{ market_symbol('positions') }} as symbol
     from {{ ref('book_positions') }} as positions
     where
         positions.investment_class <> 'PRIVATE'
-        and coalesce(positions.underlying_symbol, positions.symbol) in (select fund_sectors.symbol from fund_sectors)
+        and {{ market_symbol('positions') }} in (select fund_sectors.symbol from fund_sectors)
         and not exists (
             select 1 from position_sector_tags
             where position_sector_tags.position_id = positions.position_id

@@ -52,14 +52,14 @@ due as (
     union all
     select
         companies.symbol,
-        asked.fetched_on + 100,
-        'fetched 100 days ago'
+        asked.fetched_on + {{ var("fundamentals_stale_after_days") }},
+        'fetched {{ var("fundamentals_stale_after_days") }} days ago'
     from companies
     inner join asked on companies.symbol = asked.symbol
     union all
     select
         companies.symbol,
-        earnings.earnings_date + 3,
+        earnings.earnings_date + {{ var("fundamentals_settled_after_days") }},
         'reported since'
     from companies
     inner join asked on companies.symbol = asked.symbol
@@ -68,7 +68,7 @@ due as (
     union all
     select
         companies.symbol,
-        companies.next_earnings_date + 3,
+        companies.next_earnings_date + {{ var("fundamentals_settled_after_days") }},
         'reported since'
     from companies
     inner join asked on companies.symbol = asked.symbol

@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from ingest.market.ratios import read_split_ratio
-from ingest.market.settlement import ADDED, DISMISSED, PERSON, Claim, Decision, settle
+from ingest.market.settlement import ADDED, DISMISSED, IF_TWO, PERSON, Claim, Decision, settle
 from ingest.rows import DIVIDEND, SPLIT, CorporateAction
 from tests.fakes.market import weekdays
 
@@ -36,7 +36,7 @@ def notes(*claims):
 def test_one_split_on_two_near_dates_is_one_on_the_later():
     told = claim("2025-09-08", "0.02"), claim("2025-09-10", "0.02")
     assert believed(*told) == [("2025-09-10", SPLIT, 0.02, "yahoo")]
-    assert notes(*told) == {("yahoo", "2025-09-08"): "the same event as yahoo tells (0.02 on 2025-09-10)"}
+    assert notes(*told) == {("yahoo", "2025-09-08"): f"the same event as yahoo tells (0.02 on 2025-09-10); {IF_TWO}"}
 
 
 def test_equal_splits_further_apart_than_ten_sessions_are_two():

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from nightly import cli
 from nightly.commands.db import db
+from nightly.invocation import as_typed
 from warehouse.errors import UserError
 from warehouse.settings import load_settings
 
@@ -30,7 +31,7 @@ def run(command: str) -> str:
 
 def test_start_url_env_and_stop(home):
     version = load_settings().postgres_version
-    assert run("start") == f"PostgreSQL {version} runs in {home}; stop it with: python run_nightly.py db stop\n"
+    assert run("start") == f"PostgreSQL {version} runs in {home}; stop it with: {as_typed()} db stop\n"
     url = run("url")
     assert url.count("\n") == 1
     with psycopg.connect(url.strip()) as conn:
