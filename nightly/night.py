@@ -43,6 +43,7 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
     with hold_run_lock(database, request.title) as connection:
         warnings = connection.call(prepare.prepare_database, new_york_date(now))
         warnings += connection.call(prepare.bound_readers, settings)
+        warnings += connection.call(prepare.take_known, settings, now)
         job = _Job(connection, connection.let_writers_in(), settings, now, progress)
         return job.perform(request, warnings, take_up=True)
 

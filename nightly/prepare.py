@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,16 @@ def bound_readers(conn: psycopg.Connection, settings: Settings) -> list[Problem]
     """See that no reader can hold up a night for ever; returns warnings."""
     warning = limit_readers(conn, settings)
     return [Problem("setup", warning, "warning")] if warning else []
+
+
+def take_known(conn: psycopg.Connection, settings: Settings, now: datetime) -> list[Problem]:
+    """Claim the well-known corporate events that somebody held through; returns a warning for each that is new."""
+    # They bring along what reads files and names sources, which other commands have no need of.
+    from ingest.market.known_events import take_known_events
+    from ingest.sources.chain import source_order
+
+    told = take_known_events(conn, source_order(settings), now, wanted=settings.known_events)
+    return [Problem(scope, message, "warning") for scope, message in told]
 
 
 def check_seeds(dbt: Dbt) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import psycopg
 
+from ingest.market.known_events import DAYS_AFTER, DAYS_BEFORE
 from ingest.rows import DELISTING, MERGER, RENAME, SPINOFF
 from nightly.record import Problem
 
-# A lot entered so near to an event is rather what the event handed out than a purchase, in days.
-_DAYS_BEFORE, _DAYS_AFTER = 7, 14
 # A company that is listed on the day of its entry has a price within so many days.
 _DAYS_WITHOUT_PRICE = 7
 
@@ -73,7 +72,7 @@ def _told_twice(conn: psycopg.Connection) -> list[Problem]:
             and greatest(happened.session_date, entered.entry_date) >= due.first_session
         order by portfolios.name, stages.symbol, entered.entry_date, stages.from_session_number
         """,
-        [_DAYS_BEFORE, _DAYS_AFTER],
+        [DAYS_BEFORE, DAYS_AFTER],
     )
     return [
         Problem(
