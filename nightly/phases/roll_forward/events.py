@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import psycopg
 
 from ingest.market.known_events import DAYS_AFTER, DAYS_BEFORE
@@ -18,7 +20,7 @@ def find_problems(conn: psycopg.Connection) -> list[RunProblem]:
 
 
 def find_unfollowed(conn: psycopg.Connection) -> list[RunProblem]:
-    """A warning for each event of an underlying in the life of options on it, which do not follow it."""
+    """A warning for each event of an underlying in the life of options on it: how far they follow it."""
     rows = conn.execute(
         """
         select distinct events.symbol, events.ex_date, events.action_type
@@ -35,15 +37,20 @@ def find_unfollowed(conn: psycopg.Connection) -> list[RunProblem]:
         [[RENAME, MERGER, SPINOFF, DELISTING]],
     )
     return [
-        RunProblem(
-            symbol,
-            f"options on it do not follow the {action_type} of {ex_date}, which makes them contracts of another symbol:"
-            " close them on that day and load what they have become",
-            "warning",
-            "2",
-        )
-        for symbol, ex_date, action_type in rows
+        RunProblem(symbol, _of_options(action_type, ex_date), "warning", "2") for symbol, ex_date, action_type in rows
     ]
+
+
+def _of_options(action_type: str, ex_date: date) -> str:
+    if action_type == RENAME:
+        return (
+            f"options on it follow the RENAME of {ex_date}, and settle by closes of the new name; their own closes go"
+            " on under a symbol of that name, and until they are loaded under it they stand at the last one before"
+        )
+    return (
+        f"options on it are adjusted contracts since the {action_type} of {ex_date}, with other shares or cash to"
+        " deliver, and do not follow it: close them on that day and load what they have become"
+    )
 
 
 def _told_twice(conn: psycopg.Connection) -> list[RunProblem]:
