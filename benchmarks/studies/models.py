@@ -11,7 +11,13 @@ from benchmarks.studies.books import FACTOR_ETFS, FIRST, LAST, SECTOR_ETFS, Book
 from benchmarks.studies.errors import Figure, figure
 from python_models.statistics.backtest import tail_backtest
 from python_models.statistics.betas import benchmark_betas
-from python_models.statistics.covariance import ewma_covariance, sample_covariance
+from python_models.statistics.conventions import quality_flags
+from python_models.statistics.covariance import (
+    COVARIANCE_MINIMUM,
+    COVARIANCE_WINDOW,
+    ewma_covariance,
+    sample_covariance,
+)
 from python_models.statistics.factors import (
     MARKET,
     FactorReturns,
@@ -28,6 +34,8 @@ Floats = NDArray[np.float64]
 AHEAD = 21
 # Months that are drawn together where figures are made of months.
 MONTHS = 3
+# What cross-validation chooses from: the penalties of standardised factors over a year.
+ALPHAS = np.logspace(-1, 3, 13)
 REPLAYS = {
     "COVID": ("2020-02-19", "2020-03-23"),
     "2022": ("2021-12-31", "2022-10-24"),
@@ -37,10 +45,13 @@ REPLAYS = {
 
 @dataclass(frozen=True)
 class FactorModel:
-    """A joint ridge: whether sectors are among the factors, the penalty, and whether the market bears it too."""
+    """A joint ridge: whether sectors are among the factors, the penalty, and whether the market bears it too.
+
+    Without an `alpha` each symbol has one of its own, by leave-one-out cross-validation: scikit-learn's `RidgeCV`.
+    """
 
     with_sectors: bool
-    alpha: float
+    alpha: float | None
     market_is_free: bool
 
     def factors(self, market: Market, row: int) -> FactorReturns:
@@ -53,10 +64,41 @@ class FactorModel:
 
     def fit(self, returns: Floats, factors: FactorReturns) -> RidgeRegression:
         """Exposures of all columns of the same year of returns."""
+        if self.alpha is None:
+            return _cross_validated(returns, factors)
         if self.market_is_free:
             return ridge_exposures(returns, factors, alpha=self.alpha)
         penalties = np.full(len(factors.names), self.alpha)
         return ridge(returns, factors.values, penalties=penalties, window=252, minimum=60)
+
+
+def _cross_validated(returns: Floats, factors: FactorReturns) -> RidgeRegression:
+    """A ridge of each column (n_sessions, n_symbols) on the factors, with the penalty that its own sessions choose."""
+    from sklearn.linear_model import RidgeCV
+    from sklearn.preprocessing import StandardScaler
+
+    usable = np.isfinite(factors.values).all(axis=1)
+    present = np.isfinite(returns) & usable[:, None]
+    n_sessions, (n_symbols, n_factors) = present.sum(axis=0), (returns.shape[1], len(factors.names))
+    beta = np.full((n_symbols, n_factors), np.nan)
+    intercept, r_squared, variance = (np.full(n_symbols, np.nan) for _ in range(3))
+    # all targets at once that have the same sessions
+    patterns, group_of = np.unique(present, axis=1, return_inverse=True)
+    for number, rows in enumerate(patterns.T):
+        columns = np.flatnonzero(group_of == number)
+        if rows.sum() < COVARIANCE_MINIMUM:
+            continue
+        scaler = StandardScaler().fit(factors.values[rows])
+        x, y = scaler.transform(factors.values[rows]), returns[np.ix_(rows, columns)]
+        fit = RidgeCV(ALPHAS, alpha_per_target=True).fit(x, y)
+        residuals = y - fit.predict(x).reshape(y.shape)
+        beta[columns] = fit.coef_.reshape(len(columns), n_factors) / scaler.scale_
+        intercept[columns] = fit.intercept_ - beta[columns] @ scaler.mean_
+        squared = (residuals**2).sum(axis=0)
+        variance[columns] = squared / (rows.sum() - 1 - n_factors)
+        r_squared[columns] = 1.0 - squared / ((y - y.mean(axis=0)) ** 2).sum(axis=0)
+    flags = quality_flags(n_sessions, minimum=COVARIANCE_MINIMUM, window=COVARIANCE_WINDOW)
+    return RidgeRegression(beta, intercept, r_squared, variance, n_sessions, flags)
 
 
 @dataclass(frozen=True)
