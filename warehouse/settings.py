@@ -27,7 +27,7 @@ from warehouse.project import PROJECT_ROOT as PROJECT_ROOT
 
 PREFIX = "AFTERCLOSE_"
 # Read by the tests, and no setting of a run.
-_OF_OTHERS = frozenset({"AFTERCLOSE_CHROMIUM"})
+_OF_OTHERS = frozenset({"AFTERCLOSE_CHROMIUM", "AFTERCLOSE_TEST_CITUS_URL"})
 
 
 def _absolute(folder: Path) -> Path:
