@@ -25,6 +25,7 @@ from api.missing import Missing, missing_of
 from api.paths import name_of
 from api.problems import NotThere, Problem, invalid
 from api.queries import MOST_ROWS, AsOf, Query, Span, refuse_repeated
+from api.rendering import rendering
 from api.tables import Table
 from reports.portfolios import Portfolio, nearest_sessions
 
@@ -149,9 +150,12 @@ class Ask:
         return Body(rows.json(), missing_of(rows, selection.table), following)
 
     def tag(self, form: forms.Form) -> str:
-        """What changes with the answer: the version, for every form and every set of portfolios a tag of its own."""
+        """What changes with the answer: the version and what it is written with.
+
+        Every form and every set of portfolios has a tag of its own.
+        """
         scope = "" if self.portfolio else self.caller.scope
-        return "-".join(filter(None, (self.version, "" if form is forms.JSON else form.name, scope)))
+        return "-".join(filter(None, (self.version, rendering(), "" if form is forms.JSON else form.name, scope)))
 
 
 Reads = Callable[[Ask], Body]

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 import click
 
 from nightly.command_group import CommandGroup
+from nightly.invocation import as_typed, on_demo
+from nightly.output.terminal import echo
 from warehouse.errors import UserError
-from warehouse.version import project_version
+from warehouse.project import project_version
 
 # Each command's module and its line in `--help`.
 COMMANDS = {
@@ -46,7 +48,9 @@ class _LazyGroup(CommandGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command.help = as_typed(command.help or "")
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -83,10 +87,12 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status. SIGTERM ends a run as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    cli.help = as_typed(cli.help or "")
     try:
-        return cli.main(arguments, prog_name="python run_nightly.py", standalone_mode=False) or 0
+        return cli.main(arguments, prog_name=as_typed(), standalone_mode=False) or 0
     except UserError as error:
-        click.echo(f"error: {_masked(error)}", err=True)
+        said = f"error: {_masked(error)}"
+        echo(on_demo(said) if "--demo" in (sys.argv[1:] if arguments is None else arguments) else said, err=True)
         return 2
     except click.ClickException as error:
         error.show()
@@ -104,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, psycopg.Error) or (said := explain(error)) is None:
             raise
-        click.echo(f"error: {_masked(said)}", err=True)
+        echo(f"error: {_masked(said)}", err=True)
         return 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,12 @@ from nightly.context import Request, new_york_date
 from nightly.demo_database import DATABASE_NAME as DATABASE_NAME
 from nightly.demo_database import SAMPLE
 from nightly.demo_database import demo_settings as demo_settings
-from nightly.invocation import as_typed
+from nightly.invocation import as_typed, path_as_typed
 from nightly.night import run_night
 from nightly.prepare import prepare_database
 from reports.reading import read_view
 from warehouse.locks import run_lock
 from warehouse.sessions import session_before
-from warehouse.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from nightly.output.progress import Progress
@@ -56,7 +56,7 @@ def read_overview(conn: psycopg.Connection[Any]) -> list[RiskView]:
 def next_commands() -> Sequence[tuple[str, str]]:
     """What to type after the demo, each with what it is for: as it can be typed in the shell that the demo ran in."""
     run = as_typed()
-    sample = SAMPLE.relative_to(PROJECT_ROOT)
+    sample = shlex.quote(path_as_typed(SAMPLE))
     table = "select snapshot_date, equity_balance, daily_pnl from analytics.portfolio_snapshots order by 1 desc limit 5"
     return (
         ("see one portfolio's risk on one page", f'{run} show "Core Growth" --demo'),

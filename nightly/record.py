@@ -11,15 +11,16 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from warehouse.project import PROJECT_ROOT
+
 RunStatus = Literal["running", "succeeded", "failed", "interrupted"]
 Severity = Literal["error", "warning"]
 
 _LONGEST_MESSAGE = 500
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
-class Problem:
+class RunProblem:
     """Something that went wrong, or nearly.
 
     `scope` says what it concerns: a symbol, a portfolio, a dbt node. An error fails its phase (`phase` None: the run).
@@ -61,15 +62,15 @@ class RunRecord:
     status: RunStatus = "running"
     finished_at: datetime | None = None
     phases: list[PhaseRecord] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[RunProblem] = field(default_factory=list)
 
     @property
-    def errors(self) -> list[Problem]:
+    def errors(self) -> list[RunProblem]:
         """The problems that fail the run."""
         return [problem for problem in self.problems if problem.severity == "error"]
 
     @property
-    def warnings(self) -> list[Problem]:
+    def warnings(self) -> list[RunProblem]:
         """The problems that do not."""
         return [problem for problem in self.problems if problem.severity == "warning"]
 
@@ -86,8 +87,10 @@ def describe_exception(error: BaseException) -> str:
     What a person can mend in the database is told as that, with what to do.
     """
     frames = ((Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__))
-    ours = [(file, line) for file, line in frames if file.is_relative_to(_ROOT) and "site-packages" not in file.parts]
-    place = f" ({ours[-1][0].relative_to(_ROOT)}:{ours[-1][1]})" if ours else ""
+    ours = [
+        (file, line) for file, line in frames if file.is_relative_to(PROJECT_ROOT) and "site-packages" not in file.parts
+    ]
+    place = f" ({ours[-1][0].relative_to(PROJECT_ROOT)}:{ours[-1][1]})" if ours else ""
     # Here, since `status` and others get along without.
     import psycopg
 

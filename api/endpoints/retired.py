@@ -6,6 +6,7 @@ from api.answers import KEPT_BY_TAG
 from api.endpoints.routes import PREFIX
 from api.problems import Problem
 from api.queries import refuse_all
+from api.rendering import rendering
 
 router = APIRouter()
 
@@ -18,6 +19,6 @@ async def position_greeks(request: Request) -> Response:
         410,
         "this address has been retired: options count at their delta-equivalent value in"
         " /api/v1/portfolios/{portfolio}/factors, and are revalued in …/stress-tests",
-        headers=KEPT_BY_TAG | {"ETag": '"retired"'},
+        headers=KEPT_BY_TAG | {"ETag": f'"retired-{rendering()}"'},
         see=["/api/v1/portfolios/{portfolio}/factors", "/api/v1/portfolios/{portfolio}/stress-tests"],
     )

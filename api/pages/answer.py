@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -12,12 +11,12 @@ import psycopg
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 
-from api.access import COOKIE, Caller
+from api.access import Caller
 from api.answers import Answer, answers_of, caller_of
 from api.problems import Problem
-from reports.pages.environment import STATIC, TEMPLATES, Book, Shell
+from api.rendering import rendering
+from reports.pages.environment import Book, Shell
 from reports.pages.message import render_message
-from warehouse.preparations import digest_files
 
 # Scripts and styles are files of ours, forms go to us, and nobody frames a page.
 POLICY = "; ".join(
@@ -70,12 +69,12 @@ async def page(request: Request, draw: Draw) -> Response:
 
     The page is kept until the data change. What goes wrong is a page as well.
     """
-    caller, signed_in = caller_of(request), COOKIE in request.cookies
+    caller, signed_in = caller_of(request), request.state.asked.signed_in
     demo, query = request.app.state.options.demo, dict(request.query_params)
 
     def make(conn: psycopg.Connection[Any]) -> Answer:
         html, version = draw(Look(conn, caller, query, signed_in, demo))
-        tag = f"{version}-{pages_version()}-{'in' if signed_in else 'open'}{caller.scope}" if version else ""
+        tag = f"{version}-{rendering()}-{'in' if signed_in else 'open'}{caller.scope}" if version else ""
         return Answer(html.encode(), HTML, tag, tuple(FENCE.items()))
 
     try:
@@ -94,9 +93,3 @@ def of_problem(problem: Problem, shell: Shell) -> Response:
     links = () if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else (("/", "All portfolios"),)
     html = render_message(title, f"{problem.detail[0].upper()}{problem.detail[1:]}.", links, shell)
     return HTMLResponse(html, problem.status, {**FENCE, **problem.headers, "Cache-Control": "no-store"})
-
-
-@cache
-def pages_version() -> str:
-    """What changes with the templates and the files beside them."""
-    return digest_files([*TEMPLATES.iterdir(), *STATIC.iterdir()], TEMPLATES.parent)[:12]

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ingest.books.text import has_decimal_commas, what_it_is
+
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SEPARATORS = re.compile(r"[\s_]+")
 _SEPARATOR_NAMES = {";": "semicolons", "\t": "tabs"}
-_DECIMAL_COMMA = re.compile(r"(?<![0-9.,])[0-9.]*[0-9],[0-9]+(?![0-9,.])")
-_DECIMAL_POINT = re.compile(r"(?<![0-9.,])(?:[0-9]+\.[0-9]{1,2}|[0-9]+\.[0-9]{4,}|[0-9,]+,[0-9]{3}\.[0-9]+)(?![0-9,.])")
 _DECIMAL_COMMA_CELL = re.compile(
     r"[-+$(]*(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)?,[0-9]+\)?|[-+$(]*[0-9]{1,3}(?:\.[0-9]{3})+\)?"
 )
@@ -97,11 +97,17 @@ def read_csv(path: Path, name: str, columns: Sequence[Column], *, lenient: bool 
     if text is None:
         return read
     separator = _separator(text)
-    has_decimal_commas = separator != "," and bool(_DECIMAL_COMMA.search(text)) and not _DECIMAL_POINT.search(text)
+    decimal_commas = False
     if separator != ",":
-        commas = ", and its numbers have decimal commas" if has_decimal_commas else ""
+        cells_of_text = (cell.strip(' "') for line in _LINE_END.split(text) for cell in line.split(separator))
+        try:
+            decimal_commas = has_decimal_commas(cells_of_text)
+        except ValueError as error:
+            read.report(1, "file", str(error))
+            return read
+        commas = ", and its numbers have decimal commas" if decimal_commas else ""
         read.notes.append(f"{name} is separated by {_SEPARATOR_NAMES[separator]}{commas}")
-    lines = _cells_by_line(text, read, separator, has_decimal_commas)
+    lines = _cells_by_line(text, read, separator, decimal_commas)
     line, header = next(lines, (1, []))
     if header is None:
         return read
@@ -110,7 +116,11 @@ def read_csv(path: Path, name: str, columns: Sequence[Column], *, lenient: bool 
     absent = [column for column in columns if column not in placed]
     unread = {place: written for place, written in enumerate(header) if written and place not in placed.values()}
     completed: list[int] = []
+    repeated: list[int] = []
     for line, cells in lines if placed else ():
+        if cells == header:
+            repeated.append(line)
+            continue
         if lenient and cells is not None and len(cells) < len(header):
             whole = _completed(cells, len(header), placed)
             completed += [line] if whole else []
@@ -125,9 +135,10 @@ def read_csv(path: Path, name: str, columns: Sequence[Column], *, lenient: bool 
             row = _parse_row(line, cells, placed, absent, read)
             row.others = {written: cells[place] for place, written in unread.items() if cells[place]}
             read.rows.append(row)
-    if completed:
-        shown_lines = ", ".join(map(str, completed[:10])) + (", …" if len(completed) > 10 else "")
-        read.notes.append(f"{name}: line{'s' * (len(completed) > 1)} {shown_lines}: an empty cell too few, added")
+    for lines_told, what in ((completed, "an empty cell too few, added"), (repeated, "the header once more, left out")):
+        if lines_told:
+            shown_lines = ", ".join(map(str, lines_told[:10])) + (", …" if len(lines_told) > 10 else "")
+            read.notes.append(f"{name}: line{'s' * (len(lines_told) > 1)} {shown_lines}: {what}")
     return read
 
 
@@ -156,6 +167,9 @@ def _decode(path: Path, read: CsvFile) -> str | None:
     except OSError as error:
         read.report(1, "file", f"cannot be read: {error.strerror}")
         return None
+    if other := what_it_is(content):
+        read.report(1, "file", other)
+        return None
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -171,7 +185,7 @@ def _separator(text: str) -> str:
 
 
 def _cells_by_line(
-    text: str, read: CsvFile, separator: str, has_decimal_commas: bool
+    text: str, read: CsvFile, separator: str, decimal_commas: bool
 ) -> Iterator[tuple[int, list[str] | None]]:
     """Yield each line that holds something as its number and its stripped cells; None for cells with broken quotes.
 
@@ -192,7 +206,7 @@ def _cells_by_line(
             yield number, None
             continue
         cells = [cell.strip() for cell in cells]
-        if has_decimal_commas:
+        if decimal_commas:
             cells = [
                 cell.replace(".", "").replace(",", ".") if _DECIMAL_COMMA_CELL.fullmatch(cell) else cell
                 for cell in cells

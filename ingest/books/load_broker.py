@@ -64,6 +64,7 @@ def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: S
         problems.append(
             FileProblem(statements[0].file, 1, "portfolio", "the file names no account: pass --portfolio NAME")
         )
+    problems += told_twice(statements)
     if problems:
         raise BadInput(summarised(problems))
     portfolios, positions = CsvFile(statements[0].file, complete_header=True), CsvFile(statements[0].file)
@@ -72,7 +73,15 @@ def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: S
     for statement in statements:
         statement.as_of = _session_of(conn, statement, notes)
     for name, parts in accounts.items():
-        as_of = max(statement.as_of or EARLIEST_INCEPTION for statement, _ in parts)
+        days = {statement.as_of or EARLIEST_INCEPTION: statement.file for statement, _ in parts}
+        as_of = max(days)
+        if len(days) > 1:
+            told = ", ".join(f"{file} of {day}" for day, file in sorted(days.items()))
+            positions.report(1, "as-of", f"{name!r} has lists of several days ({told}): pass those of one day")
+        if len(parts) > 1 and options.portfolio:
+            notes.append(
+                f"{name!r} holds all of {', '.join(account or statement.file for statement, account in parts)}"
+            )
         if as_of < EARLIEST_INCEPTION:
             positions.report(1, "as-of", f"{as_of} is too early: {EARLIEST_INCEPTION} at the earliest")
         stated = merged([lot for statement, account in parts for lot in statement.lots if lot.account == account])
@@ -98,6 +107,27 @@ def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: S
             raise BadInput(summarised(warnings))
         report.notes += [f"warning: {warning}" for warning in warnings]
     return report
+
+
+def told_twice(statements: Sequence[Statement]) -> list[FileProblem]:
+    """Report lists that are passed twice, and accounts whose holdings or cash several files tell: they would double."""
+    problems = []
+    first_told: dict[tuple[str, str, date | None], Statement] = {}
+    for number, statement in enumerate(statements):
+        told = (statement.lots, statement.cash, statement.as_of)
+        same = [each.file for each in statements[:number] if told == (each.lots, each.cash, each.as_of)]
+        if same and statement.accounts:
+            problems.append(FileProblem(statement.file, 1, "file", f"says just what {same[0]} says: pass one of them"))
+            continue
+        named = [(lot.account, lot.instrument.symbol) for lot in statement.lots]
+        for account, what in [*named, *((account, "cash") for account in statement.cash)]:
+            first = first_told.setdefault((account, what, statement.as_of), statement)
+            if account and first is not statement:
+                cure = "pass one list of an account; other accounts of that name each alone, with --portfolio NAME"
+                what = f"{account!r} has {what} in {first.file} too: {cure}"
+                problems.append(FileProblem(statement.file, 1, "account", what))
+                break
+    return problems
 
 
 def _begun_anew(conn: psycopg.Connection[Any], portfolios: CsvFile) -> list[FileProblem]:

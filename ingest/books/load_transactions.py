@@ -10,7 +10,9 @@ from typing import Any
 import psycopg
 
 from ingest.books.class_shares import settle_transactions
+from ingest.books.csv_files import FileProblem
 from ingest.books.files import EARLIEST_INCEPTION
+from ingest.books.holdings import follow
 from ingest.books.layouts.activity import read_activity
 from ingest.books.portfolios import LoadReport, summarised
 from ingest.books.smells import smells_of_transactions
@@ -95,10 +97,14 @@ def load_transactions(conn: psycopg.Connection[Any], files: Sequence[Path], opti
             problems += lost_history(conn, read, ids)
         if options.lots:
             set_lot_matching(conn, dict.fromkeys(ids.values(), options.lots))
-        report.counts["transactions"] = merge_transactions(conn, read, ids, keep=options.keep)
+        followed = follow(conn, read, ids, keep=options.keep)
+        report.notes += followed.notes
+        counts = report.counts["transactions"] = merge_transactions(conn, read, ids, keep=options.keep)
         problems += misplaced(conn, ids.values(), read, read[0].csv.name)
         forget_failures_of_new_lots(conn)
-        warnings = smells_of_transactions(conn, read, ids)
+        warnings = followed.warnings + smells_of_transactions(conn, read, ids)
+        if counts.deleted > counts.inserted and not options.replace:
+            warnings.insert(0, _dropped(counts.deleted - counts.inserted, read[0].csv.name, keep=options.keep))
         if options.strict:
             problems += warnings
         else:
@@ -106,3 +112,11 @@ def load_transactions(conn: psycopg.Connection[Any], files: Sequence[Path], opti
         if problems:
             raise BadInput(summarised(problems))
     return report
+
+
+def _dropped(count: int, file: str, *, keep: bool) -> FileProblem:
+    """Lines that were loaded before and are told no more."""
+    lines = f"{count:,} transaction{'s' * (count > 1)} that {'were' if count > 1 else 'was'} loaded before"
+    where = "and lies between the first and the last day of a file" if keep else ""
+    cure = "load the files of all days together" if keep else "pass --add to keep what lies on other days"
+    return FileProblem(file, 1, "file", f"{lines} {where} is told no more and dropped: {cure}".replace("  ", " "))

@@ -18,6 +18,7 @@ from ingest.books.corporate_actions import read_actions
 from ingest.books.csv_files import CsvFile, FileProblem, Row
 from ingest.books.files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_folder
 from ingest.books.fund_sectors import read_fund_sectors
+from ingest.books.holdings import follow
 from ingest.books.layouts.layout import name_layout
 from ingest.books.lots import read_positions_of
 from ingest.books.smells import smells_of_lots, smells_of_transactions
@@ -247,6 +248,7 @@ def load_files(
                 _merge_positions(conn, table, book, report)
             elif replacement:
                 report.counts[kind] = _merge(conn, table, replacement)
+        followed = follow(conn, [files.transactions], book.portfolio_ids) if files.transactions else None
         _load_transactions(conn, files, book, report)
         if actions:
             saying = Saying(user_name(), datetime.now(UTC), None, source_order(load_settings()))
@@ -256,6 +258,8 @@ def load_files(
         report.notes += _ignored_amounts(conn, book) + _costs_that_add(files)
         report.notes += [note for file in (files.portfolios, files.positions.csv, *files.others) for note in file.notes]
         warnings = smells_of_lots(conn, files, book.portfolio_ids)
+        if followed:
+            warnings += followed.warnings
         if files.transactions:
             warnings += smells_of_transactions(conn, [files.transactions], book.portfolio_ids)
         forget_failures_of_new_lots(conn)

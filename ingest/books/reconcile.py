@@ -14,7 +14,7 @@ from ingest.books.cells import plain
 from ingest.books.class_shares import settle_statements
 from ingest.books.csv_files import FileProblem
 from ingest.books.layouts.positions import StatedLot, Statement, merged
-from ingest.books.load_broker import StatementOptions, read_statements
+from ingest.books.load_broker import StatementOptions, read_statements, told_twice
 from ingest.books.portfolios import summarised
 from warehouse.errors import BadInput, UserError
 
@@ -45,28 +45,27 @@ def reconcile(
         if statement.as_of is None and not statement.problems:
             what = "the file does not say of which day it is: pass --as-of DATE, the day whose close it shows"
             problems.append(FileProblem(statement.file, 1, "as-of", what))
+    problems += told_twice(statements)
     if problems:
         raise BadInput(summarised(problems)[:-1])
     settle_statements(conn, statements)
     lines: list[str] = []
     agrees = True
+    parts: dict[tuple[str, date | None], list[tuple[Statement, str]]] = {}
     for statement in statements:
         lines += statement.notes
-        accounts = (
-            {options.portfolio: statement.accounts}
-            if options.portfolio
-            else {account: [account] for account in statement.accounts}
-        )
-        for name, parts in accounts.items():
-            lots = merged_by_symbol([lot for lot in statement.lots if lot.account in parts])
-            cash = [statement.cash[account] for account in parts if account in statement.cash]
-            found = _compare(conn, name or "", statement, lots, sum(cash, Decimal(0)) if cash else None)
-            agrees = agrees and not found
-            headline = f"{name!r} at the close of {statement.as_of}"
-            lines.append(
-                f"{headline}: {len(found)} differences" if found else f"{headline}: agrees with {statement.file}"
-            )
-            lines += [f"  {difference}" for difference in found]
+        for account in statement.accounts:
+            parts.setdefault((options.portfolio or account, statement.as_of), []).append((statement, account))
+    for (name, as_of), told in parts.items():
+        lots = [lot for statement, account in told for lot in statement.lots if lot.account == account]
+        cash = [statement.cash[account] for statement, account in told if account in statement.cash]
+        found = _compare(conn, name, as_of, merged_by_symbol(lots), sum(cash, Decimal(0)) if cash else None)
+        agrees = agrees and not found
+        files_told = ", ".join(dict.fromkeys(statement.file for statement, _ in told))
+        headline = f"{name!r} at the close of {as_of}"
+        differences = f"{len(found)} difference{'s' * (len(found) != 1)}"
+        lines.append(f"{headline}: {differences}" if found else f"{headline}: agrees with {files_told}")
+        lines += [f"  {difference}" for difference in found]
     return lines, agrees
 
 
@@ -82,7 +81,7 @@ def merged_by_symbol(lots: Sequence[StatedLot]) -> dict[str, StatedLot]:
 def _compare(
     conn: psycopg.Connection[Any],
     name: str,
-    statement: Statement,
+    as_of: date | None,
     stated: dict[str, StatedLot],
     cash: Decimal | None,
 ) -> list[str]:
@@ -92,7 +91,7 @@ def _compare(
     if row is None:
         raise UserError(f"there is no portfolio {name!r}: name the one to compare with by --portfolio")
     (portfolio_id,) = row
-    session, balance = _balance(conn, portfolio_id, name, statement.as_of or date.min)
+    session, balance = _balance(conn, portfolio_id, name, as_of or date.min)
     held = {
         symbol: _Held(quantity, cost)
         for symbol, quantity, cost in conn.execute(

@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 
 from ingest.books.csv_files import FileProblem
-from ingest.books.transactions import TransactionFile, rows_of
+from ingest.books.transactions import TransactionFile, rows_of, spans_of
 from warehouse.bulk import MergeCounts, merge_rows
 
 # In the order in which `rows_of` gives them.
@@ -27,14 +27,11 @@ def merge_transactions(
         conn: the database, inside a transaction.
         files: in the order of their lines.
         portfolio_ids: by name, of every portfolio that a file names.
-        keep: leave alone what lies outside the days from the first line to the last of each portfolio.
+        keep: leave alone what lies outside the days from the first line to the last of each portfolio in each file.
     """
     lines = [line for file in files for line in file.lines]
     named = sorted({portfolio_ids[name] for file in files for name in file.portfolios})
-    days: dict[UUID, list[Any]] = {portfolio_id: [] for portfolio_id in named}
-    for line in lines:
-        days[portfolio_ids[line.portfolio]].append(line.trade_date)
-    spans = [(portfolio_id, min(dates), max(dates)) for portfolio_id, dates in days.items() if dates]
+    spans = [(portfolio_ids[name], first, last) for name, first, last in spans_of(files)]
     within = "portfolio_id = any(%(portfolio_ids)s)"
     if keep:
         within = (

@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 from ingest.books.cells import (
@@ -36,6 +37,8 @@ TYPES = (
     "BUY", "SELL", "SHORT", "COVER", "DIVIDEND", "REINVEST", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL",
     "TRANSFER_IN", "TRANSFER_OUT", "SPLIT", "ASSIGN", "EXERCISE", "EXPIRE",
 )  # fmt: skip
+# Cash for a fraction of a share whose size a broker does not tell: a sale or income, as the holdings say.
+IN_LIEU = "IN_LIEU"
 LOT_MATCHING = ("fifo", "lifo", "hifo", "average", "named")
 
 TRANSACTION_COLUMNS = (
@@ -94,11 +97,22 @@ class Line:
     cash: Decimal = Decimal(0)
     side: int = 1
     may_flip: bool = False
+    # the broker's, where several are held as one portfolio
+    account: str = ""
 
     @property
     def multiplier(self) -> int:
         """Shares per unit."""
         return CONTRACT_SIZE if self.instrument and self.instrument.contract else 1
+
+
+class Move(NamedTuple):
+    """What a line does to what is held of a symbol: opens, closes, flips or ends; `side` 1 buys, -1 sells."""
+
+    symbol: str
+    effect: str
+    side: int
+    quantity: Decimal
 
 
 @dataclass(slots=True)
@@ -220,6 +234,36 @@ def _settle(line: Line, transaction_id: UUID) -> Iterator[tuple]:
         )
 
 
+def moves_of(line: Line) -> list[Move]:
+    """Return what a line does to holdings: nothing, one move, or two where the end of an option brings shares."""
+    moves = (Move(row[2], row[8], row[9], row[3]) for row in _settle(line, UUID(int=0)))
+    return [move for move in moves if move.effect not in ("cash", "none")]
+
+
+def sold_fraction(line: Line, fraction: Decimal) -> Line:
+    """Return cash in lieu as the sale of a fraction, or as its purchase where it was paid for a short."""
+    gross = abs(line.cash)
+    return replace(
+        line,
+        type="SELL" if line.cash >= 0 else "COVER",
+        quantity=fraction,
+        amount=line.cash,
+        fees=Decimal(0),
+        unit_price=(gross / fraction).quantize(_DECIMALS),
+    )
+
+
+def spans_of(files: Sequence[TransactionFile]) -> list[tuple[str, date, date]]:
+    """Return the first and the last day of each portfolio in each file."""
+    spans = []
+    for file in files:
+        days: dict[str, list[date]] = defaultdict(list)
+        for line in file.lines:
+            days[line.portfolio].append(line.trade_date)
+        spans += [(name, min(told), max(told)) for name, told in days.items()]
+    return spans
+
+
 def delivers(line: Line) -> bool:
     """Whether the end of an option brings or takes shares: cash-settled ones, and those with an amount, do not."""
     contract = line.instrument.contract if line.instrument else None
@@ -246,7 +290,12 @@ def _read_line(row: Row, csv: CsvFile, is_signed: bool) -> Line | None:
         lot_date=cells["lot"],
         side=-1 if kind in TRANSFERS and (cells["quantity"] or 0) < 0 else 1,
         may_flip=bool(cells.get("may_flip")),
+        account=cells.get("account") or "",
     )
+    if kind in BUYS and (quantity := cells["quantity"] or Decimal(0)) < 0:
+        cure = "leave a cancelled purchase out with its cancellation, and tell a sale as SELL or SHORT"
+        csv.report(row.line, "quantity", f"is {plain(quantity)}, and a {kind} brings shares in: {cure}")
+        return None
     if kind in TRANSFERS and instrument is None and not cells["symbol"]:
         # money that moves between accounts is a deposit or a withdrawal
         line = replace(line, type="DEPOSIT" if kind == "TRANSFER_IN" else "WITHDRAWAL")
@@ -254,6 +303,8 @@ def _read_line(row: Row, csv: CsvFile, is_signed: bool) -> Line | None:
         return _money(line, csv, is_signed)
     if instrument is None:
         return None
+    if line.type == IN_LIEU:
+        return replace(line, cash=line.amount or Decimal(0))
     if line.type != "SPLIT" and line.quantity is None:
         csv.report(row.line, "quantity", f"is empty: a {line.type} needs one")
         return None
@@ -280,12 +331,15 @@ def _instrument(row: Row, csv: CsvFile, kind: str) -> Instrument | None:
 
 
 def _money(line: Line, csv: CsvFile, is_signed: bool) -> Line | None:
-    """Money alone: a deposit comes in and a withdrawal goes out however they are signed, costs go out."""
+    """Money alone: a withdrawal goes out however it is signed, costs go out."""
     amount = line.amount
     if amount is None and line.type in ("FEE", "TAX") and line.fees:
         return replace(line, amount=-line.fees, fees=Decimal(0), cash=-line.fees)
     if not amount:
         csv.report(line.number, "amount", f"is {'empty' if amount is None else 'zero'}: a {line.type} needs one")
+        return None
+    if line.type == "DEPOSIT" and amount < 0:
+        csv.report(line.number, "amount", f"is {plain(amount)}, and a DEPOSIT brings money in: tell it as a WITHDRAWAL")
         return None
     if line.type in ("DEPOSIT", "WITHDRAWAL"):
         cash = abs(amount) if line.type == "DEPOSIT" else -abs(amount)

@@ -15,6 +15,7 @@ from ingest.market.prices import ask_chain
 from ingest.market.profiles import collect_profiles
 from ingest.market.ratios import as_written
 from ingest.market.report import MarketDataReport, MissedSymbol
+from ingest.market.settlement import ENDS_OF_A_SYMBOL
 from ingest.market.store import (
     forget_used_acceptances,
     read_accepted,
@@ -191,6 +192,9 @@ def _report_evidence(state: SymbolPrices, report: MarketDataReport) -> None:
 def _report_coverage(state: SymbolPrices, report: MarketDataReport, refused: str | None) -> None:
     """Add what is missing of one symbol in the run's sessions: the last one, and those after its first price."""
     active = state.active
+    if any(kind in ENDS_OF_A_SYMBOL and day <= report.end for day, kind in state.settled.actions):
+        # nothing is traded under the name any more; what lots of it have become is a symbol of its own
+        return
     priced = state.chosen.keys() | state.stored.keys()
     # what is settled today has no need of a price
     is_settled = active.expires == report.end and report.end not in priced

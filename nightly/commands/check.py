@@ -14,6 +14,7 @@ from nightly.commands.options import choose_settings, demo_option, open_chosen
 from nightly.context import new_york_date
 from nightly.dbt.results import Finding, drop_settled, explain
 from nightly.dbt.runner import Dbt, DbtError, NodeResult
+from nightly.output.terminal import echo
 from nightly.prepare import prepare_database
 from warehouse.locks import check_lock
 from warehouse.phrases import count
@@ -91,7 +92,7 @@ def _report(results: list[NodeResult], findings: list[Finding]) -> int:
         if finding.rows:
             such_as = f", such as {finding.example}" if finding.example else ""
             click.echo(f"{_INDENT}{count(finding.rows, 'row')}{such_as}")
-            click.echo(f"{_INDENT}see them: {finding.where}")
+            echo(f"{_INDENT}see them: {finding.where}")
     failed = sum(finding.failed for finding in findings)
     passed = len(results) - len(findings)
     click.echo(f"data checks: {passed} passed, {len(findings) - failed} warned, {failed} failed")
@@ -102,4 +103,4 @@ def _report(results: list[NodeResult], findings: list[Finding]) -> int:
 
 
 def _print(verdict: str, name: str, finding: str) -> None:
-    click.echo(f"  {click.style(verdict, fg=_COLOURS[verdict])}{' ' * (8 - len(verdict))}  {name}: {finding}")
+    echo(f"  {click.style(verdict, fg=_COLOURS[verdict])}{' ' * (8 - len(verdict))}  {name}: {finding}")

@@ -11,8 +11,11 @@ import click
 
 from nightly.command_group import CommandGroup
 from nightly.commands.options import choose_settings, demo_option, open_chosen
+from nightly.output.terminal import echo
 from warehouse import postgres_tools
 from warehouse.database import Database
+from warehouse.distribution import distribute as spread_tables
+from warehouse.distribution import require_workers
 from warehouse.errors import UserError
 from warehouse.locks import run_lock
 from warehouse.migrate import grant_reader, migrate
@@ -23,7 +26,7 @@ from warehouse.settings import Settings
 
 @click.group(cls=CommandGroup)
 def db() -> None:
-    """Start and stop the embedded PostgreSQL, reach the database, back it up and restore it."""
+    """Start and stop the embedded PostgreSQL, reach the database, back it up, restore it, spread it over servers."""
 
 
 @db.command()
@@ -32,9 +35,7 @@ def start() -> None:
     settings = _embedded_settings()
     with _open(demo=False, leave_running=True):
         pass
-    click.echo(
-        f"PostgreSQL {settings.postgres_version} runs in {settings.home}; stop it with: python run_nightly.py db stop"
-    )
+    echo(f"PostgreSQL {settings.postgres_version} runs in {settings.home}; stop it with: python run_nightly.py db stop")
 
 
 @db.command()
@@ -84,7 +85,8 @@ def dump(file: Path, demo: bool) -> None:
     """
     with _open(demo) as database:
         postgres_tools.dump(database, file)
-    click.echo(f"{file}: {file.stat().st_size:,} bytes; bring it back with: python run_nightly.py db restore {file}")
+    back = shlex.join(["python", "run_nightly.py", "db", "restore", str(file), *(["--demo"] if demo else [])])
+    echo(f"{file}: {file.stat().st_size:,} bytes; bring it back with: {back}")
 
 
 @db.command()
@@ -106,6 +108,28 @@ def restore(file: Path, replace: bool, demo: bool) -> None:
             click.echo(f"warning: {warning}", err=True)
         restored = postgres_tools.count_portfolios(conn)
     click.echo(f"{file}: restored, {count(restored, 'portfolio')}")
+
+
+@db.command()
+def distribute() -> None:
+    """Spread the pairs of symbols over the workers of a database that has Citus; what lies there is left alone.
+
+    Every command and the API work on it as before. One server is never asked to pay for this: see docs/scale.md.
+    """
+    with (
+        open_chosen(choose_settings(demo=False), demo=False) as database,
+        database.connect("afterclose distribute") as conn,
+        run_lock(conn, "db distribute"),
+    ):
+        require_workers(conn)
+        migrate(conn)
+        if warning := grant_reader(conn):
+            click.echo(f"warning: {warning}", err=True)
+        done = spread_tables(conn)
+    for table, column, rows in done.moved:
+        click.echo(f"{table}: {count(rows, 'row')} moved to {count(done.workers, 'worker')}, by {column}")
+    for table in done.already:
+        click.echo(f"{table}: lies on {count(done.workers, 'worker')} already")
 
 
 def _embedded_settings() -> Settings:

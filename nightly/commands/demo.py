@@ -10,7 +10,7 @@ from nightly import demo as steps
 from nightly.commands.options import choose_settings, open_chosen
 from nightly.output import summary
 from nightly.output.progress import show_progress
-from nightly.output.terminal import print_side_by_side
+from nightly.output.terminal import echo, print_side_by_side
 from reports import terminal_summary
 
 
@@ -27,7 +27,7 @@ def demo() -> int:
         click.echo("\n".join(["sample portfolios", *(f"  {line}" for line in steps.load_sample(database, now)), ""]))
         with show_progress(settings) as progress:
             run = steps.run_sample(database, settings, now, progress)
-        click.echo(summary.render(run) + "\n")
+        echo(summary.render(run) + "\n")
         if run.errors:
             return summary.exit_status(run)
         with database.connect() as conn:

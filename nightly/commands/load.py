@@ -10,6 +10,8 @@ import click
 
 from ingest.books.cells import parse_date, parse_non_negative, parse_text
 from nightly.commands.options import Cell
+from nightly.invocation import as_typed
+from nightly.output.terminal import echo
 from warehouse.errors import BadInput
 
 FOLDER_HELP = """Load portfolios from CSV files.
@@ -97,7 +99,7 @@ class _Refused(click.ClickException):
     exit_code = 2
 
     def show(self, file: Any = None) -> None:
-        click.echo(self.message, file=file, err=file is None)
+        click.echo(as_typed(self.message), file=file, err=file is None)
 
 
 def _parse_name(text: str) -> str:
@@ -119,7 +121,7 @@ def folder(folder: Path, strict: bool) -> None:
     from ingest.books.portfolios import load_folder
 
     with _database(f"load {folder.name}") as conn:
-        click.echo("\n".join(load_folder(conn, folder, strict=strict).lines()))
+        echo("\n".join(load_folder(conn, folder, strict=strict).lines()))
 
 
 @load.command("positions", short_help="Load one brokerage-style position file.")
@@ -152,7 +154,7 @@ def positions(
 
     with _database(f"load positions {file.name}") as conn:
         report = load_positions_file(conn, file, portfolio, equity, inception, shares_as_of=shares_as_of, strict=strict)
-        click.echo("\n".join(report.lines()))
+        echo("\n".join(report.lines()))
 
 
 _LAYOUT = click.option("--layout", help="The broker's layout; recognised by the file's header unless given.")
@@ -184,7 +186,7 @@ def broker(files: tuple[Path, ...], **options: Any) -> None:
     from ingest.books.load_broker import StatementOptions, load_broker
 
     with _database(f"load broker {files[0].name}") as conn:
-        click.echo("\n".join(load_broker(conn, files, StatementOptions(**options)).lines()))
+        echo("\n".join(load_broker(conn, files, StatementOptions(**options)).lines()))
 
 
 @load.command("transactions", short_help="Load what happened, as brokers list it.")
@@ -225,7 +227,7 @@ def transactions(files: tuple[Path, ...], **options: Any) -> None:
     from ingest.books.load_transactions import TransactionOptions, load_transactions
 
     with _database(f"load transactions {files[0].name}") as conn:
-        click.echo("\n".join(load_transactions(conn, files, TransactionOptions(**options)).lines()))
+        echo("\n".join(load_transactions(conn, files, TransactionOptions(**options)).lines()))
 
 
 @load.command("statement", short_help="Compare position lists with what was rolled.")
@@ -247,7 +249,7 @@ def statement(ctx: click.Context, files: tuple[Path, ...], **options: Any) -> No
 
     with _database(f"load statement {files[0].name}") as conn:
         lines, agrees = reconcile(conn, files, StatementOptions(**options))
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))
     ctx.exit(0 if agrees else 1)
 
 

@@ -12,6 +12,7 @@ from nightly.context import Request
 from nightly.night import run_night
 from nightly.output import summary
 from nightly.output.progress import show_progress
+from nightly.output.terminal import echo
 from nightly.output.webhook import notify
 from nightly.phases import PHASES
 from nightly.record import RunRecord
@@ -47,7 +48,7 @@ def perform(request: Request, output: Output) -> int:
     if output.as_json:
         click.echo(json.dumps(told, indent=2))
     elif status or record.problems or not output.quiet:
-        click.echo(summary.render(record))
+        echo(summary.render(record))
     _warn(unheard)
     return status
 

@@ -11,7 +11,7 @@ from ingest.market.quarantine import Rejection, accept_rejected, dismiss_rejecte
 from ingest.symbols import canonical_symbol
 from nightly.command_group import CommandGroup
 from nightly.commands.options import choose_settings, demo_option, open_chosen
-from nightly.output.terminal import print_table
+from nightly.output.terminal import echo, print_table
 from warehouse.errors import UserError
 from warehouse.locks import run_lock
 from warehouse.migrate import migrate
@@ -115,4 +115,4 @@ def _print(rejected: Sequence[Rejection], more: bool) -> None:
     print_table("Quarantine", records)
     if more:
         click.echo(f"the latest {SHOWN}: --all shows the others")
-    click.echo("one that is right after all: python run_nightly.py quarantine accept ID; one that is wrong: dismiss ID")
+    echo("one that is right after all: python run_nightly.py quarantine accept ID; one that is wrong: dismiss ID")

@@ -12,7 +12,7 @@ from nightly import ledger
 from nightly.commands.options import choose_settings, demo_option, open_chosen
 from nightly.context import new_york_date
 from nightly.output import summary
-from nightly.output.terminal import print_table
+from nightly.output.terminal import echo, print_table
 from nightly.status import read_status
 from warehouse.errors import UserError
 from warehouse.migrate import migrate
@@ -45,7 +45,7 @@ def status(run_id: int | None, as_json: bool, demo: bool) -> int:
     if as_json:
         click.echo(json.dumps({**summary.as_json(run), "dbt_nodes": nodes}, indent=2))
         return 0
-    click.echo(summary.render(run))
+    echo(summary.render(run))
     if nodes:
         print_table("dbt nodes", nodes)
     return 0
@@ -55,7 +55,7 @@ def _print_status(state: dict[str, Any], demo: bool) -> None:
     option = " --demo" if demo else ""
     if not state["runs"]:
         first = "python run_nightly.py demo" if demo else "python run_nightly.py load DIR`, then `python run_nightly.py"
-        click.echo(f"no run yet: `{first}`")
+        echo(f"no run yet: `{first}`")
     due = f", and {count(state['due'], 'session')} due since" if state["due"] else ""
     lately = f"Tables (rolled to {state['rolled_to']}{due}; the latest closed session is {state['trade_date']})"
     tables = {

@@ -6,10 +6,21 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from nightly.invocation import as_typed, on_demo
+
 if TYPE_CHECKING:
     from rich.table import Table
 
 _WIDTH_WITHOUT_TERMINAL = 140
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a text; the commands in it as they would be typed here, and with --demo where this one was."""
+    context = click.get_current_context(silent=True)
+    about_demo = context is not None and context.params.get("demo", False)
+    click.echo(as_typed(on_demo(text) if about_demo else text), err=err)
 
 
 def print_table(title: str, records: Sequence[dict[str, Any]], right: Sequence[str] = ()) -> None:
@@ -35,7 +46,7 @@ def _table(title: str, records: Sequence[dict[str, Any]], right: Sequence[str]) 
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=as_typed(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for name, value in records[0].items():
         is_number = name in right or isinstance(value, int | float)
         table.add_column(name.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
@@ -53,4 +64,4 @@ def _print(what: Any) -> None:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    return ", ".join(value) if isinstance(value, list) else as_typed(str(value))

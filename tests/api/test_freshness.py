@@ -1,9 +1,11 @@
 """An answer is kept while nothing changes and no longer; one session is never mixed with another; failures heal."""
 
 import asyncio
+import shutil
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -11,15 +13,17 @@ import pytest
 from api.answers import Kept, Shelf
 from api.problems import TooBusy
 from api.reader import CONNECTIONS, WAITING, Reader
+from api.rendering import rendering, rendering_of
 from nightly import demo
 from nightly.context import Request
 from nightly.night import run_night
 from nightly.output.progress import Progress
 from tests.api.conftest import Serve
 from warehouse.database import Database
-from warehouse.settings import Settings
+from warehouse.settings import PROJECT_ROOT, Settings
 
 ADDRESS = "/api/v1/portfolios/Core Growth"
+PAGE = "/portfolios/Core Growth"
 
 
 def test_an_answer_is_kept_and_its_tag_is_enough(own_sample: Database, serve: Serve, caplog: pytest.LogCaptureFixture):
@@ -29,7 +33,7 @@ def test_an_answer_is_kept_and_its_tag_is_enough(own_sample: Database, serve: Se
     assert first.content == second.content
     assert [record.fields["how"] for record in caplog.records] == [None, "kept"]
     tag = first.headers["etag"]
-    assert tag == f'"{first.json()["version"]}"'
+    assert tag == f'"{first.json()["version"]}-{rendering()}"'
     assert first.headers["cache-control"] == "private, no-cache"
     assert {"Accept", "Authorization"} <= set(first.headers["vary"].split(", "))
     for asked_for in (tag, f"W/{tag}", f'"other", {tag}', "*"):
@@ -41,6 +45,30 @@ def test_an_answer_is_kept_and_its_tag_is_enough(own_sample: Database, serve: Se
     assert client.get(csv, headers={"If-None-Match": client.get(csv).headers["etag"]}).status_code == 304
     assert client.get(ADDRESS, headers={"Accept-Encoding": "identity"}).headers.get("content-encoding") is None
     assert first.headers["content-encoding"] == "gzip"
+
+
+def test_a_tag_from_before_an_upgrade_stands_for_nothing(own_sample: Database, serve: Serve, tmp_path: Path):
+    """The data are the same, and written otherwise: whoever kept the old answer is given the new one."""
+    client = serve(own_sample)
+    paths = [path.format(portfolio="Core Growth", symbol="AAPL") for path in client.app.openapi()["paths"]]
+    for path in (*paths, f"{ADDRESS}/history?format=csv", f"{ADDRESS}/betas?format=csv", "/", PAGE):
+        tag = client.get(path).headers["etag"]
+        if path == "/api/v1/status":
+            continue  # its tag is of its contents
+        assert rendering() in tag, path
+        assert client.get(path, headers={"If-None-Match": tag}).status_code in (304, 410), path
+        before = tag.replace(rendering(), "0" * 12)
+        assert client.get(path, headers={"If-None-Match": before}).status_code in (200, 410), path
+    project = shutil.copytree(PROJECT_ROOT / "reports", tmp_path / "reports").parent
+    seen = {rendering_of(project)}
+    for file in ("words.py", "templates/login.html.j2", "static/afterclose.css"):
+        with (project / "reports" / file).open("a") as opened:
+            opened.write("\n")
+        seen.add(rendering_of(project))
+    assert len(seen) == 4
+    (project / "reports" / "__pycache__" / "new.pyc").parent.mkdir(exist_ok=True)
+    (project / "reports" / "__pycache__" / "new.pyc").write_bytes(b"")
+    assert rendering_of(project) in seen, "what Python keeps for itself is no upgrade"
 
 
 def test_a_change_is_seen_by_the_next_request(own_sample: Database, serve: Serve):

@@ -1,6 +1,9 @@
 """Every row and number that the API gives is that of its table, and no row of the table is left out."""
 
+import csv
+import io
 import itertools
+import math
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,6 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 from psycopg.rows import dict_row
 
+from reports.reading import read_view
 from warehouse.database import Database
 
 PORTFOLIOS = ("Core Growth", "Long Short Equity", "Family Balanced")
@@ -191,6 +195,49 @@ def test_positions_and_histories(client: TestClient, conn: psycopg.Connection, n
         assert [tuple(row[name_] for name_ in key) for row in told] == sorted(
             tuple(row[name_] for name_ in key) for row in told
         )
+
+
+@pytest.mark.parametrize("name", PORTFOLIOS)
+def test_months_are_of_the_snapshots_and_those_that_show_prints(
+    client: TestClient, conn: psycopg.Connection, name: str
+):
+    address = f"/api/v1/portfolios/{name}/months"
+    told = fetched(client, address, limit=5)
+    kept = stored(
+        conn,
+        "select * from analytics.portfolio_snapshots where portfolio_id = %(id)s and snapshot_date <= %(end)s"
+        " order by snapshot_date",
+        id=ids(conn)[name],
+        end="2016-07-01",
+    )
+    by_month = {
+        month: list(rows)
+        for month, rows in itertools.groupby(kept, key=lambda row: row["snapshot_date"].replace(day=1))
+    }
+    assert [row["month"] for row in told] == [str(month) for month in by_month] and len(told) == 19
+    for row, (month, of) in zip(told, by_month.items(), strict=True):
+        assert row["sessions"] == len(of)
+        assert Decimal(row["pnl"]) == sum(each["daily_pnl"] for each in of), month
+        assert row["twr"] == value(of[-1]["mtd_return"]) and row["ytd_return"] == value(of[-1]["ytd_return"])
+        linked = math.prod(1 + float(each["daily_return"]) for each in of if each["daily_return"] is not None)
+        assert float(row["twr"]) == pytest.approx(linked - 1, abs=1e-12), month
+        benchmark = [each["benchmark_return"] for each in of]
+        if None in benchmark:
+            assert row["benchmark_return"] is None, month
+        else:
+            assert row["benchmark_return"] == pytest.approx(math.prod(1 + float(each) for each in benchmark) - 1)
+
+    calendar = read_view(conn, name).as_json([])["calendar"]
+    shown = {f"{year['year']}-{n:02d}-01": month for year in calendar for n, month in enumerate(year["months"], 1)}
+    for row in told:
+        assert float(row["twr"]) == pytest.approx(shown.pop(row["month"]), abs=1e-12)
+    assert set(shown.values()) == {None}, "show has no other month"
+    for year in calendar:
+        (last,) = [row for row in told if row["month"].startswith(str(year["year"]))][-1:]
+        assert float(last["ytd_return"]) == pytest.approx(year["total"], abs=1e-12)
+    rows = list(csv.DictReader(io.StringIO(client.get(address, params={"format": "csv"}).text)))
+    for row, text in zip(told, rows, strict=True):
+        assert {key: "" if each is None else str(each) for key, each in row.items()} == text
 
 
 def test_symbols_scenarios_factors_and_the_list(client: TestClient, conn: psycopg.Connection):

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from ingest.books.portfolios import load_folder
 from nightly import cli
 from nightly.context import new_york_date
+from nightly.invocation import as_typed
 from nightly.prepare import prepare_database
 from tests.nightly.small_nights import NAME, NEXT_SESSION, ROLLED_TO, TONIGHT, Night, copy_of
 from tests.nightly.twins import State, difference, state, tonight
@@ -126,7 +127,7 @@ def test_every_connection_cut_in_a_phase(night, undisturbed, phase, later):
     (recorded,) = night.rows("select status from ops.batch_runs order by run_id desc limit 1")
     assert recorded == ("succeeded" if status == 0 else "failed",)
     if status == 1:
-        assert "to repeat what failed:\n  python run_nightly.py" in out
+        assert f"to repeat what failed:\n  {as_typed()}" in out
     assert tonight(night).status == "succeeded"
     assert difference(night, undisturbed) == []
 

@@ -7,14 +7,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingest.books.cells import shown
+from ingest.books.cells import plain, shown
 from ingest.books.csv_files import CsvFile, FileProblem, Row
 from ingest.books.instruments import is_cash, read_instrument, read_option, security_number
 from ingest.books.layouts.layout import ACTIVITY, TableLayout, recognise
 from ingest.books.layouts.positions import read_symbols
 from ingest.books.layouts.rows import Reading, account_of, rows_of_table
 from ingest.books.layouts.tables import RawFile, key_of, read_raw
-from ingest.books.transactions import TransactionFile, judge, read_transactions, settled_once
+from ingest.books.transactions import IN_LIEU, TransactionFile, judge, read_transactions, settled_once
 from warehouse.errors import BadInput
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # "AAPL(US0378331005) Cash Dividend USD 0.25 per Share"
 _SYMBOL_IN_WORDS = re.compile(r"^([A-Z][A-Z0-9. ]{0,9}?)\s*\([A-Z]{2}[A-Z0-9]{9}[0-9]\)")
-_LETTERS_AFTER = re.compile(r"(?<=[0-9])[A-Za-z]+$")
+_LETTERS_AFTER = re.compile(r"(?<=[0-9])[sS]$")
 # What moves money and nothing else; OTHER by its sign.
 _MONEY_ALONE = frozenset({"DIVIDEND", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL", "OTHER"})
 _EVENTS = "what companies do to their shares acts by the market's events (`actions add --help`)"
@@ -88,6 +88,7 @@ def _read_broker(
                 break
             row = _read_row(line, cells, portfolio, layout, reading, options, symbols)
             if row:
+                row.cells["account"] = account_of(cells, table, recognised)
                 rows.append((layout.may_flip, row))
     _cancel(rows, reading)
     read = [table for _, table in recognised.tables]
@@ -160,7 +161,10 @@ def _read_row(
         price = None
     if amount is None and layout.money and kind in _MONEY_ALONE:
         amount = quantity if layout.money == "quantity" else (quantity or Decimal(0)) * (price or Decimal(0))
-    kind = _settled_kind(kind, quantity, amount, symbol)
+    told, kind = kind, _settled_kind(kind, quantity, amount, symbol)
+    if told == "IN_LIEU" and kind in ("INTEREST", "FEE"):
+        what = f"{action}: {plain(amount or Decimal(0))} counts as income, as no symbol says of what it is a fraction"
+        reading.warn(line, "symbol", f"{what}: write the symbol, or what a number stands for with --symbols FILE")
     if kind is None or (symbol and is_cash(symbol) and kind in ("BUY", "SELL", "REINVEST", "SPLIT")):
         reading.skipped["rows that move money between cash and a money-market fund" if symbol else "empty rows"] += 1
         return None
@@ -170,7 +174,7 @@ def _read_row(
         kind = "INTEREST" if kind == "DIVIDEND" else kind
     if symbol and kind not in _MONEY_ALONE - {"DIVIDEND"} and not _is_readable(symbol, description, line, reading):
         return None
-    if kind in ("DIVIDEND", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL", "SPLIT"):
+    if kind in ("DIVIDEND", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL", "SPLIT", IN_LIEU):
         quantity, price = None, None
         if not amount and kind in ("FEE", "TAX") and fees:
             amount = None
@@ -274,6 +278,11 @@ def _settled_kind(kind: str, quantity: Decimal | None, amount: Decimal | None, s
         return None if not amount else "DEPOSIT" if amount > 0 else "WITHDRAWAL"
     if kind == "IN_LIEU" and symbol and quantity:
         return "SELL"
+    if kind == "IN_LIEU" and symbol and amount and not security_number(symbol):
+        return IN_LIEU
+    if kind == "DEPOSIT" and (amount or 0) < 0:
+        # one that was returned
+        return "WITHDRAWAL"
     if kind in ("OTHER", "IN_LIEU"):
         return None if not amount else "INTEREST" if amount > 0 else "FEE"
     if kind == "DIVIDEND" and quantity and (amount or 0) < 0:

@@ -19,6 +19,8 @@ from ingest.books.lots import CONTRACT_SIZE
 _SHORT_SIDES = frozenset({"short", "s", "sell short", "sold short"})
 _TRADES = frozenset({"sell", "sold", "sale", "cover", "dividend", "deposit", "withdrawal", "split", "fee", "interest"})
 _DOLLAR = Decimal(1)
+# How far a cost or value may lie from price times quantity.
+_NEARLY = Decimal("0.01")
 _DECIMALS = Decimal(1).scaleb(-10)
 
 
@@ -207,6 +209,9 @@ def _read_row(
     if instrument is None:
         return
     if not quantity:
+        if value and not cells.get("quantity", "").strip():
+            what = f"is empty, and {instrument.symbol} is worth {value:,.2f}"
+            reading.report(line, "quantity", f"{what}: write how many it is, or pass --skip {shown(written)}")
         reading.skipped["rows without a quantity"] += 1
         return
     side = cells.get("side", "").strip().lower()
@@ -228,9 +233,11 @@ def _read_row(
     if total is None and gain is not None and value is not None:
         total = value - gain
     unit_cost = reading.amount(cells, line, "cost_price")
+    _check_product(line, "cost", unit_cost, shares, total, reading)
     if total is not None and (total or not unit_cost):
         unit_cost = (abs(total) / shares).quantize(_DECIMALS)
     price = reading.amount(cells, line, "price")
+    _check_product(line, "value", price, shares, value, reading)
     if price is None and value is not None:
         price = (abs(value) / shares).quantize(_DECIMALS)
     if value is None and price is not None:
@@ -247,6 +254,20 @@ def _read_row(
             entry_date=reading.day(cells, line, "entry_date") if cells.get("entry_date") else None,
         )
     )
+
+
+def _check_product(
+    line: int, column: str, price: Decimal | None, shares: Decimal, total: Decimal | None, reading: Reading
+) -> None:
+    """Warn where a price a share, and what all of them make, are not of one position."""
+    if not price or not total:
+        return
+    made = abs(price) * shares
+    # a price is rounded on paper, to a cent or to half of its last digit
+    rounding = shares * Decimal(1).scaleb(min(-2, int(price.normalize().as_tuple().exponent))) / 2
+    if abs(made - abs(total)) > max(_DOLLAR, made * _NEARLY, rounding):
+        what = f"is {plain(abs(total))}, and {plain(shares)} at {plain(abs(price))} make {plain(made)}"
+        reading.warn(line, column, f"{what}: correct the one that is wrong, the {column} counts")
 
 
 def _instrument(line: int, cells: Mapping[str, str], reading: Reading, symbols: Mapping[str, str]) -> Instrument | None:

@@ -98,9 +98,15 @@ def rows_of_table(layout: TableLayout, table: Table, reading: Reading) -> Iterat
     for line, cells in table.rows:
         filled = [cell for cell in cells if cell]
         fields = {name: cells[place] if place < len(cells) else "" for name, place in places.items()}
-        is_short = len(filled) < 3 and len(table.header) > 4
+        # a symbol and a number of shares alone are a holding still
+        is_holding = bool(fields.get("symbol")) and bool(reading.number(fields.get("quantity", "")))
+        is_short = len(filled) < 3 and len(table.header) > 4 and not is_holding
         if len(filled) < 2 or (is_short and not any(condition.holds(fields) for condition in layout.cash)):
             reading.skipped["lines that are no rows"] += 1
+            continue
+        if any(cells[len(table.header) :]):
+            what = f"has {len(cells)} cells where the header has {len(table.header)}"
+            reading.report(line, "row", f"{what}: a cell with a comma in it needs quotes")
             continue
         rows.append((line, fields))
     # a file that tells sums and their parts tells both in rows of their own

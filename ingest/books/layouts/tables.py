@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ingest.books.text import has_decimal_commas, what_it_is
+
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _KEY = re.compile(r"[^a-z0-9$%#]+")
-_DECIMAL_COMMA = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d+|[-+]?\d+,(?:\d{1,2}|\d{4,})")
-_DECIMAL_POINT = re.compile(r"[-+$(]*\d{1,3}(?:,\d{3})+(?:\.\d+)?\)?|[-+$(]*\d*\.\d{1,2}\)?|[-+$(]*\d*\.\d{4,}\)?")
 
 
 @dataclass(slots=True)
@@ -65,10 +65,10 @@ def key_of(name: str) -> str:
 def read_raw(path: Path) -> RawFile:
     """Read a file into cells. Raises OSError, and ValueError for what is no text."""
     content = path.read_bytes()
+    if other := what_it_is(content):
+        raise ValueError(other)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = content.decode("utf-16")
-    elif b"\x00" in content[:4096]:
-        raise ValueError("is no text: export it as CSV (a workbook has to be saved as CSV first)")
+        text = content.decode("utf-16", errors="replace")
     else:
         try:
             text = content.decode("utf-8-sig")
@@ -80,10 +80,8 @@ def read_raw(path: Path) -> RawFile:
         return raw
     separator = _separator_of(text)
     lines = list(_split(text, separator))
-    cells = [cell for _, row in lines for cell in row]
-    commas = sum(bool(_DECIMAL_COMMA.fullmatch(cell)) for cell in cells)
-    points = sum(bool(_DECIMAL_POINT.fullmatch(cell)) for cell in cells)
-    raw = RawFile(path.name, text, lines, separator, commas > points)
+    numbers = (cell for _, row in lines for cell in row)
+    raw = RawFile(path.name, text, lines, separator, has_decimal_commas(numbers, may_be_thousands=separator == ","))
     raw.tables = _sections(lines)
     return raw
 

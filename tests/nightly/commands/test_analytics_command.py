@@ -10,6 +10,7 @@ from datetime import date
 import pytest
 
 from nightly import cli
+from nightly.invocation import as_typed
 from nightly.output import summary
 from nightly.record import RunRecord
 from tests.nightly.small_nights import NEXT_SESSION, ROLLED_TO
@@ -142,7 +143,7 @@ def test_analytics_looks_at_the_last_session_rolled_unless_told_otherwise(on_thi
 )
 def test_a_wrong_request_is_refused(on_this_database, capsys, arguments, said):
     assert cli.main(["analytics", *arguments]) == 2
-    assert said in capsys.readouterr().err
+    assert as_typed(said) in capsys.readouterr().err
     assert on_this_database.rows("select count(*) from ops.batch_runs") == [(1,)]
 
 

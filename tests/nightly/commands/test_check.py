@@ -8,6 +8,7 @@ import pytest
 
 from nightly import cli
 from nightly.freshness import read_freshness
+from nightly.invocation import as_typed
 from tests.fakes.fmp import KEY as FMP_KEY
 from tests.fakes.market import Listing, bars_of
 from tests.fakes.massive import KEY as POLYGON_KEY
@@ -52,7 +53,7 @@ def test_a_failed_data_check_says_what_is_wrong_with_an_example_and_what_to_do(o
     assert "`backfill --start D --portfolio NAME`" in what
     assert rows.startswith("            62 rows, such as portfolio_id ")
     assert ", equity_balance " in rows
-    assert where == (
+    assert where == as_typed(
         "            see them: python run_nightly.py dbt -- show --limit 100 --select snapshot_is_sum_of_positions"
     )
     # one whose rows are stored

@@ -3,6 +3,7 @@
 import pytest
 
 from nightly import cli, demo
+from nightly.invocation import as_typed
 from warehouse.database import Database, open_database
 from warehouse.settings import load_settings
 
@@ -38,8 +39,8 @@ def test_the_demo_shows_a_morning_and_a_second_one_changes_nothing(capsys: pytes
             "Information Technology",
             "closes are adjusted",
             "no corporate actions",
-            "python run_nightly.py load ingest/sample/portfolios",
-            'python run_nightly.py show "Core Growth" --demo',
+            as_typed("python run_nightly.py load ingest/sample/portfolios"),
+            as_typed('python run_nightly.py show "Core Growth" --demo'),
         ):
             assert text in out
         assert cli.main(["show", "Core Growth", "--demo"]) == 0

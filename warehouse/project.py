@@ -1,6 +1,10 @@
-"""Which version of the project this is."""
+"""Where this project lies, and which version of it this is."""
 
 from __future__ import annotations
+
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
 def project_version() -> str:
