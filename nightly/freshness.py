@@ -91,7 +91,7 @@ select
 
 
 def read_freshness(conn: psycopg.Connection, trade_date: date) -> list[dict[str, Any]]:
-    """A record for each table, in plain JSON values: the last session it is complete to, and the sessions it lacks.
+    """One record a table, in plain JSON values: the last session it is complete to, and the sessions it lacks.
 
     A table by portfolio is complete to the session that every portfolio has reached, and lacks a session when any of them
     does. For all tables alike, 63 sessions are looked at: to the last one that any portfolio is rolled to, or to

@@ -1,4 +1,4 @@
-"""Checks the seeds that people edit, before they are loaded: the form of cells here, the meaning by risk's own rules."""
+"""Checks the seeds that people edit, before they are loaded: the form of cells here, their meaning by risk's rules."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def _refuse_misspelt() -> None:
     given = {name.upper(): 0.9 for name in os.environ} | {name.upper(): 0.8 for name in in_file}
     problems: list[str] = []
     for name in sorted(given.keys() - known - _OF_OTHERS):
-        # Another program's variable may have nearly the name of one of ours: it is a misspelling only if ours is not set.
+        # Another program's variable may have nearly the name of one of ours: a misspelling only if ours is not set.
         near = did_you_mean(name, known - given.keys() if not name.startswith(PREFIX) else known, given[name])
         if near or name.startswith(PREFIX):
             problems.append(f"{name}: there is no such setting{f'; did you mean {near}?' if near else ''}")

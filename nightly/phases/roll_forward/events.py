@@ -13,7 +13,7 @@ _DAYS_WITHOUT_PRICE = 7
 
 
 def find_problems(conn: psycopg.Connection) -> list[RunProblem]:
-    """Warnings: about options every night, about the rest only for what was rolled now, so that they are not repeated."""
+    """Warnings: about options every night, about the rest only for what was rolled now, so as not to repeat them."""
     return [*find_unfollowed(conn), *_told_twice(conn), *_without_earlier_prices(conn)]
 
 

@@ -65,7 +65,7 @@ def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
         of_nodes = sum(result.seconds for result in invocation.results)
         outcomes = {}
         for number, results in _share_out(invocation.results, numbers).items():
-            # Nodes of several phases run at the same time: each gets its share. Importing and parsing count for the first.
+            # Nodes of several phases run at one time: each gets its share. Importing and parsing count for the first.
             start_up_seconds = start_up if number == numbers[0] else 0.0
             share = sum(result.seconds for result in results) / of_nodes if of_nodes else 1 / len(numbers)
             seconds = worked * share + start_up_seconds
