@@ -104,7 +104,7 @@ class Gate:
         except Unauthorized:
             if path.startswith("/api/") or "text/html" not in headers.get("accept", ""):
                 raise
-            await RedirectResponse(f"/login?next={quote(path)}", 303)(scope, receive, send)
+            await RedirectResponse(f"/login?next={quote(_written(scope), safe='/')}", 303)(scope, receive, send)
             return None
         gzipped = takes_gzip(headers.get("accept-encoding", ""))
         query = scope["query_string"]
@@ -145,6 +145,12 @@ def fold_headers(scope: Scope) -> dict[str, str]:
     if len(folded) < len(given):
         scope["headers"] = list(folded.items())
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in folded.items()}
+
+
+def _written(scope: Scope) -> str:
+    """The path and the query as they were sent."""
+    path, query = (scope.get("raw_path") or quote(scope["path"]).encode(), scope["query_string"])
+    return (path + b"?" + query if query else path).decode("latin-1")
 
 
 _SAFETY = [
