@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import psycopg
 
 from nightly.context import new_york_date
-from nightly.record import Problem, one_line
+from nightly.record import RunProblem, one_line
 from warehouse.errors import UserError
 from warehouse.queries import fetch_one
 from warehouse.settings import PROJECT_ROOT
@@ -62,7 +62,7 @@ def check_contents(conn: psycopg.Connection, settings: Settings, now: datetime) 
 
 def refuse_broken_setup(
     conn: psycopg.Connection, settings: Settings, now: datetime, phases: Sequence[Phase]
-) -> list[Problem]:
+) -> list[RunProblem]:
     """Look at the environment before a night of these phases; returns warnings.
 
     Raises:
@@ -74,7 +74,7 @@ def refuse_broken_setup(
     broken = [f"{check.name}: {check.finding}" for check in checks if check.verdict == "broken"]
     if broken:
         raise UserError("; ".join(broken))
-    return [Problem(check.name, check.finding, "warning") for check in checks if check.verdict == "warning"]
+    return [RunProblem(check.name, check.finding, "warning") for check in checks if check.verdict == "warning"]
 
 
 def _look(conn: psycopg.Connection, settings: Settings, now: datetime, looks: Sequence[_Look]) -> list[Check]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from nightly.record import Problem
+from nightly.record import RunProblem
 from warehouse.errors import UserError
 from warehouse.phrases import count
 from warehouse.portfolio_names import find_portfolios
@@ -151,7 +151,7 @@ class Context:
     force_risk: bool
     portfolios: tuple[Portfolio, ...]
     narrowed: bool
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[RunProblem, ...] = ()
 
     @property
     def portfolio_ids(self) -> list[UUID]:
@@ -218,7 +218,7 @@ def make_context(
 
 def find_latest(
     conn: psycopg.Connection, settings: Settings, request: Request, now: datetime
-) -> tuple[date, list[Problem]]:
+) -> tuple[date, list[RunProblem]]:
     """The session that a request goes to where it names none, and what to tell of it.
 
     It is the latest closed session; where all sources are files that end before it, the last session that they reach.
@@ -240,9 +240,9 @@ def find_latest(
     ends = f"the prices of {reach.sources} end on {reach.last_day}, {count(behind, 'session')} before {latest}"
     if request.command == "run":
         message = f"{ends}: rolled as far as they reach, and not to tonight: bring newer ones, or name another source"
-        return end, [Problem("coverage", message)]
+        return end, [RunProblem("coverage", message)]
     message = f"{ends}: rolled as far as they reach; --end rolls further, at old prices"
-    return end, [Problem("coverage", message, "warning")]
+    return end, [RunProblem("coverage", message, "warning")]
 
 
 def resolve_window(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import dict_row
 
-from nightly.record import PhaseRecord, Problem, RunRecord, RunStatus
+from nightly.record import PhaseRecord, RunProblem, RunRecord, RunStatus
 from warehouse.locks import run_is_going
 from warehouse.queries import fetch_one
 
@@ -85,7 +85,7 @@ def finish_phase(conn: psycopg.Connection, run_id: int, phase: PhaseRecord) -> N
     )
 
 
-def add_problems(conn: psycopg.Connection, run_id: int, problems: Sequence[Problem]) -> None:
+def add_problems(conn: psycopg.Connection, run_id: int, problems: Sequence[RunProblem]) -> None:
     """Enter what went wrong, in order."""
     conn.execute(
         """
@@ -170,7 +170,7 @@ def read_run(conn: psycopg.Connection, run_id: int) -> RunRecord | None:
         status=run["status"],
         finished_at=run["finished_at"],
         phases=[_phase(phase) for phase in phases],
-        problems=[Problem(**problem) for problem in problems],
+        problems=[RunProblem(**problem) for problem in problems],
     )
     if record.status == "running" and not run_is_going(conn):
         for each in (record, *record.phases):

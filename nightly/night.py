@@ -19,7 +19,7 @@ from nightly.dbt.descriptions import write_descriptions
 from nightly.dbt.runner import DbtError
 from nightly.phases import RISK, Phase, choose_phases
 from nightly.phases.outcome import PhaseOutcome
-from nightly.record import PhaseRecord, Problem, RunRecord, describe_exception, one_line
+from nightly.record import PhaseRecord, RunProblem, RunRecord, describe_exception, one_line
 from nightly.run_connection import RunConnection, hold_run_lock
 from warehouse.errors import UserError
 from warehouse.maintenance import maintain_tables
@@ -43,6 +43,7 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
     with hold_run_lock(database, request.title) as connection:
         warnings = connection.call(prepare.prepare_database, new_york_date(now))
         warnings += connection.call(prepare.bound_readers, settings)
+        warnings += connection.call(prepare.take_known, settings, now)
         job = _Job(connection, connection.let_writers_in(), settings, now, progress)
         return job.perform(request, warnings, take_up=True)
 
@@ -57,7 +58,7 @@ class _Job:
     now: datetime
     progress: Progress
 
-    def perform(self, request: Request, warnings: Sequence[Problem] = (), *, take_up: bool = False) -> RunRecord:
+    def perform(self, request: Request, warnings: Sequence[RunProblem] = (), *, take_up: bool = False) -> RunRecord:
         """Do what was asked; with `take_up`, first what runs that died had been asked for."""
         connection, settings, progress = self.connection, self.settings, self.progress
         phases = choose_phases((RISK,) if request.command == "analytics" else request.phases, request.from_phase)
@@ -99,7 +100,7 @@ class _Job:
         progress.finished(run)
         return run
 
-    def _take_up(self, request: Request) -> list[Problem]:
+    def _take_up(self, request: Request) -> list[RunProblem]:
         """Do again what runs that died had been asked for, and tell of each.
 
         What an ordinary run had to do is due for this one. A backfill or analytics was asked for a span of its own, and
@@ -111,19 +112,19 @@ class _Job:
             scope, died = f"run {run.run_id}", f"{run.command} of {run.started_at:%Y-%m-%d %H:%M} UTC died"
             asked = Request.from_arguments(run.command, run.arguments)
             if run.command == "run" or request.covers(asked):
-                problems.append(Problem(scope, f"{died}: its work is picked up", "warning"))
+                problems.append(RunProblem(scope, f"{died}: its work is picked up", "warning"))
                 continue
             try:
                 again = self.perform(asked)
             except UserError as error:
-                problems.append(Problem(scope, f"{died}, and can't be done again: {one_line(error)}"))
+                problems.append(RunProblem(scope, f"{died}, and can't be done again: {one_line(error)}"))
                 continue
             done = f"{died}: it was done again as run {again.run_id}"
             if again.status == "succeeded":
-                problems.append(Problem(scope, done, "warning"))
+                problems.append(RunProblem(scope, done, "warning"))
             else:
                 see = f"`python run_nightly.py status {again.run_id}` says what to repeat"
-                problems.append(Problem(scope, f"{done}, which failed: {see}"))
+                problems.append(RunProblem(scope, f"{done}, which failed: {see}"))
         self.connection.call(ledger.mark_interrupted, dead)
         return problems
 
@@ -133,23 +134,23 @@ def _lose(run: RunRecord, reason: str) -> None:
     for phase in run.phases:
         if phase.status == "running":
             phase.status = "interrupted"
-    run.problems.append(Problem("database", f"the rest was not done, and the ledger not told: {reason}"))
+    run.problems.append(RunProblem("database", f"the rest was not done, and the ledger not told: {reason}"))
     run.status = "failed"
     run.finished_at = datetime.now(UTC)
 
 
-def _maintain(connection: RunConnection, context: Context) -> list[Problem]:
+def _maintain(connection: RunConnection, context: Context) -> list[RunProblem]:
     """Leave the tables in order and described; what goes wrong with that is no more than a warning."""
     warnings = []
     try:
         connection.call(maintain_tables)
     except psycopg.Error as error:
-        warnings.append(Problem("maintenance", f"tables are not vacuumed: {one_line(error)}", "warning"))
+        warnings.append(RunProblem("maintenance", f"tables are not vacuumed: {one_line(error)}", "warning"))
     if context.dbt.is_parsed:
         try:
             connection.call(write_descriptions, context.dbt.descriptions())
         except psycopg.Error as error:
-            warnings.append(Problem("maintenance", f"tables are not described: {one_line(error)}", "warning"))
+            warnings.append(RunProblem("maintenance", f"tables are not described: {one_line(error)}", "warning"))
     return warnings
 
 
@@ -188,18 +189,18 @@ def _attempt(context: Context, members: Sequence[Phase]) -> Mapping[str, PhaseOu
     # The time that was spent counts once.
     return {
         phase.number: PhaseOutcome(
-            problems=[Problem(phase.name, message, phase=phase.number)],
+            problems=[RunProblem(phase.name, message, phase=phase.number)],
             seconds=None if phase is members[0] else 0.0,
         )
         for phase in members
     }
 
 
-def _fails(problem: Problem, record: PhaseRecord) -> bool:
+def _fails(problem: RunProblem, record: PhaseRecord) -> bool:
     return problem.severity == "error" and problem.phase == record.phase
 
 
-def _note(connection: RunConnection, run: RunRecord, context: Context, problems: Sequence[Problem]) -> None:
+def _note(connection: RunConnection, run: RunRecord, context: Context, problems: Sequence[RunProblem]) -> None:
     secrets = context.settings.secrets
     seen = [replace(problem, message=mask(problem.message, secrets)) for problem in problems]
     run.problems += seen

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from nightly.dbt.runner import Dbt, DbtError
-from nightly.record import Problem
+from nightly.record import RunProblem
 from warehouse.errors import UserError
 from warehouse.migrate import grant_reader, migrate
 from warehouse.preparations import digest_files, read_preparations, record_preparations
@@ -32,18 +32,28 @@ if TYPE_CHECKING:
 _KEPT = frozenset({"refilled_table", "incremental"})
 
 
-def prepare_database(conn: psycopg.Connection, today: date) -> list[Problem]:
+def prepare_database(conn: psycopg.Connection, today: date) -> list[RunProblem]:
     """Apply new migrations, see to the reader's role and bring the calendar to a year ahead; returns warnings."""
     migrate(conn)
     refresh_sessions(conn, today)
     warning = grant_reader(conn)
-    return [Problem("setup", warning, "warning")] if warning else []
+    return [RunProblem("setup", warning, "warning")] if warning else []
 
 
-def bound_readers(conn: psycopg.Connection, settings: Settings) -> list[Problem]:
+def bound_readers(conn: psycopg.Connection, settings: Settings) -> list[RunProblem]:
     """See that no reader can hold up a night for ever; returns warnings."""
     warning = limit_readers(conn, settings)
-    return [Problem("setup", warning, "warning")] if warning else []
+    return [RunProblem("setup", warning, "warning")] if warning else []
+
+
+def take_known(conn: psycopg.Connection, settings: Settings, now: datetime) -> list[RunProblem]:
+    """Claim the well-known corporate events that somebody held through; returns a warning for each that is new."""
+    # They bring along what reads files and names sources, which other commands have no need of.
+    from ingest.market.known_events import take_known_events
+    from ingest.sources.chain import source_order
+
+    told = take_known_events(conn, source_order(settings), now, wanted=settings.known_events)
+    return [RunProblem(scope, message, "warning") for scope, message in told]
 
 
 def check_seeds(dbt: Dbt) -> None:

@@ -20,7 +20,7 @@ _LONGEST_MESSAGE = 500
 
 
 @dataclass(frozen=True)
-class Problem:
+class RunProblem:
     """Something that went wrong, or nearly.
 
     `scope` says what it concerns: a symbol, a portfolio, a dbt node. An error fails its phase (`phase` None: the run).
@@ -62,15 +62,15 @@ class RunRecord:
     status: RunStatus = "running"
     finished_at: datetime | None = None
     phases: list[PhaseRecord] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[RunProblem] = field(default_factory=list)
 
     @property
-    def errors(self) -> list[Problem]:
+    def errors(self) -> list[RunProblem]:
         """The problems that fail the run."""
         return [problem for problem in self.problems if problem.severity == "error"]
 
     @property
-    def warnings(self) -> list[Problem]:
+    def warnings(self) -> list[RunProblem]:
         """The problems that do not."""
         return [problem for problem in self.problems if problem.severity == "warning"]
 

@@ -34,13 +34,16 @@ PORTFOLIO_TABLES = (
 )
 
 _STATE = "risk_state"
+# What the view `position_contributions` shows.
+CONTRIBUTION_SUMS = "position_contribution_sums"
 # What python_models/performance writes, after these.
 PERFORMANCE_TABLES = (
     "portfolio_performance",
     "portfolio_pnl_attribution",
     "portfolio_sector_attribution",
-    "position_contributions",
+    CONTRIBUTION_SUMS,
 )
+_IN_OPS = frozenset({_STATE, CONTRIBUTION_SUMS})
 
 # A session, and the portfolio whose results are meant, or None for those of symbols, factors and pairs.
 Scope = tuple[date, UUID | None]
@@ -179,7 +182,12 @@ def withdraw(conn: psycopg.Connection[Any], scopes: Sequence[Scope]) -> None:
 
 def prune_pairs(conn: psycopg.Connection[Any], before: date) -> int:
     """Remove the pairs of earlier sessions, and say how many they were."""
-    return conn.execute("delete from analytics.pairwise_correlations where calculation_date < %s", [before]).rowcount
+    # One message, and so one transaction: a table that is spread over servers has no trigger that notes it.
+    statement = sql.SQL(
+        "delete from analytics.pairwise_correlations where calculation_date < {};"
+        " call ops.note_change('analytics.pairwise_correlations')"
+    )
+    return conn.execute(statement.format(sql.Literal(before))).rowcount
 
 
 def _delete(conn: psycopg.Connection[Any], scopes: Iterable[Scope]) -> None:
@@ -194,6 +202,11 @@ def _delete(conn: psycopg.Connection[Any], scopes: Iterable[Scope]) -> None:
     delete_of_portfolios(conn, (*PORTFOLIO_TABLES, _STATE), scopes)
 
 
+def qualified(table: str) -> str:
+    """The name of a table of results with its schema."""
+    return f"{'ops' if table in _IN_OPS else 'analytics'}.{table}"
+
+
 def delete_of_portfolios(conn: psycopg.Connection[Any], tables: Sequence[str], scopes: Iterable[Scope]) -> None:
     """Remove what tables hold of the portfolios among these scopes, a statement each."""
     of_portfolios = [scope for scope in scopes if scope[1] is not None]
@@ -202,6 +215,6 @@ def delete_of_portfolios(conn: psycopg.Connection[Any], tables: Sequence[str], s
             sql.SQL(
                 "delete from {} as target using unnest(%s::date[], %s::uuid[]) as scope (day, portfolio_id)"
                 " where target.calculation_date = scope.day and target.portfolio_id = scope.portfolio_id"
-            ).format(sql.Identifier("ops" if table == _STATE else "analytics", table)),
+            ).format(sql.Identifier(*qualified(table).split("."))),
             [list(column) for column in zip(*of_portfolios, strict=True)],
         )

@@ -34,7 +34,6 @@ _BY_PORTFOLIO = (
 _BY_SOME = (
     ("position_values", "value_date"),
     ("position_risk_contributions", "calculation_date"),
-    ("position_contributions", "calculation_date"),
     ("portfolio_factor_exposures", "calculation_date"),
     ("portfolio_sector_attribution", "calculation_date"),
     ("correlation_calculations", "calculation_date"),

@@ -150,14 +150,21 @@ class _Market:
     prices: Prices
     splits: dict[tuple[str, date], Decimal] = field(default_factory=lambda: defaultdict(lambda: ONE))
     dividends: dict[tuple[str, date], Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+    events: dict[tuple[str, date], list[Action]] = field(default_factory=lambda: defaultdict(list))
     last_close: dict[str, Decimal] = field(default_factory=dict)
 
     def note(self, action: Action) -> None:
         session = self.calendar.on_or_after(action.ex_date)
         if action.action_type == "SPLIT":
             self.splits[action.symbol, session] *= action.value
-        else:
+        elif action.action_type == "DIVIDEND":
             self.dividends[action.symbol, session] += action.value
+        else:
+            self.events[action.symbol, session].append(action)
+
+    def opening_worth(self, symbol: str, session: date) -> Decimal:
+        """What the session's close is worth a share of before that day's split."""
+        return self.last_close[symbol] * self.split(symbol, session)
 
     def split(self, symbol: str, session: date) -> Decimal:
         return self.splits.get((symbol, session), ONE)
@@ -183,6 +190,12 @@ class _Holding:
     unit_cost: Decimal
     # Splits of an option's underlying since the day whose shares the strike is stated in.
     underlying_growth: Decimal = ONE
+    # What it has become, or what a spin-off has made it.
+    symbol: str = ""
+    is_child: bool = False
+
+    def __post_init__(self) -> None:
+        self.symbol = self.symbol or self.lot.symbol
 
     @property
     def multiplier(self) -> int:
@@ -231,6 +244,7 @@ class _Books:
         self._note_marks(session)
         self._pay_flows(session)
         self._pay_cash_items(session)
+        self._happen(session)
         self._split_shares(session)
         self._pay_dividends(session)
         self._enter(session)
@@ -283,19 +297,53 @@ class _Books:
                 self.cash_income += item.amount
                 self.cash += item.amount
 
+    def _happen(self, session: date) -> None:
+        """Renamings, mergers, spin-offs and delistings, at the open, on what was held at the close before."""
+        for holding in list(self.holdings):
+            if holding.lot.option_type or holding.lot.investment_class == "PRIVATE":
+                continue
+            for event in self.market.events.get((holding.symbol, session), ()):
+                self._befall(holding, event, session)
+
+    def _befall(self, holding: _Holding, event: Action, session: date) -> None:
+        if event.action_type == "RENAME":
+            holding.symbol = event.new_symbol
+        elif event.action_type == "DELISTING":
+            self._sell(holding, abs(holding.shares), event.value)
+        elif event.action_type == "SPINOFF":
+            handed = event.value * self.market.opening_worth(event.new_symbol, session)
+            kept = self.market.opening_worth(holding.symbol, session)
+            part = handed / (handed + kept) if event.cost_fraction is None else event.cost_fraction
+            child_cost = holding.unit_cost * part / event.value
+            child = _Holding(
+                holding.lot, holding.shares * event.value, child_cost, symbol=event.new_symbol, is_child=True
+            )
+            holding.unit_cost *= 1 - part
+            self.holdings.append(child)
+        elif event.new_symbol is None:
+            self._sell(holding, abs(holding.shares), event.cash_per_share)
+        else:
+            cash = event.cash_per_share or ZERO
+            part = cash / (cash + event.value * self.market.opening_worth(event.new_symbol, session))
+            self.cash += holding.shares * cash
+            self.realized += holding.shares * (cash - holding.unit_cost * part)
+            holding.unit_cost *= (1 - part) / event.value
+            holding.shares *= event.value
+            holding.symbol = event.new_symbol
+
     def _split_shares(self, session: date) -> None:
         for holding in self.holdings:
             if holding.lot.option_type:
                 holding.underlying_growth *= self._split(holding.lot.underlying_symbol, session)
             elif holding.lot.investment_class != "PRIVATE":
-                ratio = self._split(holding.lot.symbol, session)
+                ratio = self._split(holding.symbol, session)
                 holding.shares *= ratio
                 holding.unit_cost /= ratio
 
     def _pay_dividends(self, session: date) -> None:
         for holding in self.holdings:
             if holding.pays_dividends:
-                paid = holding.shares * self.market.dividend(holding.lot.symbol, session)
+                paid = holding.shares * self.market.dividend(holding.symbol, session)
                 self.dividends += paid
                 self.cash += paid
 
@@ -311,6 +359,8 @@ class _Books:
             if self.calendar.on_or_after(close.trade_date) != session:
                 continue
             for holding in self.holdings:
+                if holding.is_child:
+                    continue
                 if (holding.lot.symbol, holding.lot.entry_date) == (close.symbol, close.entry_date) and holding.shares:
                     self._sell(holding, close.quantity, close.price)
                     self.realized -= close.fees
@@ -319,7 +369,11 @@ class _Books:
 
     def _leave(self, session: date) -> None:
         for holding in self.holdings:
-            if holding.lot.exit_date and self.calendar.on_or_after(holding.lot.exit_date) == session:
+            if (
+                holding.lot.exit_date
+                and not holding.is_child
+                and self.calendar.on_or_after(holding.lot.exit_date) == session
+            ):
                 self._sell(holding, abs(holding.shares), holding.lot.exit_price)
 
     def _settle(self, session: date) -> None:
@@ -374,7 +428,7 @@ class _Books:
     def _price(self, holding: _Holding) -> Decimal:
         if holding.lot.investment_class == "PRIVATE":
             return self.marks.get(holding.lot.symbol, holding.lot.entry_price)
-        return self.market.last_close.get(holding.lot.symbol, holding.unit_cost)
+        return self.market.last_close.get(holding.symbol, holding.unit_cost)
 
     def _market_value(self) -> Decimal:
         return sum((held.shares * self._price(held) * held.multiplier for held in self.holdings), ZERO)
@@ -391,7 +445,7 @@ def replay(
     Args:
         portfolio: its lots, closes, flows, marks and cash items.
         prices: closes as traded, by symbol and session.
-        actions: splits and dividends.
+        actions: splits, dividends and events. Each symbol of an event has a close from its first day to its last.
         sessions: every session from as far back as prices matter; one at least before inception.
     """
     calendar = Calendar(sessions)

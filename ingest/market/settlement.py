@@ -8,6 +8,7 @@ A claim is what one source, or a person, says. The rules, in this order:
 4. Splits of one ratio within 10 sessions are one split, on the later date (executed, not announced), but for those that
    closes as traded have shown one by one (`took_place`).
 5. Of two sources the earlier in the chain has the date and the value; the other's claim within 5 sessions is the same.
+6. The list of well-known events fills in what nobody else tells.
 """
 
 from bisect import bisect_left
@@ -18,9 +19,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from ingest.rows import ACTION_TYPES, DIVIDEND, SPLIT, CorporateAction
+from ingest.rows import ACTION_TYPES, DELISTING, DIVIDEND, MERGER, RENAME, SPINOFF, SPLIT, CorporateAction
 
 PERSON = "person"
+KNOWN = "known"
 ADDED, DISMISSED = "added", "dismissed"
 
 # One event told on two dates lies within so many sessions.
@@ -28,6 +30,8 @@ ONE_EVENT_SESSIONS = 10
 _OTHER_SOURCE_SESSIONS = 5
 # What a person says of a dividend reaches less far: some funds pay the same every week.
 _PERSON_DIVIDEND_SESSIONS = 3
+# What may be told of one event as one or the other: after any of them the symbol is another, or none.
+ENDS_OF_A_SYMBOL = (RENAME, MERGER, DELISTING)
 
 IF_TWO = "if there were two, `actions add` says so of each"
 
@@ -113,7 +117,7 @@ def settle(claims: Iterable[Claim], order: Sequence[str], calendar: Sequence[dat
         mine = [claim for claim in claims if claim.action.action_type == action_type]
         people = [claim for claim in mine if claim.decision]
         told = sorted(
-            (claim for claim in mine if not claim.decision),
+            (claim for claim in mine if not claim.decision and claim.source != KNOWN),
             key=lambda claim: (ranks.get(claim.source, len(ranks)), claim.source, claim.action.ex_date),
         )
         standing = []
@@ -133,6 +137,7 @@ def settle(claims: Iterable[Claim], order: Sequence[str], calendar: Sequence[dat
         else:
             _settle_by_source(standing, apart, settled)
         _add_peoples(people, settled)
+    _add_known(claims, apart, settled)
     return settled
 
 
@@ -294,6 +299,38 @@ def _add_peoples(people: Sequence[Claim], settled: Settled) -> None:
             sums[action.ex_date] += action.value
             action = action._replace(value=sums[action.ex_date])
         settled.actions[action.ex_date, action.action_type] = (action, PERSON)
+
+
+def _add_known(claims: Sequence[Claim], apart: Callable[[date, date], int], settled: Settled) -> None:
+    """Add the well-known events that nobody has decided on, or tells in another way."""
+    told = [action for action, _ in settled.actions.values()]
+    for claim in (claim for claim in claims if claim.source == KNOWN):
+        action = claim.action
+        people = [each for each in claims if each.decision and each.action.action_type == action.action_type]
+        overruled = _overruled([claim], people, apart)
+        rival = next((other for other in told if _stands_for(other, action, apart)), None)
+        if claim.key in overruled:
+            settled.notes[claim.key] = overruled[claim.key]
+        elif claim.refused_because:
+            settled.notes[claim.key] = claim.refused_because
+        elif rival:
+            source = settled.actions[rival.ex_date, rival.action_type][1]
+            what = f"the {rival.action_type.lower()} {rival.value.normalize():f} of {rival.ex_date}"
+            settled.notes[claim.key] = f"{source} tells {what}, which stands for it"
+        else:
+            settled.actions[action.ex_date, action.action_type] = (action, KNOWN)
+
+
+def _stands_for(told: CorporateAction, known: CorporateAction, apart: Callable[[date, date], int]) -> bool:
+    """Whether what is told of a symbol is a well-known event of it, be it told as something else."""
+    if known.action_type != SPINOFF:
+        return told.action_type in ENDS_OF_A_SYMBOL and apart(told.ex_date, known.ex_date) <= ONE_EVENT_SESSIONS
+    if told.action_type == SPINOFF:
+        return told.ex_date == known.ex_date or (
+            told.new_symbol == known.new_symbol and apart(told.ex_date, known.ex_date) <= ONE_EVENT_SESSIONS
+        )
+    # some sources write what was handed out as a split or a dividend
+    return told.action_type in (SPLIT, DIVIDEND) and told.ex_date == known.ex_date
 
 
 def _same_event(claim: Claim, believed: Claim) -> str:

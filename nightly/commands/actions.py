@@ -22,6 +22,7 @@ from ingest.market.decisions import (
     restore_actions,
     user_name,
 )
+from ingest.market.known_events import known_sources, take_known_events
 from ingest.rows import ACTION_TYPES
 from ingest.sources.chain import source_order
 from ingest.symbols import canonical_symbol
@@ -92,13 +93,15 @@ def _decides(command: Callable[..., Decision]) -> Callable[..., int]:
 def list_(of_group: bool, symbol: str | None, as_json: bool, demo: bool) -> int:
     """What each source and person says of SYMBOL, and what is believed of it.
 
-    Without SYMBOL: what people have decided, and splits and events that are not believed as they are told.
+    Without SYMBOL: what people have decided, well-known events that are used, and splits and events that are not
+    believed as they are told.
     """
     demo |= of_group
     settings = choose_settings(demo)
     with open_chosen(settings, demo) as database, database.connect("afterclose actions") as conn:
         migrate(conn)
-        listed = list_actions(conn, symbol, source_order(settings))
+        take_known_events(conn, source_order(settings), datetime.now(UTC), wanted=settings.known_events)
+        listed = list_actions(conn, symbol, source_order(settings), known_sources())
     if as_json:
         click.echo(json.dumps([row._asdict() for row in listed], indent=2, default=str))
     elif not listed:
@@ -159,6 +162,7 @@ def _carry_out(decision: Decision, what: str, by: str | None, because: str | Non
     with open_chosen(settings, demo) as database, database.connect("afterclose actions") as conn:
         migrate(conn)
         with run_lock(conn, f"actions {what}"):
+            take_known_events(conn, saying.order, saying.at, wanted=settings.known_events)
             lines, changes = decision(conn, saying)
     changed = changes.counts.inserted + changes.counts.updated + changes.counts.deleted
     lines += [str(restated) for restated in changes.restated]

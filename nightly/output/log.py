@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -57,6 +58,8 @@ class _EventFormatter(logging.Formatter):
             "event": record.getMessage(),
             **{name: value for name, value in getattr(record, "fields", {}).items() if value is not None},
         }
+        if record.exc_info and record.exc_info[1]:
+            event["error"] = "".join(traceback.format_exception(record.exc_info[1], limit=-4))
         return self._write(mask(event, self._secrets))
 
 

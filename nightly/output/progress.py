@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nightly.output.log import EventLog, open_log
 
 if TYPE_CHECKING:
-    from nightly.record import PhaseRecord, Problem, RunRecord
+    from nightly.record import PhaseRecord, RunProblem, RunRecord
     from warehouse.settings import Settings
 
 
@@ -36,7 +36,7 @@ class Progress:
     def end(self, phase: PhaseRecord) -> None:
         """A phase has ended."""
 
-    def problem(self, problem: Problem) -> None:
+    def problem(self, problem: RunProblem) -> None:
         """Something went wrong, or nearly."""
 
     def finished(self, run: RunRecord) -> None:
@@ -86,7 +86,7 @@ class LogProgress(Progress):
         seconds = round(phase.seconds or 0, 1)
         self._log.write(logging.INFO, "phase finished", phase=phase.phase, status=phase.status, seconds=seconds)
 
-    def problem(self, problem: Problem) -> None:
+    def problem(self, problem: RunProblem) -> None:
         """See Progress."""
         level = logging.ERROR if problem.severity == "error" else logging.WARNING
         self._log.write(level, "problem", phase=problem.phase, scope=problem.scope, message=problem.message)

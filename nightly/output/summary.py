@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from nightly.output.rerun import rerun_command
-from nightly.record import PhaseRecord, Problem, RunRecord
+from nightly.record import PhaseRecord, RunProblem, RunRecord
 from warehouse.phrases import count
 
 _PROBLEMS_PER_PHASE = 20
@@ -84,7 +84,7 @@ def _phase(phase: PhaseRecord) -> str:
     return "\n".join([head, *(f"        {line}" for line in phase.lines)])
 
 
-def _problems(title: str, problems: Sequence[Problem], run_id: int) -> str:
+def _problems(title: str, problems: Sequence[RunProblem], run_id: int) -> str:
     shown: list[str] = []
     for phase in dict.fromkeys(problem.phase for problem in problems):
         of_phase = [problem for problem in problems if problem.phase == phase]
@@ -102,5 +102,5 @@ def _verdict(run: RunRecord) -> str:
     return f"{coloured(run.status)} in {duration(run):.1f} s{failed}{warned}"
 
 
-def _problem_as_json(problem: Problem) -> dict[str, Any]:
+def _problem_as_json(problem: RunProblem) -> dict[str, Any]:
     return {"phase": problem.phase, "scope": problem.scope, "message": problem.message}

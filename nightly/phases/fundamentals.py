@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nightly.phases.outcome import PhaseOutcome
-from nightly.record import Problem
+from nightly.record import RunProblem
 
 if TYPE_CHECKING:
     from nightly.context import Context
@@ -43,5 +43,5 @@ def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
             portfolio_ids=context.portfolio_ids if context.narrowed else None,
             progress=context.progress.step,
         )
-    problems = [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
+    problems = [RunProblem(scope, message, "warning", number) for scope, message in report.warnings()]
     return {number: PhaseOutcome(report.counts(), report.lines(), problems)}

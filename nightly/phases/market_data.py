@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nightly.phases.outcome import PhaseOutcome
-from nightly.record import Problem
+from nightly.record import RunProblem
 from nightly.stopwatch import Stopwatch
 from warehouse.settings import PROJECT_ROOT
 
@@ -39,6 +39,6 @@ def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
             now=context.now,
             progress=context.progress.step,
         )
-    problems = [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
+    problems = [RunProblem(scope, message, "warning", number) for scope, message in report.warnings()]
     lines = [*left_out(context.settings), *report.lines()]
     return {number: PhaseOutcome(report.counts(), lines, problems, start_up_seconds=start_up.seconds)}

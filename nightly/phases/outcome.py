@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nightly.record import Problem
+from nightly.record import RunProblem
 
 if TYPE_CHECKING:
     from nightly.dbt.runner import NodeResult
@@ -23,7 +23,7 @@ class PhaseOutcome:
 
     counts: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[RunProblem] = field(default_factory=list)
     seconds: float | None = None
     start_up_seconds: float = 0.0
     nodes: Sequence[NodeResult] = ()

@@ -12,7 +12,7 @@ import psycopg
 
 from nightly.phases.outcome import PhaseOutcome
 from nightly.phases.risk_culprits import Culprits, Search
-from nightly.record import Problem, describe_exception, one_line
+from nightly.record import RunProblem, describe_exception, one_line
 from nightly.stopwatch import Stopwatch
 from warehouse.errors import UserError
 from warehouse.phrases import and_more
@@ -45,24 +45,24 @@ def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
             culprits, report = _set_aside(context, error)
     except Exception as error:
         message = one_line(error) if isinstance(error, UserError) else describe_exception(error)
-        return {number: PhaseOutcome(sessions, problems=[Problem("Risk Analytics", message, phase=number)])}
+        return {number: PhaseOutcome(sessions, problems=[RunProblem("Risk Analytics", message, phase=number)])}
     counts, lines = report.counts(), report.lines()
     names = {portfolio.portfolio_id: portfolio.name for portfolio in context.portfolios}
     portfolios = {names[portfolio_id]: reason for portfolio_id, reason in culprits.portfolios.items()}
     problems = [
-        Problem(f"portfolio {name}", f"set aside, the others went on: {reason}", phase=number)
+        RunProblem(f"portfolio {name}", f"set aside, the others went on: {reason}", phase=number)
         for name, reason in portfolios.items()
     ]
     problems += [
-        Problem(f"symbol {symbol}", f"set aside, the others went on: {reason}: {_PUT_RIGHT}", phase=number)
+        RunProblem(f"symbol {symbol}", f"set aside, the others went on: {reason}: {_PUT_RIGHT}", phase=number)
         for symbol, reason in culprits.symbols.items()
     ]
     if aside := [*portfolios, *culprits.symbols]:
         counts = {**counts, **sessions, "set_aside": portfolios, "symbols_set_aside": dict(culprits.symbols)}
         lines = [f"computed in parts, without what is set aside: {', '.join(aside)}", *lines]
-    problems += [Problem(scope, message, "warning", number) for scope, message in report.warnings()]
+    problems += [RunProblem(scope, message, "warning", number) for scope, message in report.warnings()]
     if report.left:
-        problems.append(Problem("stale results", _left(report.left, context), "warning", number))
+        problems.append(RunProblem("stale results", _left(report.left, context), "warning", number))
     return {number: PhaseOutcome(counts, lines, problems, start_up_seconds=start_up.seconds)}
 
 

@@ -1,7 +1,7 @@
-"""The rows of `position_contributions`: what each position has earned, and added to the return, since a period began.
+"""What `position_contributions` shows: what each position has earned, and added to the return, since a period began.
 
-Sums run on from session to session: those of the close before are taken from the table where they are current, and
-built from the whole life of the portfolio where they are not. Both ways add the same numbers in the same order.
+Sums run on from session to session: those of the close before are taken from where they are stored, if they are
+current, and built from the whole life of the portfolio if not. Both ways add the same numbers in the same order.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,12 +18,12 @@ from python_models.performance.histories import Due, Histories
 from python_models.statistics.attribution import log_per_return, return_per_log
 from python_models.statistics.conventions import Booleans, Floats, Integers, divide
 from python_models.statistics.periods import first_row
-from python_models.write import Block
+from python_models.write import CONTRIBUTION_SUMS, Block
 from warehouse.binary_copy import uuid_array
 
 PERIODS = ("MTD", "YTD", "SI")
 # Sessions × positions that are in memory together.
-_CELLS = 4_000_000
+_CELLS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,7 @@ def _run_on(
     logs = np.where(pnl == 0, 0.0, pnl * per_dollar[:, positions.column])
     with np.errstate(divide="ignore", invalid="ignore"):
         grown = np.where(runs & np.isfinite(returns), np.log1p(returns), 0.0)
-    blocks: list[Block] = []
-    chosen = [
-        (place, day, np.isin(positions.column, [histories.columns[each] for each in due.portfolios_on[day]]))
-        for place, day in enumerate(histories.sessions[window])
-        if day in due.portfolios_on
-    ]
-    ids, symbols = uuid_array(positions.ids), np.array([symbol.encode() for symbol in positions.symbols])
+    runs_of: dict[str, _Sums] = {}
     for period, before in sums.items():
         resets = [
             place
@@ -107,27 +101,37 @@ def _run_on(
             if row > 0 and _begins(period, histories.sessions[row - 1], histories.sessions[row])
         ]
         run = _running(before, pnl, logs, held, grown, resets)
-        for place, day, is_due in chosen:
-            of = np.flatnonzero(run.seen[place] & is_due)
-            columns = positions.column[of]
-            blocks.append(
-                Block(
-                    "position_contributions",
-                    {
-                        "calculation_date": day,
-                        "portfolio_id": histories.ids[columns],
-                        "position_id": ids[of],
-                        "symbol": symbols[of],
-                        "period": period,
-                        "pnl": run.pnl[place, of],
-                        "contribution": run.log[place, of] * return_per_log(run.log_growth[place])[columns],
-                        "log_contribution": run.log[place, of],
-                    },
-                )
-            )
         before.pnl, before.log = run.pnl[-1], run.log[-1]
         before.seen, before.log_growth = run.seen[-1], run.log_growth[-1]
+        runs_of[period] = run
+    ids, symbols = uuid_array(positions.ids), np.array([symbol.encode() for symbol in positions.symbols])
+    blocks: list[Block] = []
+    for place, day in enumerate(histories.sessions[window]):
+        if day in due.portfolios_on:
+            is_due = np.isin(positions.column, [histories.columns[each] for each in due.portfolios_on[day]])
+            # whoever has been seen in a month or year has been since inception
+            of = np.flatnonzero(runs_of["SI"].seen[place] & is_due)
+            columns: dict[str, Any] = {
+                "calculation_date": day,
+                "portfolio_id": histories.ids[positions.column[of]],
+                "position_id": ids[of],
+                "symbol": symbols[of],
+            }
+            for period, run in runs_of.items():
+                columns |= _columns(period, run, place, of, positions.column[of])
+            blocks.append(Block(CONTRIBUTION_SUMS, columns))
     return blocks
+
+
+def _columns(period: str, run: _Sums, place: int, of: Integers, portfolio: Integers) -> dict[str, Floats]:
+    """The columns of a period after one session, of some positions (n_positions,); NaN where there were none yet."""
+    seen, log = run.seen[place, of], run.log[place, of]
+    values = {
+        "pnl": run.pnl[place, of],
+        "contribution": log * return_per_log(run.log_growth[place])[portfolio],
+        "log_contribution": log,
+    }
+    return {f"{period.lower()}_{name}": np.where(seen, each, np.nan) for name, each in values.items()}
 
 
 def _running(before: _Sums, pnl: Floats, logs: Floats, held: Booleans, grown: Floats, resets: Sequence[int]) -> _Sums:

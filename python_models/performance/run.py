@@ -13,11 +13,11 @@ from python_models.performance.attribution import read_factor_days, write_attrib
 from python_models.performance.contributions import contribution_blocks
 from python_models.performance.histories import read_due, read_histories
 from python_models.performance.table import performance_block
-from python_models.write import PERFORMANCE_TABLES, Block, Scope, delete_of_portfolios
+from python_models.write import CONTRIBUTION_SUMS, PERFORMANCE_TABLES, Block, Scope, delete_of_portfolios, qualified
 from warehouse.binary_copy import copy_columns
 
 # Their rows are laid out here; those of the attribution tables come about in SQL.
-_COPIED = ("portfolio_performance", "position_contributions")
+_COPIED = ("portfolio_performance", CONTRIBUTION_SUMS)
 
 
 def compute_performance(
@@ -61,7 +61,7 @@ def _copy(conn: psycopg.Connection[Any], blocks: Sequence[Block]) -> dict[str, i
         of_table = [block for block in blocks if block.table == table and block.n_rows]
         if of_table:
             columns = ((list(block.columns.values()), block.n_rows) for block in of_table)
-            written[table] = copy_columns(conn, f"analytics.{table}", list(of_table[0].columns), columns)
+            written[table] = copy_columns(conn, qualified(table), list(of_table[0].columns), columns)
     return written
 
 

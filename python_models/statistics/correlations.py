@@ -28,7 +28,7 @@ _BLOCK = 1024
 
 
 @dataclass(frozen=True)
-class Correlations:
+class PairwiseCorrelations:
     """Pairwise-complete correlations of a panel's symbols, as measured (not repaired).
 
     `correlation` (n_symbols, n_symbols), NaN where a pair has fewer than the minimum of common returns or one of
@@ -76,7 +76,7 @@ class PortfolioCorrelations:
 
 def correlation_matrix(
     returns: ArrayLike, *, window: int = CORRELATION_WINDOW, minimum: int = CORRELATION_MINIMUM
-) -> Correlations:
+) -> PairwiseCorrelations:
     """Pearson correlation of every pair of symbols (Pearson 1895), each on the sessions that both have.
 
     ρ_ij = Σ(r_i − r̄_i)(r_j − r̄_j) / √(Σ(r_i − r̄_i)²·Σ(r_j − r̄_j)²), means taken over the common sessions.
@@ -129,7 +129,7 @@ def correlation_matrix(
     correlation[~moves] = np.nan
     correlation[:, ~moves] = np.nan
     np.fill_diagonal(correlation, np.where(moves, 1.0, np.nan))
-    return Correlations(correlation, observations)
+    return PairwiseCorrelations(correlation, observations)
 
 
 def correlation_p_values(correlation: ArrayLike, observations: ArrayLike) -> Floats:
@@ -165,7 +165,7 @@ def repair_correlation(correlation: ArrayLike) -> Floats:
 
 
 def portfolio_correlations(
-    correlations: Correlations,
+    correlations: PairwiseCorrelations,
     symbols: Sequence[str],
     net_values: ArrayLike,
     sectors: Mapping[str, str | None] | None = None,
@@ -276,7 +276,7 @@ def _cut(tree: Floats, distance: float) -> list[list[int]]:
     return [group for group in groups if len(group) > 1]
 
 
-def _usable(correlations: Correlations, held: Integers, weights: Floats, minimum: int) -> Booleans:
+def _usable(correlations: PairwiseCorrelations, held: Integers, weights: Floats, minimum: int) -> Booleans:
     """Return which of `held` (sorted by name) stay, so that every remaining pair has a correlation."""
     correlation = correlations.correlation[np.ix_(held, held)]
     keep = np.isfinite(np.diag(correlation)) & (np.diag(correlations.observations)[held] >= minimum)

@@ -8,7 +8,7 @@ import numpy as np
 
 from python_models.statistics.betas import Betas, benchmark_betas
 from python_models.statistics.conventions import Booleans, Floats
-from python_models.statistics.correlations import Correlations, correlation_matrix
+from python_models.statistics.correlations import PairwiseCorrelations, correlation_matrix
 from python_models.statistics.covariance import Covariance, ewma_covariance, sample_covariance
 from python_models.statistics.factors import (
     INTEREST_RATE,
@@ -48,7 +48,7 @@ class SymbolStatistics:
     spreads: Mapping[str, SimpleRegression]
     ridge: RidgeRegression
     volatility: Volatility
-    correlations: Correlations
+    correlations: PairwiseCorrelations
     risk_covariance: Covariance
     stress_covariance: Covariance
 

@@ -166,6 +166,11 @@ def _first(world: World) -> None:
     world.events.append(("PARENT", "2025-01-13", "SPINOFF", "0.5", "CHILD"))
     world.book("twice told", "2024-12-02", ("PARENT", 10, 100, "2024-12-02"), ("CHILD", 5, 50, "2025-01-13"))
     world.book("told once", "2024-12-02", ("PARENT", 10, 100, "2024-12-02"), ("CHILD", 5, 50, "2025-02-10"))
+    # Marathon Oil became ConocoPhillips on 22 November 2024, as everybody knows
+    world.price("MRO", {"2024-11-01": 26})
+    world.prices["MRO"] = {d: p for d, p in world.prices["MRO"].items() if d < date(2024, 11, 22)}
+    world.price("COP", {"2024-11-01": 104})
+    world.book("well known", "2024-11-04", ("MRO", 100, 26, "2024-11-04"))
 
 
 @pytest.fixture(scope="module")
@@ -296,3 +301,12 @@ def test_what_an_event_hands_out_and_a_list_tells_again_is_warned_of(world):
     assert not told(first, "told once, CHILD")
     # 10 shares of the parent at 75 and 5 of the child at 50 are what 10 at 100 were
     assert world.snapshot("told once", "2025-01-13")[1] == 0
+
+
+def test_a_well_known_merger_needs_not_be_told(world):
+    world, first, second = world
+    # 100 shares at 26 are 25.5 at 104: 2,652 after 2,600
+    assert world.values("COP", "2025-02-26") == [2652]
+    assert world.snapshot("well known", "2024-11-22")[1] == 52
+    assert told(first, "MRO", "well-known events", "CIK 1163165", "actions dismiss MRO 2024-11-22 MERGER")
+    assert not told(second, "MRO")

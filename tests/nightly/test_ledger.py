@@ -6,7 +6,7 @@ from datetime import date
 import psycopg
 
 from nightly import ledger
-from nightly.record import PhaseRecord, Problem, RunRecord
+from nightly.record import PhaseRecord, RunProblem, RunRecord
 from warehouse.locks import run_lock
 
 
@@ -24,7 +24,7 @@ def start(conn: psycopg.Connection, scope: list[str] | None = None) -> RunRecord
 def test_a_run_is_read_back_as_it_was_entered(conn: psycopg.Connection):
     run = start(conn, ["Growth"])
     phase = PhaseRecord("2.5", "Position Market Values")
-    problems = [Problem("model positions", "100 % wrong", "error", "2.5"), Problem("coverage", "low")]
+    problems = [RunProblem("model positions", "100 % wrong", "error", "2.5"), RunProblem("coverage", "low")]
     ledger.start_phase(conn, run.run_id, phase)
     with run_lock(conn, "test"):
         assert ledger.read_run(conn, run.run_id) == replace(run, phases=[phase])

@@ -198,6 +198,22 @@ EPISODES = {
             ("PAR", AFTER): ("100", "8100", "4000", "0", "0", "0", "200"),
         },
     ),
+    # Two classes of shares that take one name: each has its own past.
+    "two_into_one_name": Episode(
+        "DISCK",
+        "20",
+        {
+            "DISCA": ("24", "24.50", None, None),
+            "DISCK": ("23", "23.50", None, None),
+            "WBD": (None, None, "24.75", "25"),
+        },
+        (event("DISCA", "RENAME", new="WBD"), event("DISCK", "RENAME", new="WBD")),
+        {
+            ("DISCK", EVE): ("100", "2350", "2000", "0", "0", "0", "50"),
+            ("WBD", EX): ("100", "2475", "2000", "0", "0", "0", "125"),
+            ("WBD", AFTER): ("100", "2500", "2000", "0", "0", "0", "25"),
+        },
+    ),
     # United Technologies gave out two children and took the name of its partner on one day, 3 April 2020.
     "two_children_and_a_new_name": Episode(
         "UTX",

@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from nightly.record import Problem
+from nightly.record import RunProblem
 from warehouse.phrases import and_more
 
 REQUIRED_SHARE = 0.9
@@ -72,7 +72,7 @@ def measure(conn: psycopg.Connection, trade_date: date, portfolio_ids: Sequence[
     return {"fresh_share": 1 - sum(row["share"] for row in missing), "stale": missing, "portfolios": portfolios}
 
 
-def find_problems(measured: Mapping[str, Any] | None, trade_date: date) -> list[Problem]:
+def find_problems(measured: Mapping[str, Any] | None, trade_date: date) -> list[RunProblem]:
     """An error of the run when too little has a fresh price, of all books or of one; a warning when some has none."""
     if not measured or not measured["stale"]:
         return []
@@ -82,7 +82,7 @@ def find_problems(measured: Mapping[str, Any] | None, trade_date: date) -> list[
     short = {name: of_one for name, of_one in measured["portfolios"].items() if of_one < REQUIRED_SHARE}
     of_books = ", ".join(f"{name} {of_one:.1%}" for name, of_one in short.items())
     problems = [
-        Problem(
+        RunProblem(
             "coverage",
             f"prices of {trade_date} cover {share:.1%} of the book by value"
             + (f", {REQUIRED_SHARE:.0%} are required" if low else "")
@@ -93,7 +93,7 @@ def find_problems(measured: Mapping[str, Any] | None, trade_date: date) -> list[
     ]
     if not low:  # else the one error names them
         problems += [
-            Problem(
+            RunProblem(
                 f"coverage of {name}",
                 f"prices of {trade_date} cover {of_one:.1%} of this portfolio by value, {REQUIRED_SHARE:.0%} are"
                 " required",

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import psycopg
 
+from ingest.market.known_events import DAYS_AFTER, DAYS_BEFORE
 from ingest.rows import DELISTING, MERGER, RENAME, SPINOFF
-from nightly.record import Problem
+from nightly.record import RunProblem
 
-# A lot entered so near to an event is rather what the event handed out than a purchase, in days.
-_DAYS_BEFORE, _DAYS_AFTER = 7, 14
 # A company that is listed on the day of its entry has a price within so many days.
 _DAYS_WITHOUT_PRICE = 7
 
 
-def find_problems(conn: psycopg.Connection) -> list[Problem]:
+def find_problems(conn: psycopg.Connection) -> list[RunProblem]:
     """Warnings: of options each night, of the rest for what was rolled now, so that nights do not repeat them."""
     return [*find_unfollowed(conn), *_told_twice(conn), *_without_earlier_prices(conn)]
 
 
-def find_unfollowed(conn: psycopg.Connection) -> list[Problem]:
+def find_unfollowed(conn: psycopg.Connection) -> list[RunProblem]:
     """A warning for each event of an underlying in the life of options on it, which do not follow it."""
     rows = conn.execute(
         """
@@ -36,7 +35,7 @@ def find_unfollowed(conn: psycopg.Connection) -> list[Problem]:
         [[RENAME, MERGER, SPINOFF, DELISTING]],
     )
     return [
-        Problem(
+        RunProblem(
             symbol,
             f"options on it do not follow the {action_type} of {ex_date}, which makes them contracts of another symbol:"
             " close them on that day and load what they have become",
@@ -47,7 +46,7 @@ def find_unfollowed(conn: psycopg.Connection) -> list[Problem]:
     ]
 
 
-def _told_twice(conn: psycopg.Connection) -> list[Problem]:
+def _told_twice(conn: psycopg.Connection) -> list[RunProblem]:
     """Lots in what an event handed out, entered around its day, beside the lot that it was handed out for."""
     rows = conn.execute(
         """
@@ -73,10 +72,10 @@ def _told_twice(conn: psycopg.Connection) -> list[Problem]:
             and greatest(happened.session_date, entered.entry_date) >= due.first_session
         order by portfolios.name, stages.symbol, entered.entry_date, stages.from_session_number
         """,
-        [_DAYS_BEFORE, _DAYS_AFTER],
+        [DAYS_BEFORE, DAYS_AFTER],
     )
     return [
-        Problem(
+        RunProblem(
             f"{name}, {symbol} of {entry_date}",
             f"{what_happened}, and the lots held then have these shares already: if this lot is the same shares, delete"
             " it, or take the event back with `python run_nightly.py actions dismiss`; if it was bought, all is well",
@@ -87,7 +86,7 @@ def _told_twice(conn: psycopg.Connection) -> list[Problem]:
     ]
 
 
-def _without_earlier_prices(conn: psycopg.Connection) -> list[Problem]:
+def _without_earlier_prices(conn: psycopg.Connection) -> list[RunProblem]:
     """Lots held before their symbol's first price, as when a company was renamed and that was not told."""
     rows = conn.execute(
         """
@@ -124,7 +123,7 @@ def _without_earlier_prices(conn: psycopg.Connection) -> list[Problem]:
         [_DAYS_WITHOUT_PRICE],
     )
     return [
-        Problem(
+        RunProblem(
             f"{name}, {symbol} of {entry_date}",
             f"no price before {first_date}, so it stands at its cost until then: if the company had another name, tell"
             f" it with `python run_nightly.py actions add OLD DATE RENAME --new-symbol {symbol}`; else see that symbol"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import psycopg
 
-from nightly.record import Problem
+from nightly.record import RunProblem
 
 
-def find_problems(conn: psycopg.Connection) -> list[Problem]:
+def find_problems(conn: psycopg.Connection) -> list[RunProblem]:
     """A warning for each portfolio rolled from its inception whose lots carried in are worth more than all of it.
 
     The starting equity includes them, at the market value of the close before inception. Given as the cash alone, or at
@@ -38,7 +38,7 @@ def find_problems(conn: psycopg.Connection) -> list[Problem]:
         """
     )
     return [
-        Problem(
+        RunProblem(
             f"{name}, starting equity",
             f"{equity:,.2f} is less than the {value:,.2f} that the lots carried in are worth at the close before"
             f" {inception}, which leaves a cash of {equity - value:,.2f}: it must include them, at market; if"

@@ -16,7 +16,7 @@ from nightly import prepare
 from nightly.phases.outcome import PhaseOutcome
 from nightly.phases.roll_forward import coverage, events, opening_cash, positions, window
 from nightly.phases.set_aside import MOST_ATTEMPTS, find_culprits
-from nightly.record import Problem
+from nightly.record import RunProblem
 from warehouse.phrases import count
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
                 counts["set_aside"] = aside
                 lines.insert(0, f"rolled in parts, without what is set aside: {', '.join(aside)}")
                 problems += [
-                    Problem(f"portfolio {name}", f"set aside, the others went on: {reason}", phase=number)
+                    RunProblem(f"portfolio {name}", f"set aside, the others went on: {reason}", phase=number)
                     for name, reason in aside.items()
                 ]
             problems += found.problems
@@ -181,19 +181,19 @@ def _share_out(results: Sequence[NodeResult], numbers: Sequence[str]) -> dict[st
     return shared
 
 
-def find_node_problems(number: str, results: Sequence[NodeResult]) -> list[Problem]:
+def find_node_problems(number: str, results: Sequence[NodeResult]) -> list[RunProblem]:
     """The failures of a phase's nodes, those that were skipped in one line; and that there were nodes at all."""
     if not any(TAGS[number] in result.tags for result in results):
-        return [Problem("dbt", f"dbt ran no model tagged {TAGS[number]}: is dbt_project complete?", phase=number)]
+        return [RunProblem("dbt", f"dbt ran no model tagged {TAGS[number]}: is dbt_project complete?", phase=number)]
     problems = [
-        Problem(f"model {result.name}", result.message or result.status, phase=number)
+        RunProblem(f"model {result.name}", result.message or result.status, phase=number)
         for result in results
         if _broke(result)
     ]
     skipped = [result.name for result in results if result.status == "skipped"]
     if skipped:
         message = f"not built, because a model that they need failed: {', '.join(skipped)}"
-        problems.append(Problem(count(len(skipped), "model"), message, phase=number))
+        problems.append(RunProblem(count(len(skipped), "model"), message, phase=number))
     return problems
 
 
@@ -207,7 +207,7 @@ def _rows_written(conn: psycopg.Connection, number: str, invocation_id: str) -> 
     return {row.pop("model"): row for row in written.fetchall()}
 
 
-def _odd_entries(conn: psycopg.Connection) -> list[Problem]:
+def _odd_entries(conn: psycopg.Connection) -> list[RunProblem]:
     """Lots whose entry price does not go with that session's close; of an ordinary night, only new ones."""
     due = {
         portfolio_id: (first_session, reason)
@@ -216,13 +216,13 @@ def _odd_entries(conn: psycopg.Connection) -> list[Problem]:
         )
     }
     return [
-        Problem(f"{odd.portfolio}, {odd.symbol} of {odd.entry_date}", odd.message, "warning", "2")
+        RunProblem(f"{odd.portfolio}, {odd.symbol} of {odd.entry_date}", odd.message, "warning", "2")
         for odd in find_odd_entries(conn, list(due))
         if due[odd.portfolio_id][1] != "next session" or odd.entry_date >= due[odd.portfolio_id][0]
     ]
 
 
-def _ignored_inputs(conn: psycopg.Connection) -> list[Problem]:
+def _ignored_inputs(conn: psycopg.Connection) -> list[RunProblem]:
     """Closes and flows that could not be used; after an ordinary night, only those of the sessions just rolled."""
     ignored = conn.execute(
         """
@@ -235,6 +235,6 @@ def _ignored_inputs(conn: psycopg.Connection) -> list[Problem]:
         """
     )
     return [
-        Problem(f"{name}, {' '.join(filter(None, [symbol, kind]))} of {day}", reason, "warning", "2")
+        RunProblem(f"{name}, {' '.join(filter(None, [symbol, kind]))} of {day}", reason, "warning", "2")
         for name, kind, symbol, day, reason in ignored
     ]

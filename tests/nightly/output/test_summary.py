@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from nightly.output.summary import as_json, exit_status, render, rerun_command
-from nightly.record import PhaseRecord, Problem, RunRecord
+from nightly.record import PhaseRecord, RunProblem, RunRecord
 
 STARTED = datetime(2024, 2, 15, 23, 30, tzinfo=UTC)
 
@@ -28,7 +28,7 @@ def record(command="run", status="failed", failed=(), problems=(), scope=(), **a
             PhaseRecord(number, name, "failed" if number in failed else "succeeded", 1.5, {"n": 1}, [f"{name} did it"])
             for number, name in phases.items()
         ],
-        problems=[*problems, *(Problem("model x", "division by zero", phase=number) for number in failed)],
+        problems=[*problems, *(RunProblem("model x", "division by zero", phase=number) for number in failed)],
     )
 
 
@@ -60,8 +60,8 @@ def without(portfolio: str, run: RunRecord) -> RunRecord:
         (with_risk(record(failed=["2"])), "run --date 2024-02-15 --phase 2 --phase 3"),
         # nothing after a failed collection saw its prices
         (record(failed=["1"]), "run --date 2024-02-15"),
-        (record(problems=[Problem("coverage", "80 %")]), "run --date 2024-02-15"),
-        (record(problems=[Problem("coverage", "80 %")], phase=["2"]), "run --date 2024-02-15"),
+        (record(problems=[RunProblem("coverage", "80 %")]), "run --date 2024-02-15"),
+        (record(problems=[RunProblem("coverage", "80 %")], phase=["2"]), "run --date 2024-02-15"),
         (record(failed=["1"], phase=["1"]), "run --date 2024-02-15 --phase 1"),
         (record(failed=["1"], from_phase="1"), "run --date 2024-02-15 --from-phase 1"),
         (
@@ -87,7 +87,7 @@ def without(portfolio: str, run: RunRecord) -> RunRecord:
         # something else failed as well
         (without("A B", record(failed=["2", "2.5"])), "run --date 2024-02-15 --phase 2 --phase 2.5"),
         (record(failed=["2.5"], demo=True), "run --date 2024-02-15 --phase 2.5 --demo"),
-        (record("analytics", problems=[Problem("coverage", "80 %")]), "analytics --date 2024-02-15"),
+        (record("analytics", problems=[RunProblem("coverage", "80 %")]), "analytics --date 2024-02-15"),
     ],
 )
 def test_the_command_that_repeats_what_failed(run, command):
@@ -95,7 +95,7 @@ def test_the_command_that_repeats_what_failed(run, command):
 
 
 def test_a_failed_run_reads_from_top_to_bottom():
-    text = render(record(failed=["2.5"], problems=[Problem("ZZZ", "no price", "warning", "1")]))
+    text = render(record(failed=["2.5"], problems=[RunProblem("ZZZ", "no price", "warning", "1")]))
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert lines == [
         "run 7 · trade date 2024-02-15 · all portfolios",
@@ -116,7 +116,7 @@ def test_a_failed_run_reads_from_top_to_bottom():
 
 
 def test_many_problems_are_cut_short_and_counted():
-    problems = [Problem(f"S{number}", "no price", "warning", "1") for number in range(50)]
+    problems = [RunProblem(f"S{number}", "no price", "warning", "1") for number in range(50)]
     text = render(record(status="succeeded", problems=problems))
     assert "S19: no price" in text
     assert "S20" not in text
@@ -124,7 +124,7 @@ def test_many_problems_are_cut_short_and_counted():
 
 
 def test_json_holds_everything():
-    run = as_json(record(failed=["2"], problems=[Problem("ZZZ", "no price", "warning", "1")], scope=["Growth"]))
+    run = as_json(record(failed=["2"], problems=[RunProblem("ZZZ", "no price", "warning", "1")], scope=["Growth"]))
     assert run["status"] == "failed"
     assert run["portfolios"] == ["Growth"]
     assert run["phases"][1] == {

@@ -2,7 +2,7 @@
 
 from nightly.dbt.runner import NodeResult
 from nightly.phases.roll_forward.phase import find_node_problems
-from nightly.record import Problem
+from nightly.record import RunProblem
 
 
 def result(name: str, status: str, message: str = "") -> NodeResult:
@@ -13,7 +13,7 @@ def test_a_phase_whose_models_did_not_run_has_failed():
     view = NodeResult("model.afterclose.stg_positions", "stg_positions", ("views",), "success")
     for results in ([], [view]):
         (problem,) = find_node_problems("2", results)
-        assert problem == Problem("dbt", "dbt ran no model tagged phase_2: is dbt_project complete?", phase="2")
+        assert problem == RunProblem("dbt", "dbt ran no model tagged phase_2: is dbt_project complete?", phase="2")
 
 
 def test_errors_and_absent_models_are_told_each_and_skipped_ones_together():
@@ -25,9 +25,9 @@ def test_errors_and_absent_models_are_told_each_and_skipped_ones_together():
         result("daily_returns", "absent", "asked for, and not run by dbt"),
     ]
     assert find_node_problems("2", results) == [
-        Problem("model lot_segments", "division by zero", phase="2"),
-        Problem("model daily_returns", "asked for, and not run by dbt", phase="2"),
-        Problem(
+        RunProblem("model lot_segments", "division by zero", phase="2"),
+        RunProblem("model daily_returns", "asked for, and not run by dbt", phase="2"),
+        RunProblem(
             "2 models",
             "not built, because a model that they need failed: position_values, portfolio_snapshots",
             phase="2",

@@ -10,7 +10,7 @@ from sklearn.cluster import AgglomerativeClustering
 
 from python_models.statistics.conventions import Quality
 from python_models.statistics.correlations import (
-    Correlations,
+    PairwiseCorrelations,
     correlation_matrix,
     correlation_p_values,
     find_clusters,
@@ -22,8 +22,8 @@ from tests.python_models.panels import Panel, examples
 seeds = st.integers(0, 2**32 - 1)
 
 
-def correlations_of(matrix: np.ndarray, observations: int | np.ndarray = 90) -> Correlations:
-    return Correlations(np.asarray(matrix, float), np.broadcast_to(observations, np.shape(matrix)).copy())
+def correlations_of(matrix: np.ndarray, observations: int | np.ndarray = 90) -> PairwiseCorrelations:
+    return PairwiseCorrelations(np.asarray(matrix, float), np.broadcast_to(observations, np.shape(matrix)).copy())
 
 
 def test_every_pair_is_that_of_pandas(panel: Panel):
@@ -124,7 +124,7 @@ def test_of_equally_bad_symbols_the_smaller_goes_then_the_first_by_name():
     observations[0, 1] = observations[1, 0] = 29
     matrix = np.where(observations < 30, np.nan, 0.2)
     np.fill_diagonal(matrix, 1.0)
-    correlations = Correlations(matrix, observations)
+    correlations = PairwiseCorrelations(matrix, observations)
     by_value = portfolio_correlations(correlations, ["A", "B", "C", "D"], [10.0, -9.0, 1.0, 1.0])
     assert by_value.excluded == ("B",)
     by_name = portfolio_correlations(correlations, ["B", "A", "C", "D"], [10.0, -10.0, 1.0, 1.0])
@@ -253,10 +253,10 @@ def test_below_two_symbols_there_is_nothing_to_correlate():
 def test_quality_of_a_portfolio_is_that_of_its_shortest_pair():
     matrix = block_matrix(3, within=0.5)
     observations = np.full((3, 3), 90)
-    full = portfolio_correlations(Correlations(matrix, observations), ["A", "B", "C"], [1.0, 1.0, 1.0])
+    full = portfolio_correlations(PairwiseCorrelations(matrix, observations), ["A", "B", "C"], [1.0, 1.0, 1.0])
     assert full.data_quality == Quality.FULL_HISTORY
     observations[0, 1] = observations[1, 0] = 89
-    limited = portfolio_correlations(Correlations(matrix, observations), ["A", "B", "C"], [1.0, 1.0, 1.0])
+    limited = portfolio_correlations(PairwiseCorrelations(matrix, observations), ["A", "B", "C"], [1.0, 1.0, 1.0])
     assert limited.data_quality == Quality.LIMITED_HISTORY
 
 
