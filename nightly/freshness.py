@@ -93,7 +93,7 @@ select
 def read_freshness(conn: psycopg.Connection, trade_date: date) -> list[dict[str, Any]]:
     """One record a table, in plain JSON values: the last session it is complete to, and the sessions it lacks.
 
-    """One record a table, plain JSON values: the last session it is complete to, and the sessions it lacks.
+    A table by portfolio is complete to the session that every portfolio has reached, and lacks a session if any of them
     does. For all tables alike, 63 sessions are looked at: to the last one that any portfolio is rolled to, or to
     `trade_date` if that is earlier. What is not rolled yet is due, and is not counted as missing. A table that does not
     exist is left out.
