@@ -75,15 +75,15 @@ class Access:
             known = self._sessions.get(session)
         else:
             known = None
-        caller = await self._freshness.caller(known, state) if known else None
-        if caller is None or (caller.expires_at and caller.expires_at <= datetime.now(UTC)):
+        caller = await self._opens(known, state) if known else None
+        if caller is None:
             raise Unauthorized
         return caller
 
     async def sign_in(self, token: str) -> str | None:
         """Open a session for the bearer of a token: the value of the cookie; None where the token opens nothing."""
         known = digest(token.strip())
-        if await self._freshness.caller(known, await self._freshness.state()) is None:
+        if await self._opens(known, await self._freshness.state()) is None:
             return None
         while len(self._sessions) >= _MOST_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
@@ -95,19 +95,25 @@ class Access:
         """End a session."""
         self._sessions.pop(session or "", None)
 
+    async def _opens(self, known: bytes, state: State) -> Caller | None:
+        """Whom a token was given to; None where it opens nothing, or nothing any more."""
+        caller = await self._freshness.caller(known, state)
+        is_over = caller and caller.expires_at and caller.expires_at <= datetime.now(UTC)
+        return None if is_over else caller
+
     def _refuse_strangers(self, headers: Mapping[str, str]) -> None:
         """Without tokens only this machine's own programs are served, and no web page that a browser shows on it.
 
         A page may bring its name's address to 127.0.0.1 (DNS rebinding): then the name stands in Host.
         """
-        if not is_loopback(urlsplit("//" + headers.get("host", "")).hostname):
+        if not is_loopback(_host_of(headers.get("host", ""))):
             raise Problem(
                 403,
                 "without tokens this answers to 127.0.0.1 and localhost alone: use one of them as the host, or make"
                 " a token with `python run_nightly.py serve token add NAME`",
             )
         origin = headers.get("origin")
-        if origin and origin not in self.origins and urlsplit(origin).netloc != headers.get("host"):
+        if origin and origin not in self.origins and origin.partition("://")[2] != headers.get("host"):
             raise Problem(403, f"pages of {origin} may not read this: AFTERCLOSE_API_ORIGINS names those that may")
 
 
@@ -121,6 +127,14 @@ def is_loopback(host: str | None) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _host_of(header: str) -> str | None:
+    """The name or address in a Host; None where there is none, or it cannot be read."""
+    try:
+        return urlsplit(f"//{header}").hostname
+    except ValueError:
+        return None
 
 
 def cookies_of(headers: Mapping[str, str]) -> dict[str, str]:

@@ -156,8 +156,9 @@ class Asked:
 
     caller: Caller
     state: State
-    key: tuple[Any, ...]
-    gzipped: bool
+    key: tuple[Any, ...] = ()
+    gzipped: bool = False
+    signed_in: bool = False
 
 
 Make = Callable[[psycopg.Connection[Any]], Answer]

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from api.asking import Ask, Selects
     from api.reader import Reader
 
-# so many tables are sent at a time, for so long at most; whoever waits longer for a turn is sent away
+# so many tables are sent at a time, for so long at most; whoever waits longer for a turn is sent away, and so is a
+# caller who takes nothing of his for as long
 STREAMS = 2
 STREAM_SECONDS = 120
 PATIENCE_SECONDS = 30
@@ -152,6 +153,10 @@ async def stream(
     return _Streamed(304 if is_known else 200, form, tag, first, pieces, turns, gzipped=gzipped)
 
 
+class BrokenOff(Exception):  # noqa: N818
+    """The rest of a body that has begun cannot be sent."""
+
+
 class _Streamed(Response):
     """A body in pieces; the connection goes back whatever becomes of the caller."""
 
@@ -182,12 +187,15 @@ class _Streamed(Response):
                 if self._gzip:
                     piece = await asyncio.to_thread(self._gzip.compress, piece)
                 if piece:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    async with asyncio.timeout(PATIENCE_SECONDS):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
                 if await caller.is_disconnected():
                     return
                 piece = await asyncio.to_thread(next, self._pieces, b"")
             last = self._gzip.flush() if self._gzip else b""
             await send({"type": "http.response.body", "body": last})
+        except (TimeoutError, psycopg.Error):
+            raise BrokenOff from None
         finally:
             await asyncio.to_thread(self._pieces.close)
             self._turns.give_back()

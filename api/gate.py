@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.accept import takes_gzip
 from api.access import COOKIE, Access, Caller, cookies_of
 from api.answers import Asked, Shelf
+from api.forms import BrokenOff
 from api.freshness import Freshness, State
 from api.paths import keep_slashes, name_of
 from api.problems import Problem, Unauthorized, Unavailable
@@ -43,7 +44,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         began, request_id = time.perf_counter(), secrets.token_hex(6)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = fold_headers(scope)
         extra = [(b"x-request-id", request_id.encode()), *_SAFETY, *self._cross_origin(headers)]
         seen: dict[str, Any] = {"status": 500, "bytes": 0}
 
@@ -61,6 +62,9 @@ class Gate:
             seen["how"] = await self._answer(scope, receive, tell, headers)
         except Problem as problem:
             await problem.response()(scope, receive, tell)
+        except BrokenOff:
+            # The server closes the connection, and the client sees that the end is missing.
+            seen["how"] = "broken off"
         except psycopg.OperationalError:
             await Unavailable().response()(scope, receive, tell)
         except Exception as error:
@@ -90,7 +94,7 @@ class Gate:
             await send({"type": "http.response.body", "body": b""})
             return None
         if path in OPEN_TO_ALL or path.startswith(STATIC):
-            scope["state"]["asked"] = Asked(Caller(), State(None, None, False), (), False)
+            scope["state"]["asked"] = Asked(Caller(), State(None, None, False))
             await self._app(scope, receive, send)
             return None
         state = await self._freshness.state()
@@ -100,16 +104,16 @@ class Gate:
         except Unauthorized:
             if path.startswith("/api/") or "text/html" not in headers.get("accept", ""):
                 raise
-            await RedirectResponse(f"/login?next={quote(path)}", 303)(scope, receive, send)
+            await RedirectResponse(f"/login?next={quote(_written(scope), safe='/')}", 303)(scope, receive, send)
             return None
         gzipped = takes_gzip(headers.get("accept-encoding", ""))
         query = scope["query_string"]
-        key = (path, query, headers.get("accept", ""), gzipped, caller.portfolio_ids, COOKIE in cookies)
+        signed_in = COOKIE in cookies
+        key = (path, query, headers.get("accept", ""), gzipped, caller.portfolio_ids, signed_in)
+        scope["state"]["asked"] = Asked(caller, state, key, gzipped, signed_in)
         if scope["method"] == "GET" and (kept := self._shelf.find(key, state.version)):
-            scope["state"]["asked"] = Asked(caller, state, key, gzipped)
             await kept.send(send, headers.get("if-none-match", ""))
             return "kept"
-        scope["state"]["asked"] = Asked(caller, state, key, gzipped)
         await self._app(scope, receive, send)
         return None
 
@@ -125,6 +129,28 @@ class Gate:
             (b"access-control-expose-headers", b"ETag, X-Request-Id, Retry-After, Link"),
             vary,
         ]
+
+
+def fold_headers(scope: Scope) -> dict[str, str]:
+    """The headers by name; one that comes in several lines becomes one, here and for whoever reads it behind us.
+
+    Else an answer that was made for the first line would be kept as that to the last (RFC 9110, 5.3). Of what can mean
+    one thing alone, such as Host, two make one that means nothing.
+    """
+    given: list[tuple[bytes, bytes]] = scope["headers"]
+    folded: dict[bytes, bytes] = {}
+    for name, value in given:
+        joint = b"; " if name == b"cookie" else b", "
+        folded[name] = folded[name] + joint + value if name in folded else value
+    if len(folded) < len(given):
+        scope["headers"] = list(folded.items())
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in folded.items()}
+
+
+def _written(scope: Scope) -> str:
+    """The path and the query as they were sent."""
+    path, query = (scope.get("raw_path") or quote(scope["path"]).encode(), scope["query_string"])
+    return (path + b"?" + query if query else path).decode("latin-1")
 
 
 _SAFETY = [

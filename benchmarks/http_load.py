@@ -40,12 +40,16 @@ class HttpAnswer:
 
 @dataclass
 class Load:
-    """What requests cost: seconds in all, milliseconds of each, how many of each status, and what went wrong."""
+    """What requests cost: seconds in all, milliseconds of each, how many of each status, and what went wrong.
+
+    `cpu_seconds` are the client's own.
+    """
 
     seconds: float = 0.0
     milliseconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
+    cpu_seconds: float = 0.0
 
     @property
     def count(self) -> int:
@@ -79,7 +83,7 @@ async def run_load(
     With `per_second` requests begin at that rate in all; a wait for a free connection counts as time of the request.
     """
     load, host = Load(), urlsplit(url).netloc
-    began = time.perf_counter()
+    began, own = time.perf_counter(), time.process_time()
     starts = None if per_second is None else (began + place / per_second for place in itertools.count())
 
     async def keep_asking() -> None:
@@ -100,7 +104,7 @@ async def run_load(
             writer.close()
 
     await asyncio.gather(*(keep_asking() for _ in range(connections)))
-    load.seconds = time.perf_counter() - began
+    load.seconds, load.cpu_seconds = time.perf_counter() - began, time.process_time() - own
     return load
 
 

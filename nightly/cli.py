@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from nightly.command_group import CommandGroup
-from nightly.invocation import as_typed
+from nightly.invocation import as_typed, on_demo
 from nightly.output.terminal import echo
 from warehouse.errors import UserError
 from warehouse.project import project_version
@@ -91,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return cli.main(arguments, prog_name=as_typed(), standalone_mode=False) or 0
     except UserError as error:
-        echo(f"error: {_masked(error)}", err=True)
+        said = f"error: {_masked(error)}"
+        echo(on_demo(said) if "--demo" in (sys.argv[1:] if arguments is None else arguments) else said, err=True)
         return 2
     except click.ClickException as error:
         error.show()

@@ -14,6 +14,15 @@ from warehouse.project import PROJECT_ROOT
 COMMAND = "python run_nightly.py"
 # Not one that has been through here already.
 _MENTIONED = re.compile(rf"(?<![\w/]){re.escape(COMMAND)}")
+# The commands that a message may propose and that --demo turns to the demo's database, where it is not said already.
+_OF_DATABASE = re.compile(
+    rf"({re.escape(COMMAND)} (?:actions|analytics|backfill|check|dbt|quarantine|show|status))\b(?![^`\n]*--demo)"
+)
+
+
+def on_demo(text: str) -> str:
+    """A text whose commands are about the demo's database."""
+    return _OF_DATABASE.sub(r"\1 --demo", text)
 
 
 def as_typed(text: str = COMMAND) -> str:

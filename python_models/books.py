@@ -74,7 +74,6 @@ def make_books(
     underlyings: Underlyings,
     terms: OptionTerms,
     daily_returns: Floats,
-    benchmark: Floats,
 ) -> Books:
     """Bring the portfolios of one session into the form that the models take; options become delta equivalents.
 
@@ -85,7 +84,6 @@ def make_books(
         underlyings: of their options.
         terms: what options are valued with.
         daily_returns: as in `Books`, columns in the order of `equity`.
-        benchmark: as in `Books`.
     """
     portfolios = tuple(equity)
     places = {portfolio: place for place, portfolio in enumerate(portfolios)}
@@ -102,6 +100,7 @@ def make_books(
         equity=np.array(list(equity.values()), dtype=np.float64),
         n_symbols=len(columns),
     )
+    benchmark = _last_rows(statistics.benchmark, len(daily_returns))
     return Books(statistics.day, portfolios, positions, holdings, options, daily_returns, benchmark)
 
 
@@ -169,3 +168,9 @@ def _value_options(
         ),
         delta_equivalent_value(today.delta, spot, units),
     )
+
+
+def _last_rows(series: Floats, length: int) -> Floats:
+    """The end of a series, of this length; NaN where it does not reach back so far."""
+    missing = max(length - len(series), 0)
+    return np.concatenate([np.full(missing, np.nan), series[max(len(series) - length, 0) :]])

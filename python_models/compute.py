@@ -3,15 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
 from python_models.books import make_books
 from python_models.fingerprints import method_fingerprint
 from python_models.inputs import Inputs, SessionBlock, SessionInputs, portfolios_rest_on, symbols_rest_on
 from python_models.report import SessionNotes, note_symbols
-from python_models.statistics.conventions import Floats
-from python_models.statistics.stress import FactorShocks, factor_shocks, replay_shocks
-from python_models.statistics.symbols import SymbolStatistics
+from python_models.shocks import session_shocks
 from python_models.tables.portfolios import portfolio_blocks
 from python_models.tables.symbols import symbol_blocks, symbol_pairs
 from python_models.write import Results
@@ -46,17 +42,18 @@ def _of_portfolios(session: SessionInputs, block: SessionBlock, inputs: Inputs) 
     if not due:
         return Results(unchanged=unchanged), SessionNotes(day, unchanged=len(unchanged))
     equity = {each: inputs.snapshots.equity[day][each] for each in due}
-    own_returns = inputs.own_returns(day, list(due))
     books = make_books(
         session.statistics,
         equity,
         [position for position in block.holdings[day] if position.portfolio_id in due],
         block.underlyings,
         inputs.asked.terms,
-        own_returns,
-        _last_rows(session.statistics.benchmark, len(own_returns)),
+        inputs.own_returns(day, list(due)),
     )
-    rows = portfolio_blocks(books, session.statistics, _shocks(inputs, session.statistics))
+    shocks = session_shocks(
+        session.statistics, inputs.scenarios_known(day), inputs.replayed, inputs.etfs, inputs.definitions
+    )
+    rows = portfolio_blocks(books, session.statistics, shocks)
     return (
         Results(rows, {(day, each): basis for each, basis in due.items()}, unchanged),
         replace(
@@ -65,27 +62,3 @@ def _of_portfolios(session: SessionInputs, block: SessionBlock, inputs: Inputs) 
             equity={inputs.snapshots.names[each]: balance for each, balance in equity.items()},
         ),
     )
-
-
-def _shocks(inputs: Inputs, statistics: SymbolStatistics) -> FactorShocks:
-    """What the scenarios do on this session; a replay does what happened, where stored prices reach."""
-    scenarios = []
-    for each in inputs.scenarios_known(statistics.day):
-        scenario = each.scenario
-        if scenario.is_replay:
-            happened = replay_shocks(inputs.replayed[scenario.scenario_id], inputs.etfs, statistics.chosen)
-            scenario = replace(scenario, shocks={**scenario.shocks, **happened})
-        scenarios.append(scenario)
-    return factor_shocks(
-        scenarios,
-        statistics.factors.names,
-        statistics.stress_covariance.matrix,
-        duration=inputs.definitions.duration,
-        convexity=inputs.definitions.convexity,
-    )
-
-
-def _last_rows(series: Floats, length: int) -> Floats:
-    """The end of a series, of this length; NaN where it does not reach back so far."""
-    missing = max(length - len(series), 0)
-    return np.concatenate([np.full(missing, np.nan), series[max(len(series) - length, 0) :]])

@@ -25,13 +25,20 @@ def fingerprint(*parts: Any) -> str:
     return digest.hexdigest()
 
 
-@cache
-def method_fingerprint() -> str:
-    """A digest of what decides the numbers: the statistics, the rules of the seeds and the layout of rows.
+def method_files() -> list[Path]:
+    """The modules that decide numbers, from what was read to the rows that are stored.
 
-    Another version of one of these makes all stored results stale; how they are read, written and told does not.
+    Statistics, the rules of the seeds, how books and scenarios are put together, and the layout of rows. What is read
+    is no method: it is in the fingerprints of inputs, value by value. How results are written and told changes none.
     """
     package = Path(__file__).parent
+    modules = ("definitions.py", "books.py", "shocks.py", "backtests.py")
     folders = ("statistics", "tables", "performance")
-    files = [package / "definitions.py", *(file for folder in folders for file in (package / folder).rglob("*.py"))]
-    return fingerprint(*((file.name, file.read_bytes()) for file in sorted(files)))
+    in_folders = (file for folder in folders for file in (package / folder).rglob("*.py"))
+    return sorted([*(package / name for name in modules), *in_folders])
+
+
+@cache
+def method_fingerprint() -> str:
+    """A digest of the modules that decide numbers: another version of one of these makes all stored results stale."""
+    return fingerprint(*((file.name, file.read_bytes()) for file in method_files()))

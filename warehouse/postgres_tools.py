@@ -5,6 +5,7 @@ They are as new as the server, which an installed pg_dump may not be: it refuses
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -30,14 +31,19 @@ def psql(database: Database, arguments: Sequence[str]) -> int:
 def dump(database: Database, file: Path) -> None:
     """Write our schemas to a file in PostgreSQL's archive format; the file appears when it is whole.
 
+    If it is a link, the file that it leads to is written.
+
     Raises:
-        UserError: it can't be written, or pg_dump fails.
+        UserError: it can't be written or is something else than a file, or pg_dump fails.
     """
+    if file.exists() and not file.is_file():
+        raise UserError(f"{file} is there and is no file: name one in a folder of yours")
+    file = file.resolve()
     unfinished = file.with_name(f"{file.name}.unfinished")
     schemas = [f"--schema={name}" for name in SCHEMAS]
     try:
         unfinished.touch(mode=0o600)
-        _run(database, "pg_dump", "--format=custom", *schemas, f"--file={unfinished}")
+        run_tool(database, "pg_dump", "--format=custom", *schemas, f"--file={unfinished}")
         unfinished.replace(file)
     except OSError as error:
         raise UserError(f"{file} cannot be written ({error.strerror}): name a file in a folder of yours") from None
@@ -50,20 +56,27 @@ def restore(database: Database, file: Path) -> None:
     """Put back what `dump` has written, in place of our schemas, in one transaction.
 
     Raises:
-        UserError: the file can't be read or is no such archive; the database is as it was.
+        UserError: the file can't be read, is no such archive or one of another database; the database is as it was.
     """
+    contents = run_tool(database, "pg_restore", "--list", str(file))
+    if not all(f" TABLE {table} " in contents for table in ("raw portfolios", "ops schema_migrations")):
+        raise UserError(f"{file} is the archive of another database: give one that `db dump` has written")
     # Written out first: an archive that is torn must be found out before anything is dropped.
-    script = file.with_name(f"{file.name}.sql")
+    script = None
     try:
-        script.touch(mode=0o600)
-        _run(database, "pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(file))
+        opened, name = tempfile.mkstemp(suffix=".sql", prefix=f"{file.name}.", dir=file.parent)
+        os.close(opened)
+        script = Path(name)
+        run_tool(database, "pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(file))
         drop = f"drop schema if exists {', '.join(SCHEMAS)} cascade"
         quiet = ("--no-psqlrc", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=1", "--single-transaction")
-        _run(database, "psql", *quiet, f"--command={drop}", f"--file={script}")
+        run_tool(database, "psql", *quiet, f"--command={drop}", f"--file={script}")
     except OSError as error:
-        raise UserError(f"{script} cannot be written ({error.strerror}): copy {file} to a folder of yours") from None
+        raise UserError(
+            f"{file.parent} cannot be written to ({error.strerror}): copy {file} to a folder of yours"
+        ) from None
     finally:
-        with suppress(OSError):
+        if script:
             script.unlink(missing_ok=True)
 
 
@@ -74,13 +87,13 @@ def count_portfolios(conn: psycopg.Connection[Any]) -> int:
     return fetch_one(conn.execute("select count(*) from raw.portfolios where deleted_at is null"))[0]
 
 
-def _run(database: Database, tool: str, *arguments: str) -> None:
+def run_tool(database: Database, tool: str, *arguments: str) -> str:
+    """Run a tool that asks nothing; returns what it printed, and raises UserError with its reason where it fails."""
     done = subprocess.run(
         [_tool(database, tool), *arguments],
         env=_environment(database),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )
@@ -88,6 +101,7 @@ def _run(database: Database, tool: str, *arguments: str) -> None:
         lines = done.stderr.splitlines()
         reason = next((line for line in lines if "rror" in line), lines[0] if lines else "it gives no reason")
         raise UserError(f"{tool} failed, and the database is as it was: {reason.strip()}")
+    return done.stdout
 
 
 def _tool(database: Database, name: str) -> str:

@@ -42,6 +42,8 @@ START_SECONDS = 300
 STOP_SECONDS = 60
 ORPHAN_SECONDS = 15
 _LOG_TAIL_BYTES = 65_536
+# Of control groups, version 2 and 1.
+_MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 SERVER_SETTINGS = {
     "cluster_name": "afterclose",
@@ -53,14 +55,10 @@ SERVER_SETTINGS = {
     "log_checkpoints": "off",
     # A statement ends soon after its client was killed, and with it the locks that the next run waits for.
     "client_connection_check_interval": "2s",
-    # For set-based statements over millions of rows beside a Python process, on a machine with 4 GB or more.
-    "shared_buffers": "512MB",
-    "effective_cache_size": "2GB",
     "work_mem": "64MB",
     "maintenance_work_mem": "256MB",
     "random_page_cost": "1.1",
     "jit": "off",
-    "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     # No replica reads the log: what is built and filled in one transaction need not pass through it.
     "wal_level": "minimal",
@@ -71,9 +69,40 @@ SERVER_SETTINGS = {
 }
 
 
+def sized_settings(memory_bytes: int, free_disk_bytes: int) -> dict[str, str]:
+    """Settings that follow the machine, for set-based statements over millions of rows beside a Python process.
+
+    Args:
+        memory_bytes: the machine's memory, or the container's where it has less.
+        free_disk_bytes: what is free where the data are.
+
+    A sixteenth of the memory is buffers, 128 MB to 8 GB: the system caches files as well, and whoever empties a table
+    looks through all of them (docs/decisions.md). The log may grow to four times that between checkpoints, 1 to 16 GB,
+    but to no more than a tenth of the free disk.
+    """
+    memory, disk = memory_bytes // 2**20, free_disk_bytes // 2**20
+    buffers = min(max(memory // 16, 128), 8 * 1024)
+    wal = max(min(max(4 * buffers, 1024), 16 * 1024, disk // 10), 128)
+    return {
+        "shared_buffers": f"{buffers}MB",
+        "effective_cache_size": f"{max(memory // 2, buffers)}MB",
+        "max_wal_size": f"{wal}MB",
+    }
+
+
+def _memory_bytes() -> int:
+    """The memory that this process may use: the machine's, or its control group's where that is less."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limits = [machine]
+    for file in _MEMORY_LIMITS:
+        with suppress(OSError, ValueError):  # there is none, or it says `max`
+            limits.append(int(file.read_text()))
+    return min(limits)
+
+
 @dataclass(frozen=True)
 class EmbeddedServer:
-    """The server of one home folder. `extra_settings` are PostgreSQL settings over `SERVER_SETTINGS`."""
+    """The server of one home folder. `extra_settings` are PostgreSQL settings over those that it has by itself."""
 
     home: Path
     version: int = 18
@@ -192,7 +221,7 @@ class EmbeddedServer:
     def _ensure_started(self, *, transient: bool) -> None:
         self._ensure_cluster()
         if not self._accepts_connections():
-            # Others who use it know it by its socket.
+            # Other users of the server have the address of its socket.
             socket_folder = self._parameters().get("host") if self._is_locked("users") else None
             # It may hang, or have lost its socket, or its postmaster was killed and others still finish.
             self._stop()
@@ -212,7 +241,7 @@ class EmbeddedServer:
         return answer == psycopg.pq.Ping.OK
 
     def _parameters(self) -> dict[str, str]:
-        """Return how to reach the server that postmaster.pid speaks of; nothing where it speaks of none of ours."""
+        """Return how to reach the server that postmaster.pid names; nothing if that is not ours."""
         with suppress(OSError, ValueError):
             _pid, data, _started, port, socket_folder, *_ = (self._data / "postmaster.pid").read_text().splitlines()
             if Path(data) == self._data.resolve():  # else the folder was moved or copied
@@ -259,6 +288,7 @@ class EmbeddedServer:
         log_size = self._log.stat().st_size if self._log.exists() else 0
         settings = {
             **SERVER_SETTINGS,
+            **sized_settings(_memory_bytes(), shutil.disk_usage(self._folder).free),
             "port": str(PORT),
             "unix_socket_directories": str(socket_folder),
             **self.extra_settings,

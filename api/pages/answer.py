@@ -11,7 +11,7 @@ import psycopg
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 
-from api.access import COOKIE, Caller
+from api.access import Caller
 from api.answers import Answer, answers_of, caller_of
 from api.problems import Problem
 from api.rendering import rendering
@@ -69,7 +69,7 @@ async def page(request: Request, draw: Draw) -> Response:
 
     The page is kept until the data change. What goes wrong is a page as well.
     """
-    caller, signed_in = caller_of(request), COOKIE in request.cookies
+    caller, signed_in = caller_of(request), request.state.asked.signed_in
     demo, query = request.app.state.options.demo, dict(request.query_params)
 
     def make(conn: psycopg.Connection[Any]) -> Answer:

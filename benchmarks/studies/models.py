@@ -8,10 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.studies.books import FACTOR_ETFS, FIRST, LAST, SECTOR_ETFS, Books, Market
-from python_models.statistics.backtest import tail_backtest, volatility_backtest
+from benchmarks.studies.errors import Figure, figure
+from python_models.statistics.backtest import tail_backtest
 from python_models.statistics.betas import benchmark_betas
 from python_models.statistics.conventions import quality_flags
-from python_models.statistics.covariance import COVARIANCE_MINIMUM, COVARIANCE_WINDOW, ewma_covariance
+from python_models.statistics.covariance import (
+    COVARIANCE_MINIMUM,
+    COVARIANCE_WINDOW,
+    ewma_covariance,
+    sample_covariance,
+)
 from python_models.statistics.factors import (
     MARKET,
     FactorReturns,
@@ -26,6 +32,8 @@ from python_models.statistics.stand_ins import fill_returns
 Floats = NDArray[np.float64]
 
 AHEAD = 21
+# Months that are drawn together where figures are made of months.
+MONTHS = 3
 # What cross-validation chooses from: the penalties of standardised factors over a year.
 ALPHAS = np.logspace(-1, 3, 13)
 REPLAYS = {
@@ -98,14 +106,17 @@ class FactorStudy:
     """What a factor model explains of the month after each fit, and what it says of one-sector books.
 
     R² is the mean over stocks, and of all books' squared returns together; betas to Value and Growth move from month to
-    month by `beta_moves` (root mean square, mean of the months).
+    month by `beta_moves` (root mean square, mean of the months). `bias` is of one-sector books (deviation of return /
+    forecast, mean of the books), with the factor covariance that the models use, which decays, and with an equally
+    weighted one (`bias_equal`).
     """
 
-    r_squared_stocks: float
-    r_squared_books: float
-    bias: dict[str, float]
-    replay_errors: dict[str, float]
-    beta_moves: float
+    r_squared_stocks: Figure
+    r_squared_books: Figure
+    bias: Figure
+    bias_equal: Figure
+    replay_errors: dict[str, Figure]
+    beta_moves: Figure
 
 
 def study_factors(market: Market, books: Books, model: FactorModel) -> FactorStudy:
@@ -114,41 +125,63 @@ def study_factors(market: Market, books: Books, model: FactorModel) -> FactorStu
     weights, of_books = books.weights.to_numpy(), books.returns(market)
     returns = market.returns[symbols].to_numpy()
     stocks = np.isin(symbols, market.stocks)
+    one_sector = books.kinds == "one sector"
     rows = range(market.place(FIRST) - 1, market.place(LAST))
-    forecasts = np.full((len(rows), weights.shape[1]), np.nan)
-    errors, totals = np.zeros((2, len(symbols))), np.zeros((2, len(symbols)))
-    book_errors, book_totals = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
-    moves, last = [], None
+    forecasts, equal = (np.full((len(rows), one_sector.sum()), np.nan) for _ in range(2))
+    errors, totals, book_errors, book_totals, moves = ([] for _ in range(5))
+    last = None
     for number, row in enumerate(rows):
         factors = model.factors(market, row)
         fit = model.fit(returns[max(row - 251, 0) : row + 1], factors)
-        covariance = ewma_covariance(factors.values).matrix
-        exposure = fit.beta.T @ weights
-        variance = (exposure * (covariance @ exposure)).sum(axis=0) + fit.residual_variance @ weights**2
-        forecasts[number] = np.sqrt(variance)
+        exposure = fit.beta.T @ weights[:, one_sector]
+        specific = fit.residual_variance @ weights[:, one_sector] ** 2
+        for into, covariance in ((forecasts, ewma_covariance), (equal, sample_covariance)):
+            of_factors = (exposure * (covariance(factors.values).matrix @ exposure)).sum(axis=0)
+            into[number] = np.sqrt(of_factors + specific)
         if number % AHEAD or row + AHEAD >= len(returns):
             continue
-        ahead = _factors_ahead(market, factors, row)
         actual = returns[row + 1 : row + 1 + AHEAD]
-        expected = ahead @ fit.beta.T
-        errors[0] += ((actual - expected) ** 2).sum(axis=0)
-        totals[0] += (actual**2).sum(axis=0)
+        expected = _factors_ahead(market, factors, row) @ fit.beta.T
+        errors.append(((actual - expected) ** 2).sum(axis=0)[stocks])
+        totals.append((actual**2).sum(axis=0)[stocks])
         theirs = of_books[row + 1 : row + 1 + AHEAD]
-        book_errors += ((theirs - expected @ weights) ** 2).sum(axis=0)
-        book_totals += (theirs**2).sum(axis=0)
+        book_errors.append(((theirs - expected @ weights) ** 2).sum(axis=0))
+        book_totals.append((theirs**2).sum(axis=0))
         styles = fit.beta[stocks][:, [factors.names.index("Value"), factors.names.index("Growth")]]
         if last is not None:
-            moves.append(np.sqrt(np.square(styles - last).mean()))
+            moves.append(np.square(styles - last).mean(axis=1))
         last = styles
-    outcomes = of_books[rows.start + 1 : rows.stop + 1]
-    bias = volatility_backtest(outcomes, forecasts).bias_statistic
+    outcomes = of_books[rows.start + 1 : rows.stop + 1, one_sector]
+
+    def bias_statistic(scaled: Floats) -> float:
+        return float(scaled.std(axis=0, ddof=1).mean())
+
     return FactorStudy(
-        r_squared_stocks=float(np.mean(1.0 - errors[0][stocks] / totals[0][stocks])),
-        r_squared_books=float(1.0 - book_errors.sum() / book_totals.sum()),
-        bias={kind: float(np.mean(bias[books.kinds == kind])) for kind in dict.fromkeys(books.kinds)},
-        replay_errors={name: _replay_error(market, books, model, *span) for name, span in REPLAYS.items()},
-        beta_moves=float(np.mean(moves)),
+        r_squared_stocks=figure(
+            lambda error, total: float(np.mean(1.0 - error.sum(axis=0) / total.sum(axis=0))),
+            np.array(errors),
+            np.array(totals),
+            block=MONTHS,
+        ),
+        r_squared_books=figure(
+            lambda error, total: float(1.0 - error.sum() / total.sum()),
+            np.array(book_errors),
+            np.array(book_totals),
+            block=MONTHS,
+        ),
+        bias=figure(bias_statistic, outcomes / forecasts),
+        bias_equal=figure(bias_statistic, outcomes / equal),
+        replay_errors={
+            # each happened once: only the books could have been others
+            name: figure(_root_mean_square, _replay_misses(market, books, model, *span)[None, :], block=None)
+            for name, span in REPLAYS.items()
+        },
+        beta_moves=figure(lambda each: float(np.sqrt(each.mean(axis=1)).mean()), np.array(moves), block=MONTHS),
     )
+
+
+def _root_mean_square(values: Floats) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
 
 
 def _factors_ahead(market: Market, factors: FactorReturns, row: int) -> Floats:
@@ -160,8 +193,8 @@ def _factors_ahead(market: Market, factors: FactorReturns, row: int) -> Floats:
     return window.to_numpy() - np.where(own, 0.0, spy[:, None])
 
 
-def _replay_error(market: Market, books: Books, model: FactorModel, start: str, end: str) -> float:
-    """Root mean square of what a replay says one-sector books lose less what they did, fractions of equity."""
+def _replay_misses(market: Market, books: Books, model: FactorModel, start: str, end: str) -> Floats:
+    """What a replay says one-sector books lose less what they did (n_books,), fractions of equity."""
     row, last = market.place(start), market.place(end)
     symbols = list(books.weights.index)
     factors = model.factors(market, row)
@@ -177,7 +210,7 @@ def _replay_error(market: Market, books: Books, model: FactorModel, start: str, 
     chosen = books.weights.to_numpy()[:, books.kinds == "one sector"]
     said = np.maximum(fit.beta @ shocks, -1.0) @ chosen
     was = compounded[symbols].to_numpy() @ chosen
-    return float(np.sqrt(np.mean((said - was) ** 2)))
+    return said - was
 
 
 @dataclass(frozen=True)
@@ -188,9 +221,9 @@ class TailStudy:
     forecast.
     """
 
-    breaches: dict[str, float]
-    z2: dict[str, float]
-    independence_rejected: float
+    breaches: dict[str, Figure]
+    z2: dict[str, Figure]
+    independence_rejected: Figure
 
 
 def study_tails(market: Market, books: Books, *, scaled: bool) -> TailStudy:
@@ -205,16 +238,17 @@ def study_tails(market: Market, books: Books, *, scaled: bool) -> TailStudy:
     outcomes = of_books[rows.start + 1 : rows.stop + 1]
     years = market.returns.index[rows.start + 1 : rows.stop + 1].str[:4]
     breached = outcomes < -var
-    tests = tail_backtest(outcomes, var)
     losses = np.where(breached, outcomes / es, 0.0)
+    rejected = tail_backtest(outcomes, var).christoffersen_p_value < 0.05
+    of_year = {year: years == year for year in dict.fromkeys(years)}
     return TailStudy(
-        breaches={year: float(breached[years == year].mean()) for year in dict.fromkeys(years)},
-        z2={year: float(1.0 + losses[years == year].mean() / 0.05) for year in dict.fromkeys(years)},
-        independence_rejected=float((tests.christoffersen_p_value < 0.05).mean()),
+        breaches={year: figure(lambda each: float(each.mean()), breached[of]) for year, of in of_year.items()},
+        z2={year: figure(lambda each: float(1.0 + each.mean() / 0.05), losses[of]) for year, of in of_year.items()},
+        independence_rejected=figure(lambda each: float(each.mean()), rejected[None, :], block=None),
     )
 
 
-def study_betas(market: Market) -> dict[str, float]:
+def study_betas(market: Market) -> dict[str, Figure]:
     """Root mean square of each beta less the OLS beta of the 63 sessions after it, over stocks and months."""
     returns, spy = market.returns[market.stocks].to_numpy(), market.returns["SPY"].to_numpy()
     misses: dict[str, list[Floats]] = {"beta (90 sessions)": [], "forecast_beta": []}
@@ -223,10 +257,10 @@ def study_betas(market: Market) -> dict[str, float]:
         came = benchmark_betas(returns[: row + 64], spy[: row + 64], window=63).raw_beta
         misses["beta (90 sessions)"].append(now.beta - came)
         misses["forecast_beta"].append(now.forecast_beta - came)
-    return {name: float(np.sqrt(np.mean(np.square(each)))) for name, each in misses.items()}
+    return {name: figure(_root_mean_square, np.array(each), block=MONTHS) for name, each in misses.items()}
 
 
-def study_stand_ins(market: Market, own_returns: int = 60) -> dict[str, float]:
+def study_stand_ins(market: Market, own_returns: int = 60) -> dict[str, Figure]:
     """VaR of single stocks of which all but the last returns are hidden, over their true VaR; mean of many."""
     symbols = market.stocks[::2]
     model = FactorModel(with_sectors=True, alpha=10.0, market_is_free=True)
@@ -243,4 +277,4 @@ def study_stand_ins(market: Market, own_returns: int = 60) -> dict[str, float]:
         modelled = np.where(np.isfinite(known), known, factors.values @ fit.beta.T)
         ratios["with residual draws"].append(tail_risk(drawn).var / true)
         ratios["betas alone"].append(tail_risk(modelled).var / true)
-    return {name: float(np.mean(each)) for name, each in ratios.items()}
+    return {name: figure(lambda drawn: float(drawn.mean()), np.array(each), block=4) for name, each in ratios.items()}

@@ -13,6 +13,7 @@ from ingest.market.fund_sectors import collect_fund_sectors
 from ingest.market.knowledge import MOST_REFETCHES, Knowledge
 from ingest.market.prices import ask_chain
 from ingest.market.profiles import collect_profiles
+from ingest.market.ratios import as_written
 from ingest.market.report import MarketDataReport, MissedSymbol
 from ingest.market.settlement import ENDS_OF_A_SYMBOL
 from ingest.market.store import (
@@ -148,13 +149,13 @@ def _collect_group(
 
     bars, restatements = [], []
     for state in states.values():
-        changed, replacing = state.changed_bars(source_names)
+        changed, replacing = state.changed_bars(source_names, known.now)
         bars += changed
         restatements += replacing
     with conn.transaction():
         if restatements:
             write_restatements(conn, restatements)
-        written = write_bars(conn, bars, known.now)
+        written = write_bars(conn, bars)
         report.prices += _counts(sum(len(state.chosen) for state in states.values()), written)
         write_claims(conn, [claim for state in states.values() for claim in state.changed_claims.values()], known.now)
         settled = {symbol: state.settled for symbol, state in states.items()}
@@ -197,6 +198,16 @@ def _report_evidence(state: SymbolPrices, report: MarketDataReport) -> None:
         if note and not note.startswith(_QUIET_NOTES):
             kind = f"the {key.action_type.lower()} {key.value.normalize():f} of {key.ex_date} that {key.source} tells"
             report.doubtful_actions.append((symbol, f"{kind}: {note}"))
+    report.doubtful_actions += [
+        (
+            symbol,
+            f"the split of {day} ({as_written(ratio)}) is new, and nothing was stored to check it by: closes before"
+            " it are taken as divided for it already. See that it has taken place; if it has not,"
+            f" `python run_nightly.py actions dismiss {symbol} {day} SPLIT`",
+        )
+        for day, ratio in state.unproven
+        if (day, SPLIT) in state.settled.actions
+    ]
     for day, (before, close) in state.large_moves.items():
         if day not in state.stored:
             report.large_moves.append((symbol, day, before, close))

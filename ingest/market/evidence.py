@@ -23,6 +23,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ingest.market.as_traded import later_splits
+from ingest.market.ratios import as_written
 from ingest.market.settlement import ONE_EVENT_SESSIONS, same_value
 from ingest.rows import SPLIT
 
@@ -75,9 +76,14 @@ class SplitEvent:
 
 @dataclass
 class Reading:
-    """What the closes say: (date, ratio) of what is to be undone, the date of each event, or why nothing is taken."""
+    """What the closes say: (date, ratio) of what is to be undone, the date of each event, or why nothing is taken.
+
+    `unproven` are splits of the last sessions whose earlier closes are taken as adjusted, with nothing to compare: they
+    may not have taken place yet.
+    """
 
     undo: list[tuple[date, Decimal]] = field(default_factory=list)
+    unproven: list[tuple[date, Decimal]] = field(default_factory=list)
     dates: dict[SplitEvent, date] = field(default_factory=dict)
     aside: str | None = None
 
@@ -160,6 +166,9 @@ def _read_restated(
         reading.dates[event] = day
         if adjusted:
             reading.undo.append((day, event.ratio))
+            if event.told and event.shares and not event.certain and event.size >= _TELLING and not own:
+                age = closes.sessions_apart(day, closes.days[-1]) if closes.days else 0
+                reading.unproven += [(day, event.ratio)] if age <= ONE_EVENT_SESSIONS else []
     reading.aside = _stray_jump(reading, closes, known) or _off_scale(reading, shown, known)
     return reading
 
@@ -363,7 +372,7 @@ def _stray_jump(reading: Reading, closes: _Closes, known: Mapping[date, KnownClo
             continue
         for event in striking:
             if min(abs((move * event.ratio).ln()), abs((move / event.ratio).ln())) <= _NEAR and after not in on:
-                ratio = f"{event.ratio.normalize():.6g}"
+                ratio = as_written(event.ratio)
                 return (
                     f"the split of {reading.dates[event]} ({ratio}) is told, and the closes move by its ratio on"
                     f" {after} as well: adjusted in part?"
@@ -384,7 +393,7 @@ def _off_scale(reading: Reading, shown: Mapping[date, Decimal], known: Mapping[d
             if min(abs(ratio * event.ratio - 1), abs(ratio / event.ratio - 1)) <= _SAME_CLOSE
         ]
         if len(days) >= _PROOF:
-            ratio = f"{event.ratio.normalize():.6g}"
+            ratio = as_written(event.ratio)
             return (
                 f"the split of {day} ({ratio}) is told, and closes that were stored on their own day, the last of"
                 f" {max(days)}, are off by its ratio once more: another split of {ratio}?"
@@ -394,7 +403,7 @@ def _off_scale(reading: Reading, shown: Mapping[date, Decimal], known: Mapping[d
 
 
 def _in_doubt(event: SplitEvent) -> str:
-    day, ratio = event.dates[0], f"{event.ratio.normalize():.6g}"
+    day, ratio = event.dates[0], as_written(event.ratio)
     symbol_and_day = f"SYMBOL {day} SPLIT"
     return (
         f"the split of {day} ({ratio}) is told, and the closes agree neither with one that they are adjusted for nor"
@@ -404,7 +413,7 @@ def _in_doubt(event: SplitEvent) -> str:
 
 
 def _not_seen(event: SplitEvent) -> str:
-    day, ratio = event.dates[0], f"{event.ratio.normalize():.6g}"
+    day, ratio = event.dates[0], as_written(event.ratio)
     return (
         f"the split of {day} ({ratio}) is told, and the closes do not move by it: prices have to be as traded; if it"
         f" is no split, `actions dismiss SYMBOL {day} SPLIT`, if it holds all the same, `actions add SYMBOL {day} SPLIT"

@@ -104,7 +104,7 @@ listed_twice as (
 
 select
     known.place,
-    exists (select from concerned where concerned.place = known.place),
+    exists (select 1 from concerned where concerned.place = known.place),
     listed_twice.name,
     listed_twice.first_date,
     claim.symbol is not null,

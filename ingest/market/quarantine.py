@@ -185,7 +185,7 @@ def _store_bars(conn: psycopg.Connection[Any], bars: Sequence[tuple[PriceBar, st
         replaced += [Restatement(bar, source, old, ACCEPTED) for old in stored.values() if old[:5] != bar[2:]]
     if replaced:
         write_restatements(conn, replaced)
-    write_bars(conn, bars, now)
+    write_bars(conn, [(bar, source, now) for bar, source in bars])
 
 
 def _bar(symbol: str, session: date | None, payload: dict[str, Any]) -> PriceBar:

@@ -19,6 +19,11 @@ def as_ratio(value: Fraction) -> Decimal:
     return exact.quantize(Decimal(1).scaleb(-RATIO_DIGITS), context=_WIDE).normalize()
 
 
+def as_written(ratio: Decimal) -> str:
+    """Write a ratio with the few digits that a person types: 10, 1.5, 0.142857."""
+    return f"{float(ratio):.6g}"
+
+
 def is_adjusted_spin_off(numerator: Decimal, denominator: Decimal) -> bool:
     """Whether a split, as its source writes it, is what prices were adjusted by for a spin-off: 1281:1000, 104:100."""
     terms = numerator, denominator

@@ -22,7 +22,7 @@ def judge_histories(turn: Turn) -> None:
         if judgement.kind == Kind.TAKE:
             continue
         row = turn.refuse_history(symbol, closes, judgement.reason)
-        if judgement.kind == Kind.REFETCH or turn.is_accepted(row):
+        if judgement.kind in (Kind.REFETCH, Kind.REREAD) or turn.is_accepted(row):
             restated[symbol] = judgement
         else:
             state.take_back(turn.source)
@@ -62,7 +62,7 @@ def _refetch(turn: Turn, restated: Mapping[str, Judgement]) -> None:
     again = Turn(turn.source, turn.sources, turn.symbols, turn.known, turn.collected)
     again.asked = {want.symbol: turn.asked[want.symbol] for want in wants}
     again.spans = {want.symbol: (want.first, want.last) for want in wants}
-    again.replaces = True
+    again.replaces = {symbol: judgement.kind for symbol, judgement in restated.items()}
     reply = again.ask(wants)
     again.answers = dict(reply.answers)
     sift_reply(again, reply)

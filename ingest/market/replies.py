@@ -15,6 +15,7 @@ from ingest.market.evidence import (
     read_as_traded,
     read_restated,
 )
+from ingest.market.restated import Kind
 from ingest.market.row_checks import NOT_A_SESSION, check_action, check_bar, leave_out_contradictions
 from ingest.market.symbol_prices import SymbolPrices
 from ingest.market.turn import Turn
@@ -90,6 +91,7 @@ def _take_symbol(
     shown_on = [found for _, reading in readings for found in reading.dates.items()]
     dates = {day: proven for event, proven in shown_on for day in event.dates}
     took_place = {proven for event, proven in shown_on if event.one_of_several}
+    state.unproven += [split for _, reading in readings for split in reading.unproven]
     state.note_told(turn.source.name, told, turn.spans[symbol], dates, turn.known.now, took_place)
 
 
@@ -112,7 +114,11 @@ def _read(
     restated: Sequence[Restating] | None,
 ) -> list[tuple[Restating | None, Reading]]:
     """Find out what the closes say of the splits that are told, for each span that has its own."""
-    known = {} if turn.replaces else {day: KnownClose(bar.close, bar.own_day) for day, bar in state.stored.items()}
+    own_days = state.own_days()
+    known = {day: KnownClose(bar.close, day in own_days) for day, bar in state.stored.items()}
+    if state.active.symbol in turn.replaces:
+        # What is replaced says nothing, unless a split was dated wrongly: then the closes of their own day stand.
+        known = {day: known[day] for day in own_days} if turn.replaces[state.active.symbol] == Kind.REREAD else {}
     calendar = turn.known.calendar
     if restated is None:
         splits = [(action.ex_date, action.value) for action in told if action.action_type == SPLIT]
@@ -121,8 +127,9 @@ def _read(
     readings: list[tuple[Restating | None, Reading]] = []
     for span in restated:
         of_span = {day: close for day, close in closes.items() if span.first <= day <= span.last}
-        splits = [(action.ex_date, action.value) for action in span.splits if action.action_type == SPLIT]
-        no_shares = [(action.ex_date, action.value) for action in span.splits if action.action_type != SPLIT]
+        past = [action for action in span.splits if action.ex_date <= turn.known.today]
+        splits = [(action.ex_date, action.value) for action in past if action.action_type == SPLIT]
+        no_shares = [(action.ex_date, action.value) for action in past if action.action_type != SPLIT]
         events = _events(state, splits, min(of_span, default=None))
         events += group_splits(no_shares, calendar, shares=False)
         readings.append((span, read_restated(of_span, events, known, calendar)))

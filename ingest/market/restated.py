@@ -5,7 +5,7 @@ that too, on the nights on which a source has adjusted its closes and does not r
 has not adjusted its closes yet: then what is shown does not go with what is stored, and nothing is taken until it does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import Enum
@@ -24,10 +24,14 @@ _OTHER_SOURCE = Decimal("0.005")
 
 
 class Kind(Enum):
-    """What to do with a reply: take it row by row, fetch the whole history again, or put it aside."""
+    """What to do with a reply: take it row by row, fetch the whole history again, or put it aside.
+
+    REREAD is to fetch it again where only the closes of their own day are right.
+    """
 
     TAKE = "take"
     REFETCH = "refetch"
+    REREAD = "reread"
     PUT_ASIDE = "put aside"
 
 
@@ -39,18 +43,25 @@ class Judgement(NamedTuple):
 
 
 class StoredClose(NamedTuple):
-    """A close that is known already; `outranked`: from a source that is asked later than the one that is judged."""
+    """A close that is known already, from the source that is judged (`own`) or another.
+
+    `outranked`: from a source that is asked later than the one that is judged. `own_day`: as traded for certain.
+    """
 
     close: Decimal
     own: bool
-    outranked: bool
+    outranked: bool = False
+    own_day: bool = False
 
 
 _TAKE = Judgement(Kind.TAKE)
 
 
 def judge(
-    known: Mapping[date, StoredClose], offered: Mapping[date, Decimal], new_splits: Sequence[tuple[date, Decimal]]
+    known: Mapping[date, StoredClose],
+    offered: Mapping[date, Decimal],
+    new_splits: Sequence[tuple[date, Decimal]],
+    told: Collection[Decimal] = (),
 ) -> Judgement:
     """Compare a source's closes, as traded, with those that are known of the same symbol and sessions.
 
@@ -58,10 +69,14 @@ def judge(
         known: what is stored, from this source (`own`) or another.
         offered: the source's closes, by session.
         new_splits: (ex-date, new shares per old) that it reports and that are not stored yet, by date.
+        told: the ratios of all splits that were ever told of the symbol.
     """
     first_split = new_splits[0][0] if new_splits else date.max
     own = [day for day in offered if day in known and known[day].own and day < first_split]
     if len(own) >= FEWEST_SESSIONS:
+        if ratio := _misread_by(known, offered, own, told):
+            reason = f"closes were read with a split of {_about(ratio)} that is dated otherwise now"
+            return Judgement(Kind.REREAD, reason)
         return _judge_own(known, offered, own, new_splits)
     others = [day for day in offered if day in known and not known[day].own]
     if len(others) >= FEWEST_SESSIONS:
@@ -93,6 +108,24 @@ def _judge_own(
     return Judgement(
         Kind.PUT_ASIDE, f"the split of {ex_date} is reported, and the closes before it are not adjusted for it yet"
     )
+
+
+def _misread_by(
+    known: Mapping[date, StoredClose], offered: Mapping[date, Decimal], days: list[date], told: Collection[Decimal]
+) -> Decimal | None:
+    """Return the ratio of a told split by which stored closes are off, where those of their own day are right."""
+    own_days = [day for day in days if known[day].own_day]
+    others = [day for day in days if not known[day].own_day and day < min(own_days, default=date.min)]
+    if len(others) < FEWEST_SESSIONS or any(
+        abs(offered[day] / known[day].close - 1) > _OTHER_SOURCE for day in own_days
+    ):
+        return None
+    off = _constant_ratio(known, offered, others)
+    return next((ratio for ratio in told if off and abs(ratio.ln()) > _OTHER_SOURCE and _is_one(off, ratio)), None)
+
+
+def _is_one(off: Decimal, ratio: Decimal) -> bool:
+    return min(abs(off * ratio - 1), abs(off / ratio - 1)) <= _CONSTANT
 
 
 def _judge_against_others(

@@ -1,7 +1,7 @@
 """What the loader of market data reads from and writes to `raw` and `ops`: each a constant number of statements."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ _OWN_DAYS = 7
 
 
 class StoredBar(NamedTuple):
-    """A bar as stored, the source it came from, and whether it was stored within a week of its session."""
+    """A bar as stored, the source it came from, when it came, and whether that was within a week of its session."""
 
     open: Decimal | None
     high: Decimal | None
@@ -30,6 +30,7 @@ class StoredBar(NamedTuple):
     volume: int | None
     source: str
     own_day: bool = False
+    loaded_at: datetime = datetime.min.replace(tzinfo=UTC)
 
 
 class Restatement(NamedTuple):
@@ -57,7 +58,7 @@ def read_bars(conn: psycopg.Connection[Any], wants: Sequence[Want]) -> dict[str,
     found: dict[str, dict[date, StoredBar]] = {want.symbol: {} for want in wants}
     query = (
         "select bar.symbol, bar.price_date, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.source,"
-        f" bar.loaded_at < bar.price_date + {_OWN_DAYS + 1}"
+        f" bar.loaded_at < bar.price_date + {_OWN_DAYS + 1}, bar.loaded_at"
         " from unnest(%s::text[], %s::date[], %s::date[]) as want (symbol, first, last)"
         " inner join raw.market_data_cache as bar"
         " on bar.symbol = want.symbol and bar.price_date between want.first and want.last"
@@ -79,8 +80,8 @@ def read_profiles(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> dict
     return {row[0]: (Profile(*row[:-1]), row[-1]) for row in conn.execute(query, [list(symbols)])}
 
 
-def write_bars(conn: psycopg.Connection[Any], rows: Sequence[tuple[PriceBar, str]], now: datetime) -> MergeCounts:
-    """Store bars, each with its source; `now` is when they came."""
+def write_bars(conn: psycopg.Connection[Any], rows: Sequence[tuple[PriceBar, str, datetime]]) -> MergeCounts:
+    """Store bars, each with its source and when its close came."""
     if not rows:
         return MergeCounts()
     return merge_rows(
@@ -88,7 +89,7 @@ def write_bars(conn: psycopg.Connection[Any], rows: Sequence[tuple[PriceBar, str
         "raw.market_data_cache",
         ["symbol", "price_date"],
         [*PriceBar._fields, "source", "loaded_at"],
-        ((*bar, source, now) for bar, source in rows),
+        ((*bar, source, loaded_at) for bar, source, loaded_at in rows),
     )
 
 

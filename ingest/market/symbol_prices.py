@@ -54,6 +54,7 @@ class SymbolPrices:
     refetched: tuple[int, str] | None = None
     first_traded: date | None = None
     left_out: Counter[str] = field(default_factory=Counter)
+    unproven: list[tuple[date, Decimal]] = field(default_factory=list)
     large_moves: dict[date, tuple[Decimal, Decimal]] = field(default_factory=dict)
     _moved_before: set[ClaimKey] = field(default_factory=set)
     _before_turn: dict[ClaimKey, Claim] = field(default_factory=dict)
@@ -73,6 +74,22 @@ class SymbolPrices:
     def took_place(self) -> frozenset[date]:
         """The dates of splits that closes have shown beside others of the same ratio nearby."""
         return frozenset(claim.action.ex_date for claim in self.claims.values() if claim.took_place)
+
+    def own_days(self) -> set[date]:
+        """Return the sessions whose stored close is as traded, whatever is told since: stored within a week of them.
+
+        What came when a later split was told already was read by it, and is no proof of where that split lies.
+        """
+        splits = [
+            (claim.action.ex_date, claim.first_seen_at)
+            for claim in self.claims.values()
+            if claim.action.action_type == SPLIT and claim.first_seen_at
+        ]
+        return {
+            day
+            for day, bar in self.stored.items()
+            if bar.own_day and not any(ex_date > day and seen <= bar.loaded_at for ex_date, seen in splits)
+        }
 
     def word_on(self, ratio: Decimal, dates: Sequence[date]) -> str | None:
         """Return what a person has said of a split that is told on these dates: added, dismissed or nothing."""
@@ -316,12 +333,13 @@ class SymbolPrices:
         """Compare all closes that a source shows with those that are known."""
         later = {other.name for other in sources[source.place + 1 :]} - {source.name}
         known = {
-            day: StoredClose(self.offers[place][day].close, sources[place].name == source.name, False)
+            day: StoredClose(self.offers[place][day].close, sources[place].name == source.name)
             for day, place in self.chosen.items()
             if day in shown
         }
+        own_days = self.own_days()
         known |= {
-            day: StoredClose(bar.close, bar.source == source.name, bar.source in later)
+            day: StoredClose(bar.close, bar.source == source.name, bar.source in later, day in own_days)
             for day in shown
             if (bar := self.stored.get(day))
         }
@@ -330,7 +348,8 @@ class SymbolPrices:
             for key, claim in self.changed_claims.items()
             if key.action_type == SPLIT and key.source == source.name and claim.first_seen_at is None
         )
-        return judge(known, shown, new_splits)
+        told = {key.value for key in self.claims if key.action_type == SPLIT}
+        return judge(known, shown, new_splits, told)
 
     def take_back(self, source: Source) -> dict[date, PriceBar]:
         """Forget what a source offers, and return it; what it tells of actions that was not known before waits."""
@@ -349,24 +368,26 @@ class SymbolPrices:
         self.settle()
         return offered
 
-    def changed_bars(self, sources: Sequence[str]) -> tuple[list[tuple[PriceBar, str]], list[Restatement]]:
-        """Return the bars to write, each with its source, and those among them that replace another price."""
+    def changed_bars(
+        self, sources: Sequence[str], now: datetime
+    ) -> tuple[list[tuple[PriceBar, str, datetime]], list[Restatement]]:
+        """Return the bars to write, each with its source and when its close came, and which replace another price."""
         changed, restatements = [], []
         reason = self.refetched[1] if self.refetched else None
         for day, place in self.chosen.items():
             bar, old = self.offers[place][day], self.stored.get(day)
             if old is None:
-                changed.append((bar, sources[place]))
+                changed.append((bar, sources[place], now))
             elif bar[2:] == old[:5]:
                 continue
             elif any(
                 new_price is not None and old_price is not None and not agree(new_price, old_price, SAME_VALUE)
                 for new_price, old_price in zip(bar[2:6], old[:4], strict=True)
             ):
-                changed.append((bar, sources[place]))
+                changed.append((bar, sources[place], now))
                 restatements.append(Restatement(bar, sources[place], old, reason))
             elif (completed := _completed(bar, old)) is not None:
-                changed.append((completed, sources[place]))
+                changed.append((completed, sources[place], old.loaded_at))
         return changed, restatements
 
     def jumps(self) -> list[tuple[date, str]]:

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from ingest.market.knowledge import Collected, Knowledge
+from ingest.market.restated import Kind
 from ingest.market.store import json_ready
 from ingest.market.symbol_prices import SymbolPrices
 from ingest.providers.base import Answer, PriceReply, Want
@@ -24,7 +25,7 @@ class Turn:
         shown: the sound closes of all sessions that it has shown, as traded, by symbol.
         refused: rows for the quarantine.
         spans: the first and the last day that it is asked for, by symbol.
-        replaces: what is stored is to be replaced, and says nothing of what is shown.
+        replaces: the symbols whose stored history is to be replaced, REFETCH or REREAD.
     """
 
     source: Source
@@ -37,7 +38,7 @@ class Turn:
     shown: dict[str, dict[date, Decimal]] = field(default_factory=lambda: defaultdict(dict))
     refused: list[RejectedRow] = field(default_factory=list)
     spans: dict[str, tuple[date, date]] = field(default_factory=dict)
-    replaces: bool = False
+    replaces: Mapping[str, Kind] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.earlier = {other.name for other in self.sources[: self.source.place]}

@@ -14,6 +14,8 @@ from nightly.commands.options import choose_settings, demo_option, open_chosen
 from nightly.output.terminal import echo
 from warehouse import postgres_tools
 from warehouse.database import Database
+from warehouse.distribution import distribute as spread_tables
+from warehouse.distribution import require_workers
 from warehouse.errors import UserError
 from warehouse.locks import run_lock
 from warehouse.migrate import grant_reader, migrate
@@ -24,7 +26,7 @@ from warehouse.settings import Settings
 
 @click.group(cls=CommandGroup)
 def db() -> None:
-    """Start and stop the embedded PostgreSQL, reach the database, back it up and restore it."""
+    """Start and stop the embedded PostgreSQL, reach the database, back it up, restore it, spread it over servers."""
 
 
 @db.command()
@@ -106,6 +108,28 @@ def restore(file: Path, replace: bool, demo: bool) -> None:
             click.echo(f"warning: {warning}", err=True)
         restored = postgres_tools.count_portfolios(conn)
     click.echo(f"{file}: restored, {count(restored, 'portfolio')}")
+
+
+@db.command()
+def distribute() -> None:
+    """Spread the pairs of symbols over the workers of a database that has Citus; what lies there is left alone.
+
+    Every command and the API work on it as before. One server is never asked to pay for this: see docs/scale.md.
+    """
+    with (
+        open_chosen(choose_settings(demo=False), demo=False) as database,
+        database.connect("afterclose distribute") as conn,
+        run_lock(conn, "db distribute"),
+    ):
+        require_workers(conn)
+        migrate(conn)
+        if warning := grant_reader(conn):
+            click.echo(f"warning: {warning}", err=True)
+        done = spread_tables(conn)
+    for table, column, rows in done.moved:
+        click.echo(f"{table}: {count(rows, 'row')} moved to {count(done.workers, 'worker')}, by {column}")
+    for table in done.already:
+        click.echo(f"{table}: lies on {count(done.workers, 'worker')} already")
 
 
 def _embedded_settings() -> Settings:

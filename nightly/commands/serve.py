@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import logging
-import socket
 from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -57,10 +57,10 @@ def serve(ctx: click.Context, host: str, port: int, demo: bool) -> int | None:
 
 
 def _serve(settings: Settings, database: Database, host: str, port: int, demo: bool) -> int:
-    import uvicorn
-
     # By their names alone: the orchestrator and the API know nothing of each other's insides.
-    api, tokens, access = (importlib.import_module(f"api.{name}") for name in ("app", "tokens", "access"))
+    api, tokens, access, http = (
+        importlib.import_module(f"api.{name}") for name in ("app", "tokens", "access", "server")
+    )
     only_loopback = access.is_loopback(host)
     with database.connect() as conn:
         count = tokens.valid_tokens(conn)
@@ -72,33 +72,22 @@ def _serve(settings: Settings, database: Database, host: str, port: int, demo: b
     reads = database
     if settings.api_database_url is not None and not demo:
         reads = check_url(settings.api_database_url.get_secret_value(), "AFTERCLOSE_API_DATABASE_URL")
-    log = logging.getLogger("afterclose.api")
-    log.handlers, log.propagate = [log_handler(settings.log_format, settings.secrets)], False
-    log.setLevel(logging.INFO)
+    log, of_http = logging.getLogger("afterclose.api"), logging.getLogger("uvicorn")
+    for logger, level in ((log, logging.INFO), (of_http, logging.ERROR)):
+        logger.handlers, logger.propagate = [log_handler(settings.log_format, settings.secrets)], False
+        logger.setLevel(level)
     with reads.connect("afterclose api") as conn:
         if count and (more := may_do_more_than_read(conn)):
             log.warning("more than a reader", extra={"fields": {"why": more}})
     origins = [origin.strip().rstrip("/") for origin in settings.api_origins.split(",") if origin.strip()]
     app = api.create_app(api.Options(reads.url, only_loopback=only_loopback, origins=origins, demo=demo))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=5,
-            lifespan="on",
-        )
-    )
+    server = http.make_server(app, host, port)
+    # What has been made up to now stays: looking through it for garbage would hold up requests.
+    gc.collect()
+    gc.freeze()
     with ExitStack() as bound:
-        sock = server.config.bind_socket()
+        sock = http.bind(server)
         bound.callback(sock.close)
-        # Head and body are sent apart: without this a client's delayed acknowledgement costs 40 ms each time. asyncio
-        # sets it for the sockets that it makes, and this is none of them.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         address = f"[{host}]" if ":" in host else host
         needed = phrases.count(count, "token") if count else "no token needed on this machine"
         click.echo(f"http://{address}:{sock.getsockname()[1]}/  ({needed}; Ctrl-C ends it)", err=True)

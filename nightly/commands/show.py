@@ -19,7 +19,7 @@ from reports.reading import read_view
 from reports.view import RiskView
 from warehouse.errors import UserError
 from warehouse.migrate import migrate
-from warehouse.queries import fetch_one
+from warehouse.portfolio_names import find_portfolios
 
 _WIDTH_WITHOUT_TERMINAL = 100
 
@@ -70,12 +70,17 @@ def _read(portfolio: str, day: date | None, demo: bool) -> RiskView:
 
 
 def _why_nothing_is_rolled(conn: psycopg.Connection[Any], portfolio: str, demo: bool) -> str:
-    """What to do before there is anything to show: the inputs say whether anything is loaded, as readers cannot."""
+    """What to do before there is anything to show: the inputs say what is loaded, as readers cannot.
+
+    Raises UserError where there is no such portfolio.
+    """
     if demo:
         return "the demo has not been run: `python run_nightly.py demo`"
-    if fetch_one(conn.execute("select exists (select 1 from raw.portfolios where deleted_at is null)"))[0]:
-        return f"{portfolio} has no snapshot yet: `python run_nightly.py backfill` rolls it forward"
-    return "no portfolio is loaded: load some first with `python run_nightly.py load DIR`"
+    loaded = conn.execute("select portfolio_id, name from raw.portfolios where deleted_at is null").fetchall()
+    if not loaded:
+        return "no portfolio is loaded: load some first with `python run_nightly.py load DIR`"
+    (name,) = find_portfolios([portfolio], {(portfolio_id, name): name for portfolio_id, name in loaded})
+    return f"{name} has no snapshot yet: `python run_nightly.py backfill` rolls it forward"
 
 
 def _print(view: RiskView, notes: list[str]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nightly.invocation import as_typed
+from nightly.invocation import as_typed, on_demo
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,8 +17,10 @@ _WIDTH_WITHOUT_TERMINAL = 140
 
 
 def echo(text: str, *, err: bool = False) -> None:
-    """Print a text; the commands in it as they would be typed here."""
-    click.echo(as_typed(text), err=err)
+    """Print a text; the commands in it as they would be typed here, and with --demo where this one was."""
+    context = click.get_current_context(silent=True)
+    about_demo = context is not None and context.params.get("demo", False)
+    click.echo(as_typed(on_demo(text) if about_demo else text), err=err)
 
 
 def print_table(title: str, records: Sequence[dict[str, Any]], right: Sequence[str] = ()) -> None:

@@ -208,6 +208,11 @@ def _reasons(
     """Why numbers are missing, of each stretch in one text; None where none is."""
     missing = {name: ~np.isfinite(values) for name, values in statistics.items()}
     nothing = missing["twr"]
+    # then there is no growth a year, whatever the benchmark did
+    lost = statistics["worst_day"] <= -1
+    without_growth = lost & np.any(
+        [missing[name] for name in ("calmar", "alpha", "up_capture", "down_capture")], axis=0
+    )
     told: Sequence[tuple[Booleans, str]] = (
         (nothing, "no session of it has a return"),
         (several, "several rates solve the flows: no money-weighted return"),
@@ -215,10 +220,11 @@ def _reasons(
         (~nothing & missing["volatility"], "one return: no deviations and ratios"),
         (~nothing & ~missing["volatility"] & missing["sharpe"], "the returns do not vary: no Sharpe ratio"),
         (~nothing & ~missing["downside_deviation"] & missing["sortino"], "no loss: no Sortino ratio"),
-        (~nothing & missing["calmar"], "no fall: no Calmar ratio"),
+        (without_growth, "everything was lost on a session: nothing left for a Calmar ratio, alpha or capture"),
+        (~nothing & ~lost & missing["calmar"], "no fall: no Calmar ratio"),
         (~nothing & ~missing["volatility"] & missing["beta"], "the benchmark's returns are too few or do not vary"),
-        (~nothing & ~missing["beta"] & missing["up_capture"], "the benchmark never rose: no up capture"),
-        (~nothing & ~missing["beta"] & missing["down_capture"], "the benchmark never fell: no down capture"),
+        (~nothing & ~lost & ~missing["beta"] & missing["up_capture"], "the benchmark never rose: no up capture"),
+        (~nothing & ~lost & ~missing["beta"] & missing["down_capture"], "the benchmark never fell: no down capture"),
     )
     reasons = [[each] if each else [] for each in uncovered]
     for where, text in told:

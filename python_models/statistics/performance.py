@@ -238,7 +238,10 @@ def _capture(returns: Floats, benchmark: Floats, chosen: Booleans) -> Floats:
 
 
 def _regression(returns: Floats, benchmark: Floats, both: Booleans, daily_rate: float) -> tuple[Floats, Floats]:
-    """Alpha, compounded over a year, and beta, over the rate; NaN where the benchmark stands still."""
+    """Alpha, compounded over a year, and beta, over the rate; NaN where the benchmark stands still.
+
+    Alpha is NaN too where all and more is lost a day.
+    """
     mean, benchmark_mean = _mean(returns, both), _mean(benchmark, both)
     own = np.where(both, returns - mean[:, np.newaxis], 0.0)
     other = np.where(both, benchmark - benchmark_mean[:, np.newaxis], 0.0)
@@ -246,5 +249,7 @@ def _regression(returns: Floats, benchmark: Floats, both: Booleans, daily_rate: 
     moves = (both.sum(axis=1) > 1) & ~is_constant(squares, both.sum(axis=1), benchmark_mean)
     beta = np.where(moves, divide((own * other).sum(axis=1), squares), np.nan)
     alpha = mean - daily_rate - beta * (benchmark_mean - daily_rate)
+    # less than nothing does not compound
+    left = np.where(alpha > -1, 1.0 + alpha, np.nan)
     with np.errstate(over="ignore"):
-        return (1.0 + alpha) ** SESSIONS_PER_YEAR - 1.0, beta
+        return left**SESSIONS_PER_YEAR - 1.0, beta

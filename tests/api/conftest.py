@@ -1,6 +1,7 @@
 """The demo's sample, rolled and analysed once, and the API on copies of it."""
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from warehouse.database import Database, libpq_url
 from warehouse.settings import Settings, load_settings
 
 LOCAL = "http://127.0.0.1:8750"
+PATIENCE_SECONDS = 120
 
 _copies = itertools.count(1)
 
@@ -52,6 +54,14 @@ def own_sample(server: dict[str, str], sample: Database) -> Iterator[Database]:
         conn.execute(f"create database {name} template untouched_sample strategy file_copy")
         yield Database(libpq_url({**server, "dbname": name}), embedded=True)
         conn.execute(f"drop database {name} with (force)")
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait for it, though not for ever."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 Serve = Callable[..., TestClient]

@@ -2,8 +2,7 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from nightly.checks import check_contents
-from tests.api.conftest import Serve
+from tests.api.conftest import Serve, wait_until
 from warehouse.database import Database, create_if_missing, libpq_url
 from warehouse.migrate import READER, grant_reader
 from warehouse.postgres_tools import dump, restore
@@ -21,7 +20,6 @@ from warehouse.server import EmbeddedServer
 from warehouse.settings import Settings
 
 PATH = "/api/v1/portfolios/Core Growth"
-PATIENCE_SECONDS = 120
 LOGIN = "afterclose_api"
 
 
@@ -54,14 +52,6 @@ def kill(database: Database) -> None:
     with database.connect() as conn:
         data = Path(conn.execute("select current_setting('data_directory')").fetchone()[0])
     os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for it, though not for ever."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_a_server_that_is_gone_is_told_and_its_return_is_found(

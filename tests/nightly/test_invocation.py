@@ -4,7 +4,7 @@ import shlex
 import subprocess
 import sys
 
-from nightly.invocation import as_typed
+from nightly.invocation import as_typed, on_demo
 from warehouse.settings import PROJECT_ROOT
 
 
@@ -41,3 +41,12 @@ def test_from_another_folder_whole_paths_are_printed(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     command = shlex.split(as_typed("python run_nightly.py --version"))
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("afterclose ")
+
+
+def test_after_the_demo_the_commands_of_messages_are_about_it():
+    text = "19 are old: `python run_nightly.py analytics --start A` all; see python run_nightly.py dbt -- show"
+    wanted = text.replace("analytics", "analytics --demo").replace("dbt --", "dbt --demo --")
+    assert on_demo(text) == on_demo(wanted) == wanted
+    assert on_demo("`python run_nightly.py demo`, `python run_nightly.py show A --demo`") == (
+        "`python run_nightly.py demo`, `python run_nightly.py show A --demo`"
+    )

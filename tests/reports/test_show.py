@@ -287,7 +287,11 @@ def test_a_database_without_portfolios_or_nights(unrolled: Night, monkeypatch, c
     assert cli.main(["show", "Growth"]) == 2
     assert "no portfolio is loaded: load some first" in capsys.readouterr().err
     assert cli.main(["load", str(small_book)]) == 0
-    assert cli.main(["show", "Growth"]) == 2
+    capsys.readouterr()
+    assert cli.main(["show", "Growht"]) == 2
+    assert "error: Growht: no such portfolio; there are: Growth" in (said := capsys.readouterr().err)
+    assert "did you mean Growth?" in said
+    assert cli.main(["show", "growth"]) == 2
     assert as_typed("Growth has no snapshot yet: `python run_nightly.py backfill`") in capsys.readouterr().err
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-import uvicorn
 
 from api.app import Options, create_app
+from api.server import make_server
 from ingest.books.portfolios import load_folder
 from nightly import demo
 from nightly.output.progress import Progress
@@ -77,7 +77,7 @@ def site(books: Database) -> Iterator[str]:
     """The address at which the dashboard on that database is served."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(create_app(Options(books.url)), log_config=None, access_log=False))
+        server = make_server(create_app(Options(books.url)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -158,6 +158,23 @@ def test_signing_in_and_out_and_whose_portfolios_are_seen(own_sample: Database, 
     assert client.get("/status", follow_redirects=False).status_code == 303, "a revoked token ends its sessions"
 
 
+@pytest.mark.parametrize("name", ["what? #1/2", "50 % & more", "Größe", "a;b+c"])
+def test_signing_in_leads_to_the_page_that_was_asked_for(own_sample: Database, serve: Serve, name: str):
+    with own_sample.connect() as conn:
+        conn.execute("update raw.portfolios set name = %s where name = 'Core Growth'", [name])
+        token = add_token(conn, "operator", None, None)
+    client = serve(own_sample)
+    client.headers.update(HTML)
+    path = f"/portfolios/{quote(name, safe='')}/risk?as_of=2016-06-30&x={quote(name, safe='')}"
+    form = client.get(path)
+    assert form.url.path == "/login"
+    to = unescape(re.search(r'name="to" value="([^"]*)"', form.text)[1])
+    assert to == path
+    shown = client.post("/login", data={"token": token, "to": to})
+    assert shown.status_code == 200 and "Thursday 30 June 2016" in shown.text
+    assert str(shown.url).endswith(path)
+
+
 def test_the_state_of_the_batch(own_sample: Database, serve: Serve):
     with own_sample.connect() as conn:
         conn.execute(

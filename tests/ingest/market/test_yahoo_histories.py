@@ -105,6 +105,28 @@ def test_one_that_was_announced_before_it_took_place(nights):
         is_true(nights, 80_000, 70, 1600)
 
 
+@pytest.mark.parametrize(("early", "kept"), [(1, True), (3, False), (6, True)])
+def test_a_first_load_hears_of_a_split_before_it_has_taken_place(nights, early, kept):
+    # told for a day on which nothing happens, closes not divided: nobody can know, and the night says what to look at
+    sessions = nights.sessions
+    nights.trade(wave(sessions, 100, 2))
+
+    def show(n):
+        told = {sessions[SPLIT_ON - early]: (2, 1)} if n < SPLIT_ON or kept else {}
+        told |= {sessions[SPLIT_ON]: (2, 1)} if n >= SPLIT_ON else {}
+        nights.show(sessions[n], told, multiplied_by=dict.fromkeys(sessions[:SPLIT_ON], 0.5 if n >= SPLIT_ON else 1.0))
+
+    for n in range(SPLIT_ON - early, LAST + 1):
+        show(n)
+        report = nights.night(sessions[n])
+        if n == SPLIT_ON - early:
+            command = f"`python run_nightly.py actions dismiss XYZ {sessions[n]} SPLIT`"
+            assert nights.told(report, "XYZ", f"the split of {sessions[n]} (2) is new", command)
+    # once it takes place, the closes of their own day date it, and the others are fetched again
+    is_true(nights, 100, 70, 200)
+    assert nights.actions() == [(sessions[SPLIT_ON], 2)]
+
+
 @pytest.mark.parametrize("adjusted_days", [1, 4, 15])
 def test_closes_adjusted_in_part(nights, adjusted_days):
     # 2:1, and only the last days before it are adjusted: nothing is taken on two scales

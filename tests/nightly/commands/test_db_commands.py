@@ -1,4 +1,4 @@
-"""`db start`, `stop`, `url` and `env`."""
+"""The commands of `db`."""
 
 import os
 import subprocess
@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from nightly import cli
 from nightly.commands.db import db
 from nightly.invocation import as_typed
+from warehouse import postgres_tools
 from warehouse.errors import UserError
 from warehouse.settings import load_settings
 
@@ -99,6 +100,28 @@ def test_a_torn_backup_changes_nothing(night, monkeypatch, tmp_path: Path, capfd
     assert sorted(each.name for each in tmp_path.iterdir()) == ["torn.dump"]
     assert cli.main(["db", "restore", str(tmp_path / "none")]) == 2
     assert "does not exist" in capfd.readouterr().err
+
+
+def test_only_a_backup_of_ours_is_restored_and_only_a_file_is_written(night, monkeypatch, tmp_path: Path, capfd):
+    for name, value in night.environment().items():
+        monkeypatch.setenv(name, value)
+    other, beside = tmp_path / "other.dump", tmp_path / "other.dump.sql"
+    beside.write_text("mine")
+    postgres_tools.run_tool(night.database, "pg_dump", "--format=custom", "--schema=staging", f"--file={other}")
+    assert cli.main(["db", "restore", "--replace", str(other)]) == 2
+    assert f"{other} is the archive of another database" in capfd.readouterr().err
+    assert night.rows("select count(*) from raw.portfolios") == [(2,)]
+
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    assert cli.main(["db", "dump", str(pipe)]) == 2
+    assert "is there and is no file" in capfd.readouterr().err
+    link.symlink_to(other)
+    assert cli.main(["db", "dump", str(link)]) == 0
+    assert link.is_symlink()
+    assert cli.main(["db", "restore", "--replace", str(other)]) == 0
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["link", "other.dump", "other.dump.sql", "pipe"]
+    assert beside.read_text() == "mine"
 
 
 def test_psql_is_on_the_database_and_ends_with_its_own_status(night, monkeypatch, capfd):
