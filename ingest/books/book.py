@@ -137,7 +137,7 @@ def _check_portfolios(file: CsvFile, existing: set[str], known: Known, listed_in
             reason = (
                 f"is deleted: list it in {listed_in} to bring it back"
                 if name in known.deleted
-                else f"is neither in {listed_in} nor loaded already"
+                else f"is neither in {listed_in} nor loaded already: list it there"
             )
             file.report(row.line, "portfolio", f"{shown(name)} {reason}")
 
@@ -178,7 +178,7 @@ class _Lots:
                 return become
         unsound = product((portfolio, None), (*spellings, None))
         if self._readable and self._unsound_symbols.isdisjoint(unsound):
-            file.report(row.line, "symbol", f"{shown(portfolio)} holds no {shown(written)}")
+            file.report(row.line, "symbol", f"{shown(portfolio)} holds no {shown(written)}: correct it, or add its lot")
         return {}
 
     def _become(self, portfolio: str, symbol: str) -> dict[date, LotReference]:
@@ -202,9 +202,7 @@ class _Lots:
             unsound = product((lot.portfolio, None), (lot.symbol, None), (entry_date, None))
             if self._unsound_lots.isdisjoint(unsound):
                 entered = ", ".join(map(str, sorted(lots)[:3])) + (", …" if len(lots) > 3 else "")
-                what = (
-                    f"no lot of {lot.symbol} in {shown(lot.portfolio)} was entered on {entry_date}, only on {entered}"
-                )
+                what = f"no lot of {lot.symbol} in {shown(lot.portfolio)} was entered on {entry_date} but on {entered}"
                 file.report(row.line, "entry_date", what)
         return lots.get(entry_date)
 
@@ -266,7 +264,9 @@ def _closes(file: CsvFile, lots: _Lots) -> Iterator[tuple]:
         lot = lots.named(row, file)
         trade_date = row.cells["trade_date"]
         if lot and trade_date and trade_date < lot.entry_date:
-            file.report(row.line, "trade_date", f"{trade_date} lies before the entry on {lot.entry_date}")
+            file.report(
+                row.line, "trade_date", f"{trade_date} lies before the entry on {lot.entry_date}: correct one of them"
+            )
         if lot is None or row.bad:
             continue
         amounts = [row.cells[column] for column in ("quantity_closed", "close_price", "fees")]
@@ -296,7 +296,7 @@ def _marks(file: CsvFile, lots: _Lots) -> Iterator[tuple]:
         held = list(lots.of_symbol(row, file).values())
         private = [lot for lot in held if lot.investment_class == "PRIVATE"]
         if held and not private:
-            what = f"{held[0].symbol} in {shown(held[0].portfolio)} is not PRIVATE: its prices come from the market"
+            what = f"{held[0].symbol} in {shown(held[0].portfolio)} is priced by the market: leave the row out"
             file.report(row.line, "symbol", what)
         if not private or row.bad:
             continue
@@ -310,7 +310,9 @@ def _tags(file: CsvFile, lots: _Lots) -> Iterator[tuple]:
     for row in file.rows:
         lot = lots.named(row, file)
         if lot and lot.named_as:
-            file.report(row.line, "symbol", f"a lot bears its tag under the symbol it was loaded with, {lot.symbol}")
+            file.report(
+                row.line, "symbol", f"a lot bears its tag under the symbol it was loaded with: write {lot.symbol}"
+            )
         if lot and not row.bad and _is_first((lot.position_id,), row, file, "symbol", first_lines):
             yield lot.position_id, row.cells["sector"]
 

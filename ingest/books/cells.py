@@ -60,15 +60,15 @@ def parse_number(text: str, decimals: int = _DECIMALS) -> Decimal:
         return Decimal(text)
     match = _NUMBER.fullmatch(text)
     if not match or text.count("$") > 1:
-        raise ValueError(f"{shown(text)} is not a number")
+        raise ValueError(f"{shown(text)} is not a number: write it like 1234.50")
     signs = [match["sign"], match["inner_sign"], match["opened"]]
     if bool(match["opened"]) != bool(match["closed"]) or sum(map(bool, signs)) > 1:
-        raise ValueError(f"{shown(text)} is not a number (one minus, or one pair of parentheses)")
+        raise ValueError(f"{shown(text)} is not a number: write one minus, or one pair of parentheses")
     number = Decimal(match["digits"].replace(",", "") + (match["exponent"] or ""))
     if number >= LIMIT:
         raise ValueError(f"{shown(text)} is too large (it must be below 10^15)")
     if number != number.quantize(Decimal(1).scaleb(-decimals), context=_WIDE):
-        raise ValueError(f"{shown(text)} has more than {decimals} decimals")
+        raise ValueError(f"{shown(text)} has more than {decimals} decimals: round it")
     return -number if "-" in signs or match["opened"] else number
 
 
@@ -76,7 +76,7 @@ def parse_non_zero(text: str) -> Decimal:
     """Read a signed quantity: any number but zero."""
     number = parse_number(text)
     if not number:
-        raise ValueError("must not be zero")
+        raise ValueError("must not be zero: write how many it is, or leave the row out")
     return number
 
 
@@ -103,7 +103,7 @@ def parse_positive(text: str) -> Decimal:
     """Read a number above zero."""
     number = parse_number(text)
     if number <= 0:
-        raise ValueError(f"must be above zero, not {plain(number)}")
+        raise ValueError(f"must be above zero, not {plain(number)}: correct it, or leave the row out")
     return number
 
 
@@ -123,9 +123,9 @@ def parse_date(text: str) -> date:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text} is not a day of the calendar") from None
+        raise ValueError(f"{text} is not a day of the calendar: correct it") from None
     if not _EARLIEST <= day <= _LATEST:
-        raise ValueError(f"{text} lies outside {_EARLIEST.year} to {_LATEST.year}")
+        raise ValueError(f"{text} lies outside {_EARLIEST.year} to {_LATEST.year}: correct it")
     return day
 
 
@@ -139,7 +139,7 @@ def parse_text(text: str, longest: int = LONGEST_TEXT) -> str:
     if text.isascii() and text.isprintable() and len(text) <= longest:
         return text
     if _CONTROL.search(text):
-        raise ValueError(f"{shown(text)} holds a line break or another control character")
+        raise ValueError(f"{shown(text)} holds a line break or another control character: remove it")
     if invisible := _INVISIBLE.search(text):
         code = f"U+{ord(invisible[0]):04X}"
         raise ValueError(
@@ -171,5 +171,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 def parse_currency(text: str) -> str:
     """Read a portfolio's currency, which must be USD."""
     if text.upper() != "USD":
-        raise ValueError(f"{shown(text)}: only portfolios in USD can be loaded, there is no currency conversion")
+        raise ValueError(
+            f"{shown(text)}: only portfolios in USD can be loaded, leave it out: there is no currency conversion"
+        )
     return "USD"

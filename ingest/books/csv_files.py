@@ -29,7 +29,9 @@ class FileProblem:
     what: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.column}: {self.what}"
+        said = f"{self.file}:{self.line}: {self.column}: {self.what}"
+        # one line for the terminal, whatever the names of files and columns hold
+        return said if said.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,12 @@ def read_csv(path: Path, name: str, columns: Sequence[Column], *, lenient: bool 
             completed += [line] if whole else []
             cells = whole or cells
         if cells is not None and len(cells) != len(header):
-            hint = "" if len(cells) < len(header) else "; a cell with a comma in it needs quotes"
-            read.report(line, "row", f"has {len(cells)} cells where the header has {len(header)}{hint}")
+            hint = (
+                "each column needs its cell, empty or not"
+                if len(cells) < len(header)
+                else "a cell with a comma in it needs quotes"
+            )
+            read.report(line, "row", f"has {len(cells)} cells where the header has {len(header)}: {hint}")
             cells = None
         if cells is None:
             read.rows.append(Row(line, dict.fromkeys(names), set(names)))
@@ -240,11 +246,11 @@ def _match_header(
         if column is None and lenient and is_whole and _key(written) != "portfolio":
             ignored.append(written)
         elif column is None and not written:
-            read.report(line, "header", f"column {place + 1} has no name")
+            read.report(line, "header", f"column {place + 1} has no name: name it, or remove it")
         elif column is None:
             read.report(line, written, f"is not a column of this file{_suggestion(written, by_key)}")
         elif column in placed:
-            read.report(line, column.name, "stands twice in the header")
+            read.report(line, column.name, "stands twice in the header: keep one")
         else:
             placed[column] = place
     if ignored and placed:
@@ -255,7 +261,7 @@ def _match_header(
         return {}
     for column in columns:
         if column.is_lacking(placed):
-            read.report(line, column.name, "the column is missing")
+            read.report(line, column.name, "the column is missing: add it to the header and to each row")
     read.complete_header = len(read.problems) == problems_before
     return placed
 
@@ -273,7 +279,7 @@ def _parse_row(
             if text:
                 value = column.parse(text)
             elif not column.optional:
-                raise ValueError("is empty")
+                raise ValueError("is empty: fill it in, or leave the row out")
         except ValueError as error:
             read.report(line, column.name, str(error))
             row.bad.add(column.name)
@@ -291,4 +297,4 @@ def _names(columns: Sequence[Column]) -> str:
 
 def _suggestion(written: str, by_key: dict[str, Column]) -> str:
     close = difflib.get_close_matches(_key(written), by_key, n=1)
-    return f": did you mean {by_key[close[0]].name}?" if close else ""
+    return f": did you mean {by_key[close[0]].name}?" if close else ": remove it, or give it the name of one"

@@ -58,7 +58,7 @@ _SPELLINGS = tuple(
         rf"{_KIND} \({_ROOT}\) .*?(?P<name>{_MONTH}) (?P<day>[0-9]{{1,2}}) (?P<year>[0-9]{{2}}) {_STRIKE}.*",
     )
 )
-_LOOKS_LIKE_AN_OPTION = re.compile(r"[-.]?[A-Z][A-Z.]{0,5} *-{0,2}[0-9]{6}[CP][0-9.]+")
+_LOOKS_LIKE_AN_OPTION = re.compile(r"[-.]?[A-Z][A-Z.]{0,5} *-{0,2}[0-9]{6}[CP][0-9.][A-Z0-9.]*")
 _SPACES = re.compile(r"\s+")
 
 
@@ -145,12 +145,16 @@ def _option_of(match: re.Match[str], text: str) -> Instrument:
         expiration = date(year if year > 99 else 2000 + year, month, int(parts["day"]))
         strike = Decimal(parts["strike"].replace(",", ""))
     except (ValueError, InvalidOperation):
-        raise ValueError(f"{shown(text)} has the form of an option, but its expiration is no date") from None
+        raise ValueError(
+            f"{shown(text)} has the form of an option, but its expiration is no date: correct it"
+        ) from None
     if not strike or strike >= 100_000:
-        raise ValueError(f"{shown(text)} has the form of an option, but a strike of {strike} cannot be")
+        raise ValueError(f"{shown(text)} has the form of an option, but a strike of {strike} cannot be: correct it")
     thousandths = strike.scaleb(3)
     if thousandths != int(thousandths):
-        raise ValueError(f"{shown(text)} has the form of an option, but its strike has more than three decimals")
+        raise ValueError(
+            f"{shown(text)} has the form of an option, but its strike has more than three decimals: correct it"
+        )
     root = parts["root"].replace(".", "")
     symbol = f"{root}{expiration:%y%m%d}{parts['kind'][0]}{int(thousandths):08d}"
     return Instrument(symbol, parse_option_symbol(symbol))

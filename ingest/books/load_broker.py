@@ -195,7 +195,9 @@ def _equity(
         return Decimal(0)
     equity = cash + sum((lot.value or Decimal(0) for lot in stated), Decimal(0))
     if equity < 0:
-        what = f"positions and cash of {name!r} make {plain(equity)}: it owes more than it has"
+        what = (
+            f"positions and cash of {name!r} make {plain(equity)}, less than nothing: correct a sign, or pass --equity"
+        )
         positions.report(1, "value", what)
     return max(equity, Decimal(0))
 

@@ -231,7 +231,7 @@ def _check_other_columns(row: Row, read: CsvFile) -> None:
     for written, text in row.others.items():
         name, word = written.strip().lower(), text.strip().lower()
         if name in _SAYS_CURRENCY and word != "usd":
-            read.report(row.line, written, f"is {shown(text)}: only holdings in USD can be loaded")
+            read.report(row.line, written, f"is {shown(text)}: only holdings in USD can be loaded, leave the row out")
         if name in _SAYS_SIDE and word in _SHORT and (row.cells["Quantity"] or 0) > 0:
             read.report(row.line, written, f"is {shown(text)}: write a short with a negative Quantity")
         if name in _SAYS_SIDE and word in _TRADE:
@@ -265,7 +265,7 @@ def _read_lot(row: Row, read: CsvFile) -> Lot | None:
     _check_other_columns(row, read)
     quantity, entry_price, total = cells["Quantity"], _unit_cost(row), cells["Total Cost"]
     if entry_price is None and row.bad.isdisjoint(("Entry Price Per Share", "Total Cost", "Quantity")):
-        read.report(row.line, "Entry Price Per Share", "is empty")
+        read.report(row.line, "Entry Price Per Share", "is empty: fill it in, or the column Total Cost")
     if entry_price is None or row.bad or len(read.problems) > problems_before:
         return None
     size = CONTRACT_SIZE if contract else 1
@@ -277,7 +277,9 @@ def _read_lot(row: Row, read: CsvFile) -> Lot | None:
         return None
     cost = abs(quantity) * entry_price * size
     if cost >= LIMIT:
-        read.report(row.line, "Quantity", f"{plain(quantity)} at {plain(entry_price)} cost too much: 10^15 or more")
+        read.report(
+            row.line, "Quantity", f"{plain(quantity)} at {plain(entry_price)} cost too much, 10^15 or more: correct one"
+        )
         return None
     return Lot(
         portfolio=cells["portfolio"],
@@ -301,7 +303,7 @@ def _check_exit(row: Row, read: CsvFile) -> None:
         [filled] = set(_EXIT_COLUMNS).difference(empty)
         read.report(row.line, empty[0], f"is empty, but {filled} is not: give both or neither")
     if entry and leaving and leaving < entry:
-        read.report(row.line, "Exit Date", f"{leaving} lies before the entry on {entry}")
+        read.report(row.line, "Exit Date", f"{leaving} lies before the entry on {entry}: correct one of them")
 
 
 def _private_symbol(row: Row, read: CsvFile) -> str | None:
@@ -330,7 +332,7 @@ def _listed_symbol(row: Row, read: CsvFile) -> tuple[str | None, OptionContract 
         contract = _contract_of_columns(row, filled, read)
         symbol = _symbol_of_contract(row, symbol, contract, read)
     elif not symbol:
-        read.report(row.line, "Symbol", "is empty, and so are the option columns")
+        read.report(row.line, "Symbol", "is empty, and so are the option columns: name the holding")
     if contract and cells["Investment Class"] == "PUBLIC":
         read.report(row.line, "Investment Class", "is PUBLIC, but this is an option: write OPTIONS or leave it empty")
     entry = cells["Entry Date"]
@@ -338,7 +340,7 @@ def _listed_symbol(row: Row, read: CsvFile) -> tuple[str | None, OptionContract 
         column = "Expiration Date" if cells["Expiration Date"] else "Symbol"
         expiry = contract.expiration_date
         if expiry < entry:
-            read.report(row.line, column, f"expires on {expiry}, before the entry on {entry}")
+            read.report(row.line, column, f"expires on {expiry}, before the entry on {entry}: correct one of them")
         elif _lie_in_one_weekend(entry, expiry):
             what = f"expires on {expiry}, in the same weekend as the entry on {entry}: no session lies between"
             read.report(row.line, column, what)
@@ -361,20 +363,24 @@ def _check_against_symbol(row: Row, symbol: str, contract: OptionContract, read:
     for column, expected in zip(_OPTION_COLUMNS, of_symbol, strict=True):
         stated = row.cells[column]
         if stated is not None and stated != expected:
-            read.report(row.line, column, f"is {_written(stated)}, but the symbol {symbol} says {_written(expected)}")
+            read.report(
+                row.line,
+                column,
+                f"is {_written(stated)}, but the symbol {symbol} says {_written(expected)}: correct one",
+            )
     return contract
 
 
 def _contract_of_columns(row: Row, filled: Sequence[str], read: CsvFile) -> OptionContract | None:
     """Read an option from its columns: all four are needed."""
     if not filled and row.cells["Symbol"]:
-        what = f"{shown(row.cells['Symbol'])} is no option symbol, and the option columns are empty"
+        what = f"{shown(row.cells['Symbol'])} is no option symbol, and the option columns are empty: fill them in"
         read.report(row.line, "Symbol", what)
         return None
     reason = f"{filled[0]} is filled" if filled else "its class is OPTIONS"
     for column in _OPTION_COLUMNS:
         if column not in filled:
-            read.report(row.line, column, f"is empty, but this is an option ({reason})")
+            read.report(row.line, column, f"is empty, but this is an option ({reason}): fill it in")
     if len(filled) < len(_OPTION_COLUMNS) or not row.bad.isdisjoint(_OPTION_COLUMNS):
         return None
     return OptionContract(*(row.cells[column] for column in _OPTION_COLUMNS))

@@ -99,7 +99,7 @@ _TABLES = {
     "marks": _Table("raw.manual_prices", ("position_id", "price_date"), ("price",), _OF_THEIR_POSITIONS),
     "tags": _Table("raw.manual_sector_tags", ("position_id",), ("sector",), _OF_THEIR_POSITIONS),
 }
-_NO_ENTRY_DATE = ("Entry Date", "the column is missing")
+_NO_ENTRY_DATE = ("Entry Date", "the column is missing: add it to the header and to each row")
 _HANGING_ON_POSITIONS = ("closes", "marks", "tags")
 
 
@@ -186,7 +186,7 @@ def load_positions_file(
     positions = read_positions_of(file, portfolio)
     entries = [lot.entry_date for lot in positions.lots]
     if not entries and not positions.csv.problems:
-        positions.csv.report(1, "file", "holds no position")
+        positions.csv.report(1, "file", "holds no position: give it rows, or pass the file that has them")
     report = LoadReport(str(file))
     if inception is None:
         inception = min(entries, default=EARLIEST_INCEPTION)

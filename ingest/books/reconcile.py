@@ -89,7 +89,7 @@ def _compare(
         "select portfolio_id from raw.portfolios where name = %s and deleted_at is null", [name]
     ).fetchone()
     if row is None:
-        raise UserError(f"there is no portfolio {name!r}: name the one to compare with by --portfolio")
+        raise UserError(f"there is no portfolio {name!r}: name the one to compare with by --portfolio NAME")
     (portfolio_id,) = row
     session, balance = _balance(conn, portfolio_id, name, as_of or date.min)
     held = {

@@ -306,7 +306,7 @@ def _read_line(row: Row, csv: CsvFile, is_signed: bool) -> Line | None:
     if line.type == IN_LIEU:
         return replace(line, cash=line.amount or Decimal(0))
     if line.type != "SPLIT" and line.quantity is None:
-        csv.report(row.line, "quantity", f"is empty: a {line.type} needs one")
+        csv.report(row.line, "quantity", f"is empty: a {line.type} needs one, write it")
         return None
     if line.type in OPTION_ENDS:
         return _option_end(line, csv)
@@ -319,7 +319,7 @@ def _instrument(row: Row, csv: CsvFile, kind: str) -> Instrument | None:
     written = row.cells["symbol"]
     if not written:
         if kind in BUYS | SELLS | OPTION_ENDS | {"DIVIDEND", "SPLIT"}:
-            csv.report(row.line, "symbol", f"is empty: a {kind} needs one")
+            csv.report(row.line, "symbol", f"is empty: a {kind} needs one, write it")
         return None
     if kind in MONEY - {"DIVIDEND"}:
         return None
@@ -336,7 +336,9 @@ def _money(line: Line, csv: CsvFile, is_signed: bool) -> Line | None:
     if amount is None and line.type in ("FEE", "TAX") and line.fees:
         return replace(line, amount=-line.fees, fees=Decimal(0), cash=-line.fees)
     if not amount:
-        csv.report(line.number, "amount", f"is {'empty' if amount is None else 'zero'}: a {line.type} needs one")
+        csv.report(
+            line.number, "amount", f"is {'empty' if amount is None else 'zero'}: a {line.type} needs one, write it"
+        )
         return None
     if line.type == "DEPOSIT" and amount < 0:
         csv.report(line.number, "amount", f"is {plain(amount)}, and a DEPOSIT brings money in: tell it as a WITHDRAWAL")
@@ -355,7 +357,7 @@ def _trade(line: Line, csv: CsvFile) -> Line | None:
     side = 1 if line.type in BUYS else -1
     shares = (line.quantity or Decimal(0)) * line.multiplier
     if line.amount is None and line.price is None:
-        csv.report(line.number, "price", f"is empty, and so is amount: a {line.type} needs one of them")
+        csv.report(line.number, "price", f"is empty, and so is amount: a {line.type} needs one of them, write it")
         return None
     unit_price = line.price
     gross = shares * (line.price or Decimal(0))
@@ -373,11 +375,17 @@ def _trade(line: Line, csv: CsvFile) -> Line | None:
                 return None
             gross = told - side * line.fees
             if gross < 0:
-                csv.report(line.number, "fees", f"are {plain(line.fees)}, more than the amount of {plain(told)}")
+                csv.report(
+                    line.number,
+                    "fees",
+                    f"are {plain(line.fees)}, more than the amount of {plain(told)}: correct one of them",
+                )
                 return None
             unit_price = (gross / shares).quantize(_DECIMALS)
     if gross >= LIMIT:
-        csv.report(line.number, "quantity", f"{plain(shares)} shares cost too much: 10^15 or more")
+        csv.report(
+            line.number, "quantity", f"{plain(shares)} shares cost too much, 10^15 or more: correct it or the price"
+        )
         return None
     return replace(line, unit_price=unit_price, cash=-side * gross - line.fees)
 
@@ -388,7 +396,9 @@ def _transfer(line: Line, csv: CsvFile) -> Line | None:
     if unit_price is None and line.amount is not None and line.type == "TRANSFER_IN" and line.quantity:
         unit_price = (abs(line.amount) / (line.quantity * line.multiplier)).quantize(_DECIMALS)
     if line.type == "TRANSFER_IN" and line.lot_date and line.lot_date > line.trade_date:
-        csv.report(line.number, "lot", f"{line.lot_date} lies after the transfer on {line.trade_date}")
+        csv.report(
+            line.number, "lot", f"{line.lot_date} lies after the transfer on {line.trade_date}: correct one of them"
+        )
         return None
     return replace(line, unit_price=unit_price if line.type == "TRANSFER_IN" else None, cash=-line.fees)
 
@@ -398,7 +408,11 @@ def _option_end(line: Line, csv: CsvFile) -> Line | None:
     contract = line.instrument.contract if line.instrument else None
     if not contract:
         symbol = line.instrument.symbol if line.instrument else ""
-        csv.report(line.number, "symbol", f"{shown(symbol)} is no option, which alone can {line.type.lower()}")
+        csv.report(
+            line.number,
+            "symbol",
+            f"{shown(symbol)} is no option, which alone can {line.type.lower()}: correct symbol or type",
+        )
         return None
     if delivers(line):
         if line.price is not None and line.price not in (0, contract.strike_price):

@@ -57,7 +57,7 @@ def read_activity(paths: Sequence[Path], options: "TransactionOptions") -> tuple
             notes += said
     for file in files:
         if not file.lines and not file.csv.problems:
-            file.csv.report(1, "file", "holds no transaction")
+            file.csv.report(1, "file", "holds no transaction: pass the list itself, or export it again")
     return files, notes
 
 

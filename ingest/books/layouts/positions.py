@@ -118,7 +118,7 @@ def read_statement(path: Path, layout: str | None, symbols: Mapping[str, str], s
             break
     statement.as_of = max(dates, default=None)
     if not statement.lots and not statement.cash and not statement.problems:
-        reading.report(1, "file", "holds no position")
+        reading.report(1, "file", "holds no position: pass the list itself, or export it again")
     statement.notes += reading.notes()
     statement.warnings = reading.warnings
     return statement
@@ -224,8 +224,8 @@ def _read_row(
     multiplier = CONTRACT_SIZE if instrument.contract else 1
     stated = reading.amount(cells, line, "multiplier") if cells.get("multiplier") else None
     if stated is not None and stated != multiplier:
-        what = f"{instrument.symbol} has {plain(stated)} shares a unit: an adjusted contract cannot be loaded"
-        reading.report(line, "multiplier", what)
+        what = f"{instrument.symbol} has {plain(stated)} shares a unit, and adjusted contracts cannot be loaded"
+        reading.report(line, "multiplier", f"{what}: leave it out with --skip {shown(written)}")
         return
     shares = abs(quantity) * multiplier
     total = reading.amount(cells, line, "cost_total")

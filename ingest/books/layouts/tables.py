@@ -15,6 +15,8 @@ from xml.etree import ElementTree
 from ingest.books.text import has_decimal_commas, what_it_is
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+# Cells take some seventy times their bytes of memory.
+_LARGEST = 64_000_000
 _KEY = re.compile(r"[^a-z0-9$%#]+")
 
 
@@ -63,7 +65,11 @@ def key_of(name: str) -> str:
 
 
 def read_raw(path: Path) -> RawFile:
-    """Read a file into cells. Raises OSError, and ValueError for what is no text."""
+    """Read a file into cells. Raises OSError, and ValueError for what is no text, or more than memory should hold."""
+    size = path.stat().st_size
+    if size > _LARGEST:
+        whole = f"is {size / 1_000_000:,.0f} MB, and a file of a broker may have {_LARGEST / 1_000_000:,.0f}"
+        raise ValueError(f"{whole}: split it by years, and load the later parts with --add")
     content = path.read_bytes()
     if other := what_it_is(content):
         raise ValueError(other)
@@ -129,7 +135,9 @@ def _split(text: str, separator: str):
             if any(cells) and not cells[0].startswith("#"):
                 yield line, cells
     except csv.Error as error:
-        raise ValueError(f"cannot be split into cells near line {before + 1} ({error})") from None
+        raise ValueError(
+            f"cannot be split into cells near line {before + 1} ({error}): close each quote, double inner ones"
+        ) from None
 
 
 def _sections(lines: Sequence[tuple[int, list[str]]]) -> list[Table]:
@@ -151,11 +159,11 @@ def _sections(lines: Sequence[tuple[int, list[str]]]) -> list[Table]:
 def _xml_tables(text: str) -> list[Table]:
     """The attributes of each kind of element, a table a kind."""
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise ValueError("is XML with declarations of its own, which no broker writes")
+        raise ValueError("is XML with declarations of its own, which no broker writes: export it again, or as CSV")
     try:
         root = ElementTree.fromstring(text)  # noqa: S314
     except ElementTree.ParseError as error:
-        raise ValueError(f"is XML that cannot be read ({error})") from None
+        raise ValueError(f"is XML that cannot be read ({error}): export it again, or as CSV") from None
     tables: dict[str, Table] = {}
     elements: dict[str, list[dict[str, str]]] = {}
     for element in root.iter():

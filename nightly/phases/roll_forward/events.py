@@ -1,4 +1,4 @@
-"""Corporate events and what is held around them: what does not follow, may count twice, or has not been told."""
+"""Corporate events and the lots around them: options that stay behind, lots that may count twice, events not told."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DAYS_WITHOUT_PRICE = 7
 
 
 def find_problems(conn: psycopg.Connection) -> list[RunProblem]:
-    """Warnings: of options each night, of the rest for what was rolled now, so that nights do not repeat them."""
+    """Warnings: about options every night, about the rest only for what was rolled now, so as not to repeat them."""
     return [*find_unfollowed(conn), *_told_twice(conn), *_without_earlier_prices(conn)]
 
 

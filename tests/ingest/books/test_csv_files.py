@@ -70,23 +70,23 @@ def test_quotes_and_commas_in_a_cell(tmp_path):
             "A,5\n",
             ["some.csv:1: header: the first line must name the columns, separated by commas: name, Entry Price, note"],
         ),
-        ("name;Entry Price\nA;five\n", ["some.csv:2: Entry Price: 'five' is not a number"]),
-        ("# x\nname\nA\n", ["some.csv:2: Entry Price: the column is missing"]),
+        ("name;Entry Price\nA;five\n", ["some.csv:2: Entry Price: 'five' is not a number: write it like 1234.50"]),
+        ("# x\nname\nA\n", ["some.csv:2: Entry Price: the column is missing: add it to the header and to each row"]),
         (
             "name,Entry Prise,Entry Price,color\nA,5,5,red\n",
             [
                 "some.csv:1: Entry Prise: is not a column of this file: did you mean Entry Price?",
-                "some.csv:1: color: is not a column of this file",
+                "some.csv:1: color: is not a column of this file: remove it, or give it the name of one",
             ],
         ),
-        ("name,Entry Price,\nA,5,\n", ["some.csv:1: header: column 3 has no name"]),
-        ("name,Entry Price,Name\nA,5,B\n", ["some.csv:1: name: stands twice in the header"]),
+        ("name,Entry Price,\nA,5,\n", ["some.csv:1: header: column 3 has no name: name it, or remove it"]),
+        ("name,Entry Price,Name\nA,5,B\n", ["some.csv:1: name: stands twice in the header: keep one"]),
         (
             "name,Entry Price\nA\nA,1,234\nA,5,\n",
             [
-                "some.csv:2: row: has 1 cells where the header has 2",
-                "some.csv:3: row: has 3 cells where the header has 2; a cell with a comma in it needs quotes",
-                "some.csv:4: row: has 3 cells where the header has 2; a cell with a comma in it needs quotes",
+                "some.csv:2: row: has 1 cells where the header has 2: each column needs its cell, empty or not",
+                "some.csv:3: row: has 3 cells where the header has 2: a cell with a comma in it needs quotes",
+                "some.csv:4: row: has 3 cells where the header has 2: a cell with a comma in it needs quotes",
             ],
         ),
         (
@@ -94,10 +94,16 @@ def test_quotes_and_commas_in_a_cell(tmp_path):
             [
                 "some.csv:2: row: cannot be split into cells (unexpected end of data):"
                 " close each quote, double inner ones",
-                "some.csv:3: Entry Price: 'x' is not a number",
+                "some.csv:3: Entry Price: 'x' is not a number: write it like 1234.50",
             ],
         ),
-        ("name,Entry Price\n,\nA,\n,5\n", ["some.csv:3: Entry Price: is empty", "some.csv:4: name: is empty"]),
+        (
+            "name,Entry Price\n,\nA,\n,5\n",
+            [
+                "some.csv:3: Entry Price: is empty: fill it in, or leave the row out",
+                "some.csv:4: name: is empty: fill it in, or leave the row out",
+            ],
+        ),
         (
             b"name,Entry Price\nA,5\nB\xe9,6\n",
             ["some.csv:3: encoding: byte 0xe9 is not UTF-8: save the file as UTF-8"],
@@ -106,7 +112,10 @@ def test_quotes_and_commas_in_a_cell(tmp_path):
             "name,Entry Price\n".encode("utf-16"),
             ["some.csv:1: encoding: byte 0xff is not UTF-8: save the file as UTF-8"],
         ),
-        ("name,Entry Price\nA\x00,5\n", ["some.csv:2: name: 'A\\x00' holds a line break or another control character"]),
+        (
+            "name,Entry Price\nA\x00,5\n",
+            ["some.csv:2: name: 'A\\x00' holds a line break or another control character: remove it"],
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path, content, expected):

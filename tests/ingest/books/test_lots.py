@@ -101,28 +101,34 @@ def test_an_exit(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"Symbol": ""}, ["Symbol: is empty, and so are the option columns"]),
+        ({"Symbol": ""}, ["Symbol: is empty, and so are the option columns: name the holding"]),
         (
             {"Symbol": "BRK BB"},
             ["Symbol: 'BRK BB' is not a symbol (letters, digits and . - ^ = / _, at most 32 of them)"],
         ),
-        ({"Quantity": "0"}, ["Quantity: must not be zero"]),
-        ({"Quantity": "nan"}, ["Quantity: 'nan' is not a number"]),
-        ({"Entry Price Per Share": "-1"}, ["Entry Price Per Share: must not be negative: -1"]),
-        ({"Entry Date": ""}, ["Entry Date: is empty"]),
+        ({"Quantity": "0"}, ["Quantity: must not be zero: write how many it is, or leave the row out"]),
+        ({"Quantity": "nan"}, ["Quantity: 'nan' is not a number: write it like 1234.50"]),
+        (
+            {"Entry Price Per Share": "-1"},
+            ["Entry Price Per Share: must not be negative: -1"],
+        ),
+        ({"Entry Date": ""}, ["Entry Date: is empty: fill it in, or leave the row out"]),
         (
             {"Quantity": "900000000000000", "Entry Price Per Share": "2"},
-            ["Quantity: 900000000000000 at 2 cost too much: 10^15 or more"],
+            ["Quantity: 900000000000000 at 2 cost too much, 10^15 or more: correct one"],
         ),
         ({"Investment Class": "STOCK"}, ["Investment Class: 'STOCK' is not one of PUBLIC, OPTIONS, PRIVATE"]),
         ({"Exit Date": "2024-01-05"}, ["Exit Price Per Share: is empty, but Exit Date is not: give both or neither"]),
         ({"Exit Price Per Share": "1"}, ["Exit Date: is empty, but Exit Price Per Share is not: give both or neither"]),
         (
             {"Exit Date": "2024-01-01", "Exit Price Per Share": "1"},
-            ["Exit Date: 2024-01-01 lies before the entry on 2024-01-02"],
+            ["Exit Date: 2024-01-01 lies before the entry on 2024-01-02: correct one of them"],
         ),
         # A bad cell is one problem: the other half of the pair is there.
-        ({"Exit Date": "soon", "Exit Price Per Share": "1"}, ["Exit Date: 'soon' is not a date written YYYY-MM-DD"]),
+        (
+            {"Exit Date": "soon", "Exit Price Per Share": "1"},
+            ["Exit Date: 'soon' is not a date written YYYY-MM-DD"],
+        ),
         ({"Investment Class": "PRIVATE", "Symbol": ""}, ["Symbol: is empty: name the holding"]),
         (
             {"Investment Class": "PRIVATE", "Strike Price": "5"},
@@ -130,25 +136,28 @@ def test_an_exit(tmp_path):
         ),
         (
             {"Investment Class": "OPTIONS"},
-            ["Symbol: 'AAPL' is no option symbol, and the option columns are empty"],
+            ["Symbol: 'AAPL' is no option symbol, and the option columns are empty: fill them in"],
         ),
         (
             {"Investment Class": "OPTIONS", "Symbol": ""},
             [
-                f"{column}: is empty, but this is an option (its class is OPTIONS)"
+                f"{column}: is empty, but this is an option (its class is OPTIONS): fill it in"
                 for column in ("Underlying Symbol", "Option Type", "Strike Price", "Expiration Date")
             ],
         ),
         (
             {"Strike Price": "200"},
             [
-                f"{column}: is empty, but this is an option (Strike Price is filled)"
+                f"{column}: is empty, but this is an option (Strike Price is filled): fill it in"
                 for column in ("Underlying Symbol", "Option Type", "Expiration Date")
             ],
         ),
         (
             {**CALL, "Strike Price": "0", "Option Type": "C"},
-            ["Strike Price: must be above zero, not 0", "Option Type: 'C' is not one of CALL, PUT"],
+            [
+                "Strike Price: must be above zero, not 0: correct it, or leave the row out",
+                "Option Type: 'C' is not one of CALL, PUT",
+            ],
         ),
         (
             {**CALL, "Symbol": "AAPL"},
@@ -160,9 +169,12 @@ def test_an_exit(tmp_path):
         ),
         (
             {**CALL, "Expiration Date": "2023-12-29"},
-            ["Expiration Date: expires on 2023-12-29, before the entry on 2024-01-02"],
+            ["Expiration Date: expires on 2023-12-29, before the entry on 2024-01-02: correct one of them"],
         ),
-        ({"Symbol": "AAPL231229C00200000"}, ["Symbol: expires on 2023-12-29, before the entry on 2024-01-02"]),
+        (
+            {"Symbol": "AAPL231229C00200000"},
+            ["Symbol: expires on 2023-12-29, before the entry on 2024-01-02: correct one of them"],
+        ),
         (
             {**CALL, "Entry Date": "2024-01-06", "Expiration Date": "2024-01-07"},
             [
@@ -187,17 +199,17 @@ def test_an_exit(tmp_path):
                 "Option Type": "PUT",
             },
             [
-                "Underlying Symbol: is MSFT, but the symbol AAPL250620C00200000 says AAPL",
-                "Option Type: is PUT, but the symbol AAPL250620C00200000 says CALL",
-                "Strike Price: is 190, but the symbol AAPL250620C00200000 says 200",
-                "Expiration Date: is 2025-06-21, but the symbol AAPL250620C00200000 says 2025-06-20",
+                "Underlying Symbol: is MSFT, but the symbol AAPL250620C00200000 says AAPL: correct one",
+                "Option Type: is PUT, but the symbol AAPL250620C00200000 says CALL: correct one",
+                "Strike Price: is 190, but the symbol AAPL250620C00200000 says 200: correct one",
+                "Expiration Date: is 2025-06-21, but the symbol AAPL250620C00200000 says 2025-06-20: correct one",
             ],
         ),
         (
             {"Symbol": "B;AD", "Quantity": "x", "Entry Price Per Share": "y", "Entry Date": "z", "Exit Date": "w"},
             [
-                "Quantity: 'x' is not a number",
-                "Entry Price Per Share: 'y' is not a number",
+                "Quantity: 'x' is not a number: write it like 1234.50",
+                "Entry Price Per Share: 'y' is not a number: write it like 1234.50",
                 "Entry Date: 'z' is not a date written YYYY-MM-DD",
                 "Exit Date: 'w' is not a date written YYYY-MM-DD",
                 "Symbol: 'B;AD' is not a symbol (letters, digits and . - ^ = / _, at most 32 of them)",
@@ -262,5 +274,5 @@ def test_a_position_file_has_no_column_portfolio(tmp_path):
         "portfolio,Symbol,Quantity,Entry Price Per Share,Entry Date\nA,B,1,1,2024-01-02\n"
     )
     assert [str(each) for each in read_positions_of(tmp_path / "lots.csv", "Growth").csv.problems] == [
-        "lots.csv:1: portfolio: is not a column of this file"
+        "lots.csv:1: portfolio: is not a column of this file: remove it, or give it the name of one"
     ]

@@ -48,9 +48,9 @@ def test_cash_items_that_are_none(conn, write):
     folder = write(cash_items=CASH_ITEM_HEADER + "Growth,2021-02-01,DIVIDEND,0\nNobody,2021-02-01,FEE,\n")
     assert problems(conn, folder) == [
         "cash_items.csv:2: type: 'DIVIDEND' is not one of INTEREST, FEE, TAX, BORROW, OTHER",
-        "cash_items.csv:2: amount: must not be zero",
-        "cash_items.csv:3: amount: is empty",
-        "cash_items.csv:3: portfolio: 'Nobody' is neither in portfolios.csv nor loaded already",
+        "cash_items.csv:2: amount: must not be zero: write how many it is, or leave the row out",
+        "cash_items.csv:3: amount: is empty: fill it in, or leave the row out",
+        "cash_items.csv:3: portfolio: 'Nobody' is neither in portfolios.csv nor loaded already: list it there",
     ]
 
 

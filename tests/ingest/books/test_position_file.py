@@ -62,7 +62,10 @@ def test_a_position_file_replaces_positions_and_sets_the_inception(conn, positio
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("Symbol,Quantity,Entry Price Per Share,Entry Date\n", ["export.csv:1: file: holds no position"]),
+        (
+            "Symbol,Quantity,Entry Price Per Share,Entry Date\n",
+            ["export.csv:1: file: holds no position: give it rows, or pass the file that has them"],
+        ),
         ("", ["export.csv:1: header: the file is empty: its first line must name the columns Symbol, Quantity, "]),
         (
             "Symbol,Quantity,Entry Price Per Share,Entry Date\nA,1,1,1985-01-02\n",
@@ -71,7 +74,7 @@ def test_a_position_file_replaces_positions_and_sets_the_inception(conn, positio
         (
             "Symbol,Quantity,Entry Price Per Share,Entry Date\nA,x,1,2021-01-04\nB,1,-1,2021-01-04\n",
             [
-                "export.csv:2: Quantity: 'x' is not a number",
+                "export.csv:2: Quantity: 'x' is not a number: write it like 1234.50",
                 "export.csv:3: Entry Price Per Share: must not be negative: -1",
             ],
         ),

@@ -55,8 +55,8 @@ def test_a_folder_that_is_refused(run, conn, book):
     result = run(book)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines() == [
-        "positions.csv:2: row: has 4 cells where the header has 5",
-        "positions.csv:3: Quantity: '1OO' is not a number",
+        "positions.csv:2: row: has 4 cells where the header has 5: each column needs its cell, empty or not",
+        "positions.csv:3: Quantity: '1OO' is not a number: write it like 1234.50",
         "positions.csv:3: Entry Date: 'tomorrow' is not a date written YYYY-MM-DD",
         "capital_flows.csv:2: type: 'GIFT' is not one of CONTRIBUTION, WITHDRAWAL",
         "nothing was loaded: 4 problems in capital_flows.csv, positions.csv",
