@@ -132,6 +132,9 @@ class Chains:
                 day = random.randint(max(entry, inception) + 1, end)
                 quantity = Decimal(random.choice((1, 3, 100_000)))
                 price = round(Decimal(random.uniform(10, 200)), 2)
+                if day in event_days:
+                    # what is sold on the day that ends a symbol is sold before it, which cash alone does not tell
+                    continue
                 closes.append(Close(lot.symbol, lot.entry_date, self.sessions[day], quantity, price, Decimal(1)))
         return Portfolio(self.sessions[inception], Decimal(1_000_000), list(lots.values()), closes)
 
