@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 GIB = 1024**3
 CALENDAR_REACH = timedelta(days=60)
-# Of a table that is replaced, the old and the new rows take room side by side.
+# While a table is replaced, its old and its new rows both take room.
 DISK_WANTED_BYTES, DISK_NEEDED_BYTES = 2 * GIB, GIB // 4
 CLOCK_DIFFERENCE = timedelta(minutes=2)
 ESSENTIAL_MARTS = ("analytics.position_values", "analytics.portfolio_snapshots", "analytics.positions")
@@ -40,7 +40,7 @@ Verdict = Literal["ok", "warning", "broken"]
 
 @dataclass(frozen=True)
 class Check:
-    """How one thing was found; `finding` ends with what to do where it is not ok."""
+    """What was found of one thing. Where it is not ok, `finding` ends with what to do."""
 
     name: str
     verdict: Verdict
@@ -133,7 +133,7 @@ def _disk(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
 
 
 def _clock(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
-    """The clock decides which session is the latest: it must agree with the server's, and not stand in the past."""
+    """The clock decides which session is the latest: it has to agree with the server's, and not be in the past."""
     (server_now, latest_run) = fetch_one(
         conn.execute("select clock_timestamp(), (select max(started_at) from ops.batch_runs)")
     )

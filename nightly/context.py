@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from warehouse.settings import Settings
 
 NEW_YORK = ZoneInfo("America/New_York")
-# A night goes on without prices of so many sessions: the next one may have them.
+# A night goes on where prices are late by no more sessions than this: the next night may have them.
 LATE_SESSIONS = 5
 
 
@@ -38,8 +38,8 @@ class Request:
 
     `run` rolls to `trade_date` whatever is due; `backfill` computes the sessions from `start` on again, to `end`;
     `analytics` computes the risk of `trade_date`, or of `start` to `end`, what is current only with `force`. What is
-    left out means: the latest closed session (for `analytics`, the last one that was rolled); what is due; all
-    portfolios; all phases. `demo` says that it is about the demo's database.
+    left out has a default: the latest closed session (for `analytics`, the last one that was rolled), what is due, all
+    portfolios, all phases. `demo` says that it is about the demo's database.
     """
 
     command: str
@@ -84,7 +84,7 @@ class Request:
         )
 
     def covers(self, other: Request) -> bool:
-        """Whether doing this does the other as well, as far as it can be told from what was typed."""
+        """Whether this request includes the other one, as far as what was typed can tell."""
         if self.arguments == other.arguments and self.command == other.command:
             return True
         return (
@@ -98,7 +98,7 @@ class Request:
 
     @property
     def title(self) -> str:
-        """The command with its dates, as others are told who holds the lock."""
+        """The command with its dates: what others are told about the holder of the lock."""
         days = {"--date": self.trade_date, "--start": self.start, "--end": self.end}
         return " ".join([self.command, *(f"{option} {day}" for option, day in days.items() if day)])
 
@@ -123,16 +123,16 @@ class Context:
     Attributes:
         now: the moment when the run began; nobody below asks for another.
         today: its date in New York; a source is asked for nothing later.
-        fetch_until: when nothing new is asked of a source any more.
-        clients: of the sources, one for each and run.
+        fetch_until: the moment from which on no source is asked for anything new.
+        clients: one for each source, for the whole run.
         trade_date: the session that the run rolls to, and the last one it loads prices for.
         collect_from: the first session that it loads prices for.
         recompute_from: the session from which a backfill computes everything again; None: only what is due.
         risk_from: the first session whose risk is asked for: a night's is its trade date.
-        heal_risk: how many other sessions whose risk results are stale or missing it may compute beside them.
+        heal_risk: how many other sessions it may compute as well, whose risk results are stale or missing.
         force_risk: risk results are computed again though nothing that they rest on has changed.
         portfolios: those the run is about; `narrowed` says that they were named, and others left out.
-        problems: what is to be told of the request itself.
+        problems: errors and warnings about the request itself.
     """
 
     database: Database
@@ -219,11 +219,11 @@ def make_context(
 def find_latest(
     conn: psycopg.Connection, settings: Settings, request: Request, now: datetime
 ) -> tuple[date, list[RunProblem]]:
-    """The session that a request goes to where it names none, and what to tell of it.
+    """The session that a request goes to if it names none, and a warning about it, if any.
 
     It is the latest closed session; where all sources are files that end before it, the last session that they reach.
-    There a backfill is done, with a warning. A night is not: it was to roll to the latest session. It goes on to that
-    one where the files are a few sessions behind, as when one was not delivered in time, and coverage tells.
+    A backfill ends there, with a warning. A night does not, since it is to roll to the latest session: it goes on to
+    that one where the files are a few sessions behind, as when one was not delivered in time, and coverage tells.
     """
     latest = latest_closed_session(conn, now)
     if request.command == "analytics" or request.trade_date or request.end:

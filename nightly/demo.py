@@ -54,7 +54,7 @@ def read_overview(conn: psycopg.Connection[Any]) -> list[RiskView]:
 
 
 def next_commands() -> Sequence[tuple[str, str]]:
-    """What to type after the demo, each with what it is for: as it can be typed in the shell that the demo ran in."""
+    """What to type after the demo, and what each command is for."""
     run = as_typed()
     sample = shlex.quote(path_as_typed(SAMPLE))
     table = "select snapshot_date, equity_balance, daily_pnl from analytics.portfolio_snapshots order by 1 desc limit 5"

@@ -1,4 +1,4 @@
-"""How far each table is, and what the calendar says is missing in it."""
+"""Which session each table reaches, and which sessions of the calendar it lacks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ GAP_SESSIONS = 63
 
 @dataclass(frozen=True)
 class _Table:
-    """A table that should have rows of every session; of every portfolio's sessions where `by_portfolio`.
+    """A table that should have rows for every session; if `by_portfolio`, for every session of each portfolio.
 
-    Where `from_its_first`, a portfolio's begin with the first there are: no night goes behind its first risk results.
+    If `from_its_first`, only from the portfolio's first row on: no night computes risk for earlier sessions.
     """
 
     name: str
@@ -45,7 +45,7 @@ _TABLES = (
     _Table("analytics.stress_test_results", "calculation_date", by_portfolio=True, from_its_first=True),
 )
 
-# Each reads by an index, a session or a portfolio and a session at a time, however large the table is.
+# Each reads by an index, one session (or one portfolio and session) at a time, however large the table is.
 _BY_SESSION = """
 select
     (select max({date}) from {table}) as good_to,
@@ -91,12 +91,12 @@ select
 
 
 def read_freshness(conn: psycopg.Connection, trade_date: date) -> list[dict[str, Any]]:
-    """One record a table, plain JSON values: the last session it is good to, and which sessions it lacks.
+    """One record a table, in plain JSON values: the last session it is complete to, and the sessions it lacks.
 
-    A table by portfolio is good to the session that every portfolio has reached, and lacks a session when any of them
-    does. Looked at are, for all tables alike, the 63 sessions to the last one that any portfolio is rolled to, or to
-    `trade_date` where that is earlier: what is not rolled yet is due, and missing nowhere. A table that is not there is
-    left out.
+    A table by portfolio is complete to the session that every portfolio has reached, and lacks a session if any of them
+    does. For all tables alike, 63 sessions are looked at: to the last one that any portfolio is rolled to, or to
+    `trade_date` if that is earlier. What is not rolled yet is due, and is not counted as missing. A table that does not
+    exist is left out.
     """
     (rolled_to,) = fetch_one(conn.execute("select max(last_session) from ops.roll_forward_state"))
     last = min(trade_date, rolled_to) if rolled_to else trade_date

@@ -35,7 +35,7 @@ def dead_runs(conn: psycopg.Connection) -> list[RunRecord]:
 
 
 def mark_interrupted(conn: psycopg.Connection, runs: Sequence[RunRecord]) -> None:
-    """Enter that these runs and their phases were interrupted."""
+    """Mark these runs and their phases as interrupted."""
     ids = [run.run_id for run in runs]
     with conn.transaction():
         conn.execute(
@@ -57,7 +57,7 @@ def start_run(
     scope: list[str],
     version: str,
 ) -> RunRecord:
-    """Enter a run as running; `scope` names portfolios, or is empty for all of them."""
+    """Record a run as running; `scope` names portfolios, or is empty for all of them."""
     run_id, started_at = fetch_one(
         conn.execute(
             "insert into ops.batch_runs (command, arguments, trade_date, scope, version) values (%s, %s, %s, %s, %s)"
@@ -69,7 +69,7 @@ def start_run(
 
 
 def start_phase(conn: psycopg.Connection, run_id: int, phase: PhaseRecord) -> None:
-    """Enter a phase as running."""
+    """Record a phase as running."""
     conn.execute(
         "insert into ops.batch_phases (run_id, phase, name) values (%s, %s, %s) on conflict do nothing",
         (run_id, phase.phase, phase.name),
@@ -77,7 +77,7 @@ def start_phase(conn: psycopg.Connection, run_id: int, phase: PhaseRecord) -> No
 
 
 def finish_phase(conn: psycopg.Connection, run_id: int, phase: PhaseRecord) -> None:
-    """Enter how a phase ended, and what it did; the words and the start-up stand among the counts."""
+    """Record how a phase ended and what it did; its lines and its start-up are kept among the counts."""
     counts = json.dumps({**phase.counts, "lines": phase.lines, "start_up_seconds": phase.start_up_seconds})
     conn.execute(
         "update ops.batch_phases set status = %s, seconds = %s, counts = %s where run_id = %s and phase = %s",
@@ -86,7 +86,7 @@ def finish_phase(conn: psycopg.Connection, run_id: int, phase: PhaseRecord) -> N
 
 
 def add_problems(conn: psycopg.Connection, run_id: int, problems: Sequence[RunProblem]) -> None:
-    """Enter what went wrong, in order."""
+    """Record what went wrong, in order."""
     conn.execute(
         """
         insert into ops.batch_errors (run_id, phase, scope, severity, message)
@@ -100,7 +100,7 @@ def add_problems(conn: psycopg.Connection, run_id: int, problems: Sequence[RunPr
 
 
 def add_nodes(conn: psycopg.Connection, run_id: int, phase: str, nodes: Sequence[NodeResult]) -> None:
-    """Enter the dbt nodes that were run for a phase, and what became of each; one that was run again is overwritten."""
+    """Record the dbt nodes that ran for a phase and what became of each; a node that ran again is overwritten."""
     names = ("unique_id", "name", "status", "seconds", "failures", "message")
     conn.execute(
         """
@@ -119,7 +119,7 @@ def add_nodes(conn: psycopg.Connection, run_id: int, phase: str, nodes: Sequence
 
 
 def finish_run(conn: psycopg.Connection, run: RunRecord, status: RunStatus) -> None:
-    """Enter how a run ended, in the ledger and in its record; a phase still running is marked interrupted."""
+    """Record how a run ended, in the ledger and in its record; a phase that still runs is marked interrupted."""
     conn.execute(
         "update ops.batch_phases set status = 'interrupted',"
         " seconds = extract(epoch from clock_timestamp() - started_at) where run_id = %s and status = 'running'",
@@ -144,7 +144,7 @@ def recent_runs(conn: psycopg.Connection, limit: int) -> list[RunRecord]:
 def read_run(conn: psycopg.Connection, run_id: int) -> RunRecord | None:
     """A run with its phases and problems as the ledger has them; None where there is no such run.
 
-    One that died could not enter it: where nobody holds the run lock, what the ledger calls running is interrupted.
+    A run that died could not record its end: if nobody holds the run lock, a run that looks running was interrupted.
     """
     cursor = conn.cursor(row_factory=dict_row)
     run = cursor.execute("select * from ops.batch_runs where run_id = %s", (run_id,)).fetchone()

@@ -1,4 +1,4 @@
-"""The night: what happens when, and that a phase which fails never stops a later one."""
+"""The night: what happens in which order. A phase that fails never stops a later one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
     """One run, backfill or analytics on a database, from its preparation to its last entry in the ledger.
 
     Raises UserError (and Busy) before anything was started, for a wrong request or setup. Once started, whatever
-    happens is in the record: a phase that fails, the loss of the database, and an interruption, which is entered and
+    happens is in the record: a phase that fails, the loss of the database, and an interruption, which is recorded and
     then raised again.
     """
     choose_phases(request.phases, request.from_phase)
@@ -50,7 +50,7 @@ def run_night(database: Database, settings: Settings, request: Request, now: dat
 
 @dataclass(frozen=True)
 class _Job:
-    """What the runs under one lock have in common."""
+    """The runs that one command does under one lock."""
 
     connection: RunConnection
     database: Database
@@ -59,7 +59,7 @@ class _Job:
     progress: Progress
 
     def perform(self, request: Request, warnings: Sequence[RunProblem] = (), *, take_up: bool = False) -> RunRecord:
-        """Do what was asked; with `take_up`, first what runs that died had been asked for."""
+        """Do what was asked; with `take_up`, first do again what runs that died had been asked for."""
         connection, settings, progress = self.connection, self.settings, self.progress
         phases = choose_phases((RISK,) if request.command == "analytics" else request.phases, request.from_phase)
         problems = [*warnings, *refuse_broken_setup(connection.conn, settings, self.now, phases)]
@@ -88,11 +88,11 @@ class _Job:
             _note(connection, run, context, _maintain(connection, context))
             connection.call(ledger.finish_run, run, "failed" if run.errors else "succeeded")
         except (UserError, psycopg.OperationalError) as error:
-            # The server is gone for good, or another run has taken over: what was done is told all the same.
+            # The server is gone for good, or another run has taken over: the summary still tells what was done.
             _lose(run, one_line(error))
             progress.problem(run.errors[-1])
         except BaseException:
-            # Ctrl-C, SIGTERM: the next run finds this one and takes it up where the ledger can't be told any more.
+            # Ctrl-C or SIGTERM. If the ledger can't be written any more, the next run finds this one and does it again.
             with suppress(psycopg.Error):
                 ledger.finish_run(connection.conn, run, "interrupted")
             progress.finished(run)
@@ -130,7 +130,7 @@ class _Job:
 
 
 def _lose(run: RunRecord, reason: str) -> None:
-    """End the record of a run whose ledger can't be written any more; there it stays running, until the next run."""
+    """End the record of a run whose ledger can't be written any more. There it stays running until the next run."""
     for phase in run.phases:
         if phase.status == "running":
             phase.status = "interrupted"
@@ -140,7 +140,7 @@ def _lose(run: RunRecord, reason: str) -> None:
 
 
 def _maintain(connection: RunConnection, context: Context) -> list[RunProblem]:
-    """Leave the tables in order and described; what goes wrong with that is no more than a warning."""
+    """Vacuum and describe the tables; what goes wrong there is only a warning."""
     warnings = []
     try:
         connection.call(maintain_tables)
@@ -155,7 +155,7 @@ def _maintain(connection: RunConnection, context: Context) -> list[RunProblem]:
 
 
 def _do_phases(connection: RunConnection, run: RunRecord, context: Context, members: Sequence[Phase]) -> None:
-    """Do neighbouring phases that are one piece of work, and enter how each ended."""
+    """Do neighbouring phases that are one piece of work, and record how each ended."""
     records = [PhaseRecord(phase.number, phase.name) for phase in members]
     for record in records:
         run.phases.append(record)

@@ -52,7 +52,7 @@ def make_plan(
 
 
 def outline(conn: psycopg.Connection, request: Request, context: Context) -> dict[str, Any]:
-    """The part of a plan that is known before anything is looked at: what is asked for, of whom."""
+    """The part of a plan that the request alone tells: what is asked for, for which portfolios."""
     return {
         "command": request.command,
         "arguments": request.arguments,
@@ -65,7 +65,7 @@ def outline(conn: psycopg.Connection, request: Request, context: Context) -> dic
 
 
 def headline(outline: dict[str, Any]) -> str:
-    """What is asked for, of whom, in one line."""
+    """What is asked for, and for which portfolios, in one line."""
     scope = "all portfolios" if outline["portfolios"] == "all" else ", ".join(outline["portfolios"])
     asked = _sessions(outline["asked_for"]) if outline["asked_for"] else f"what is due to {outline['trade_date']}"
     return f"{outline['command']} of {scope}: {asked}"
@@ -102,7 +102,7 @@ def _plan_healing(conn: psycopg.Connection, context: Context) -> dict[str, Any]:
     )
     days = sorted(healing.causes)
     causes = {cause for each in healing.causes.values() for cause in each}
-    # A portfolio's cause may be another's and more.
+    # One cause may begin with another and say more: the longer one is kept.
     causes = sorted(each for each in causes if not any(other != each and other.startswith(each) for other in causes))
     return {
         "sessions": len(days),

@@ -48,7 +48,7 @@ def bound_readers(conn: psycopg.Connection, settings: Settings) -> list[RunProbl
 
 def take_known(conn: psycopg.Connection, settings: Settings, now: datetime) -> list[RunProblem]:
     """Claim the well-known corporate events that somebody held through; returns a warning for each that is new."""
-    # They bring along what reads files and names sources, which other commands have no need of.
+    # Imported here: they read files and name sources, which other commands do not need.
     from ingest.market.known_events import take_known_events
     from ingest.sources.chain import source_order
 
@@ -58,7 +58,7 @@ def take_known(conn: psycopg.Connection, settings: Settings, now: datetime) -> l
 
 def check_seeds(dbt: Dbt) -> None:
     """Look at what people have written in the seeds, before they are loaded; raises BadInput with every problem."""
-    # It brings numpy along, which most nights have no need of here.
+    # Imported here: it needs numpy, which most nights do not need at this point.
     from nightly.seed_checks import check_seeds
 
     check_seeds(dbt.project / "seeds", dbt.project.parent)

@@ -45,7 +45,7 @@ class RunConnection:
         self._heart.start()
 
     def call(self, work: Callable[Concatenate[psycopg.Connection[Any], P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `work` with the connection; where that turns out to be lost, once more with a new one.
+        """Call `work` with the connection; if that turns out to be lost, call it once more with a new one.
 
         Raises:
             UserError: the server did not come back, or another run holds the lock.
@@ -92,7 +92,7 @@ class RunConnection:
             if self.conn is not lost:
                 return
             self._held.close()
-            # Busy as well: the server may notice only after a while that our old connection is gone.
+            # Busy is expected as well: the server may not have noticed yet that our old connection is gone.
             patience = Retrying(
                 retry=retry_if_exception_type(UserError) & retry_if_not_exception_type(TakenOver),
                 stop=stop_after_delay(patience_seconds),
@@ -111,7 +111,7 @@ class RunConnection:
             try:
                 conn.execute("select")
             except psycopg.Error:
-                # What can't be mended at once, the run meets when it needs the connection.
+                # If it can't be mended now, the run finds out when it needs the connection.
                 if conn.broken:
                     with suppress(UserError, psycopg.Error):
                         self._renew(conn, patience_seconds=0)

@@ -1,4 +1,4 @@
-"""The seeds that people edit, looked at before they are loaded: how cells are written; the rules are those of risk."""
+"""Checks the seeds that people edit, before they are loaded: the form of cells here, their meaning by risk's rules."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _checked(path: Path, root: Path, columns: Sequence[Column], check: Callable[
 
 
 def _check_layout(path: Path, read: CsvFile, columns: Sequence[Column]) -> None:
-    """What `load` reads and dbt doesn't: comments, and columns that are not named exactly."""
+    """What our reader of CSV files accepts and dbt does not: comments, and columns that are not named exactly."""
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     for number, line in enumerate(lines, start=1):
         if line.startswith("#"):
@@ -79,7 +79,7 @@ def _check_factors(read: CsvFile) -> None:
     rows = [FactorRow(*(row.cells[column] for column in columns)) for row in whole]
     faults = factor_faults(rows)
     if len(whole) < len(read.rows):
-        # what could not be read may be the one that is missing
+        # a row that could not be read may be the one that is missing
         faults = [fault for fault in faults if "missing" not in fault.what]
     _report(read, whole, faults)
 
@@ -94,7 +94,7 @@ def _check_weights(read: CsvFile) -> None:
 
 
 def _report(read: CsvFile, rows: Sequence[Row], faults: Iterable[Fault]) -> None:
-    """Say where in the file the faults are; `rows` are those that the faults have the places of."""
+    """Say on which lines the faults are; a fault holds the place of its row in `rows`."""
     for fault in faults:
         see = "" if fault.see is None else f" (see line {rows[fault.see].line})"
         read.report(rows[fault.place].line, fault.column, fault.what + see)

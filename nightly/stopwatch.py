@@ -1,4 +1,4 @@
-"""How long something takes that happens in several places, or deep inside of something else."""
+"""Measures what happens in several places, or deep inside something else."""
 
 from __future__ import annotations
 

@@ -74,12 +74,12 @@ def uuid_array(ids: Sequence[UUID]) -> NDArray[np.void]:
 
 
 def is_column(values: Any) -> bool:
-    """Whether this is a value for each row, rather than one that all rows share."""
+    """Whether this holds a value for each row, and not one value for all."""
     return isinstance(values, (np.ndarray, list, tuple))
 
 
 def _rows(columns: Sequence[Any], length: int) -> Iterator[bytes]:
-    """The rows of a block, as many at once as need little memory."""
+    """Yield the rows of a block in parts that need little memory."""
     for start in range(0, length, _ROWS_AT_ONCE):
         end = min(start + _ROWS_AT_ONCE, length)
         parts = [_fields(each[start:end] if is_column(each) else [each]) for each in columns]
@@ -87,7 +87,7 @@ def _rows(columns: Sequence[Any], length: int) -> Iterator[bytes]:
 
 
 def _lay_out(columns: Sequence[_Fields], n_rows: int) -> bytes:
-    """Put the fields side by side at their full width, then leave out what is not theirs."""
+    """Put the fields side by side at their full width, then drop the unused bytes."""
     rows = np.empty((n_rows, 2 + sum(4 + each.content.shape[1] for each in columns)), dtype=np.uint8)
     rows[:, :2] = _big_endian(np.array([len(columns)]), ">i2")
     counted = np.ones(rows.shape, dtype=bool)
@@ -174,7 +174,7 @@ def _given(values: Sequence[Any]) -> NDArray[np.bool_]:
 
 
 def _present(fields: _Fields, present: NDArray[np.bool_]) -> _Fields:
-    """With null where there is nothing."""
+    """Mark as null the fields that have no value."""
     return fields._replace(length=np.where(present, fields.length, -1).astype(np.int32))
 
 

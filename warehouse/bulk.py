@@ -112,8 +112,8 @@ def merge_rows(
 def _analyze_if_much(conn: psycopg.Connection[Any], target: sql.Identifier, changed: int) -> None:
     """Renew the planner's statistics after a change of a tenth, as autovacuum would.
 
-    That comes a minute late, and never on a server that is stopped before: the next statements would take a full table
-    for an empty one, and loop over it.
+    Autovacuum comes a minute later, and never if the server is stopped before. The next statements would take a full
+    table for an empty one, and loop over it.
     """
     conn.execute(
         sql.SQL(
@@ -132,7 +132,7 @@ def _list(columns: Sequence[str], relation: str | None = None) -> sql.Composed:
 def _assignments(
     conn: psycopg.Connection[Any], table: str, key: Sequence[str], columns: Sequence[str]
 ) -> Callable[[str], sql.Composed]:
-    """What a changed row gets, from the relation that is named."""
+    """The assignments that change a row, with values from the relation named."""
     now = 0
     if "loaded_at" not in columns:
         knows_when = "select 1 from pg_attribute where attrelid = %s::regclass and attname = 'loaded_at'"

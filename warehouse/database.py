@@ -27,7 +27,7 @@ _PATIENCE = {"connect_timeout": 15, "keepalives_idle": 30, "keepalives_interval"
 class Database:
     """One database: `url` is its libpq URL, with the password if there is one (and so is not shown).
 
-    `server` is the embedded one where this process uses it: asked for its last words when it cannot be reached.
+    `server` is the embedded one if this process uses it: its log is read when it cannot be reached.
     `run_token` is that of the run which the connections write for, where they do.
     """
 
@@ -35,7 +35,7 @@ class Database:
     embedded: bool
     server: EmbeddedServer | None = None
     run_token: int | None = None
-    # What its connections have had to be set to, as found by those made so far.
+    # What had to be set on its connections, as far as those made so far have found.
     _settled: dict[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
 
     def connect(self, application_name: str = "afterclose", **options: Any) -> psycopg.Connection[Any]:
@@ -56,7 +56,7 @@ class Database:
                 raise UserError(f"PostgreSQL has stopped: {last_words}: put that right and run it again") from None
             raise UserError(_refusal(error, parameters)) from None
         try:
-            # Told after connecting, since connection poolers refuse them on the way in.
+            # Set after connecting, since connection poolers refuse them in the start-up message.
             self._settled.update(settle(conn))
             if not self.embedded:  # the embedded server is set to it
                 with suppress(psycopg.errors.InvalidParameterValue):  # one on Windows cannot
@@ -80,7 +80,7 @@ class Database:
     def libpq_environment(self) -> dict[str, str]:
         """Return the PG… variables that bring any libpq client (dbt, psql) here; always the five that dbt asks for.
 
-        What our own connections had to be set to, theirs are set to as well.
+        What had to be set on our own connections is set on theirs as well.
         """
         parameters = {"password": "", **conninfo_to_dict(self.url)}
         variables = {option.keyword.decode(): option.envvar for option in psycopg.pq.Conninfo.get_defaults()}
@@ -139,7 +139,7 @@ def check_url(given: str, setting: str = "DATABASE_URL") -> Database:
         parameters = conninfo_to_dict(given)
     except psycopg.ProgrammingError:
         parameters = None
-    # What libpq says of an address that it cannot read may hold a part of the password, so it is read here first.
+    # If libpq cannot read an address, its message may hold a part of the password: so the address is parsed here first.
     if (
         parameters is None
         or any("@" in str(parameters.get(part, "")) for part in ("host", "port", "dbname"))

@@ -23,7 +23,7 @@ RUN_LOCK = 1
 MIGRATION_LOCK = 2
 CHECK_LOCK = 3
 WRITE_LOCK = 4
-# A statement ends within seconds of its client's death, where the server looks after that.
+# Servers that check for it end a statement within seconds of its client's death.
 WRITERS_SECONDS = 15.0
 # What `ops.join_run` raises.
 _TAKEN_OVER = "AC001"
@@ -37,7 +37,7 @@ def run_lock(
     token: int | None = None,
     writers_seconds: float = WRITERS_SECONDS,
 ) -> Generator[None]:
-    """Hold the lock of this database, of which there is one, for the length of the block.
+    """Hold the one run lock of this database for the length of the block.
 
     It lives as long as the connection and no longer, so that a run that was killed never holds it. Nobody but this
     connection writes meanwhile, until `let_writers_in`.
@@ -105,7 +105,7 @@ def _try_lock(conn: psycopg.Connection[Any], number: int) -> bool:
 
 
 def _wait_for_writers(conn: psycopg.Connection[Any], seconds: float) -> None:
-    """Take the writers' lock; asked for again and again, since a request that waits would keep new writers waiting."""
+    """Take the writers' lock. It is tried again and again: a request that waits would make new writers wait, too."""
     deadline = time.monotonic() + seconds
     while not _try_lock(conn, WRITE_LOCK):
         if time.monotonic() >= deadline:

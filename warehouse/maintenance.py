@@ -1,8 +1,8 @@
 """Routine maintenance of tables: what autovacuum does, for a server that runs for some seconds a night.
 
 The embedded server stops with the command that started it, before autovacuum has looked round: rows that were deleted
-or replaced would keep their room for good, and the planner would never hear of new ones. A server that is always up
-finds its tables in order, and is left alone.
+or replaced would keep their room for good, and the planner would never learn of new ones. On a server that is always up
+autovacuum has done the work, and nothing is left to do here.
 
 https://www.postgresql.org/docs/current/routine-vacuuming.html
 """
@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-# As autovacuum has them, but for so few rows that it makes no difference. A table that the planner knows nothing of
-# makes one much sooner: it loops over a thousand rows where it thinks that there is one.
+# Autovacuum's own, except for tables with few rows. A table that the planner has no statistics of is analyzed much
+# sooner: the planner would expect one row, and loop over a thousand.
 _DEAD_SHARE, _FEW_DEAD = 0.2, 10_000
 _CHANGED_SHARE, _FEW_CHANGED = 0.1, 1_000
 

@@ -17,7 +17,7 @@ from warehouse.session_settings import refuse_unfit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 READER = "afterclose_reader"
-# For a table that a migration changes and somebody reads: tried again and again, so that nobody queues behind it.
+# How long to try for a table that somebody reads: in short attempts, so that other readers never queue behind us.
 PATIENCE_SECONDS = 120.0
 _LOCK_TIMEOUT = "100ms"
 

@@ -31,7 +31,7 @@ def psql(database: Database, arguments: Sequence[str]) -> int:
 def dump(database: Database, file: Path) -> None:
     """Write our schemas to a file in PostgreSQL's archive format; the file appears when it is whole.
 
-    A link to a file stays one, and the file is written that it leads to.
+    If it is a link, the file that it leads to is written.
 
     Raises:
         UserError: it can't be written or is something else than a file, or pg_dump fails.

@@ -34,7 +34,7 @@ class Account:
     dropped: bool
 
     def own(self, folder: Path) -> None:
-        """Give `folder` and what is in it to the account, where that is not ours.
+        """Make the account the owner of `folder` and its contents, unless it is our own account.
 
         Raises:
             UserError: this root may not, as in a container without the capability.
@@ -133,7 +133,7 @@ def idle_account() -> Account:
             "as root, a new PostgreSQL is made under a system account that runs nothing else, and all of this machine "
             "run something: run as an ordinary user, or set DATABASE_URL"
         )
-    # `nobody` is whom others would choose as well.
+    # not `nobody`, which others would choose as well
     entry = max(idle, key=lambda entry: (entry.pw_name != "nobody", entry.pw_uid))
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, dropped=True)
 

@@ -35,8 +35,8 @@ from pg_database where datname = current_database()
 def confine_public(conn: psycopg.Connection[Any]) -> None:
     """Take temporary tables, large objects and advisory locks from PUBLIC in this database, as far as we may.
 
-    The owner of the database and we keep them. Functions belong to the superuser: on a server where we are none,
-    readers keep those. What is done already is not done again.
+    The owner of the database and we keep them. The functions of advisory locks belong to the superuser: if we are not
+    that, readers keep them. What is done already is not done again.
     """
     is_public, owner = fetch_one(conn.execute(_TEMPORARY))
     keepers = sql.SQL(", ").join(sql.Identifier(name) for name in sorted({owner, conn.info.user}))

@@ -8,7 +8,7 @@ from psycopg import sql
 from warehouse.migrate import READER
 from warehouse.settings import Settings
 
-# The reader's role and everybody who logs in as a member of it: the settings of a role count for its own log-ins alone.
+# The reader's role and all its members: a role's settings count only when that role itself logs in.
 _READERS = """
 with recursive readers as (
     select oid from pg_roles where rolname = %(reader)s

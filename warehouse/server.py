@@ -221,7 +221,7 @@ class EmbeddedServer:
     def _ensure_started(self, *, transient: bool) -> None:
         self._ensure_cluster()
         if not self._accepts_connections():
-            # Others who use it know it by its socket.
+            # Other users of the server have the address of its socket.
             socket_folder = self._parameters().get("host") if self._is_locked("users") else None
             # It may hang, or have lost its socket, or its postmaster was killed and others still finish.
             self._stop()
@@ -241,7 +241,7 @@ class EmbeddedServer:
         return answer == psycopg.pq.Ping.OK
 
     def _parameters(self) -> dict[str, str]:
-        """Return how to reach the server that postmaster.pid speaks of; nothing where it speaks of none of ours."""
+        """Return how to reach the server that postmaster.pid names; nothing if that is not ours."""
         with suppress(OSError, ValueError):
             _pid, data, _started, port, socket_folder, *_ = (self._data / "postmaster.pid").read_text().splitlines()
             if Path(data) == self._data.resolve():  # else the folder was moved or copied

@@ -1,4 +1,4 @@
-"""What a connection needs to be set to, whatever the server, the database or the role has for it."""
+"""The settings that each connection needs, whatever defaults the server, the database or the role has."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import psycopg
 
 from warehouse.errors import UserError
 
-# Formats that values are read in, and limits that end what a night has to wait for.
+# Formats in which values are read, and time limits that would end a night's own statements.
 WANTED: Mapping[str, str] = {
     "timezone": "UTC",
     "datestyle": "ISO, MDY",
@@ -38,7 +38,7 @@ where lower(settings.setting) <> lower(wanted.setting)
 
 
 def settle(conn: psycopg.Connection[Any]) -> dict[str, str]:
-    """Set what differs on a new connection; returns that, with the values it has now."""
+    """Set on a new connection what differs; returns those settings with their new values."""
     names, settings = list(WANTED), list(WANTED.values())
     return {name.lower(): WANTED[name.lower()] for name, _ in conn.execute(_SET, [names, settings])}
 

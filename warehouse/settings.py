@@ -31,7 +31,7 @@ _OF_OTHERS = frozenset({"AFTERCLOSE_CHROMIUM", "AFTERCLOSE_TEST_CITUS_URL"})
 
 
 def _absolute(folder: Path) -> Path:
-    # Relative to the project and not to wherever cron happens to stand.
+    # Relative to the project, and not to the folder that cron starts in.
     return (PROJECT_ROOT / folder.expanduser()).resolve()
 
 
@@ -112,15 +112,15 @@ def load_settings() -> Settings:
 
 
 def _refuse_misspelt() -> None:
-    """Raise UserError where a name was given that is near a setting's, or has our prefix, and is none."""
+    """Raise UserError for a name that is no setting, but is nearly one or has our prefix."""
     known = {str(field.alias) for field in Settings.model_fields.values()}
     file = Settings.model_config.get("env_file")
-    # A file that cannot be read is told by pydantic.
+    # pydantic reports a file that cannot be read.
     in_file = dotenv_values(file) if isinstance(file, Path) and file.is_file() else {}
     given = {name.upper(): 0.9 for name in os.environ} | {name.upper(): 0.8 for name in in_file}
     problems: list[str] = []
     for name in sorted(given.keys() - known - _OF_OTHERS):
-        # Another program's variable may be named nearly like one of ours: it is taken for one that is absent alone.
+        # Another program's variable may have nearly the name of one of ours: a misspelling only if ours is not set.
         near = did_you_mean(name, known - given.keys() if not name.startswith(PREFIX) else known, given[name])
         if near or name.startswith(PREFIX):
             problems.append(f"{name}: there is no such setting{f'; did you mean {near}?' if near else ''}")

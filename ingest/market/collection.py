@@ -1,7 +1,7 @@
 """Phase 1, market data collection: prices, splits, dividends, profiles and what funds hold, of active symbols."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
@@ -28,7 +28,7 @@ from ingest.market.store import (
 )
 from ingest.market.symbol_prices import SymbolPrices, wanted_sessions
 from ingest.providers.base import Outcome, Provider, Want
-from ingest.rows import SPLIT
+from ingest.rows import DIVIDEND, SPINOFF, SPLIT, RejectedRow
 from ingest.sources.fetch_state import PRICES, read_states, record_answers
 from ingest.sources.source import Source, make_sources
 from ingest.universe import ActiveSymbol, Role, active_symbols
@@ -89,10 +89,21 @@ def collect_market_data(
     )
     done = 0
     progress(done, len(symbols))
-    for group in _groups(symbols, calendar):
-        _collect_group(conn, sources, group, known, report)
-        done += len(group)
-        progress(done, len(symbols))
+    fresh = symbols
+    while fresh:
+        learned = False
+        for group in _groups(fresh, calendar):
+            learned |= _collect_group(conn, sources, group, known, report)
+            done += len(group)
+            progress(done, len(symbols))
+        if not learned:
+            break
+        # what events that were told just now have made of the holdings
+        there = {active.symbol for active in symbols}
+        needed = active_symbols(conn, start, end, calendar=calendar, history_sessions=history_sessions)
+        fresh = [active for active in needed if active.symbol not in there]
+        symbols += fresh
+        report.symbols = len(symbols)
     with_profile = [active.symbol for active in symbols if active.role != Role.OPTION]
     collect_profiles(conn, sources, with_profile, known.now, report)
     held = [active.symbol for active in symbols if active.role in (Role.HOLDING, Role.UNDERLYING)]
@@ -106,7 +117,8 @@ def _collect_group(
     group: Sequence[ActiveSymbol],
     known: Knowledge,
     report: MarketDataReport,
-) -> None:
+) -> bool:
+    """Collect one group; returns whether an event was told that may make other symbols needed."""
     wants = [Want(active.symbol, active.first, active.last) for active in group]
     names = [want.symbol for want in wants]
     adopt_stored(conn, names)
@@ -128,6 +140,7 @@ def _collect_group(
         source.name: read_states(conn, source.name, PRICES, names) for source in sources if source.is_live
     }
     collected = ask_chain(states, sources, known)
+    collected.rejected = [row for row in collected.rejected if not _is_told_otherwise(row, states)]
     dismissed = read_dismissed(conn, names)
     report.rejected += [row for row in collected.rejected if row[:5] not in dismissed]
     report.problems += collected.problems
@@ -161,6 +174,19 @@ def _collect_group(
     refused = {row.symbol: row.reason for row in collected.rejected if row.row_date == report.end}
     for state in states.values():
         _report_coverage(state, report, refused.get(state.active.symbol))
+    return any(key.action_type not in (SPLIT, DIVIDEND) for state in states.values() for key in state.changed_claims)
+
+
+def _is_told_otherwise(row: RejectedRow, states: Mapping[str, SymbolPrices]) -> bool:
+    """Whether a spin-off that was refused as a split is believed as what it is."""
+    state = states.get(row.symbol)
+    return (
+        row.relation == "corporate_actions"
+        and state is not None
+        and row.row_date is not None
+        and (row.row_date, SPINOFF) in state.settled.actions
+        and row.payload.get("action_type") == SPLIT
+    )
 
 
 def _report_evidence(state: SymbolPrices, report: MarketDataReport) -> None:

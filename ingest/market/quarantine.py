@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from ingest.market.decisions import Saying, add_actions, user_name
+from ingest.market.decisions import BadAction, Saying, add_actions, check_action_of_person, describe, user_name
 from ingest.market.row_checks import check_action
 from ingest.market.store import (
     Restatement,
@@ -16,7 +16,7 @@ from ingest.market.store import (
     write_restatements,
 )
 from ingest.providers.base import Want
-from ingest.rows import CorporateAction, PriceBar
+from ingest.rows import SPINOFF, SPLIT, CorporateAction, PriceBar
 from ingest.sources.chain import source_order
 from warehouse.errors import UserError
 from warehouse.settings import load_settings
@@ -108,11 +108,20 @@ def dismiss_rejected(conn: psycopg.Connection[Any], ids: Sequence[int]) -> list[
     ]
 
 
-def accept_rejected(conn: psycopg.Connection[Any], ids: Sequence[int]) -> list[str]:
+class SpinOff(NamedTuple):
+    """What a spin-off that a source wrote as a split handed out per share of its parent."""
+
+    child: str
+    shares: Decimal
+    cost_fraction: Decimal | None = None
+
+
+def accept_rejected(conn: psycopg.Connection[Any], ids: Sequence[int], spin_off: SpinOff | None = None) -> list[str]:
     """Take refused rows for right, all of them or none, and return a line for each that says what was done.
 
     A bar is stored with its source, and what it replaces goes to `ops.price_restatements`; the same values are not
-    refused again. An action holds by the person's word. A history that was put aside is taken by the next night.
+    refused again. An action holds by the person's word: as it was told, or as `spin_off` says that a split was meant.
+    A history that was put aside is taken by the next night.
 
     Raises:
         UserError: an id is not there, or a row cannot be stored; nothing was done.
@@ -135,7 +144,10 @@ def accept_rejected(conn: psycopg.Connection[Any], ids: Sequence[int]) -> list[s
             problems.append(f"{number}: it was accepted before")
             continue
         try:
-            if "history" in payload:
+            if spin_off:
+                actions.append(_spin_off(relation, symbol, row_date, payload, spin_off))
+                done.append(f"{number}: {describe(actions[-1])}: holds from now on, in place of {source}'s split")
+            elif "history" in payload:
                 done.append(f"{number}: {symbol}: the next night takes what {source} has of it, as a whole")
             elif relation == BARS:
                 bars.append((_bar(symbol, row_date, payload), source))
@@ -199,6 +211,19 @@ def _action(symbol: str, ex_date: date | None, payload: dict[str, Any]) -> Corpo
     if reason := check_action(action):
         raise ValueError(f"{reason}, and cannot be stored")
     return action
+
+
+def _spin_off(
+    relation: str, symbol: str, ex_date: date | None, payload: dict[str, Any], spin_off: SpinOff
+) -> CorporateAction:
+    if relation != ACTIONS or ex_date is None or payload.get("action_type") != SPLIT:
+        raise ValueError("it is no split, which alone can be a spin-off")
+    try:
+        return check_action_of_person(
+            symbol, ex_date, SPINOFF, spin_off.shares, spin_off.child, None, spin_off.cost_fraction
+        )
+    except BadAction as error:
+        raise ValueError(f"{error.column}: {error}") from None
 
 
 def _number(text: object) -> Decimal:

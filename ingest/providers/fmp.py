@@ -5,7 +5,8 @@ The price endpoint is `non-split-adjusted`, whose fields are called adjOpen to a
 share of that day, `adjDividend` is in shares of today (AAPL 1995-11-21: 0.12, and 0.12/112 = 0.00107).
 
 A symbol costs three requests: bars, and where there are any, splits and dividends, because closes without the splits
-between them would be taken for gains and losses. Without any bar it costs one.
+between them would be taken for gains and losses. Without any bar it costs one. Where the bars of one end early, the
+list of symbol changes is asked for, once a run: it may have another name since. Of mergers FMP tells no terms.
 """
 
 import re
@@ -23,14 +24,15 @@ from ingest.providers import json_values
 from ingest.providers.base import Answer, FundSectorsReply, Outcome, PriceReply, ProfileReply, Usage, Want
 from ingest.providers.fmp_client import EndpointGateError, FmpClient
 from ingest.providers.http import SourceError
-from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile, RejectedRow, SectorWeight
-from ingest.symbols import parse_option_symbol, with_dashed_class
+from ingest.rows import DIVIDEND, RENAME, SPLIT, CorporateAction, PriceBar, Profile, RejectedRow, SectorWeight
+from ingest.symbols import canonical_symbol, parse_option_symbol, with_dashed_class
 
 CANARY = "AAPL"
 
 _AS_TRADED = "historical-price-eod/non-split-adjusted"
 _SPLIT_ADJUSTED = "historical-price-eod/full"
 _SECTOR_WEIGHTINGS = "etf/sector-weightings"
+_SYMBOL_CHANGES = "symbol-change"
 # Beyond it the oldest rows are left out, without a word.
 _ROW_CAP = 5000
 _FIELDS = {"open": "adjOpen", "high": "adjHigh", "low": "adjLow", "close": "adjClose", "volume": "volume"}
@@ -56,6 +58,7 @@ class FmpProvider:
         self._client = client
         self._today = today
         self._currencies: dict[str, str] = {}
+        self._changes: list[dict[str, Any]] | None = None
 
     @property
     def usage(self) -> Usage:
@@ -100,6 +103,8 @@ class FmpProvider:
             except SourceError as error:
                 reply.answers[want.symbol] = error.answer
                 continue
+            if max(part.bars, default=want.first) < want.last:
+                part.add_renamings(self._symbol_changes())
             without_dividends += part.without_dividends
             reply.bars += part.bars.values()
             reply.actions += part.actions
@@ -182,6 +187,14 @@ class FmpProvider:
                 raise
             part.without_dividends = True
         return Answer(Outcome.OK)
+
+    def _symbol_changes(self) -> list[dict[str, Any]]:
+        """Return the latest changes of symbols, asked for once; none where the plan or the moment has none."""
+        if self._changes is None:
+            self._changes = []
+            with suppress(SourceError):
+                self._changes = self._client.rows(_SYMBOL_CHANGES, {})
+        return self._changes
 
     def _rows_of(self, endpoint: str, spelled: str) -> list[dict[str, Any]]:
         return [row for row in self._client.rows(endpoint, {"symbol": spelled}) if row.get("symbol") == spelled]
@@ -281,6 +294,23 @@ class _SymbolRows:
                 self._reject("corporate_actions", ex_date, "a dividend without its amount", row)
             else:
                 self.actions.append(CorporateAction(self.want.symbol, ex_date, DIVIDEND, amount))
+
+    def add_renamings(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Read what the symbol is called since, from a list of all symbols that changed."""
+        spelled = with_dashed_class(self.want.symbol)
+        for row in rows:
+            new = json_values.text(row.get("newSymbol"))
+            if row.get("oldSymbol") != spelled or not new or new == spelled:
+                continue
+            ex_date = self._date_in_range(row, "corporate_actions")
+            if ex_date is None:
+                continue
+            try:
+                new_symbol = canonical_symbol(new)
+            except ValueError as error:
+                self._reject("corporate_actions", ex_date, f"newSymbol: {error}", row)
+                continue
+            self.actions.append(CorporateAction(self.want.symbol, ex_date, RENAME, Decimal(1), new_symbol))
 
     def _date_in_range(self, row: Mapping[str, Any], relation: str) -> date | None:
         try:

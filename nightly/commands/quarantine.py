@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
 
 import click
 
-from ingest.market.quarantine import Rejection, accept_rejected, dismiss_rejected, list_rejected
+from ingest.books.cells import parse_ratio
+from ingest.market.quarantine import Rejection, SpinOff, accept_rejected, dismiss_rejected, list_rejected
 from ingest.symbols import canonical_symbol
 from nightly.command_group import CommandGroup
-from nightly.commands.options import choose_settings, demo_option, open_chosen
+from nightly.commands.options import Cell, choose_settings, demo_option, open_chosen
 from nightly.output.terminal import echo, print_table
 from warehouse.errors import UserError
 from warehouse.locks import run_lock
@@ -59,19 +62,39 @@ def quarantine(
 
 @quarantine.command()
 @click.argument("ids", metavar="ID…", type=int, nargs=-1, required=True)
+@click.option(
+    "--as-spin-off",
+    "child",
+    type=Cell("symbol", canonical_symbol),
+    metavar="CHILD",
+    help="Whose shares were handed out.",
+)
+@click.option(
+    "--shares", type=Cell("number", parse_ratio), metavar="NUMBER", help="Of CHILD per share, with --as-spin-off."
+)
+@click.option(
+    "--cost-fraction",
+    type=Cell("number", parse_ratio),
+    metavar="NUMBER",
+    help="Of the cost, 0 to 1, that went along; by default by the first closes.",
+)
 @demo_option
 @click.pass_obj
-def accept(of_group: bool, ids: tuple[int, ...], demo: bool) -> int:
+def accept(of_group: bool, ids: tuple[int, ...], demo: bool, **terms: Any) -> int:
     """Take refused rows for right: they are stored with their source, and not refused again.
+
+    A split that looks like a spin-off (1281:1000) is accepted as one, and gives no shares of the symbol itself:
+    quarantine accept 12 --as-spin-off GEHC --shares 0.333333333333333333
 
     The P&L that depends on them is computed again by the next night. A whole history that was put aside is fetched
     again by the next night.
     """
     demo |= of_group
+    spin_off = _read_spin_off(**terms)
     with open_chosen(choose_settings(demo), demo) as database, database.connect("afterclose quarantine") as conn:
         migrate(conn)
         with run_lock(conn, "quarantine accept"):
-            click.echo("\n".join(accept_rejected(conn, ids)))
+            click.echo("\n".join(accept_rejected(conn, ids, spin_off)))
     return 0
 
 
@@ -95,6 +118,14 @@ def dismiss(of_group: bool, ids: tuple[int, ...], demo: bool) -> int:
     return 0
 
 
+def _read_spin_off(child: str | None, shares: Decimal | None, cost_fraction: Decimal | None) -> SpinOff | None:
+    if child is not None and shares is not None:
+        return SpinOff(child, shares, cost_fraction)
+    if child is not None or shares is not None or cost_fraction is not None:
+        raise UserError("a spin-off needs --as-spin-off CHILD and --shares NUMBER, with --cost-fraction or without")
+    return None
+
+
 def _print(rejected: Sequence[Rejection], more: bool) -> None:
     if not rejected:
         click.echo("nothing was refused")
@@ -116,3 +147,5 @@ def _print(rejected: Sequence[Rejection], more: bool) -> None:
     if more:
         click.echo(f"the latest {SHOWN}: --all shows the others")
     echo("one that is right after all: python run_nightly.py quarantine accept ID; one that is wrong: dismiss ID")
+    if any("looks like a spin-off" in row.reason for row in rejected):
+        echo("a spin-off that is told as a split: quarantine accept ID --as-spin-off CHILD --shares PER_SHARE")

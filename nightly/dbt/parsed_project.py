@@ -48,7 +48,7 @@ def project_key(project: Path, environment: Mapping[str, str]) -> str:
 
 
 def load_parsed(folder: Path, key: str) -> bytes | None:
-    """The pickled manifest that was kept for this key; None where there is none, or not one to be believed."""
+    """The pickled manifest that was kept for this key; None if there is none, or if it cannot be trusted."""
     try:
         descriptor = os.open(folder / _FILE, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
@@ -78,10 +78,10 @@ def keep_parsed(folder: Path, key: str, manifest: Manifest) -> bytes:
 
 
 def unpickle(pickled: bytes) -> Manifest:
-    """A manifest of its own for each invocation: dbt writes into the one it is given."""
+    """Return a new copy of the manifest for an invocation, since dbt writes into the one it is given."""
     from dbt.contracts.graph.manifest import Manifest
 
-    # Many small objects and no garbage: looking for some costs ten times what reading them does.
+    # There are many small objects and no garbage: searching for it would take ten times as long as reading them.
     was_collecting = gc.isenabled()
     gc.disable()
     try:
@@ -93,7 +93,7 @@ def unpickle(pickled: bytes) -> Manifest:
 
 
 def _head(key: str, pickled: bytes) -> bytes:
-    """The first line of the file: what it is of, and that it is whole."""
+    """The first line of the file: its key, and a digest that proves it is whole."""
     return f"{key} {hashlib.sha256(pickled).hexdigest()}\n".encode()
 
 

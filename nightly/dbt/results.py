@@ -1,7 +1,7 @@
 """What the data checks (`dbt test`) found, for an operator: what is wrong, how many rows, one of them, where to look.
 
-The checks of the book keep their failing rows in schema `failed_checks`. dbt leaves an empty table there for each one
-that passes, and never drops the table of one that is gone: what does not hold rows to look into is dropped here.
+The checks of the book keep their failing rows in schema `failed_checks`. For each check
+that passes dbt leaves an empty table there, and it never drops the table of a removed check. Both are dropped here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FAILED_CHECKS = "failed_checks"
 _EXAMPLE_COLUMNS = 7
 _EXAMPLE_WIDTH = 160
 
-# dbt's generic tests are declared with the column that they guard, without a word.
+# dbt's own generic tests stand beside a column and have no description.
 _GENERIC = {
     "accepted_values": "{subject} holds a word that is not among those allowed",
     "is_session": "{subject} is no session of the exchange that has closed",

@@ -49,7 +49,7 @@ _WELL = frozenset({"success", "pass", "warn", "no-op"})
 
 
 class DbtError(Exception):
-    """dbt gave up before any node: the project does not parse, or the database is not there."""
+    """dbt gave up before it ran any node: the project does not parse, or the database cannot be reached."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Invocation:
 
 @dataclass(frozen=True)
 class DataTest:
-    """What there is to know of a data test that ran.
+    """A data test that ran.
 
     `kind` is the name of a generic test (unique, not_null), and empty for a test that is a file of its own; `table` and
     `column` are what a generic one looks at, the column empty where that is the whole row. `file` is where it stands,
@@ -213,7 +213,7 @@ class Dbt:
         return 0
 
     def get_ready(self) -> None:
-        """Begin to import dbt and to read the parsed project, in a thread: for a time of waiting for something else."""
+        """Begin to import dbt and to read the parsed project, in a thread, while the caller waits for other things."""
         self._preparation = Thread(target=self._prepare, name="dbt is got ready", daemon=True)
         self._preparation.start()
 
@@ -250,7 +250,7 @@ class Dbt:
 
     @cached_property
     def _manifest(self) -> Manifest:
-        """The parsed project to look at; no invocation may have it."""
+        """The parsed project, for reading only; an invocation gets a copy."""
         return unpickle(self._pickled)
 
     @cached_property

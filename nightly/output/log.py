@@ -39,7 +39,7 @@ def open_log(form: Format, *, verbose: bool, secrets: Sequence[str] = ()) -> Eve
 
 
 def log_handler(form: Format, secrets: Sequence[str]) -> logging.Handler:
-    """What writes events as lines on standard error; their fields come as the `extra` of that name."""
+    """The handler that writes events as lines on standard error; their fields come as the `extra` named `fields`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_EventFormatter(form, secrets))
     return handler
@@ -72,7 +72,7 @@ def _logfmt(event: dict[str, Any]) -> str:
 
 
 def _quoted(value: Any) -> str:
-    """A value as logfmt has it: bare where it is one word, else in quotes, on one line whatever is in it."""
+    """A value in logfmt: bare if it is one word, else in quotes; always on one line."""
     text = str(value)
     bare = text and text.isprintable() and not any(character in text for character in ' "=')
     return text if bare else json.dumps(text, ensure_ascii=False)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """What the night tells as it goes; this one keeps it to itself."""
+    """What the night reports as it goes. This class shows nothing."""
 
     def announce(self, text: str) -> None:
         """Something happens that takes a while and is no phase."""
@@ -44,7 +44,7 @@ class Progress:
 
 
 class LogProgress(Progress):
-    """Each as an event of the log; what phases do, and the steps within them, when it is verbose."""
+    """Writes each report to the log; if verbose, also what phases do and the steps within them."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
@@ -140,7 +140,7 @@ class BarProgress(Progress):
 
 @contextmanager
 def show_progress(settings: Settings, *, verbose: bool = False, quiet: bool = False) -> Iterator[Progress]:
-    """The fitting kind of progress for standard error: bars on a terminal, unless all is to be told, or nothing."""
+    """Choose how to show progress: nothing if `quiet`, bars on a terminal, else (or if `verbose`) the log."""
     if quiet:
         yield Progress()
     elif sys.stderr.isatty() and not verbose:

@@ -62,10 +62,10 @@ def _what_to_repeat(run: RunRecord) -> _Repeat:
 
 
 def _dates(command: str, run: RunRecord) -> list[str]:
-    """The sessions of a run, as options of a command that repeats it."""
+    """A run's sessions, as options of the command that repeats it."""
     start, end = run.arguments.get("start"), run.trade_date.isoformat()
     for phase in run.phases:
-        # What was due when a backfill began is so no longer: without a start, the phase tells where its work began.
+        # What was due when the backfill began may be done by now. If no start was given, the phase's own is used.
         if phase.phase == RISK and phase.status == "failed" and run.command == "backfill":
             start = start or phase.counts.get("start")
     if command == "backfill":

@@ -10,14 +10,14 @@ from nightly.record import one_line
 if TYPE_CHECKING:
     from warehouse.settings import Settings
 
-# For all of it: name, connection, headers. A timeout of httpx begins anew with each byte that comes.
+# For the whole request. A timeout of httpx would begin anew with each byte that arrives.
 DEADLINE_SECONDS = 10
 
 
 def notify(settings: Settings, summary: dict[str, Any], deadline_seconds: float = DEADLINE_SECONDS) -> str | None:
     """POST a summary to AFTERCLOSE_WEBHOOK_URL, if it is set; returns what went wrong in one line, without the address.
 
-    It never raises: a night does not fail because nobody could be told. Of the answer the status alone is read.
+    It never raises: a night does not fail because nobody could be told. Only the status of the answer is read.
     """
     if settings.webhook_url is None:
         return None
@@ -26,7 +26,7 @@ def notify(settings: Settings, summary: dict[str, Any], deadline_seconds: float 
     post = Thread(
         target=lambda: answers.append(_post(url, summary, deadline_seconds)),
         name="the webhook is told",
-        daemon=True,  # given up after the deadline, it ends with the process
+        daemon=True,  # a thread that misses the deadline is left alone, and ends with the process
     )
     post.start()
     post.join(deadline_seconds)

@@ -1,7 +1,7 @@
 """The phases of the night, in order. A new phase is one more entry here.
 
 The night calls `run` once for neighbouring phases that share it, with those of them that were asked for: the three dbt
-phases are one invocation of dbt. It answers with an outcome for each.
+phases are one invocation of dbt. `run` returns an outcome for each.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from nightly.record import RunProblem
 if TYPE_CHECKING:
     from nightly.context import Context
 
-# Sources tell fundamentals as of now: a run of an older session has no use for them. A long weekend is not older.
+# Sources tell fundamentals as of now, so a run about an older session does not ask. A long weekend does not count.
 _RECENT = timedelta(days=7)
 
 

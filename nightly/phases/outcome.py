@@ -1,4 +1,4 @@
-"""What a phase answers."""
+"""What a phase returns."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _compute(
 
     with (
         context.database.connect() as conn,
-        # Workers would write outside of the transaction.
+        # Workers write in transactions of their own, which this one could not take back.
         nullcontext() if trial or without else _crew(context) as crew,
         # Results that lack a symbol are marked as such in the transaction that writes them.
         conn.transaction(force_rollback=trial) if trial or without else nullcontext(),
@@ -116,7 +116,7 @@ def _crew(context: Context) -> Generator[Crew | None]:
 def _set_aside(context: Context, error: Exception) -> tuple[Culprits, RiskReport]:
     """Compute everything but what breaks a model; returns that, and the report of the rest.
 
-    Raises `error` where nothing can be set aside: it arises without any portfolio or symbol, or for too many of them.
+    Raises `error` if nothing can be set aside: it arises without any portfolio or symbol, or for too many of them.
     """
     from python_models.run import read_all_symbols
 

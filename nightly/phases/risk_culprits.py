@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 class Compute(Protocol):
-    """How risk is computed."""
+    """A function that computes risk."""
 
     def __call__(self, portfolio_ids: Sequence[UUID], without: Collection[str], *, trial: bool) -> object:
-        """Compute that of these portfolios without these symbols; of a trial, nothing is kept."""
+        """Compute these portfolios without these symbols; a trial keeps nothing."""
         ...
 
 
@@ -34,9 +34,9 @@ class Culprits:
 
 @dataclass(frozen=True)
 class Search:
-    """How to find them after an `error`, which is raised again where leaving nobody out helps.
+    """Finds them after an `error`. It raises that error again if leaving somebody out does not help.
 
-    `symbols` are all there are in groups, of which the later rest on the earlier: the ETFs of factors, then the others.
+    `symbols` are all symbols in groups, each resting on the one before: the ETFs of factors, then the others.
     """
 
     error: Exception
@@ -60,7 +60,7 @@ class Search:
         return Culprits(self._known(portfolios, left_alone), symbols)
 
     def _find_symbols(self, portfolio_ids: Sequence[UUID]) -> dict[str, str]:
-        """The symbols without which these portfolios go well, found in trials."""
+        """The symbols to leave out so that these portfolios can be computed, found by trials."""
         culprits: dict[str, str] = {}
         good: list[str] = []
 
@@ -77,7 +77,7 @@ class Search:
         return culprits
 
     def _reason(self, portfolio_ids: Sequence[UUID], without: Collection[str], *, trial: bool = False) -> str | None:
-        """Why it fails for these; None where it goes well."""
+        """Why computing these fails; None if it does not."""
         try:
             self.compute(portfolio_ids, without, trial=trial)
         except (UserError, psycopg.OperationalError):

@@ -1,4 +1,4 @@
-"""Who of many breaks a statement that covers all of them: found by halving, so that the rest need not wait."""
+"""Finds, by halving, which members of a group break a statement that covers all of them."""
 
 from __future__ import annotations
 

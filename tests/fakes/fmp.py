@@ -21,7 +21,8 @@ class FakeFmp:
     """The app for HOSTS; symbols in FMP's spelling (BRK-B).
 
     `data[symbol][endpoint]` is what an endpoint answers: a list of rows, or {"annual": rows, "quarter": rows} where it
-    has periods; `profile` is a list of one row. Prices, splits and dividends come from the listings. The plan:
+    has periods; `profile` is a list of one row. `symbol_changes` is of all symbols. Prices, splits and dividends come
+    from the listings. The plan:
     symbols in `premium` and endpoints in `restricted` are behind a gate, `largest_limit` is that of the parameter
     limit, and after `daily_quota` requests it says `when_spent`.
     """
@@ -38,6 +39,7 @@ class FakeFmp:
     ) -> None:
         self.listings = {listing.symbol: listing for listing in listings}
         self.data: dict[str, dict[str, Any]] = {}
+        self.symbol_changes: list[dict[str, str]] = []
         self.premium = set(premium)
         self.restricted = set(restricted)
         self.quota_left = daily_quota
@@ -63,6 +65,8 @@ class FakeFmp:
         if endpoint == "batch-quote":
             known = [name for name in request.arg("symbols").split(",") if name in self.listings]
             return Reply(body=[self._quote(name) for name in known])
+        if endpoint == "symbol-change":
+            return Reply(body=self.symbol_changes)
         if not symbol:
             return sample("fmp_bad_param.400.txt")
         if symbol in self.premium:

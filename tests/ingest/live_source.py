@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from ingest.providers.base import Answer, FundSectorsReply, Outcome, PriceReply, ProfileReply, Usage, Want
-from ingest.rows import SPLIT, CorporateAction, PriceBar, Profile, SectorWeight, as_price
+from ingest.rows import SPLIT, CorporateAction, PriceBar, Profile, RejectedRow, SectorWeight, as_price
 from ingest.symbols import parse_option_symbol
 
 
@@ -24,6 +24,7 @@ class LiveSource:
         self.usage = Usage()
         self.closes: dict[str, dict[date, object]] = {}
         self.splits: dict[str, dict[date, object]] = defaultdict(dict)
+        self.rejected: list[RejectedRow] = []
         self.profiles: dict[str, Profile] = {}
         self.funds: dict[str, dict[str, object]] = {}
         self.trouble: dict[str, Answer] = {}
@@ -71,6 +72,7 @@ class LiveSource:
                 PriceBar(want.symbol, day, None, None, None, as_price(Decimal(str(close))), 1000)
                 for day, close in found.items()
             ]
+            reply.rejected += [row for row in self.rejected if row.symbol == want.symbol]
             reply.actions += [
                 CorporateAction(want.symbol, day, SPLIT, Decimal(str(value)))
                 for day, value in self.splits[want.symbol].items()

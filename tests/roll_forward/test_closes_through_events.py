@@ -113,3 +113,58 @@ def test_what_a_broker_sells_is_found_through_events(copies, tmp_path):
         ("PAR", 100, 8000, 0, 0),
     ]
     assert ignored == []
+
+
+def test_an_option_settles_by_the_name_that_its_underlying_has_by_then(copies):
+    """Calls of strike 40 and a put of 60: the renamed underlying, split 2 for 1 since, closes at 25."""
+    prices = {
+        "OLD": {BEFORE: usd(50), EVE: usd(50)},
+        "NEW": {EX: usd(52), AFTER: usd(25)},
+        "CALL": {BEFORE: usd(11), EVE: usd(11)},
+    }
+    actions = [event("OLD", "RENAME", new="NEW"), Action("NEW", AFTER, "SPLIT", usd(2))]
+
+    def option(symbol: str, quantity: int, kind: str, strike: int) -> Lot:
+        return Lot(
+            symbol,
+            BEFORE,
+            usd(quantity),
+            usd(11),
+            investment_class="OPTIONS",
+            underlying_symbol="OLD",
+            option_type=kind,
+            strike_price=usd(strike),
+            expiration_date=AFTER,
+        )
+
+    lots = [option("CALL", 2, "CALL", 40), option("PUT", -1, "PUT", 60)]
+    with copies() as warehouse, warehouse.database.connect() as conn:
+
+        def realized(symbol: str) -> int:
+            return rows_of(warehouse, "book")[symbol, AFTER][3]
+
+        load_market(conn, prices, actions)
+        load_portfolios(conn, {"book": Portfolio(BEFORE, usd(100_000), lots)})
+        warehouse.roll()
+        # 25 is 50 in shares of the strike: 10 for a call, 10 for the put
+        assert (realized("CALL"), realized("PUT")) == (2 * 100 * (10 - 11), -100 * (10 - 11))
+        content = warehouse.content()
+        # taken back, and another last close under the old name: without the split
+        conn.execute("delete from raw.corporate_actions where action_type = 'RENAME'")
+        conn.execute("update raw.market_data_cache set close = 55 where symbol = 'OLD' and price_date = %s", [EVE])
+        warehouse.roll()
+        assert realized("CALL") == 2 * 100 * (15 - 11)
+        # told late
+        conn.execute(
+            "insert into raw.corporate_actions (symbol, ex_date, action_type, value, new_symbol, source)"
+            " values ('OLD', %s, 'RENAME', 1, 'NEW', 'late')",
+            [EX],
+        )
+        conn.execute("update raw.market_data_cache set close = 50 where symbol = 'OLD' and price_date = %s", [EVE])
+        warehouse.roll()
+        assert realized("CALL") == 2 * 100 * (10 - 11)
+        assert warehouse.content() == content
+        # a later close under the new name is heard of too
+        conn.execute("update raw.market_data_cache set close = 30 where symbol = 'NEW' and price_date = %s", [AFTER])
+        warehouse.roll()
+        assert realized("CALL") == 2 * 100 * (20 - 11)

@@ -29,6 +29,7 @@ final as (
         exit_price,
         expiry_session_number,
         underlying_symbol,
+        underlying_key,
         1::numeric as conversion,
         base_growth,
         1::numeric as cost_share
@@ -50,6 +51,7 @@ final as (
         true,
         from_session_number,
         from_session_number as base_session_number,
+        null,
         null,
         null,
         null,

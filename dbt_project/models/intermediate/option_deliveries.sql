@@ -25,7 +25,7 @@ options as (
     from lots
     left join split_growth
         on
-            lots.underlying_symbol = split_growth.symbol
+            lots.underlying_key = split_growth.symbol
             and lots.expiry_session_number
             between split_growth.from_session_number and split_growth.to_session_number
     where
@@ -40,9 +40,9 @@ underlying_lots as (
     select * from lots
     where
         investment_class = 'PUBLIC'
-        and (portfolio_id, symbol) in (select
+        and (portfolio_id, price_key) in (select
             options.portfolio_id,
-            options.underlying_symbol
+            options.underlying_key
         from options)
 ),
 
@@ -50,7 +50,7 @@ underlying_lots as (
 trades as (
     select
         portfolio_id,
-        symbol,
+        price_key,
         first_session_number as session_number,
         side,
         entry_price as price,
@@ -60,7 +60,7 @@ trades as (
     union all
     select
         portfolio_id,
-        symbol,
+        price_key,
         exit_session_number,
         -side,
         exit_price,
@@ -70,7 +70,7 @@ trades as (
     union all
     select
         underlying_lots.portfolio_id,
-        underlying_lots.symbol,
+        underlying_lots.price_key,
         closes.session_number,
         -underlying_lots.side,
         closes.close_price,
@@ -82,13 +82,13 @@ trades as (
 moved as (
     select
         portfolio_id,
-        symbol,
+        price_key,
         session_number,
         side,
         round(price, 4) as price,
         sum(quantity) as shares
     from trades
-    group by portfolio_id, symbol, session_number, side, round(price, 4)
+    group by portfolio_id, price_key, session_number, side, round(price, 4)
 ),
 
 contracts as (
@@ -112,7 +112,7 @@ final as (
     inner join moved
         on
             options.portfolio_id = moved.portfolio_id
-            and options.underlying_symbol = moved.symbol
+            and options.underlying_key = moved.price_key
             and options.expiry_session_number = moved.session_number
             and options.direction = moved.side
             and options.strike_then = moved.price

@@ -21,23 +21,43 @@ option_deliveries as (
     select * from {{ ref('option_deliveries') }}
 ),
 
+-- an underlying that was renamed goes on under its new name
+renamed_keys as (
+    select distinct price_key from {{ ref('symbol_names') }}
+),
+
 last_prices as (
     select
         lots.*,
-        underlying.price_date as underlying_price_date,
-        underlying.close as underlying_close,
+        coalesce(own_underlying.price_date, renamed_underlying.price_date) as underlying_price_date,
+        coalesce(own_underlying.close, renamed_underlying.close) as underlying_close,
         own.close as own_close
     from lots
     inner join sessions as expiry on lots.expiry_session_number = expiry.session_number
+    left join renamed_keys on lots.underlying_key = renamed_keys.price_key
     left join lateral (
         select
             market_data.price_date,
             market_data.close
         from {{ ref('stg_market_data') }} as market_data
-        where market_data.symbol = lots.underlying_symbol and market_data.price_date <= expiry.session_date
+        where
+            renamed_keys.price_key is null
+            and market_data.symbol = lots.underlying_symbol
+            and market_data.price_date <= expiry.session_date
         order by market_data.price_date desc
         limit 1
-    ) as underlying on true
+    ) as own_underlying on true
+    left join lateral (
+        select
+            stitched_prices.price_date,
+            stitched_prices.close
+        from {{ ref('stitched_prices') }} as stitched_prices
+        where
+            renamed_keys.price_key = stitched_prices.price_key
+            and stitched_prices.price_date <= expiry.session_date
+        order by stitched_prices.price_date desc
+        limit 1
+    ) as renamed_underlying on true
     left join lateral (
         select
             market_data.price_date,
@@ -79,7 +99,7 @@ final as (
     left join calendar_days as priced on last_prices.underlying_price_date = priced.calendar_date
     left join split_growth
         on
-            last_prices.underlying_symbol = split_growth.symbol
+            last_prices.underlying_key = split_growth.symbol
             and priced.last_session_number between split_growth.from_session_number and split_growth.to_session_number
 )
 

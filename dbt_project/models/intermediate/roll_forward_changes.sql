@@ -217,23 +217,41 @@ lot_changes as (
         )
 ),
 
--- an underlying matters to an option when it settles: by its last price, and by the splits between that and the first
--- session, in whose shares the strike is
+-- an option's underlying by all names of its company
+underlyings as (
+    select
+        position_id,
+        underlying_symbol as symbol
+    from rolled_lots
+    where underlying_symbol is not null
+    union
+    select
+        rolled_lots.position_id,
+        symbol_names.symbol
+    from rolled_lots
+    inner join symbol_names on rolled_lots.underlying_key = symbol_names.price_key
+    where rolled_lots.underlying_symbol is not null
+),
+
+-- an underlying matters to an option when it settles: by its last price, by the splits between that and the first
+-- session, in whose shares the strike is, and by what it is called
 settlement_changes as (
     select
         changes.change_id,
         lots.portfolio_id,
         option_settlements.expiry_session_number as first_session_number
     from dated_changes as changes
-    inner join rolled_lots as lots on changes.symbol = lots.underlying_symbol
+    inner join underlyings on changes.symbol = underlyings.symbol
+    inner join rolled_lots as lots on underlyings.position_id = lots.position_id
     inner join option_settlements on lots.position_id = option_settlements.position_id
     inner join sessions as first_held on lots.first_session_number = first_held.session_number
     where
-        changes.input in ('price', 'split')
+        (changes.input in ('price', 'split') or changes.is_event)
         and changes.from_session_number <= option_settlements.expiry_session_number
         and option_settlements.expiry_session_number <= lots.last_rolled_session_number
         and coalesce(
-            changes.through_date >= case changes.input
+            changes.is_event
+            or changes.through_date >= case changes.input
                 when 'split' then least(option_settlements.underlying_price_date, first_held.session_date)
                 else option_settlements.underlying_price_date
             end,

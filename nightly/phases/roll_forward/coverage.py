@@ -18,7 +18,7 @@ REQUIRED_SHARE = 0.9
 
 
 def measure(conn: psycopg.Connection, trade_date: date, portfolio_ids: Sequence[UUID]) -> dict[str, Any] | None:
-    """The share of |market value| at the trade date whose price is of that session, and the symbols whose is not.
+    """The share of |market value| at the trade date that has a price of that session, and the symbols without one.
 
     `portfolios` has the shares of those portfolios that lack some. Private holdings do not count: nobody quotes them.
     None where the portfolios hold nothing that is quoted.
@@ -73,7 +73,7 @@ def measure(conn: psycopg.Connection, trade_date: date, portfolio_ids: Sequence[
 
 
 def find_problems(measured: Mapping[str, Any] | None, trade_date: date) -> list[RunProblem]:
-    """An error of the run when too little has a fresh price, of all books or of one; a warning when some has none."""
+    """An error of the run if too little of all books, or of one, has a fresh price; a warning if any of it has none."""
     if not measured or not measured["stale"]:
         return []
     share = measured["fresh_share"]

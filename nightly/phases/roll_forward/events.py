@@ -1,6 +1,8 @@
-"""Corporate events and what is held around them: what does not follow, may count twice, or has not been told."""
+"""Corporate events and the lots around them: options that stay behind, lots that may count twice, events not told."""
 
 from __future__ import annotations
+
+from datetime import date
 
 import psycopg
 
@@ -13,12 +15,12 @@ _DAYS_WITHOUT_PRICE = 7
 
 
 def find_problems(conn: psycopg.Connection) -> list[RunProblem]:
-    """Warnings: of options each night, of the rest for what was rolled now, so that nights do not repeat them."""
+    """Warnings: about options every night, about the rest only for what was rolled now, so as not to repeat them."""
     return [*find_unfollowed(conn), *_told_twice(conn), *_without_earlier_prices(conn)]
 
 
 def find_unfollowed(conn: psycopg.Connection) -> list[RunProblem]:
-    """A warning for each event of an underlying in the life of options on it, which do not follow it."""
+    """A warning for each event of an underlying in the life of options on it: how far they follow it."""
     rows = conn.execute(
         """
         select distinct events.symbol, events.ex_date, events.action_type
@@ -35,15 +37,20 @@ def find_unfollowed(conn: psycopg.Connection) -> list[RunProblem]:
         [[RENAME, MERGER, SPINOFF, DELISTING]],
     )
     return [
-        RunProblem(
-            symbol,
-            f"options on it do not follow the {action_type} of {ex_date}, which makes them contracts of another symbol:"
-            " close them on that day and load what they have become",
-            "warning",
-            "2",
-        )
-        for symbol, ex_date, action_type in rows
+        RunProblem(symbol, _of_options(action_type, ex_date), "warning", "2") for symbol, ex_date, action_type in rows
     ]
+
+
+def _of_options(action_type: str, ex_date: date) -> str:
+    if action_type == RENAME:
+        return (
+            f"options on it follow the RENAME of {ex_date}, and settle by closes of the new name; their own closes go"
+            " on under a symbol of that name, and until they are loaded under it they stand at the last one before"
+        )
+    return (
+        f"options on it are adjusted contracts since the {action_type} of {ex_date}, with other shares or cash to"
+        " deliver, and do not follow it: close them on that day and load what they have become"
+    )
 
 
 def _told_twice(conn: psycopg.Connection) -> list[RunProblem]:

@@ -1,4 +1,4 @@
-"""The cash that a portfolio begins with: below zero, its starting equity is as a rule not what it should be."""
+"""The cash that a portfolio begins with. If it is below zero, the starting equity is usually wrong."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from nightly.record import RunProblem
 def find_problems(conn: psycopg.Connection) -> list[RunProblem]:
     """A warning for each portfolio rolled from its inception whose lots carried in are worth more than all of it.
 
-    The starting equity includes them, at the market value of the close before inception. Given as the cash alone, or at
-    cost, it leaves a negative cash and a base too small for every return; money borrowed looks the same.
+    The starting equity includes them, at the market value of the close before inception. If only the cash was
+    given, or lots at cost, cash becomes negative and the base of every return too small; borrowed money looks the same.
     """
     rows = conn.execute(
         """

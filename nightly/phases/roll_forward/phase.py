@@ -31,7 +31,7 @@ _TOLD = {
     "2.5": ("positions",),
     "2.75": ("sector_tags", "position_sector_tags", "portfolio_sector_exposures"),
 }
-# The id of no portfolio: what fails for it does not fail by anybody's data.
+# The id of no portfolio: if the models fail for it, nobody's data are the cause.
 _NOBODY = str(UUID(int=0))
 _UNCHANGED = {
     "2": "unchanged",
@@ -65,7 +65,7 @@ def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
         of_nodes = sum(result.seconds for result in invocation.results)
         outcomes = {}
         for number, results in _share_out(invocation.results, numbers).items():
-            # Nodes run side by side: a phase's time is its share. Importing and parsing count for the first of them.
+            # Nodes of several phases run at one time: each gets its share. Importing and parsing count for the first.
             start_up_seconds = start_up if number == numbers[0] else 0.0
             share = sum(result.seconds for result in results) / of_nodes if of_nodes else 1 / len(numbers)
             seconds = worked * share + start_up_seconds
@@ -92,7 +92,7 @@ def _set_aside(
 ) -> tuple[Invocation, dict[str, str]]:
     """Roll all portfolios but those whose data break a model; returns the names of those, each with what it breaks.
 
-    The invocation returned tells of the phases from here on: the last that went well, or the one that failed where
+    The invocation returned stands for the phases from here on: the last that went well, or the one that failed where
     nobody could be set aside, because it fails without any portfolio as well, or for too many of them.
     """
     if not any(result.well for result in failed.results if result.name == window.WINDOW_MODEL):
@@ -136,7 +136,7 @@ def _broke(result: NodeResult) -> bool:
 
 
 def _look(conn: psycopg.Connection, context: Context, number: str) -> PhaseOutcome:
-    """What there is to say about the tables of a phase that went well."""
+    """The lines and warnings about the tables of a phase that went well."""
     if number == "2":
         rolled = window.read_window(conn, context)
         covered = coverage.measure(conn, context.trade_date, context.portfolio_ids)

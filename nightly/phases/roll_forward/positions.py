@@ -1,4 +1,4 @@
-"""What phases 2.5 and 2.75 have to say about positions: whose price is old, who has no value, whose tag is whose."""
+"""What phases 2.5 and 2.75 report of positions: old prices, missing values, and who chose the sector tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which sessions are rolled and why, as the dbt models roll_forward_window and roll_forward_causes have found it."""
+"""Which sessions are rolled and why, from the dbt models roll_forward_window and roll_forward_causes."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def read_window(conn: psycopg.Connection, context: Context) -> dict[str, Any]:
 def describe(
     causes: Sequence[Mapping[str, Any]], rolled: Sequence[Mapping[str, Any]], idle: Mapping[str, Any] | None
 ) -> list[str]:
-    """Why, then who over which sessions; or that nothing is due."""
+    """Lines that say why, then who over which sessions; or that nothing is due."""
     lines = [_cause(each) for each in causes[:_LINES]]
     if rest := causes[_LINES:]:
         lines.append(f"and {len(rest):,} more causes, the earliest from {rest[0]['first_session']}")

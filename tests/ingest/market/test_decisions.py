@@ -172,8 +172,9 @@ def test_a_file_with_bad_rows_loads_nothing(conn, run, folder):
     assert stored(conn) == [] and conn.execute("select count(*) from raw.positions").fetchone() == (0,)
 
 
-def test_options_do_not_follow_what_happens_to_their_underlying_and_that_is_said(conn, run):
+def test_how_far_options_follow_what_happens_to_their_underlying_is_said(conn, run):
     run("add", "OLD", "2025-02-03", "RENAME", "--new-symbol", "NEW")
+    run("add", "OLD", "2025-03-03", "MERGER", "0.5", "--new-symbol", "ACQ")
     run("add", "OLD", "2025-09-01", "DELISTING", "0")
     conn.execute(
         "insert into raw.portfolios (portfolio_id, name, inception_date, starting_equity, source)"
@@ -185,6 +186,7 @@ def test_options_do_not_follow_what_happens_to_their_underlying_and_that_is_said
         " select gen_random_uuid(), portfolio_id, 'OLD250620C00010000', 'LC', 1, 1, '2025-01-06', 'OLD', 'CALL', 10,"
         " '2025-06-20', 'OPTIONS', 'test' from raw.portfolios"
     )
-    (problem,) = find_unfollowed(conn)
-    assert problem.scope == "OLD"
-    assert problem.message.startswith("options on it do not follow the RENAME of 2025-02-03")
+    renamed, merged = find_unfollowed(conn)
+    assert {renamed.scope, merged.scope} == {"OLD"}
+    assert renamed.message.startswith("options on it follow the RENAME of 2025-02-03, and settle by")
+    assert merged.message.startswith("options on it are adjusted contracts since the MERGER of 2025-03-03")

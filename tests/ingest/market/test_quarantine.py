@@ -2,11 +2,17 @@ import json
 from decimal import Decimal
 
 import pytest
+from click.testing import CliRunner
 from psycopg.types.json import Jsonb
 
+from ingest.market.quarantine import ACTIONS as ACTIONS_TABLE
 from ingest.market.quarantine import accept_rejected, dismiss_rejected, list_rejected
+from ingest.market.ratios import spin_off_reason
+from ingest.providers import json_values
 from ingest.providers.base import Answer, Outcome
+from ingest.rows import SPLIT, CorporateAction, RejectedRow
 from nightly import cli
+from nightly.commands.quarantine import quarantine
 from tests.ingest.market.test_live_chain import book, closes_of, night, sessions, split, yahoo  # noqa: F401
 from tests.ingest.market.test_market_data import ACTIONS, PRICES, all_rows, closes
 from tests.ingest.market_book import day, write_folder
@@ -207,3 +213,28 @@ def test_the_commands(conn, database, night, sessions, yahoo, monkeypatch, capsy
     assert "77: there is no such row" in capsys.readouterr().err
     assert cli.main(["quarantine", "accept", "77"]) == 2
     assert capsys.readouterr().err == "error: 77: there is no such row\n"
+
+
+def test_a_split_is_accepted_as_the_spin_off_that_it_is(conn, night, sessions, yahoo, database, monkeypatch):  # noqa: F811
+    told = CorporateAction("AAPL", sessions[59], SPLIT, Decimal("1.281"))
+    reason = spin_off_reason("AAPL", sessions[59], Decimal(1281), Decimal(1000))
+    refused = RejectedRow("yahoo", ACTIONS_TABLE, "AAPL", sessions[59], reason, json_values.payload(told._asdict()))
+    yahoo.rejected.append(refused)
+    yahoo.say("KID", sessions[59:], [20.0] * len(sessions[59:]))
+    night(sessions[59], yahoo)
+    ((number),) = ids(conn).values()
+    monkeypatch.setenv("DATABASE_URL", database.url)
+
+    def run(*arguments):
+        return CliRunner().invoke(quarantine, [*map(str, arguments)])
+
+    assert "--as-spin-off CHILD" in run().output
+    assert "--shares" in str(run("accept", number, "--as-spin-off", "KID").exception)
+    done = run("accept", number, "--as-spin-off", "kid", "--shares", "0.25")
+    assert "AAPL SPINOFF 0.25" in done.output and done.exit_code == 0
+    query = "select symbol, action_type, value::float8, new_symbol from raw.corporate_actions"
+    assert conn.execute(query).fetchall() == [("AAPL", "SPINOFF", 0.25, "KID")]
+    # told again every night, it is no news; and the child is collected
+    report = night(sessions[60], yahoo)
+    assert report.rejected == []
+    assert min(closes_of(conn, "KID")) == sessions[59]

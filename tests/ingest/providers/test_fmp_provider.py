@@ -13,7 +13,7 @@ from ingest.providers.fmp import FmpProvider
 from ingest.providers.fmp_client import EndpointGateError, FmpClient
 from ingest.providers.http import Pace, SourceError
 from ingest.providers.limits import Deadline
-from ingest.rows import DIVIDEND, SPLIT, CorporateAction, PriceBar, Profile, SectorWeight
+from ingest.rows import DIVIDEND, RENAME, SPLIT, CorporateAction, PriceBar, Profile, SectorWeight
 from ingest.symbols import canonical_symbol
 from tests.fakes.fmp import KEY, FakeFmp
 from tests.fakes.market import Bar, Listing, random_walk, weekdays
@@ -148,7 +148,8 @@ def test_one_request_for_what_it_has_nothing_of(net: FakeNet, apple: Listing) ->
     """An unknown symbol and an empty range look alike: neither is proof that there is no data."""
     reply = provider_of().fetch_prices([Want("ZZZZ", *NOVEMBER[1:]), Want("AAPL", TODAY, TODAY)])
     assert {answer.outcome for answer in reply.answers.values()} == {Outcome.NOTHING_IN_RANGE}
-    assert len(net.log) == 2
+    # and one for all, whether they have other names since
+    assert len(net.log) == 2 + net.count("symbol-change") == 3
 
 
 @pytest.mark.parametrize(
@@ -416,3 +417,27 @@ def test_the_probe_says_whether_it_can_be_believed(net: FakeNet, apple: Listing)
 
 def _split(day: str, new: float, old: float, kind: str = "stock-split") -> dict[str, object]:
     return {"symbol": "AAPL", "date": day, "numerator": new, "denominator": old, "splitType": kind}
+
+
+def test_a_symbol_whose_bars_end_may_have_another_name_since(net: FakeNet, fmp: FakeFmp) -> None:
+    bars = random_walk(DAYS[:7])
+    fmp.add(Listing("OLD-B", bars))
+    fmp.add(Listing("GOESON", random_walk(DAYS)))
+    day = DAYS[7].isoformat()
+    fmp.symbol_changes = [
+        {"date": day, "companyName": "Old", "oldSymbol": "OLD-B", "newSymbol": "NEW-B"},
+        {"date": day, "companyName": "Old", "oldSymbol": "OTHER", "newSymbol": "ELSE"},
+        {"date": "2020-01-02", "companyName": "Old", "oldSymbol": "OLD-B", "newSymbol": "BEFORE"},
+        {"date": day, "companyName": "Goes on", "oldSymbol": "GOESON", "newSymbol": "NOT"},
+    ]
+    wants = [Want("GOESON", DAYS[0], DAYS[-1]), Want("OLD.B", DAYS[0], DAYS[-1]), Want("GONE", DAYS[0], DAYS[-1])]
+    reply = said(provider_of().fetch_prices(wants))
+    assert reply.actions == [CorporateAction("OLD.B", DAYS[7], RENAME, Decimal(1), "NEW.B")]
+    assert net.count("symbol-change") == 1
+
+
+def test_a_plan_without_symbol_changes_has_none(fmp: FakeFmp) -> None:
+    fmp.restricted.add("symbol-change")
+    fmp.add(Listing("OLD", random_walk(DAYS[:7])))
+    reply = said(provider_of().fetch_prices([Want("OLD", DAYS[0], DAYS[-1])]))
+    assert (len(reply.bars), reply.actions, reply.answers["OLD"].outcome) == (7, [], Outcome.OK)
