@@ -152,7 +152,7 @@ class Ask:
     def tag(self, form: forms.Form) -> str:
         """What changes with the answer. JSON carries its version and has it for a tag.
 
-        Every other form, and every set of portfolios, has a tag of its own, which an upgrade of the program changes too.
+        Every other form, and every set of portfolios, has a tag of its own. That of a file changes with an upgrade too.
         """
         scope = "" if self.portfolio else self.caller.scope
         written_as = "" if form is forms.JSON else f"{form.name}-{rendering()}"
