@@ -150,12 +150,13 @@ class Ask:
         return Body(rows.json(), missing_of(rows, selection.table), following)
 
     def tag(self, form: forms.Form) -> str:
-        """What changes with the answer: the version and what it is written with.
+        """What changes with the answer. JSON carries its version and has it for a tag.
 
-        Every form and every set of portfolios has a tag of its own.
+        Every other form, and every set of portfolios, has a tag of its own. That of a file changes with an upgrade too.
         """
         scope = "" if self.portfolio else self.caller.scope
-        return "-".join(filter(None, (self.version, rendering(), "" if form is forms.JSON else form.name, scope)))
+        written_as = "" if form is forms.JSON else f"{form.name}-{rendering()}"
+        return "-".join(filter(None, (self.version, written_as, scope)))
 
 
 Reads = Callable[[Ask], Body]

@@ -26,8 +26,7 @@ What the batch computes, as schema `analytics` holds it. GET only.
 All parts of an answer are of one session, `as_of`: by default the latest whose P&L and risk both stand. Names and units
 are those of the tables' columns: money in USD, fractions and returns 0 to 1, volatilities annual. A number that is not
 there is null and stands in `missing` with the reason; it is never 0. `version` changes with all data that can change
-the answer; the ETag is made of it, and changes with an upgrade of the program too. Tables come as CSV or Arrow as well
-(`Accept`, or `format`). Errors are RFC 9457 problems.
+the answer, and is its ETag. Tables come as CSV or Arrow as well (`Accept`, or `format`). Errors are RFC 9457 problems.
 """
 _TYPES: dict[str, dict[str, Any]] = {
     "numeric": {"type": ["number", "string"]},
@@ -137,9 +136,7 @@ def _responses(endpoint: Endpoint, envelope: str) -> dict[str, Any]:
     if endpoint.selects:
         content["text/csv"] = {"schema": {"type": "string"}}
         content["application/vnd.apache.arrow.stream"] = {"schema": {"type": "string", "format": "binary"}}
-    tag = {
-        "ETag": {"schema": {"type": "string"}, "description": "The version and that of the program, for If-None-Match"}
-    }
+    tag = {"ETag": {"schema": {"type": "string"}, "description": "The version, for If-None-Match"}}
     return {
         "200": {"description": endpoint.summary, "headers": tag, "content": content},
         "304": {"description": "What If-None-Match names is still what there is"},
