@@ -1,7 +1,8 @@
 """`known_events.csv`: renamings, mergers and the like that are well known, for who held the symbol of one.
 
 They are claims like those of a source, of the name `known`, behind all others: what a person or a source tells of the
-same event stands in their place, and a person may dismiss them.
+same event stands in their place, and a person may dismiss them. Spin-offs are only told of unless they are asked for:
+nobody but the holder knows whether the shares were kept.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,12 +22,15 @@ from ingest.market.settlement import KNOWN, Claim
 from ingest.rows import DELISTING, MERGER, RENAME, SPINOFF, CorporateAction
 from ingest.symbols import canonical_symbol
 from warehouse.errors import BadInput
+from warehouse.settings import KnownEvents
 
 FILE = Path(__file__).with_name("known_events.csv")
 SETTING = "AFTERCLOSE_KNOWN_EVENTS"
 
 # A lot that was entered so near to an event is rather what it handed out than a purchase, in days.
 DAYS_BEFORE, DAYS_AFTER = 7, 14
+
+_HOLDER_DECIDES = "only its holder knows whether these shares were kept"
 
 _COLUMNS = (
     Column("symbol", canonical_symbol),
@@ -197,7 +201,7 @@ def take_known_events(
     order: Sequence[str],
     now: datetime,
     *,
-    wanted: bool,
+    wanted: KnownEvents,
     events: Sequence[KnownEvent] | None = None,
 ) -> list[tuple[str, str]]:
     """Claim the well-known events that somebody held through, and take back the others where they are not wanted.
@@ -209,7 +213,7 @@ def take_known_events(
         conn: the database, migrated.
         order: the names of the sources, the first believed first.
         now: the moment of the run.
-        wanted: whether they are used at all.
+        wanted: `on` takes renamings, mergers and delistings, and tells of spin-offs; `all` takes those too; `off` none.
         events: those of the file unless given.
 
     Returns:
@@ -219,14 +223,18 @@ def take_known_events(
     by_place = dict(enumerate(events))
     claims, gone, symbols = [], [], set[str]()
     for place, is_held, name, first_date, is_stored, *terms, symbol, ex_date, kind in _standing(conn, by_place):
-        event = by_place.get(place) if wanted else None
+        event = by_place.get(place) if wanted != "off" else None
         *stored, refused_before = terms
         if event is None:
             if is_stored:
                 gone.append((symbol, ex_date, kind))
                 symbols.add(symbol)
             continue
-        refused = f"{name} lists {event.action.new_symbol} of {first_date} itself" if name else None
+        refused = None
+        if name:
+            refused = f"{name} lists {event.action.new_symbol} of {first_date} itself"
+        elif event.action.action_type == SPINOFF and wanted != "all":
+            refused = _HOLDER_DECIDES
         if not is_held and not is_stored:
             continue
         if not is_stored or [refused_before, *stored] != [refused, *event.action[3:]]:
@@ -296,10 +304,13 @@ def _told(event: KnownEvent, refused: str | None) -> str:
     if refused:
         terms = f" {action.value.normalize():f} --new-symbol {action.new_symbol}"
         terms += f" --cash-per-share {action.cash_per_share.normalize():f}" if action.cash_per_share else ""
+        put_aside = f"the well-known event {describe(action)} is put aside, since {refused}"
+        take = f"`python run_nightly.py actions add {command}{terms}`"
+        if refused == _HOLDER_DECIDES:
+            return f"{put_aside}: without it that day counts as a fall; {take} takes it, and {SETTING}=all takes all"
         return (
-            f"the well-known event {describe(action)} is put aside, since {refused}, and the lots it acts on would have"
-            f" these shares twice: delete that lot, or say that it was bought besides them with `python run_nightly.py"
-            f" actions add {command}{terms}`"
+            f"{put_aside}, and the lots it acts on would have these shares twice: delete that lot, or say that it was"
+            f" bought besides them with {take}"
         )
     return (
         f"{describe(action)}: taken from the list of well-known events ({event.source}), since it was held then; if"
