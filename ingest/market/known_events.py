@@ -43,7 +43,7 @@ _COLUMNS = (
     Column("source", str),
 )
 
-# A lot concerns an event that lies within its life, under whichever name it was entered. Where a person's list has what
+# A lot concerns an event that lies within its life, under one of the names that count. Where a person's list has what
 # the event hands out beside it, both would count. What is claimed and no longer listed comes without a place.
 _STANDING = """
 with known as (
@@ -173,10 +173,14 @@ def known_sources() -> dict[tuple[str, date, str], str]:
     return {event.key: event.source for event in read_known_events()}
 
 
-def held_as(event: KnownEvent, events: Sequence[KnownEvent]) -> set[str]:
+def held_as(event: KnownEvent, events: Sequence[KnownEvent], *, by_later_names: bool) -> set[str]:
     """Return the symbols of lots that an event may come upon: its own, and those that others lead from to it.
 
-    A lot may also have been entered under a name that its company took later.
+    Args:
+        event: the event.
+        events: all events that may lead to it.
+        by_later_names: whether a lot counts that was entered under a name that its company took later. Sources mostly
+            keep the whole history under the latest name, and such a lot then goes well without the event.
     """
     found = {event.action.symbol}
     while True:
@@ -189,8 +193,8 @@ def held_as(event: KnownEvent, events: Sequence[KnownEvent]) -> set[str]:
         later = {
             other.action.new_symbol
             for other in events
-            if other.action.action_type == RENAME and other.action.symbol in found and other.action.new_symbol
-        }
+            if by_later_names and other.action.action_type == RENAME and other.action.symbol in found
+        } - {None}
         if before | later <= found:
             return found
         found |= before | later
@@ -213,7 +217,8 @@ def take_known_events(
         conn: the database, migrated.
         order: the names of the sources, the first believed first.
         now: the moment of the run.
-        wanted: `on` takes renamings, mergers and delistings, and tells of spin-offs; `all` takes those too; `off` none.
+        wanted: `on` takes renamings, mergers and delistings, and tells of spin-offs; `all` takes those too, and what
+            concerns lots that were entered under a later name; `off` takes none.
         events: those of the file unless given.
 
     Returns:
@@ -222,7 +227,7 @@ def take_known_events(
     events = read_known_events() if events is None else events
     by_place = dict(enumerate(events))
     claims, gone, symbols = [], [], set[str]()
-    for place, is_held, name, first_date, is_stored, *terms, symbol, ex_date, kind in _standing(conn, by_place):
+    for place, is_held, name, first_date, is_stored, *terms, symbol, ex_date, kind in _standing(conn, by_place, wanted):
         event = by_place.get(place) if wanted != "off" else None
         *stored, refused_before = terms
         if event is None:
@@ -261,8 +266,15 @@ def _check(event: KnownEvent, others: Collection[tuple[str, date, str]], line: i
         )
 
 
-def _standing(conn: psycopg.Connection[Any], events: dict[int, KnownEvent]) -> list[tuple[Any, ...]]:
-    holders = [(place, symbol) for place, event in events.items() for symbol in held_as(event, list(events.values()))]
+def _standing(
+    conn: psycopg.Connection[Any], events: dict[int, KnownEvent], wanted: KnownEvents
+) -> list[tuple[Any, ...]]:
+    everything = list(events.values())
+    holders = [
+        (place, symbol)
+        for place, event in events.items()
+        for symbol in held_as(event, everything, by_later_names=wanted == "all")
+    ]
     actions = [event.action for event in events.values()]
     children = {action.new_symbol for action in actions if action.new_symbol}
     return conn.execute(
