@@ -42,7 +42,7 @@ SECOND_LOTS = {
     "portfolios.csv": "name,starting_equity,inception_date\nsecond lots,50000,2025-06-02\n",
     "positions.csv": "portfolio,Symbol,Quantity,Entry Price Per Share,Entry Date\n"
     "second lots,SPL,100,50,2025-06-10\nsecond lots,DIV,100,20,2025-06-10\nsecond lots,SHO,-50,30,2025-06-11\n",
-    "cash_items.csv": "portfolio,date,type,amount\nsecond lots,2025-06-12,TAX,15\n",
+    "cash_items.csv": "portfolio,date,type,amount\nsecond lots,2025-06-12,TAX,-15\n",
 }
 SECOND_ACTIONS = [
     Action("SPL", date(2025, 6, 23), "SPLIT", Decimal(2)),

@@ -81,7 +81,7 @@ def test_an_option_told_by_both_in_part(tmp_path):
 
 def test_the_underlying_that_is_given_wins_over_the_root_it_fits(tmp_path):
     found = lot(tmp_path, **{"Symbol": "HEIA250620C00200000", "Underlying Symbol": "HEI.A"})
-    assert found.contract.underlying_symbol == "HEI.A"
+    assert found.contract and found.contract.underlying_symbol == "HEI.A"
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_what_is_wrong_with_a_lot(tmp_path, changes, expected):
 )
 def test_an_option_needs_no_more_than_one_weekday_to_live(tmp_path, entered, expires):
     found = lot(tmp_path, **{**CALL, "Entry Date": entered, "Expiration Date": expires})
-    assert found.contract.expiration_date == date.fromisoformat(expires)
+    assert found.contract and found.contract.expiration_date == date.fromisoformat(expires)
 
 
 @pytest.mark.parametrize(

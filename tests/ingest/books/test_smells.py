@@ -1,5 +1,6 @@
 """Figures that can be read and hardly be true, and the spellings of instruments."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_folder_of_transactions_needs_no_positions(conn, tmp_path: Path):
 def test_other_names_separators_and_columns(conn, tmp_path: Path):
     file = tmp_path / "lots.csv"
     file.write_text("Ticker;Qty;Average Cost Basis;Purchase Date;Mood\nBRK B;10,5;1.234,50;2024-01-02;fine\n")
-    said = load_positions_file(conn, file, "Mine", 20_000).lines()
+    said = load_positions_file(conn, file, "Mine", Decimal(20_000)).lines()
     assert "  lots.csv is separated by semicolons, and its numbers have decimal commas" in said
     assert "  lots.csv: ignored columns: Mood" in said
     assert [
@@ -78,7 +79,7 @@ def test_a_list_without_entry_dates_is_pointed_to_load_broker(conn, tmp_path: Pa
     file = tmp_path / "list.csv"
     file.write_text("Symbol,Quantity,Average Cost\nAAPL,1,100\n")
     with pytest.raises(BadInput, match=r"load broker list\.csv --as-of DATE"):
-        load_positions_file(conn, file, "Mine", 20_000)
+        load_positions_file(conn, file, "Mine", Decimal(20_000))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_a_root_of_adjusted_options_is_told_beside_its_share(conn, tmp_path: Pat
     header = "Symbol,Quantity,Entry Price Per Share,Entry Date\n"
     file = tmp_path / "lots.csv"
     file.write_text(header + "AAPL250620C200,1,5.5,2025-02-03\nAAPL1,1,230,2025-02-03\nMSFT1,1,230,2025-02-03\n")
-    said = load_positions_file(conn, file, "Mine", 20_000).lines()
+    said = load_positions_file(conn, file, "Mine", Decimal(20_000)).lines()
     assert [line.split(", and")[0] for line in said if "adjusted options" in line] == [
         "  warning: lots.csv:3: Symbol: AAPL1 looks like the root of AAPL's adjusted options"
     ]
