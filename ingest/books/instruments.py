@@ -1,6 +1,6 @@
-"""What a cell of a broker's file holds: a share, an option in one of the brokers' spellings, cash, or none of these.
+"""Recognises the instrument in a cell of a broker's file: a share, an option in any broker's spelling, or cash.
 
-Pure. Every spelling of an option comes out as its OCC symbol; what only looks like a share is refused by name.
+Pure. Every spelling of an option becomes its OCC symbol. A text that only looks like a share is refused by name.
 """
 
 import re
@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from ingest.books.cells import shown
 from ingest.symbols import OptionContract, canonical_symbol, parse_option_symbol
 
-# Options on these are settled in cash: nothing is delivered.
+# Options on these settle in cash: no shares are delivered.
 CASH_SETTLED = frozenset({"SPX", "XSP", "NDX", "XND", "RUT", "MRUT", "VIX", "DJX", "OEX", "XEO"})
 
 _CURRENCIES = frozenset({"USD", "EUR", "GBP", "CHF", "JPY", "CAD", "AUD", "HKD", "SEK", "NOK", "DKK"})
@@ -20,7 +20,7 @@ _CASH_WORDS = frozenset(
 )
 # Every money-market fund of the United States has a symbol of five letters that ends in XX.
 _MONEY_MARKET = re.compile(r"[A-Z]{3}XX")
-# Fidelity marks what it holds cash in.
+# Fidelity's mark for the fund in which it holds cash.
 _STARRED = re.compile(r"[A-Z]{2,5}\*{2,3}")
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 _CUSIP = re.compile(r"[0-9]{3}[A-Z0-9]{5}[0-9]")
@@ -37,7 +37,7 @@ _NO_SYMBOL = frozenset({"N/A", "#N/A", "NONE", "NULL", "UNKNOWN", "TOTAL", "TOTA
 _SPACED_CLASS = re.compile(r"([A-Z]{1,4}) ([A-C])")
 _DOTTED_CLASS = re.compile(r"([A-Z]{1,5})\.([A-C])")
 _UNDOTTED = re.compile(r"([A-Z]{1,5})([A-C])")
-# The root loses the dot of a class share, and so do some brokers' symbols: what is meant where no market says it.
+# An option's root, and some brokers' symbols, lose the dot of a class share. These are meant where no market data say.
 _UNDOTTED_CLASS = {"BRKB": "BRK.B", "BRKA": "BRK.A", "BFB": "BF.B", "BFA": "BF.A"}
 _MONTHS = {
     name: number
@@ -80,7 +80,7 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """Something that is held: its canonical symbol, and its contract where it is an option."""
+    """An instrument: its canonical symbol, and its contract where it is an option."""
 
     symbol: str
     contract: OptionContract | None = None
@@ -92,7 +92,7 @@ def is_cash(text: str) -> bool:
 
 
 def security_number(text: str) -> str | None:
-    """Return ISIN or CUSIP where `text` is one, by its form and its check digit."""
+    """Return "ISIN" or "CUSIP" where `text` is one, by its form and its check digit."""
     word = text.strip().upper()
     if _FIGI.fullmatch(word):
         return "FIGI"
@@ -104,9 +104,9 @@ def security_number(text: str) -> str | None:
 
 
 def read_option(text: str) -> Instrument | None:
-    """Read an option in any spelling that brokers use; None where `text` is something else.
+    """Read an option in any spelling that brokers use; None where `text` is not an option.
 
-    Raises ValueError for what has the form of an option and names no real date or strike.
+    Raises ValueError for an option with an impossible date or strike.
     """
     word = _SPACES.sub(" ", text.strip().upper())
     word = _LONG_YEAR.sub(r"\1", word)
@@ -131,7 +131,7 @@ def read_option(text: str) -> Instrument | None:
 def read_instrument(text: str) -> Instrument:
     """Read a share, fund, index or option as a file spells it.
 
-    Raises ValueError for cash, a security number and whatever else is no symbol; the message names the way out.
+    Raises ValueError for cash, a security number and any other text that is no symbol; the message says what to do.
     """
     option = read_option(text)
     if option:
@@ -151,7 +151,7 @@ def read_instrument(text: str) -> Instrument:
 
 
 def other_spelling(symbol: str) -> str | None:
-    """Return how else a class share is written, BRKB for BRK.B and the reverse; None for what can be none."""
+    """Return the other spelling of a class share, BRKB for BRK.B and the reverse; None for any other symbol."""
     if dotted := _DOTTED_CLASS.fullmatch(symbol):
         return "".join(dotted.groups())
     undotted = _UNDOTTED.fullmatch(symbol)
