@@ -1,1 +1,1 @@
-"""The read API and the pages: what schema `analytics` holds, over HTTP. GET only, nothing is computed here."""
+"""The read API and the pages: schema `analytics` over HTTP. Everything is read; nothing is computed here."""

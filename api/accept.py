@@ -1,4 +1,4 @@
-"""What a caller would take, of what there is: the lists of Accept and Accept-Encoding (RFC 9110, 12.5)."""
+"""Content negotiation: the lists of Accept and Accept-Encoding against what can be served (RFC 9110, 12.5)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 
 def preferred(accept: str, there_are: Sequence[str]) -> str | None:
-    """The media type to answer with, None where the caller takes none of them; the first where all are the same to it.
+    """The media type to answer with: the first where the caller has no preference, None where it accepts none.
 
-    The greater `q` wins, then the one that is named rather than meant by `*`, then what the caller names first.
+    The greater `q` wins; then a type that is named rather than matched by `*`; then the one that is named first.
     """
     asked_for = _weights(accept)
     if not asked_for:
@@ -31,7 +31,7 @@ def preferred(accept: str, there_are: Sequence[str]) -> str | None:
 
 
 def takes_gzip(accept_encoding: str) -> bool:
-    """Whether a body may be gzipped."""
+    """Whether the caller accepts a gzipped body."""
     weights = dict(_weights(accept_encoding))
     return weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0))) > 0
 

@@ -1,4 +1,4 @@
-"""Who asks, and what they may see."""
+"""Authentication and permissions: who asks, and which portfolios they may see."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _MOST_SESSIONS = 10_000
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever asks: the name of the token, empty where none is needed, and the portfolios that it opens (None: all)."""
+    """The caller: the token's name, empty where no token is needed, and the portfolios that it opens (None: all)."""
 
     name: str = ""
     portfolio_ids: frozenset[UUID] | None = None
     expires_at: datetime | None = None
 
     def may_see(self, portfolio_id: UUID) -> bool:
-        """Whether a portfolio is there for this caller."""
+        """Whether this caller may see a portfolio."""
         return self.portfolio_ids is None or portfolio_id in self.portfolio_ids
 
     @property
     def scope(self) -> str:
-        """What tells answers apart that list what the caller may see; empty for one who may see all."""
+        """A key for answers that list only the caller's portfolios; empty for a caller who may see all."""
         if self.portfolio_ids is None:
             return ""
         return hashlib.sha256(",".join(sorted(map(str, self.portfolio_ids))).encode()).hexdigest()[:12]
 
     @property
     def is_operator(self) -> bool:
-        """Whether the caller may see what concerns no portfolio: the state of the batch."""
+        """Whether the caller may see the state of the batch, which belongs to no single portfolio."""
         return self.portfolio_ids is None
 
 
@@ -52,15 +52,15 @@ class Access:
 
     Args:
         freshness: knows the tokens of the database.
-        only_loopback: bound to this machine, where no token is needed unless there are some.
-        origins: web pages of these origins may read us from a browser.
+        only_loopback: bound to this machine, where a token is needed only once one exists.
+        origins: web pages of these origins may read the API from a browser.
     """
 
     def __init__(self, freshness: Freshness, *, only_loopback: bool, origins: Sequence[str] = ()) -> None:
         self._freshness = freshness
         self._only_loopback = only_loopback
         self.origins = frozenset(origins)
-        # of signed-in browsers: a random id to the digest of their token
+        # for signed-in browsers: from a random id to the digest of their token
         self._sessions: dict[str, bytes] = {}
 
     async def admit(self, headers: Mapping[str, str], cookies: Mapping[str, str], state: State) -> Caller:
@@ -81,7 +81,7 @@ class Access:
         return caller
 
     async def sign_in(self, token: str) -> str | None:
-        """Open a session for the bearer of a token: the value of the cookie; None where the token opens nothing."""
+        """Open a session for the bearer of a token; returns the cookie's value, or None for an invalid token."""
         known = digest(token.strip())
         if await self._opens(known, await self._freshness.state()) is None:
             return None
@@ -96,15 +96,15 @@ class Access:
         self._sessions.pop(session or "", None)
 
     async def _opens(self, known: bytes, state: State) -> Caller | None:
-        """Whom a token was given to; None where it opens nothing, or nothing any more."""
+        """The caller that a token belongs to; None where it is unknown, revoked or expired."""
         caller = await self._freshness.caller(known, state)
         is_over = caller and caller.expires_at and caller.expires_at <= datetime.now(UTC)
         return None if is_over else caller
 
     def _refuse_strangers(self, headers: Mapping[str, str]) -> None:
-        """Without tokens only this machine's own programs are served, and no web page that a browser shows on it.
+        """Without tokens, serve only programs on this machine, and no web page of another origin in its browser.
 
-        A page may bring its name's address to 127.0.0.1 (DNS rebinding): then the name stands in Host.
+        A page can point its own name at 127.0.0.1 (DNS rebinding). Its name then stands in Host, which is checked.
         """
         if not is_loopback(_host_of(headers.get("host", ""))):
             raise Problem(
@@ -118,7 +118,7 @@ class Access:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether a host's name or address can mean this machine alone."""
+    """Whether a host's name or address always means this machine."""
     if host is None:
         return False
     if host == "localhost":
@@ -130,7 +130,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 def _host_of(header: str) -> str | None:
-    """The name or address in a Host; None where there is none, or it cannot be read."""
+    """The name or address in a Host header; None where it is missing or cannot be read."""
     try:
         return urlsplit(f"//{header}").hostname
     except ValueError:

@@ -1,4 +1,4 @@
-"""Answers as bytes, kept while the data that they were made from are what they were."""
+"""Answers as bytes, and a cache that keeps them until the data that they were made from change."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from api.reader import Reader
 MOST_BYTES = 64 * 2**20
 _WORTH_GZIP = 1024
 GZIP_LEVEL = 5
-# what an answer takes beside its body: its key, its headers, the objects around them
+# bytes of an answer beside its body: its key, its headers, the objects around them
 _BESIDE_BYTES = 2048
 
-# A browser or a program asks each time whether what it has is still what there is; nobody keeps it for others.
+# Callers must revalidate their copy each time, and shared caches must not keep any.
 KEPT_BY_TAG = {
     "Cache-Control": "private, no-cache",
     "Vary": "Accept, Authorization, Cookie, Accept-Encoding",
@@ -36,7 +36,7 @@ _VERSION = "select version from analytics.data_version"
 class Answer:
     """A body with its media type and entity tag.
 
-    One without a tag is sent whole each time; one that changes without a change of data is not to be kept.
+    An answer without a tag is sent whole each time. One that changes without a change of data must not be cached.
     """
 
     body: bytes
@@ -47,7 +47,7 @@ class Answer:
 
     @classmethod
     def of_json(cls, body: bytes, *, keep: bool = True) -> Answer:
-        """JSON that no version of the data stands for: its tag is a digest of the body."""
+        """JSON that does not depend on a version of the data: its tag is a digest of the body."""
         return cls(body, "application/json", hashlib.sha256(body).hexdigest()[:32], keep=keep)
 
 
@@ -62,7 +62,7 @@ class Kept:
     etag: str
 
     async def send(self, send: Send, asked_for: str) -> int:
-        """Send it, or that it is what the caller has; returns the status."""
+        """Send the answer, or 304 where the caller has it already; returns the status."""
         if self.etag and has_tag(asked_for, self.etag):
             headers = [header for header in self.headers if header[0] not in (b"content-length", b"content-encoding")]
             await send({"type": "http.response.start", "status": 304, "headers": headers})
@@ -74,7 +74,7 @@ class Kept:
 
 
 class KeptResponse(Response):
-    """A kept answer as the framework hands it on."""
+    """A cached answer as a response of the framework."""
 
     def __init__(self, kept: Kept) -> None:
         super().__init__(status_code=kept.status)
@@ -107,7 +107,7 @@ def pack(answer: Answer, *, gzipped: bool, version: str | None) -> Kept:
 
 
 def has_tag(asked_for: str, etag: str) -> bool:
-    """Whether If-None-Match names a tag; weak ones count, as a proxy that compresses makes them."""
+    """Whether If-None-Match names a tag; weak tags count, because proxies that compress make them weak."""
     if not asked_for:
         return False
     tags = [each.strip().removeprefix("W/") for each in asked_for.split(",")]
@@ -116,7 +116,7 @@ def has_tag(asked_for: str, etag: str) -> bool:
 
 @dataclass
 class Shelf:
-    """The answers that are kept, the least lately asked for first."""
+    """The cached answers, the least recently used first."""
 
     most_bytes: int = MOST_BYTES
     _version: str | None = None
@@ -132,11 +132,11 @@ class Shelf:
         return kept
 
     def keep(self, key: tuple[Any, ...], kept: Kept) -> None:
-        """Keep an answer, and let others go where there is no room."""
+        """Keep an answer, and drop others where there is no room."""
         if kept.version is None or not kept.etag or len(kept.body) > self.most_bytes // 8:
             return
         if kept.version != self._version:
-            # nobody will be given what was made from another
+            # an answer from another version will never be sent again
             self._kept.clear()
             self._bytes, self._version = 0, kept.version
         self._remove(key)
@@ -152,7 +152,7 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the gate knows of a request when it hands it on."""
+    """The gate's knowledge of a request, handed on with it."""
 
     caller: Caller
     state: State
@@ -166,15 +166,15 @@ Make = Callable[[psycopg.Connection[Any]], Answer]
 
 @dataclass(frozen=True)
 class Answers:
-    """Makes answers from the database, and keeps them: what routes and pages use."""
+    """Makes answers from the database and caches them, for routes and pages."""
 
     reader: Reader
     shelf: Shelf
 
     async def make(self, request: Request, make: Make) -> Response:
-        """Let `make` read its answer in a thread, in one transaction that sees one moment, and keep it.
+        """Call `make` in a thread, in one transaction that sees one moment, and cache its answer.
 
-        The answer's tag has to change with everything that changes its body: the version of a portfolio does.
+        The answer's tag has to change with everything that changes its body, as the version of a portfolio does.
         """
         asked: Asked = request.state.asked
 
@@ -189,10 +189,10 @@ class Answers:
 
 
 def caller_of(request: Request) -> Caller:
-    """Who makes a request."""
+    """The caller of a request."""
     return request.state.asked.caller
 
 
 def answers_of(request: Request) -> Answers:
-    """What makes the answers of this app."""
+    """The maker of this app's answers."""
     return request.app.state.answers

@@ -1,4 +1,4 @@
-"""The application: what is put together, and in which order a request goes through it."""
+"""The application: its parts, and the order in which a request goes through them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Options:
     """How the API is served.
 
     Args:
-        url: the database, as whoever may read schema `analytics`.
-        only_loopback: bound to this machine: tokens are not needed while there are none.
+        url: the database, with a login that may read schema `analytics`.
+        only_loopback: bound to this machine: a token is needed only once one exists.
         origins: web pages of these origins may read it from a browser.
-        demo: it is the demo's database.
+        demo: whether it is the demo's database.
     """
 
     url: str
@@ -38,7 +38,7 @@ class Options:
 
 
 def create_app(options: Options) -> FastAPI:
-    """Make the application; it connects when it is started."""
+    """Make the application; it connects to the database when it is started."""
     reader, shelf = Reader(options.url), Shelf()
     freshness = Freshness(reader.connect)
     access = Access(freshness, only_loopback=options.only_loopback, origins=options.origins)

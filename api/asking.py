@@ -1,4 +1,4 @@
-"""One request on its way: from the portfolio, the session and the form that are asked for to the answer's bytes."""
+"""One request on its way from the requested portfolio, session and form to the bytes of the answer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from reports.portfolios import Portfolio, nearest_sessions
 
 @dataclass(frozen=True)
 class Body:
-    """What stands in the envelope: `data` as JSON, and where the next page begins."""
+    """The content of the envelope: `data` as JSON, and the cursor of the next page."""
 
     data: str
     missing: Missing = field(default_factory=list)
@@ -41,14 +41,14 @@ class Body:
 
 @dataclass(frozen=True)
 class Selection:
-    """A table as it is asked for: the rows of a CSV, of an Arrow table, or of a page."""
+    """A requested part of a table: the rows of a CSV, of an Arrow table, or of a page."""
 
     table: Table
     parameters: dict[str, Any]
     names: Sequence[str] | None = None
 
     def query(self, *, after: Sequence[str] = (), limit: int | None = None) -> tuple[str, dict[str, Any]]:
-        """The query, from behind a key on, and not more than `limit` rows."""
+        """The query for at most `limit` rows after a key."""
         keys, text, more = self.table.key, self.table.select(self.names), dict(self.parameters)
         if not keys:
             return text, more
@@ -65,7 +65,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Page:
-    """A page of a selection: the query for its rows, and for where the next one begins."""
+    """A page of a selection: the query for its rows, and the query for the start of the next page."""
 
     selection: Selection
     version: str
@@ -73,11 +73,11 @@ class Page:
     limit: int
 
     def query(self) -> tuple[str, dict[str, Any]]:
-        """Its rows."""
+        """The rows of the page."""
         return self.selection.query(after=self.after, limit=self.limit)
 
     def rows(self, conn: psycopg.Connection[Any], *, exact: bool) -> tuple[Rows, str | None]:
-        """Its rows, and the cursor of the next page; None where there is none."""
+        """The rows of the page, and the cursor of the next one; None where there is none."""
         text, parameters = self.selection.query(after=self.after, limit=self.limit + 1)
         rows = fetch(conn, text, parameters, exact=exact)
         shown = Rows(rows.names, rows.values[: self.limit], rows.numbers)
@@ -96,7 +96,7 @@ class Page:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The columns that tell its rows apart."""
+        """The key columns, which tell the rows apart."""
         return self.selection.table.key
 
     def _cursor(self, last: Sequence[str]) -> str:
@@ -105,7 +105,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Ask:
-    """A request with the connection that answers it, and the version of what it is about."""
+    """A request with the connection that answers it, and the version of the data it concerns."""
 
     conn: psycopg.Connection[Any]
     query: Query
@@ -116,21 +116,21 @@ class Ask:
     position_id: UUID | None = None
 
     def rows(self, table: Table, names: Sequence[str] | None = None, **more: Any) -> Rows:
-        """The rows of a table for this portfolio and session, and what else is given."""
+        """The rows of a table for this portfolio and session, and for any further parameters."""
         text, parameters = Selection(table, {**self.parameters, **more}, names).query()
         return fetch(self.conn, text, parameters, exact=self.query.exact)
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What queries are about."""
+        """The parameters of queries."""
         portfolio_id = self.portfolio and self.portfolio.portfolio_id
         return {"portfolio_id": portfolio_id, "day": self.day, "position_id": self.position_id}
 
     def page(self, selection: Selection) -> Page:
-        """The page of a selection that is asked for.
+        """The requested page of a selection.
 
         Raises:
-            Problem: the cursor is none, or the data have changed since the page before.
+            Problem: the cursor is not valid, or the data have changed since the page before.
         """
         query = self.query
         assert isinstance(query, Span)  # noqa: S101
@@ -145,14 +145,14 @@ class Ask:
         return Page(selection, self.version, tuple(after), query.limit or MOST_ROWS)
 
     def read_page(self, selection: Selection) -> Body:
-        """That page as it stands in the envelope."""
+        """The requested page as the content of the envelope."""
         rows, following = self.page(selection).rows(self.conn, exact=self.query.exact)
         return Body(rows.json(), missing_of(rows, selection.table), following)
 
     def tag(self, form: forms.Form) -> str:
-        """What changes with the answer. JSON carries its version and has it for a tag.
+        """The entity tag: it changes with the answer. JSON carries its version, and the version is its tag.
 
-        Every other form, and every set of portfolios, has a tag of its own. That of a file changes with an upgrade too.
+        Every other form, and every set of portfolios, has its own tag. The tag of a file changes with an upgrade too.
         """
         scope = "" if self.portfolio else self.caller.scope
         written_as = "" if form is forms.JSON else f"{form.name}-{rendering()}"
@@ -175,10 +175,10 @@ def read_table(selects: Selects) -> Reads:
 
 
 def find_portfolio(conn: psycopg.Connection[Any], handle: str, caller: Caller) -> Portfolio:
-    """The portfolio that an id or an exact name means, for this caller; raises NotThere, alike for others' and none."""
+    """Find a portfolio by id or exact name; raises NotThere both where it is missing and where it is not allowed."""
     columns = sql.SQL(", ").join(sql.Identifier(each.name) for each in fields(Portfolio))
     name = name_of(handle)
-    # whatever a name looks like, an id is an id
+    # an id counts as an id, even if some portfolio has it as its name
     query = sql.SQL(
         "select {} from analytics.portfolios where portfolio_id = %(id)s or name = %(name)s"
         " order by portfolio_id = %(id)s desc nulls last"
@@ -193,7 +193,7 @@ def find_portfolio(conn: psycopg.Connection[Any], handle: str, caller: Caller) -
 
 
 def id_of(handle: str) -> UUID | None:
-    """The id that is written so, if it is one."""
+    """The id in a text; None where the text is not an id."""
     try:
         return UUID(handle)
     except ValueError:
@@ -201,7 +201,7 @@ def id_of(handle: str) -> UUID | None:
 
 
 def find_session(conn: psycopg.Connection[Any], portfolio: Portfolio, day: date | str) -> date:
-    """The session that is asked for; raises NotThere with the nearest ones where the portfolio has none of that day."""
+    """The requested session; raises NotThere with the nearest ones where the portfolio has none of that day."""
     if not isinstance(day, date):
         if portfolio.latest is None:
             raise NotThere(f"{portfolio.name} has not been rolled yet: `python run_nightly.py backfill`", nearest=[])
@@ -217,7 +217,7 @@ def find_session(conn: psycopg.Connection[Any], portfolio: Portfolio, day: date 
 async def answer_portfolio(
     request: Request, handle: str, query: Query, reads: Reads, selects: Selects | None
 ) -> Response:
-    """Answer for one portfolio: as JSON in its envelope, or a table as CSV or Arrow."""
+    """Answer a request about one portfolio: JSON in its envelope, or a table as CSV or Arrow."""
     caller = caller_of(request)
 
     def ask(conn: psycopg.Connection[Any]) -> Ask:
@@ -229,7 +229,7 @@ async def answer_portfolio(
 
 
 async def answer(request: Request, query: Query, reads: Reads, selects: Selects | None = None) -> Response:
-    """Answer what concerns no single portfolio, by the version of all data."""
+    """Answer a request about no single portfolio; its version is that of all data."""
     caller = caller_of(request)
     return await answer_asked(request, lambda conn: Ask(conn, query, caller, data_version(conn)), query, reads, selects)
 
@@ -247,7 +247,7 @@ async def answer_asked(
     reads: Reads,
     selects: Selects | None,
 ) -> Response:
-    """Answer what `ask` finds to be of a portfolio and session: in the form that the caller would have."""
+    """Answer with the data that `ask` finds for a portfolio and session, in the form that the caller prefers."""
     refuse_repeated(request)
     form = forms.wanted(query.format, request.headers.get("accept", ""), has_table=selects is not None)
     if form.is_table and selects is not None and isinstance(query, Span) and not (query.limit or query.cursor):
@@ -312,7 +312,7 @@ def _no_cursor() -> Problem:
 
 
 def span_of(ask: Ask) -> dict[str, Any]:
-    """First and last day of what is asked for; raises Problem where they are the wrong way round."""
+    """The first and last requested day; raises Problem where they are the wrong way round."""
     query, portfolio = ask.query, ask.portfolio
     assert isinstance(query, Span)  # noqa: S101
     assert portfolio  # noqa: S101

@@ -1,4 +1,4 @@
-"""What the YAML of the dbt project says of the published tables: the one place where columns are described."""
+"""The published tables as the YAML of the dbt project describes them: the only place with texts about columns."""
 
 from __future__ import annotations
 
@@ -72,6 +72,6 @@ def _is_required(column: dict[str, Any], words: str, *, is_source: bool) -> bool
     tests = {test for test in column.get("data_tests", []) if isinstance(test, str)}
     if "not_null" in constraints | tests:
         return True
-    # The tables that migrations make have no constraints in the YAML: a statistic may be null there, and what says so.
+    # Tables made by migrations have no constraints in the YAML. There a statistic may be null, and so may its reason.
     may_be_null = column.get("data_type") in ("double precision", "jsonb") or "null" in words
     return is_source and not may_be_null

@@ -1,7 +1,6 @@
-"""Rows as bytes: what PostgreSQL writes of a value is its JSON but for quotes, so no value is read into Python.
+"""Rows as bytes. PostgreSQL's text of a value is its JSON except for quotes, so no value is read into Python.
 
-Numbers keep the digits that are stored; `exact` writes numerics as text, since a reader's floating point may not hold
-them.
+Numbers keep all stored digits. `exact` writes numerics as text, because a reader's floating point may not hold them.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ class _Plain(Loader):
         return bytes(data).decode()
 
 
-# What PostgreSQL calls a number and JSON does not: none.
+# Numbers of PostgreSQL that JSON does not know; they become null.
 _NO_NUMBER = frozenset({"NaN", "Infinity", "-Infinity"})
 
 
@@ -48,7 +47,7 @@ class _Digits(Loader):
 
 
 class _Quoted(Loader):
-    """For what holds nothing that JSON would escape."""
+    """Quote a text that contains nothing to escape in JSON."""
 
     def load(self, data: Buffer) -> str:
         return f'"{bytes(data).decode()}"'

@@ -1,4 +1,4 @@
-"""The examples of the description: what the demo's database answers, cut short.
+"""The examples in the description of the API: answers from the demo's database, shortened.
 
 python run_nightly.py serve --demo
 python -m api.examples http://127.0.0.1:8750 > api/examples.json
@@ -24,7 +24,7 @@ def examples() -> dict[str, Any]:
 
 
 def cut_short(body: Any) -> Any:
-    """The same with two of each list."""
+    """The same value with at most two items in each list."""
     if isinstance(body, dict):
         return {name: cut_short(value) for name, value in cast("dict[str, Any]", body).items()}
     return [cut_short(each) for each in cast("list[Any]", body)[:_ROWS]] if isinstance(body, list) else body

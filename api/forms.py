@@ -1,4 +1,4 @@
-"""The forms of an answer beside JSON: CSV, which PostgreSQL writes itself, and Arrow where pyarrow is installed."""
+"""The forms of an answer other than JSON: CSV, which PostgreSQL writes, and Arrow where pyarrow is installed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from api.asking import Ask, Selects
     from api.reader import Reader
 
-# so many tables are sent at a time, for so long at most; whoever waits longer for a turn is sent away, and so is a
-# caller who takes nothing of his for as long
+# limits: tables sent at the same time, and seconds for each; a caller who waits longer for a turn is refused, and one
+# who accepts no bytes for as long is cut off
 STREAMS = 2
 STREAM_SECONDS = 120
 PATIENCE_SECONDS = 30
@@ -34,7 +34,7 @@ _BATCH_ROWS = 10_000
 
 @dataclass(frozen=True)
 class Form:
-    """How an answer is written."""
+    """The form of an answer."""
 
     name: str
     media_type: str
@@ -46,7 +46,7 @@ class Form:
 
     @property
     def is_table(self) -> bool:
-        """Whether it holds rows and columns alone."""
+        """Whether the form holds only rows and columns."""
         return self.name != "json"
 
 
@@ -57,10 +57,10 @@ _FORMS = (JSON, CSV, ARROW)
 
 
 def wanted(name: str | None, accept: str, *, has_table: bool) -> Form:
-    """The form that is asked for: by name, else what Accept likes best of those there are.
+    """The requested form: by name, or the available one that Accept prefers.
 
     Raises:
-        Problem: there is no table of this, no Arrow on this server, or nothing that Accept takes.
+        Problem: the data are no table, this server has no Arrow, or Accept allows none of the forms.
     """
     has_arrow = importlib.util.find_spec("pyarrow") is not None
     if name is None:
@@ -68,7 +68,7 @@ def wanted(name: str | None, accept: str, *, has_table: bool) -> Form:
         names = {form.name_of_type: form for form in there_are}
         if chosen := preferred(accept, list(names)):
             return names[chosen]
-        # one that only another server, or another address, has
+        # a form that only another server or another address has
         names |= {form.name_of_type: form for form in _FORMS}
         chosen = preferred(accept, list(names))
         form = names[chosen] if chosen else None
@@ -89,14 +89,14 @@ def wanted(name: str | None, accept: str, *, has_table: bool) -> Form:
 
 
 class Turns:
-    """Lets so many tables be sent at a time, and so many callers wait for theirs."""
+    """Limits how many tables are sent at the same time, and how many callers wait for a turn."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(STREAMS)
         self._waiting = 0
 
     async def take(self) -> None:
-        """Wait for a turn; raises TooBusy where too many wait, or it takes too long."""
+        """Wait for a turn; raises TooBusy where too many callers wait or the wait takes too long."""
         if self._waiting >= WAITING:
             raise TooBusy
         self._waiting += 1
@@ -109,7 +109,7 @@ class Turns:
             self._waiting -= 1
 
     def give_back(self) -> None:
-        """Let the next one begin."""
+        """End a turn, so that the next caller can begin."""
         self._free.release()
 
 
@@ -129,7 +129,7 @@ def chunks(
 async def stream(
     request: Request, ask: Callable[[psycopg.Connection[Any]], Ask], selects: Selects, form: Form
 ) -> Response:
-    """All rows of a selection, however many: sent while they are read, on a connection that is lent for it."""
+    """All rows of a selection, however many: they are sent while they are read, on a borrowed connection."""
     turns: Turns = request.app.state.turns
     reader: Reader = request.app.state.answers.reader
 
@@ -154,11 +154,11 @@ async def stream(
 
 
 class BrokenOff(Exception):  # noqa: N818
-    """The rest of a body that has begun cannot be sent."""
+    """A body was begun, and its rest cannot be sent."""
 
 
 class _Streamed(Response):
-    """A body in pieces; the connection goes back whatever becomes of the caller."""
+    """A body in pieces; the connection is returned even when the caller disappears."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class _Streamed(Response):
         self._gzip = zlib.compressobj(GZIP_LEVEL, wbits=zlib.MAX_WBITS | 16) if gzipped else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the pieces while they are read, for as long as the caller is there."""
+        """Send the pieces while they are read, until the caller disappears."""
         caller = Request(scope, receive)
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -214,7 +214,7 @@ def _csv(conn: psycopg.Connection[Any], text: str) -> Iterator[bytes]:
 
 
 def _arrow(conn: psycopg.Connection[Any], text: str, exact: bool) -> Iterator[bytes]:
-    # only where it is installed
+    # imported here, because pyarrow is optional
     pa: Any = import_module("pyarrow")
 
     types = {"int2": pa.int32(), "int4": pa.int32(), "int8": pa.int64(), "float8": pa.float64(), "date": pa.date32()}

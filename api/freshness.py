@@ -1,7 +1,7 @@
-"""Whether anything has changed: asked of the database for every request, once for all that wait together.
+"""Asks the database for every request whether anything has changed; waiting requests share one question.
 
-An answer that was kept is given out only while the version that it was made from is the version now, so that nobody who
-has seen a change committed is given what was there before it.
+A cached answer is sent only while its version is the current one. So nobody who has seen a change committed gets an
+answer from before it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ select data_version.version, tokens.version, tokens.has_tokens
 from analytics.data_version
 cross join analytics.api_tokens_version() as tokens
 """
-# Before the first night the view is not there.
+# Before the first night the view does not exist.
 _STATE_BEFORE = """
 select null, tokens.version, tokens.has_tokens from analytics.api_tokens_version() as tokens
 """
@@ -38,7 +38,7 @@ _MOST_TOKENS = 10_000
 
 @dataclass(frozen=True)
 class State:
-    """What the database was at a moment: `version` of all data, None before any night; `tokens`, of the tokens."""
+    """The database at one moment: the `version` of all data, None before any night, and that of the `tokens`."""
 
     version: str | None
     tokens: UUID | None
@@ -46,7 +46,7 @@ class State:
 
 
 class Freshness:
-    """Asks on one connection of its own, which `connect` opens and which is opened anew when it is lost."""
+    """Asks on a connection of its own, which `connect` opens, and opens again when it is lost."""
 
     def __init__(self, connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]]) -> None:
         self._connect = connect
@@ -58,7 +58,7 @@ class Freshness:
         self._callers_of: UUID | None = None
 
     async def state(self) -> State:
-        """The state at a moment after this was called; raises Unavailable."""
+        """The state at some moment after this call; raises Unavailable."""
         if self._waiting is None:
             self._waiting = asyncio.get_running_loop().create_future()
             if self._asking is None or self._asking.done():
@@ -66,7 +66,7 @@ class Freshness:
         return await asyncio.shield(self._waiting)
 
     async def caller(self, digest: bytes, state: State) -> Caller | None:
-        """Whom a token was given to; None for one that opens nothing. Raises Unavailable."""
+        """The holder of a token; None for a token that is not valid. Raises Unavailable."""
         if self._callers_of != state.tokens or len(self._callers) >= _MOST_TOKENS:
             self._callers, self._callers_of = {}, state.tokens
         if digest not in self._callers:
@@ -76,7 +76,7 @@ class Freshness:
         return self._callers[digest]
 
     async def close(self) -> None:
-        """Let the connection go."""
+        """Close the connection."""
         if self._conn:
             await self._conn.close()
 
@@ -87,10 +87,10 @@ class Freshness:
                 ((version, tokens, has_tokens),) = await self._fetch(_STATE, [])
                 result = State(version, tokens, has_tokens)
             except BaseException as error:
-                # whatever it is, those who wait have to know
+                # whatever the error is, those who wait have to see it
                 if not asked.done():
                     asked.set_exception(error if isinstance(error, Exception) else Unavailable())
-                    asked.exception()  # it may be that nobody waits any longer
+                    asked.exception()  # perhaps nobody waits any longer
                 if not isinstance(error, Exception):
                     raise
             else:

@@ -1,4 +1,4 @@
-"""The way in: who asks, whether the answer is at hand, and a line in the log for each request."""
+"""The entrance for every request: it authenticates, answers from the cache where it can, and writes the log line."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Gate:
         except Problem as problem:
             await problem.response()(scope, receive, tell)
         except BrokenOff:
-            # The server closes the connection, and the client sees that the end is missing.
+            # The server closes the connection, so the client sees that the body is not complete.
             seen["how"] = "broken off"
         except psycopg.OperationalError:
             await Unavailable().response()(scope, receive, tell)
@@ -132,10 +132,10 @@ class Gate:
 
 
 def fold_headers(scope: Scope) -> dict[str, str]:
-    """The headers by name; one that comes in several lines becomes one, here and for whoever reads it behind us.
+    """The headers by name. Several lines of one header become one, here and for the code behind us.
 
-    Else an answer that was made for the first line would be kept as that to the last (RFC 9110, 5.3). Of what can mean
-    one thing alone, such as Host, two make one that means nothing.
+    Otherwise an answer made for the first line could be cached as the answer for the last (RFC 9110, 5.3). Two values
+    of a header that can have only one, such as Host, become a value that means nothing.
     """
     given: list[tuple[bytes, bytes]] = scope["headers"]
     folded: dict[bytes, bytes] = {}

@@ -1,4 +1,4 @@
-"""Numbers that are not there, each with the reason: null in the data, and never 0."""
+"""Missing numbers and their reasons. In the data they are null, and never 0."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _NAMED = 20
 
 
 def missing_of(rows: Rows, table: Table, what: str = "") -> Missing:
-    """One entry for each reason and set of columns that some rows lack.
+    """One entry for each reason, with the columns that some rows lack for it.
 
-    The reason is the row's own `reason`, or what its `quality_flag` means, or what the column's description says.
+    The reason is the row's own `reason`, the meaning of its `quality_flag`, or the description of the column.
     """
     optional = {column.name for column in table.columns if column.optional}
     looked_at = [

@@ -1,4 +1,4 @@
-"""The description of the API in OpenAPI: addresses of the routes, and words, types and nulls of the dbt YAML."""
+"""The description of the API in OpenAPI: addresses from the routes; texts, types and nulls from the dbt YAML."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def _shape(shape: Shape, name: str, schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def _row(tables: tuple[Table, ...], more: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The columns of a row; where it may be of several tables, only what all have is always there."""
+    """The columns of a row; where it may come from several tables, only the columns they share are required."""
     properties: dict[str, Any] = {}
     for table in tables:
         main = table.columns[0].sql.partition(".")[0]

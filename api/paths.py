@@ -1,4 +1,4 @@
-"""Names in addresses: a slash that stands in a name, as `%2F`, ends no part of the path."""
+"""Names in addresses: a slash inside a name, written as `%2F`, does not separate parts of the path."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import quote, unquote
 
-# No character at all (Unicode says so), hence none of a name.
+# Unicode guarantees that this is no character, so no name contains it.
 _SLASH = "\uffff"
 _WRITTEN = re.compile("%2f", re.IGNORECASE)
 
@@ -20,5 +20,5 @@ def keep_slashes(scope: MutableMapping[str, Any]) -> None:
 
 
 def name_of(part: str) -> str:
-    """The name that a part of a path is."""
+    """The name that a part of a path stands for."""
     return part.replace(_SLASH, "/")

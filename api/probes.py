@@ -1,4 +1,4 @@
-"""For whoever watches over the process: whether it lives, and whether it can answer."""
+"""Probes for monitoring: whether the process lives, and whether it can answer."""
 
 from __future__ import annotations
 

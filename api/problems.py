@@ -16,7 +16,7 @@ RETRY_SECONDS = 2
 
 
 class Problem(Exception):  # noqa: N818
-    """What is answered instead of data: a status, a sentence that says what to do, and fields for machines."""
+    """An answer in place of data: a status, a sentence that says what to do, and fields for machines."""
 
     def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **fields: Any) -> None:
         super().__init__(detail)
@@ -26,7 +26,7 @@ class Problem(Exception):  # noqa: N818
         self.fields = fields
 
     def response(self) -> Response:
-        """The problem as an HTTP answer, which nobody may keep."""
+        """The problem as an HTTP answer, which must not be cached."""
         body = {"type": "about:blank", "title": _title(self.status), "status": self.status, "detail": self.detail}
         return Response(
             json.dumps({**body, **self.fields}, ensure_ascii=False, default=str),
@@ -37,21 +37,21 @@ class Problem(Exception):  # noqa: N818
 
 
 class NotThere(Problem):
-    """What was asked for is not there, or not for this caller: the answer is the same."""
+    """The requested thing does not exist, or not for this caller; the answer is the same for both."""
 
     def __init__(self, detail: str, **fields: Any) -> None:
         super().__init__(HTTPStatus.NOT_FOUND, detail, **fields)
 
 
 class Unavailable(Problem):
-    """The database can't be asked now."""
+    """The database cannot be reached now."""
 
     def __init__(self, detail: str = "the database cannot be reached now: try again in a few seconds") -> None:
         super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 class TooBusy(Problem):
-    """More requests are waiting than will be let in."""
+    """More requests are waiting than are allowed to."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -62,7 +62,7 @@ class TooBusy(Problem):
 
 
 class Unauthorized(Problem):
-    """There are tokens, and the request bears none that is valid."""
+    """A token is needed, and the request has no valid one."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -99,14 +99,14 @@ def handle_problems(app: FastAPI) -> None:
 
 
 def refused(messages: Mapping[str, str]) -> Problem:
-    """The problem of query parameters, with what is wrong with each."""
+    """The problem for wrong query parameters, with a message about each."""
     errors = [{"in": "query", "name": name, "message": message} for name, message in messages.items()]
     detail = "; ".join(f"{name}: {message}" for name, message in messages.items())
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
 
 
 def invalid(name: str, message: str) -> Problem:
-    """The problem of a query parameter that can be read, and means nothing here."""
+    """The problem for a query parameter that can be read but means nothing here."""
     return refused({name: message})
 
 

@@ -1,4 +1,4 @@
-"""The parameters of requests: what may stand behind the question mark. Anything else is refused."""
+"""The query parameters of requests. Any other parameter is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def _as_written(value: Any) -> Any:
-    """Days are read as they are written everywhere here; pydantic would take seconds since 1970 as well."""
+    """A day in the notation used everywhere here; pydantic alone would also accept seconds since 1970."""
     if isinstance(value, str) and value != "latest" and not _DAY.fullmatch(value):
         raise ValueError("write a day like 2023-12-29")
     return value
@@ -40,7 +40,7 @@ AsOfDay = Annotated[
 
 
 class Query(BaseModel):
-    """What every request may ask for."""
+    """The parameters of every request."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -115,7 +115,7 @@ class Performance(AsOf):
 
 
 class Attribution(AsOf):
-    """Where the P&L and the active return of a session and of a period came from."""
+    """The sources of P&L and active return, of one session or a period."""
 
     level: Annotated[
         Literal["source", "sector", "position", "period_source", "period_sector"],
@@ -140,7 +140,7 @@ class Correlations(AsOf):
 
 
 class Span(Query):
-    """Several sessions, a page at a time."""
+    """Several sessions, in pages."""
 
     start: Annotated[Day | None, Field(description="The first day; by default all there is.")] = None
     end: Annotated[Day | None, Field(description="The last day; by default the latest published session.")] = None
@@ -186,7 +186,7 @@ class SymbolAsOf(Query):
 
 
 def refuse_repeated(request: Request) -> None:
-    """Raise Problem for a parameter that is given twice: nobody could know which one counts."""
+    """Raise Problem for a parameter that is given twice, because it is not clear which one counts."""
     counts = Counter(name for name, _ in request.query_params.multi_items())
     if repeated := [name for name, count in counts.items() if count > 1]:
         raise refused(dict.fromkeys(repeated, "is given more than once"))

@@ -1,4 +1,4 @@
-"""The database as the API sees it: a few connections that can read schema `analytics` and do nothing else."""
+"""The API's access to the database: a few connections that can read schema `analytics` and nothing else."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ T = TypeVar("T")
 Read = Callable[[psycopg.Connection[Any]], T]
 
 CONNECTIONS = 4
-# so many requests may wait for one of these
+# the number of requests that may wait for a connection
 WAITING = 20
 STATEMENT_SECONDS = 5
 CONNECT_SECONDS = 5
 
-# What a rebuild or a restart of the server does to a reader who did nothing wrong: once more, then it is a problem.
+# Errors that a rebuild or a restart of the server causes, without a fault of the reader: try once more, then give up.
 _WORTH_ANOTHER_TRY = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
@@ -45,7 +45,7 @@ _OPTIONS = {
 
 
 def unavailable(error: BaseException) -> Unavailable | None:
-    """What an error of the database is to a caller, where asking again later may help; None for a fault of ours."""
+    """The problem to report for a database error that may go away by itself; None for a fault of ours."""
     if isinstance(error, psycopg.errors.QueryCanceled):
         return Unavailable("the database takes too long over this: ask for less, or later")
     if isinstance(error, psycopg.errors.UndefinedTable):
@@ -58,7 +58,7 @@ def unavailable(error: BaseException) -> Unavailable | None:
 
 
 class Reader:
-    """A bounded pool of connections and of threads that read with them: queries never hold up the event loop."""
+    """A bounded pool of connections and threads, so that queries never block the event loop."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -82,12 +82,12 @@ class Reader:
         self._pool.open(wait=False)
 
     def close(self) -> None:
-        """Let all connections go."""
+        """Close all connections."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._pool.close(timeout=1)
 
     async def connect(self) -> psycopg.AsyncConnection[Any]:
-        """A connection of one's own, restricted as the others are."""
+        """A new connection outside of the pool, with the same restrictions."""
         conn = await psycopg.AsyncConnection.connect(
             self._url, autocommit=True, application_name="afterclose api", connect_timeout=CONNECT_SECONDS
         )
@@ -104,11 +104,11 @@ class Reader:
         return conn
 
     async def run(self, read: Read[T], key: Hashable | None = None) -> T:
-        """Call `read` in a thread, with a connection in a transaction that sees one moment; once for equal keys.
+        """Call `read` in a thread, in a transaction that sees one moment; callers with equal keys share one call.
 
         Raises:
             TooBusy: too many are waiting already.
-            Unavailable: the database can't be asked, or takes too long.
+            Unavailable: the database cannot be reached, or takes too long.
         """
         if key is not None and (under_way := self._under_way.get(key)):
             return await asyncio.shield(under_way)
@@ -122,7 +122,7 @@ class Reader:
         return await asyncio.shield(work)
 
     def read(self, read: Read[T]) -> T:
-        """The same in the caller's own thread, without a bound."""
+        """The same in the caller's own thread, without a limit."""
         for attempt in (1, 2):
             try:
                 return self._attempt(read)

@@ -1,4 +1,4 @@
-"""What answers are written with: after an upgrade the same data may be written otherwise, and no old tag may stand."""
+"""A digest of everything that writes answers. An upgrade may write the same data differently, so tags must change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WRITTEN_WITH = ("api", "reports", "warehouse", "dbt_project/models", "dbt_proje
 
 @cache
 def rendering() -> str:
-    """What every entity tag ends with: it changes with whatever answers are written with."""
+    """The end of every entity tag: it changes with the code, the templates and the YAML that write answers."""
     return rendering_of(PROJECT_ROOT)
 
 

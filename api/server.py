@@ -1,4 +1,4 @@
-"""HTTP as it is spoken: uvicorn on uvloop and httptools, with bounds on what may come before it is a request."""
+"""The HTTP server: uvicorn on uvloop and httptools, with limits on the size and the time of a request's head."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ HEAD_SECONDS = 10.0
 
 
 class Connection(HttpToolsProtocol):
-    """A client's connection. What cannot be read as a request is answered with a problem, as any other error is.
+    """A client's connection. Bytes that are not a request are answered with a problem, like any other error.
 
-    The line and the headers of a request may take so many bytes and so many seconds, else the connection is closed.
+    The line and headers of a request have a limit of bytes and of seconds; beyond it the connection is closed.
     """
 
     def __init__(self, *args: Any, **more: Any) -> None:
@@ -31,7 +31,7 @@ class Connection(HttpToolsProtocol):
         self._refusal = HTTPStatus.BAD_REQUEST
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for the first request, though not for ever."""
+        """Wait for the first request, for a limited time."""
         super().connection_made(transport)
         self._wait_for_head()
 
@@ -41,12 +41,12 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless a request has grown too long before it is one."""
+        """Read on, unless the head of the request is too long."""
         if self._in_head:
             self._head_bytes += len(data)
             self._wait_for_head()
         super().data_received(data)
-        # what is behind it in the same piece has been read already
+        # bytes after it in the same piece have been read already
         if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
             self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             self.send_400_response("")
@@ -63,7 +63,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The next request may come."""
+        """Get ready for the next request."""
         self._in_head, self._head_bytes = True, 0
         super().on_message_complete()
 
@@ -119,7 +119,7 @@ def make_server(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> uvicorn
 def bind(server: uvicorn.Server) -> socket.socket:
     """The socket that it will listen on."""
     sock = server.config.bind_socket()
-    # Head and body are sent apart: without this a client's delayed acknowledgement costs 40 ms each time. An event loop
-    # sets it for the sockets that it makes itself.
+    # Head and body are sent separately. Without this option a client's delayed acknowledgement costs 40 ms each time.
+    # An event loop sets the option only for sockets that it makes itself.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock

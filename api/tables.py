@@ -1,4 +1,4 @@
-"""Columns and tables as endpoints publish them: for the query, the header of a CSV and the description alike."""
+"""Columns and tables of the endpoints. The query, the header of a CSV and the description are all made from them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class Column:
     """A column of an answer.
 
     Args:
-        name: its name there.
-        sql: what it is in the query.
-        relation: the published table that it is a column of; empty for one that the endpoint makes.
+        name: its name in the answer.
+        sql: its expression in the query.
+        relation: the published table that it comes from; empty for one that the endpoint makes.
         of: its name in that table.
-        words: what it means, where no table says.
-        kind: its type in PostgreSQL, likewise.
-        optional: null where there is no such thing, rather than where a number is missing.
+        words: its meaning, where it comes from no table.
+        kind: its type in PostgreSQL, where it comes from no table.
+        optional: a null means that there is no such thing, and not that a number is missing.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Column:
 
     @property
     def described(self) -> Described:
-        """What it means and what type it has."""
+        """The column's meaning and type."""
         if not self.relation:
             return Described(self.words, self.kind, required=False)
         told = catalogue()[self.relation].columns[self.of]
@@ -41,10 +41,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of one kind: columns and where they come from, with `%(name)s` for what is asked for.
+    """Rows of one kind: their columns and the SQL that they come from, with `%(name)s` for parameters.
 
-    `key` names the columns that tell rows apart, in the order of the rows: pages begin behind one. `label` names the
-    columns that say of which row a number is missing.
+    `key` names the columns that tell rows apart, in the order of the rows; a page begins after a key. `label` names the
+    columns that identify a row with a missing number to people.
     """
 
     columns: tuple[Column, ...]
@@ -53,7 +53,7 @@ class Table:
     label: tuple[str, ...] = ()
 
     def select(self, names: Sequence[str] | None = None) -> str:
-        """The query, with all columns or those of these names."""
+        """The query, with all columns or only the named ones."""
         chosen = self.columns if names is None else [self.column(name) for name in names]
         return f"select {', '.join(_written(column) for column in chosen)} {self.source}"
 
@@ -68,7 +68,7 @@ class Table:
 
 
 def of(alias: str, relation: str, names: str = "*", *, leave_out: str = "") -> tuple[Column, ...]:
-    """Columns of a published table by their names, or all that its description names."""
+    """Columns of a published table: the named ones, or all that its description has."""
     described = catalogue()[relation].columns
     chosen = [name for name in described if name not in leave_out.split()] if names == "*" else names.split()
     return tuple(Column(name, f"{alias}.{name}", relation, name) for name in chosen)
@@ -80,7 +80,7 @@ def own(name: str, sql: str, kind: str, words: str) -> tuple[Column, ...]:
 
 
 def optional(columns: tuple[Column, ...]) -> tuple[Column, ...]:
-    """The same columns, of things that not every row has."""
+    """The same columns, marked as optional."""
     return tuple(replace(column, optional=True) for column in columns)
 
 

@@ -1,4 +1,4 @@
-"""Tokens: 256 random bits that are shown once, and of which the database keeps a digest."""
+"""Tokens: 256 random bits that are shown once. The database keeps only their digest."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from psycopg.rows import class_row
 
 from warehouse.errors import UserError
 
-# So that a scanner for secrets knows one where it sees it.
+# The prefix lets scanners for secrets recognise a token.
 PREFIX = "ac_"
 
 
 @dataclass(frozen=True)
 class Token:
-    """A token as it is listed; `portfolios` are names, None where it opens all of them."""
+    """A token for a list; `portfolios` are names, or None where it opens all of them."""
 
     name: str
     portfolios: list[str] | None
@@ -37,14 +37,14 @@ class Token:
 
 
 def digest(token: str) -> bytes:
-    """What the database knows a token by."""
+    """The digest by which the database knows a token."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def add_token(
     conn: psycopg.Connection[Any], name: str, portfolio_ids: Sequence[UUID] | None, expires_at: datetime | None
 ) -> str:
-    """Make a token for these portfolios, or for all of them, and return it: nobody can read it again.
+    """Make a token for these portfolios, or for all, and return it. It cannot be read again later.
 
     Raises:
         UserError: a token of this name is in force.
@@ -53,7 +53,7 @@ def add_token(
     ids = None if portfolio_ids is None else list(portfolio_ids)
     try:
         with conn.transaction():
-            # One that has expired gives its name free.
+            # The name of an expired token is free again.
             conn.execute(
                 "update ops.api_tokens set revoked_at = now()"
                 " where name = %s and revoked_at is null and expires_at <= now()",
@@ -71,7 +71,7 @@ def add_token(
 
 
 def list_tokens(conn: psycopg.Connection[Any]) -> list[Token]:
-    """Every token there was, the latest first."""
+    """All tokens, also those no longer valid, the latest first."""
     return (
         conn.cursor(row_factory=class_row(Token))
         .execute(
@@ -96,7 +96,7 @@ def list_tokens(conn: psycopg.Connection[Any]) -> list[Token]:
 
 
 def revoke_token(conn: psycopg.Connection[Any], name: str) -> None:
-    """Let a token open nothing from now on.
+    """Revoke a token.
 
     Raises:
         UserError: none of this name is in force.
@@ -109,7 +109,7 @@ def revoke_token(conn: psycopg.Connection[Any], name: str) -> None:
 
 
 def valid_tokens(conn: psycopg.Connection[Any]) -> int:
-    """How many tokens open something now."""
+    """The number of valid tokens."""
     row = conn.execute(
         "select count(*) from ops.api_tokens"
         " where revoked_at is null and (expires_at is null or expires_at > clock_timestamp())"

@@ -1,1 +1,1 @@
-"""The risk statistics: pure array functions, one module that reads and one that writes."""
+"""The risk models: pure functions of arrays, one module that reads and one that writes."""

@@ -1,4 +1,4 @@
-"""How stored forecasts of risk came out: read back, held against the sessions after them, and written beside them."""
+"""Backtests: stored forecasts of risk are read back, compared with the sessions after them, and the result stored."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -17,7 +17,7 @@ from warehouse.sessions import session_before, sessions_between
 _COLUMNS = ("daily_return", "daily_pnl", "is_computed", "ex_ante_vol", "var_95_1d", "scaled_var_95_1d")
 _PORTFOLIOS_AT_ONCE = 500
 
-# A forecast is held against the portfolio's own next session; it is stored with the session before.
+# A forecast is compared with the portfolio's own next session, but stored with the session before that one.
 _READ = """
 with wanted as (select unnest(%(portfolios)s::uuid[]) as portfolio_id),
 
@@ -63,18 +63,18 @@ group by earned.portfolio_id
 def update_backtests(
     conn: psycopg.Connection[Any], days: Sequence[date], portfolio_ids: Sequence[UUID] | None = None
 ) -> int:
-    """Make `risk_backtest` say of these sessions how the forecasts stored for the year before came out.
+    """Write the rows of `risk_backtest` for these sessions, each about the forecasts of the year before.
 
-    Each row is of what is stored when it is made: a forecast that is computed again later changes the rows from then
-    on, not those that were told.
+    A row rests on the forecasts stored when it is made. A forecast that is computed again later changes new rows, but
+    no earlier ones.
 
     Args:
         conn: a connection with autocommit on.
-        days: sessions, whose rows are replaced; portfolios without risk results on one get no row.
-        portfolio_ids: whose; None: all.
+        days: sessions whose rows are replaced; portfolios without risk results on one get no row.
+        portfolio_ids: the portfolios; None: all.
 
     Returns:
-        How many rows were written: none where nothing has changed.
+        The number of written rows: 0 where nothing has changed.
     """
     if not days:
         return 0
@@ -102,7 +102,7 @@ def update_backtests(
 def find_missing(
     conn: psycopg.Connection[Any], days: Sequence[date], portfolio_ids: Sequence[UUID] | None = None
 ) -> list[date]:
-    """The sessions among these with risk results that lack their backtest, as after a run that was killed."""
+    """Those of the sessions that have risk results but no backtest, for example after a killed run."""
     rows = conn.execute(
         """
         select distinct metrics.calculation_date
@@ -124,7 +124,7 @@ def _read_outcomes(
     sessions: Sequence[date],
     places: dict[date, int],
 ) -> Iterator[tuple[list[UUID], Outcomes]]:
-    """The forecasts and what came, in groups of portfolios that fit in memory."""
+    """The forecasts and the outcomes, in groups of portfolios that fit in memory."""
     rows = conn.execute(
         "select distinct portfolio_id from analytics.portfolio_risk_metrics where calculation_date between %s and %s"
         " and (%s::uuid[] is null or portfolio_id = any(%s)) order by portfolio_id",
@@ -155,7 +155,7 @@ def _read_outcomes(
 
 
 def _replace(conn: psycopg.Connection[Any], days: Sequence[date], portfolio_ids: Sequence[UUID] | None) -> int:
-    """Make the table hold the new rows of these sessions; those that are the same are left alone."""
+    """Bring the table to the new rows of these sessions; rows that have not changed are left alone."""
     scope = {"days": list(days), "portfolios": None if portfolio_ids is None else list(portfolio_ids)}
     conn.execute(
         """

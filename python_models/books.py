@@ -1,4 +1,4 @@
-"""The portfolios of one session in the form that the models take: positions as arrays, options at their delta."""
+"""The portfolios of one session as input of the models: positions as arrays, options at their delta."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _DAYS_PER_YEAR = 365.0
 
 
 class UnderlyingFacts(NamedTuple):
-    """What the value of an option rests on: dollars per share that the strike is quoted in, and a yearly yield.
+    """The inputs of an option's value: prices in dollars per share, in the strike's shares, and a yearly yield.
 
     `spot` is the underlying's last close as of the session, `spot_when_priced` as of the day of the option's own last
     price.
@@ -55,7 +55,7 @@ class Books:
 
     @cached_property
     def ids(self) -> np.ndarray:
-        """The portfolios as the tables take them (n_portfolios,)."""
+        """The portfolios' ids in the form for the tables (n_portfolios,)."""
         return uuid_array(self.portfolios)
 
 
@@ -75,14 +75,14 @@ def make_books(
     terms: OptionTerms,
     daily_returns: Floats,
 ) -> Books:
-    """Bring the portfolios of one session into the form that the models take; options become delta equivalents.
+    """Turn the portfolios of one session into the input of the models; options become delta equivalents.
 
     Args:
-        statistics: of the session.
-        equity: dollars of each portfolio that is wanted.
-        positions: theirs.
-        underlyings: of their options.
-        terms: what options are valued with.
+        statistics: the session's statistics of symbols.
+        equity: dollars of each requested portfolio.
+        positions: the positions of these portfolios.
+        underlyings: the prices, splits and dividends of their options' underlyings.
+        terms: the interest rate and dividend yield for options.
         daily_returns: as in `Books`, columns in the order of `equity`.
     """
     portfolios = tuple(equity)
@@ -105,7 +105,7 @@ def make_books(
 
 
 def underlying_facts(option: Position, underlyings: Underlyings, day: date) -> UnderlyingFacts:
-    """Look up what an option rests on; a strike is in shares of `share_date`, and so are the prices here."""
+    """Look up the inputs of an option's value; prices are in shares of `share_date`, as the strike is."""
     base = option.share_date or day
     return UnderlyingFacts(
         underlyings.spot(option.symbol, day, base),
@@ -134,7 +134,7 @@ def _value_options(
     units = np.array([option.units for option in options])
     years = np.array([(option.expiration - day).days / _DAYS_PER_YEAR for option in options])
     dividend_yield = own_yield if terms.dividend_yield is None else np.full(len(options), terms.dividend_yield)
-    # A last price is as old as its date: it is held against the underlying and the time to expiry of that day.
+    # A last price may be old: it is compared with the underlying and the time to expiry of its own day.
     priced = [option.price_date or day for option in options]
     last_price = np.array([option.price if option.price_date else np.nan for option in options])
     known = symbol[places] >= 0
@@ -171,6 +171,6 @@ def _value_options(
 
 
 def _last_rows(series: Floats, length: int) -> Floats:
-    """The end of a series, of this length; NaN where it does not reach back so far."""
+    """The last values of a series, this many; NaN where the series does not reach back so far."""
     missing = max(length - len(series), 0)
     return np.concatenate([np.full(missing, np.nan), series[max(len(series) - length, 0) :]])

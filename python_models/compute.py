@@ -1,4 +1,4 @@
-"""The results of one session, from what was read. Nothing outside is changed."""
+"""Computes the results of one session from its inputs. Nothing outside is changed."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,9 +14,9 @@ from python_models.write import Results
 
 
 def compute(session: SessionInputs, block: SessionBlock, inputs: Inputs) -> Iterator[tuple[Results, SessionNotes]]:
-    """Compute what is due of one session in a block, and note what was found: symbols first, then portfolios.
+    """Compute the due results of one session in a block, symbols first, then portfolios, with notes for the report.
 
-    Due is what rests on something else than the stored results do, or everything when that is forced.
+    Results are due when their inputs or method differ from those of the stored ones, or when everything is forced.
     """
     if block.of_symbols:
         yield _of_symbols(session, inputs)

@@ -1,6 +1,7 @@
-"""The rules of the seeds of risk, in their one home: what factors, scenarios and benchmark weights may be.
+"""The rules for the seeds of risk, in a single place: valid factors, scenarios and benchmark weights.
 
-The reader refuses a seed that breaks one. So does the look at the files before they are loaded, which adds the line.
+The reader refuses a seed that breaks a rule. So does the check of the files before they are loaded, which adds the
+line.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -34,7 +35,7 @@ KIND_OF = {
     **dict.fromkeys(STYLE_FACTORS, KIND_STYLE),
     **dict.fromkeys(SECTORS, KIND_SECTOR),
 }
-# A model without one of these would be another model; sectors join where they are defined.
+# Without any of these the model would be a different one. Sectors join where they are defined.
 NEEDED_FACTORS = (MARKET, INTEREST_RATE, *STYLE_FACTORS)
 
 REPLAY = "replay"
@@ -43,9 +44,9 @@ LARGEST_RATE_CHANGE = 300  # basis points
 
 
 class Fault(NamedTuple):
-    """Something wrong in a seed: the place of its row among those given, the column, and what is wrong.
+    """A fault in a seed: the place of its row among those given, the column, and a message.
 
-    `see` is the place of another row that it is about, too.
+    `see` is the place of another row that the fault concerns, too.
     """
 
     place: int
@@ -65,7 +66,7 @@ class FactorRow(NamedTuple):
 
 
 class ShockRow(NamedTuple):
-    """A line of `stress_test_scenarios`: what one scenario does to one factor.
+    """A line of `stress_test_scenarios`: the effect of one scenario on one factor.
 
     `shock` is a return as a fraction, but for Interest Rate outside of replays, where it is basis points.
     """
@@ -89,7 +90,7 @@ class WeightRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Definitions:
-    """The factors that there are, in the order of the models: market, rate, styles, sectors."""
+    """The defined factors, in the order of the models: market, rate, styles, sectors."""
 
     factors: tuple[FactorRow, ...]
 
@@ -110,20 +111,20 @@ class Definitions:
 
     @property
     def duration(self) -> float:
-        """Of the interest-rate ETF, years; NaN where it is not defined."""
+        """The duration of the interest-rate ETF in years; NaN where it is not defined."""
         return next((row.duration_years for row in self.factors if row.duration_years is not None), float("nan"))
 
     @property
     def convexity(self) -> float:
-        """Of the interest-rate ETF, years squared; NaN where it is not defined."""
+        """The convexity of the interest-rate ETF in years squared; NaN where it is not defined."""
         return next((row.convexity for row in self.factors if row.convexity is not None), float("nan"))
 
 
 @dataclass(frozen=True)
 class StressScenario:
-    """A scenario as the seed has it; a replay's window runs from the close of `start` to the close of `end`.
+    """A scenario of the seed. A replay's window runs from the close of `start` to the close of `end`.
 
-    The shocks of a replay are the constants that serve where stored prices do not reach.
+    The shocks of a replay are constants for factors whose stored prices do not reach back to it.
     """
 
     scenario: Scenario
@@ -132,7 +133,7 @@ class StressScenario:
 
 
 def define_factors(rows: Iterable[FactorRow]) -> Definitions:
-    """Put the factors into the order of the models; those that `factor_faults` refuses are left out."""
+    """Put the factors into the order of the models; lines that `factor_faults` refuses are left out."""
     order = {factor: place for place, factor in enumerate(KIND_OF)}
     return Definitions(tuple(sorted((row for row in rows if row.factor in order), key=lambda row: order[row.factor])))
 
@@ -152,7 +153,7 @@ def define_scenarios(rows: Iterable[ShockRow]) -> list[StressScenario]:
 
 
 def factor_faults(rows: Sequence[FactorRow]) -> list[Fault]:
-    """Everything that is wrong with the factors."""
+    """All faults of the factors."""
     faults = _doubles([(row.factor,) for row in rows], "factor", "stands twice")
     for place, row in enumerate(rows):
         if row.factor not in KIND_OF:
@@ -174,12 +175,12 @@ def factor_faults(rows: Sequence[FactorRow]) -> list[Fault]:
 def scenario_faults(
     rows: Sequence[ShockRow], factors: Collection[str] = tuple(KIND_OF), incomplete: Collection[str] = ()
 ) -> list[Fault]:
-    """Everything that is wrong with the scenarios.
+    """All faults of the scenarios.
 
     Args:
-        rows: of all scenarios.
-        factors: those that may be shocked.
-        incomplete: ids of scenarios of which rows are missing here, so that only their lines can be judged, each alone.
+        rows: the lines of all scenarios.
+        factors: the factors that may be shocked.
+        incomplete: ids of scenarios with missing rows, whose lines can only be checked one by one.
     """
     faults = []
     scenarios: dict[str, dict[int, ShockRow]] = {}
@@ -201,7 +202,7 @@ def scenario_faults(
 
 
 def weight_faults(rows: Sequence[WeightRow]) -> list[Fault]:
-    """Everything that is wrong with the benchmark's weights: each date's set adds up to 1."""
+    """All faults of the benchmark's weights; the weights of each date must add up to 1."""
     faults = _doubles([(row.sector, row.effective_date) for row in rows], "sector", "stands twice on this date")
     last: dict[date, int] = {}
     for place, row in enumerate(rows):
@@ -217,7 +218,7 @@ def weight_faults(rows: Sequence[WeightRow]) -> list[Fault]:
 
 
 def _doubles(keys: Sequence[tuple[object, ...]], column: str, what: str) -> list[Fault]:
-    """The rows whose key a row before them has; the message begins with the first part of the key."""
+    """The rows that repeat the key of an earlier row; the message begins with the first part of the key."""
     first: dict[tuple[object, ...], int] = {}
     faults = []
     for place, key in enumerate(keys):
@@ -234,7 +235,7 @@ def plain_number(number: Decimal) -> str:
 
 
 def _shock_faults(row: ShockRow, factors: Sequence[str]) -> list[tuple[str, str]]:
-    """What is wrong with one shock by itself: (column, what)."""
+    """The faults of one shock by itself, as (column, message)."""
     if row.category not in CATEGORIES:
         return [("category", f"{row.category!r} is not one of {', '.join(CATEGORIES)}")]
     if row.factor not in factors:
@@ -256,7 +257,7 @@ def _shock_faults(row: ShockRow, factors: Sequence[str]) -> list[tuple[str, str]
 
 
 def _differences(lines: Mapping[int, ShockRow]) -> list[Fault]:
-    """Where the lines of one scenario do not fit together, by place."""
+    """The lines of one scenario that do not fit together, by place."""
     (first_place, first), *others = lines.items()
     return [
         Fault(place, column, f"is not what the first line says of {first.scenario_id}", first_place)
@@ -267,7 +268,7 @@ def _differences(lines: Mapping[int, ShockRow]) -> list[Fault]:
 
 
 def _combination_faults(lines: Mapping[int, ShockRow]) -> list[Fault]:
-    """What is wrong with one scenario as a whole, by place."""
+    """The faults of one scenario as a whole, by place."""
     (first_place, first), *_ = lines.items()
     places = list(lines)
     faults = [

@@ -1,4 +1,4 @@
-"""Fingerprints of what results rest on: the same inputs and the same programs give the same ones."""
+"""Fingerprints of the inputs and the method of results: the same inputs and programs give the same fingerprints."""
 
 import hashlib
 from functools import cache
@@ -9,9 +9,9 @@ import numpy as np
 
 
 def fingerprint(*parts: Any) -> str:
-    """A digest of arrays, bytes and plain values (told apart by their `repr`, which keeps every digit of a float).
+    """A digest of arrays, bytes and plain values; of a plain value its `repr`, which keeps every digit of a float.
 
-    Arrays are parts of their own, never inside of others: their `repr` leaves most of them out.
+    An array must be a part of its own and never inside of another value, whose `repr` would leave most of it out.
     """
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
@@ -26,10 +26,11 @@ def fingerprint(*parts: Any) -> str:
 
 
 def method_files() -> list[Path]:
-    """The modules that decide numbers, from what was read to the rows that are stored.
+    """The modules that decide numbers, from the inputs to the stored rows.
 
-    Statistics, the rules of the seeds, how books and scenarios are put together, and the layout of rows. What is read
-    is no method: it is in the fingerprints of inputs, value by value. How results are written and told changes none.
+    They are the statistics, the rules of the seeds, the assembly of books and scenarios, and the layout of rows. The
+    data that are read are no method: their values are in the fingerprints of inputs. The writing and reporting of
+    results change no number.
     """
     package = Path(__file__).parent
     modules = ("definitions.py", "books.py", "shocks.py", "backtests.py")
@@ -40,5 +41,5 @@ def method_files() -> list[Path]:
 
 @cache
 def method_fingerprint() -> str:
-    """A digest of the modules that decide numbers: another version of one of these makes all stored results stale."""
+    """A digest of the modules that decide numbers: a new version of any of them makes all stored results stale."""
     return fingerprint(*((file.name, file.read_bytes()) for file in method_files()))

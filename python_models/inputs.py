@@ -1,4 +1,4 @@
-"""What a pass rests on: read once for all sessions, then cut into blocks that fit in memory, with fingerprints."""
+"""The inputs of a pass: read once for all sessions, then cut into blocks that fit in memory, with fingerprints."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -34,10 +34,10 @@ _BYTES_A_PORTFOLIO_AND_SYMBOL = 40
 
 @dataclass(frozen=True)
 class Asked:
-    """What a pass is asked for: see `run.compute_risk`; pairs are wanted from the session `pairs_from` on.
+    """The request of a pass (see `run.compute_risk`); pairs are requested from the session `pairs_from` on.
 
-    `without` are symbols that are left out: positions in them are as those that have no market price. `memory_mb` is
-    what the pass may have in megabytes; it decides how much is read at once, and no number.
+    Symbols in `without` are left out: positions in them count as positions without a market price. `memory_mb` is the
+    memory of the pass in megabytes; it decides how much is read at once and changes no number.
     """
 
     portfolio_ids: Sequence[UUID] | None = None
@@ -48,16 +48,16 @@ class Asked:
     memory_mb: int = 2_000
 
     def wanted(self, symbols: Sequence[str]) -> list[str]:
-        """Those of the symbols that are not left out."""
+        """The symbols that are not left out."""
         return [symbol for symbol in symbols if symbol not in self.without]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is read once for the whole pass.
+    """The data that are read once for the whole pass.
 
-    `replayed` has, for each replay that had ended by the last session, the daily returns of its window, columns as in
-    `etfs`. `states` tell what the stored results rest on, (inputs, method).
+    `replayed` has the daily returns of each replay that had ended by the last session, with the columns of `etfs`.
+    `states` are the fingerprints of the stored results, (inputs, method).
     """
 
     asked: Asked
@@ -72,24 +72,24 @@ class Inputs:
 
     @property
     def days(self) -> list[date]:
-        """The sessions that are wanted, on which some portfolio has a snapshot."""
+        """The requested sessions, on which some portfolio has a snapshot."""
         return sorted(self.sizes)
 
     def portfolios_of(self, day: date) -> list[UUID]:
-        """All with a snapshot on a session."""
+        """All portfolios with a snapshot on a session."""
         return list(self.snapshots.equity[day])
 
     def portfolios_asked(self, day: date) -> list[UUID]:
-        """Those of them whose results are asked for."""
+        """The portfolios with a snapshot on a session whose results are requested."""
         asked = self.asked.portfolio_ids
         return [each for each in self.portfolios_of(day) if asked is None or each in set(asked)]
 
     def is_due(self, scope: Scope, rests_on: tuple[str, str]) -> bool:
-        """Whether results rest on something else than the stored ones do, (inputs, method), or that is forced."""
+        """Whether results have another fingerprint, (inputs, method), than the stored ones, or are forced."""
         return self.asked.force or self.states.get(scope) != rests_on
 
     def of(self, day: date, portfolios: Sequence[UUID]) -> "Inputs":
-        """What the portfolio results of one session need beside its symbols' statistics; small enough to be sent."""
+        """The inputs for one session's portfolio results, without the symbols' statistics; small enough to be sent."""
         return replace(
             self,
             sizes={day: self.sizes[day]},
@@ -99,7 +99,7 @@ class Inputs:
         )
 
     def scenarios_known(self, day: date) -> list[StressScenario]:
-        """The scenarios of a session: replays that end later are none of them."""
+        """The scenarios of a session: all but the replays that end later."""
         return [each for each in self.scenarios if not each.scenario.is_replay or each.end <= day]
 
     @cached_property
@@ -148,11 +148,11 @@ class SessionInputs:
 
 @dataclass(frozen=True)
 class SessionBlock:
-    """What is in memory together: neighbouring sessions with all their results, or a part of those of one session.
+    """A block of work that fits in memory: neighbouring sessions, or a part of the portfolios of one session.
 
-    `portfolios` are those whose results are meant (of a session: those of them that have a snapshot), with their
-    `holdings` and the `underlyings` of their options. `of_symbols` tells whether the symbols' results are meant as
-    well, `last` whether no other block of these sessions follows.
+    `portfolios` are the ones to compute (on a session, those with a snapshot), with their `holdings` and the
+    `underlyings` of their options. `of_symbols` tells whether the symbols are computed as well, `last` whether this is
+    the last block of these sessions.
     """
 
     sessions: Iterable[SessionInputs]
@@ -170,7 +170,7 @@ def read_inputs(
     scenarios: Sequence[StressScenario],
     sizes: Mapping[date, Size],
 ) -> Inputs:
-    """Read what the sessions need, but for the holdings; `sizes` are theirs, in order."""
+    """Read the inputs of the sessions, except for the holdings; `sizes` are the sessions' sizes, in order."""
     days = list(sizes)
     sessions, windows = [], []
     if days:
@@ -191,7 +191,7 @@ def read_inputs(
 
 
 def read_session_blocks(conn: psycopg.Connection[Any], inputs: Inputs) -> Iterator[SessionBlock]:
-    """Read the holdings of the sessions, as much at a time as fits in memory."""
+    """Read the holdings of the sessions, block by block, each as large as fits in memory."""
     for days in _in_blocks(inputs):
         if len(days) == 1 and _bytes(inputs, inputs.sizes[days[0]]) > _budget(inputs):
             session = read_session(conn, inputs, days[0])
@@ -207,7 +207,7 @@ def read_session_blocks(conn: psycopg.Connection[Any], inputs: Inputs) -> Iterat
 
 
 def read_session(conn: psycopg.Connection[Any], inputs: Inputs, day: date) -> SessionInputs:
-    """Read what is held on one session, without the positions."""
+    """Read the symbols held on one session, without the positions."""
     held = read.read_held(conn, inputs.portfolios_of(day), day)
     (session,) = _sessions(inputs, [day], {day: {each: inputs.asked.wanted(own) for each, own in held.items()}})
     return session
@@ -216,7 +216,7 @@ def read_session(conn: psycopg.Connection[Any], inputs: Inputs, day: date) -> Se
 def read_portfolio_blocks(
     conn: psycopg.Connection[Any], inputs: Inputs, session: SessionInputs, portfolios: Sequence[UUID]
 ) -> Iterator[SessionBlock]:
-    """Read the holdings of some portfolios of a session, as many at a time as fit in memory."""
+    """Read the holdings of some portfolios of a session, in blocks that fit in memory."""
     day = session.day
     size = inputs.sizes[day]
     parts = cut_portfolios(
@@ -228,7 +228,7 @@ def read_portfolio_blocks(
 
 
 def cut_portfolios(portfolios: Sequence[UUID], parts: int) -> list[Sequence[UUID]]:
-    """Cut into so many parts of about one length, but none of a single one: it would be summed in another order."""
+    """Cut into so many parts of about equal length, none of a single item, which would be summed in another order."""
     parts = max(min(parts, len(portfolios) // 2), 1)
     bounds = [len(portfolios) * part // parts for part in range(parts + 1)]
     return [portfolios[start:end] for start, end in pairwise(bounds) if end > start]
@@ -257,13 +257,13 @@ def _read_underlyings(conn: psycopg.Connection[Any], holdings: Mapping[date, Seq
         if each.is_option and each.symbol
     ]
     wanted = {(underlying, day) for day, underlying, _ in options}
-    # an option's last price is held against its underlying's of the same day
+    # an option's last price is compared with its underlying's of the same day
     wanted |= {(underlying, option.price_date) for _, underlying, option in options if option.price_date}
     return read.read_underlyings(conn, sorted(wanted))
 
 
 def _budget(inputs: Inputs) -> int:
-    """Bytes that a block may take: half of all, beside the panel and what is on its way to the database."""
+    """Bytes for a block: half of the memory; the rest is for the panel and for rows on their way to the database."""
     return inputs.asked.memory_mb * 500_000
 
 
@@ -327,14 +327,14 @@ def _sessions(
 
 
 def symbols_rest_on(inputs: Inputs, session: SessionInputs) -> str:
-    """The fingerprint of what the symbols' results rest on: all returns, and what is held together."""
+    """The fingerprint of the inputs of the symbols' results: all returns, and the pairs held together."""
     return fingerprint(
         _factors_rest_on(inputs, session), list(session.digests.items()), np.packbits(session.held_together)
     )
 
 
 def portfolios_rest_on(inputs: Inputs, session: SessionInputs, block: SessionBlock) -> dict[UUID, str]:
-    """The fingerprints of what the results of each portfolio of a block rest on: its own symbols' and the factors'."""
+    """The fingerprints of the inputs of each portfolio in a block, among them its own symbols' and the factors'."""
     day = session.day
     equity = inputs.snapshots.equity[day]
     positions: dict[UUID, list[Position]] = {each: [] for each in block.portfolios if each in equity}
@@ -344,7 +344,7 @@ def portfolios_rest_on(inputs: Inputs, session: SessionInputs, block: SessionBlo
     factors = _factors_rest_on(inputs, session)
     replays = [inputs.replayed.get(each.scenario.scenario_id) for each in inputs.scenarios_known(day)]
     scenarios = fingerprint(inputs.scenarios_known(day), *replays)
-    # of their own returns, all that led to the drawdown matter only through it
+    # of the portfolios' own returns, the older ones matter only through the drawdown
     own_returns = inputs.own_returns(day, list(positions))[-BETA_WINDOW:]
     drawdown = inputs.drawdowns[inputs.snapshots.rows[day], [inputs.snapshots.columns[each] for each in positions]]
     rests_on: dict[UUID, str] = {}
@@ -370,7 +370,7 @@ def _factors_rest_on(inputs: Inputs, session: SessionInputs) -> str:
 def _read_replays(
     conn: psycopg.Connection[Any], etfs: Sequence[str], windows: Sequence[StressScenario]
 ) -> tuple[tuple[str, ...], dict[str, Floats]]:
-    """The factors' ETFs, and their returns from the close that each replay starts from to the one it ends on."""
+    """The factors' ETFs, and their returns in each replay, from its first close to its last."""
     sessions = []
     if windows:
         sessions = sessions_between(conn, min(each.start for each in windows), max(each.end for each in windows))

@@ -1,4 +1,4 @@
-"""What the risk models read: everything they need from the database, as arrays, for all portfolios and dates at once.
+"""Reads the inputs of the risk models from the database, as arrays, for all portfolios and dates at once.
 
 The number of statements does not grow with portfolios, symbols or sessions; holdings are read in blocks of sessions.
 """
@@ -33,7 +33,7 @@ from warehouse.sessions import sessions_between
 
 _DIVIDENDS_OF = timedelta(days=365)
 
-# What a position counts as in the panel: its own symbol, an option's underlying's, none when private.
+# A position's symbol in the panel: its own, its underlying's for an option, none when private.
 _COUNTS_AS: LiteralString = (
     "case when positions.investment_class is distinct from 'PRIVATE'"
     f" then {market_symbol('positions', held='held')} end"
@@ -64,7 +64,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Snapshots:
-    """Which portfolios there are on which sessions, with equity, names, and the daily returns of their whole lives.
+    """The portfolios on each session, with equity, names, and the daily returns since inception.
 
     `equity` is dollars by session and portfolio; `daily_returns` (n_sessions, n_portfolios) has a row for each of
     `sessions`, from the earliest inception on, and a column for each of `portfolios`.
@@ -87,7 +87,7 @@ class Snapshots:
         return {portfolio: column for column, portfolio in enumerate(self.portfolios)}
 
     def of(self, day: date, portfolios: Sequence[UUID]) -> "Snapshots":
-        """What concerns these portfolios on one session."""
+        """The part about these portfolios on one session."""
         return Snapshots(
             portfolios=tuple(portfolios),
             names={each: self.names[each] for each in portfolios},
@@ -98,7 +98,7 @@ class Snapshots:
 
 
 class Size(NamedTuple):
-    """How much there is of one session."""
+    """The size of one session."""
 
     portfolios: int
     positions: int
@@ -107,10 +107,10 @@ class Size(NamedTuple):
 class Position(NamedTuple):
     """One position with a quantity on one session.
 
-    `symbol` is what it counts as in the panel: its own, an option's underlying's, None when private. `units` are signed
+    `symbol` is its symbol in the panel: its own, its underlying's for an option, None when private. `units` are signed
     shares controlled (contracts × multiplier for options), `price` dollars per share as of `price_date` (None: never
-    priced), `market_value` dollars. An option's `strike` is in shares of `share_date`: its first session, or a later
-    day that its file is stated in.
+    priced), `market_value` dollars. An option's `strike` is in shares of `share_date`: its first session, or the later
+    day in whose shares its file is stated.
     """
 
     portfolio_id: UUID
@@ -137,7 +137,7 @@ class Underlyings:
     dividends: Mapping[str, list[tuple[date, float]]] = field(default_factory=dict)
 
     def spot(self, symbol: str, day: date, base: date) -> float:
-        """Last close at or before the day, in dollars per share of another day, the base; NaN without a close."""
+        """Last close at or before the day, in dollars per share of the day `base`; NaN without a close."""
         if (symbol, day) not in self.closes:
             return float("nan")
         price_date, close = self.closes[symbol, day]
@@ -153,13 +153,13 @@ class Underlyings:
         return paid / self.spot(symbol, day, day)
 
     def _growth(self, symbol: str, after: date, through: date) -> float:
-        """What one share has become by splits after one day up to another."""
+        """The number of shares that one share has become by splits, after one day and up to another."""
         ratios = [ratio for ex_date, ratio in self.splits.get(symbol, []) if after < ex_date <= through]
         return float(np.prod(ratios))
 
 
 def read_definitions(conn: psycopg.Connection[Any]) -> Definitions:
-    """Read the seed `factor_definitions`; raises UserError with everything that is wrong in it."""
+    """Read the seed `factor_definitions`; raises UserError with all of its faults."""
     rows = [
         FactorRow(factor, kind, tuple(symbols.split()), *amounts)
         for factor, kind, symbols, *amounts in conn.execute(
@@ -199,7 +199,7 @@ def _refuse(seed: str, names: Sequence[str], faults: Sequence[Fault]) -> None:
 
 
 def read_sector_seeds(conn: psycopg.Connection[Any]) -> list[str]:
-    """Which versions of the sector seeds the portfolios were rolled with."""
+    """The versions of the sector seeds with which the portfolios were rolled."""
     rows = conn.execute(
         "select distinct sector_seeds_fingerprint from ops.roll_forward_state"
         " where sector_seeds_fingerprint is not null order by sector_seeds_fingerprint"
@@ -208,7 +208,7 @@ def read_sector_seeds(conn: psycopg.Connection[Any]) -> list[str]:
 
 
 def read_symbols(conn: psycopg.Connection[Any]) -> list[str]:
-    """Everything that portfolios hold or ever held and that has a market price: options' underlyings included."""
+    """All symbols with a market price that portfolios hold or ever held, including the underlyings of options."""
     rows = conn.execute(
         f"select {market_symbol('lots')} from raw.position_terms as lots where lots.investment_class <> 'PRIVATE'"
         " union select symbol from intermediate.lot_stages"
@@ -371,7 +371,7 @@ def read_holdings(
 
 
 def read_underlyings(conn: psycopg.Connection[Any], wanted: Sequence[tuple[str, date]]) -> Underlyings:
-    """What the valuation of options needs to know of their underlyings on these days."""
+    """Closes, splits and dividends of the options' underlyings on these days."""
     if not wanted:
         return Underlyings()
     symbols, days = zip(*sorted(set(wanted)), strict=True)
@@ -401,7 +401,7 @@ def read_underlyings(conn: psycopg.Connection[Any], wanted: Sequence[tuple[str, 
 
 
 def read_states(conn: psycopg.Connection[Any], days: Sequence[date]) -> dict[tuple[date, UUID | None], tuple[str, str]]:
-    """What the results of these sessions rest on: (inputs, method) by (session, portfolio or None for symbols)."""
+    """The fingerprints of these sessions' results: (inputs, method) by (session, portfolio or None for symbols)."""
     rows = conn.execute(
         "select calculation_date, portfolio_id, inputs, method from ops.risk_state where calculation_date = any(%s)",
         (list(days),),
@@ -410,7 +410,7 @@ def read_states(conn: psycopg.Connection[Any], days: Sequence[date]) -> dict[tup
 
 
 def read_withdrawn(conn: psycopg.Connection[Any]) -> list[tuple[date, UUID | None]]:
-    """Results whose portfolio, or for symbols whose session, has no snapshot any more."""
+    """Results that have lost their snapshot: of a portfolio, or for symbols of a session."""
     return conn.execute(
         """
         select state.calculation_date, state.portfolio_id

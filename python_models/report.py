@@ -1,4 +1,4 @@
-"""What one pass over the risk models did: counts for the ledger, lines for the summary, warnings with their scope."""
+"""The report of one pass over the risk models: counts for the ledger, lines for the summary, scoped warnings."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -12,7 +12,7 @@ from python_models.statistics.portfolio_risk import EQUITY_NOT_POSITIVE
 from python_models.statistics.symbols import SymbolStatistics
 from warehouse.phrases import and_more, count, span_of
 
-_NAMED = 8  # of many symbols or portfolios a line names these
+_NAMED = 8  # a line names at most so many symbols or portfolios
 
 _WHY = {
     "insufficient_history": "too few returns",
@@ -23,10 +23,10 @@ _WHY = {
 
 @dataclass(frozen=True)
 class SessionNotes:
-    """What was found on one session: `unchanged` counts results that were left alone, the rest is of what was computed.
+    """Notes on one session: `unchanged` counts the results left alone, the other fields describe the computed ones.
 
-    `equity` has the portfolios that were, by name, `without_beta` the held symbols by model and reason, with their
-    observations. `symbols` is None where nothing was due.
+    `equity` has the computed portfolios by name, `without_beta` the held symbols without a beta, by model and reason,
+    with their observations. `symbols` is None where nothing was due.
     """
 
     day: date
@@ -43,7 +43,7 @@ class SessionNotes:
 
 
 def note_symbols(statistics: SymbolStatistics, held: Collection[str]) -> SessionNotes:
-    """Note what the symbols of a session have and lack."""
+    """Note the results and the missing numbers of a session's symbols."""
     models = {
         "market": statistics.market,
         "interest_rate": statistics.interest_rate,
@@ -63,17 +63,18 @@ def note_symbols(statistics: SymbolStatistics, held: Collection[str]) -> Session
 
 @dataclass
 class RiskReport:
-    """What was done for the sessions `start` to `end`.
+    """The work of a pass on the sessions `start` to `end`.
 
-    `factors` are those defined, `sectors` those of them that need a year of returns. `sessions` have a snapshot of some
-    portfolio, `computed` are those of them where something was due; `healed` are the other sessions where something
-    was, of those with `causes` to look (none where they had been missed), and `left` those that were not looked
-    at.
+    `factors` are the defined ones; `sectors` are those among them that need a year of returns. `sessions` have a
+    snapshot of some portfolio, and `computed` are those of them where something was due. `healed` are other sessions
+    where something was due; `causes` has the reasons to check them (none for a session that had been missed), and
+    `left` are those that were not checked.
+
     `unchanged_results` counts portfolios × sessions (and symbols as one more) that were left alone. `without_beta` has
-    the held symbols by model and reason, with their observations, `etfs` the ETF of each factor and `missing_factors`
-    those without any, all as of the last session of `computed`. `peak_memory_mb` is the most that this process, or a
-    worker, has had, of the budget of `memory_mb`; `lost_by_workers` are the reasons of each part of the work that a
-    worker did not bring to its end, and that was done again here.
+    the held symbols without a beta by model and reason, with their observations, `etfs` the ETF of each factor, and
+    `missing_factors` those without any, all as of the last session of `computed`. `peak_memory_mb` is the largest
+    memory of this process or a worker, out of `memory_mb`. `lost_by_workers` has a reason for each part of the work
+    that a worker did not finish and that was done again here.
     """
 
     start: date
@@ -100,7 +101,7 @@ class RiskReport:
     lost_by_workers: list[str] = field(default_factory=list)
 
     def take(self, notes: SessionNotes) -> None:
-        """Take in a session; sessions come in order."""
+        """Add the notes of a session; sessions come in order."""
         self.unchanged_results += notes.unchanged
         if notes.symbols is None:
             return
@@ -143,7 +144,7 @@ class RiskReport:
         }
 
     def lines(self) -> list[str]:
-        """What was done, in words."""
+        """The work in words, for the summary."""
         lines = []
         if not self.sessions:
             lines.append(f"nothing to compute: no portfolio has a snapshot from {self.start} to {self.end}")
@@ -165,7 +166,7 @@ class RiskReport:
         return lines
 
     def _lines_of_healing(self) -> list[str]:
-        """Which other sessions were computed, and why."""
+        """The healed sessions and the reasons, in words."""
         missed = [day for day in self.healed if not self.causes[day]]
         stale = [day for day in self.healed if self.causes[day]]
         lines = [f"{_span(missed)}: computed, because missed before"] if missed else []
@@ -177,7 +178,7 @@ class RiskReport:
         return lines
 
     def warnings(self) -> list[tuple[str, str]]:
-        """What is not known and why, as (scope, message)."""
+        """Warnings about missing numbers and their reasons, as (scope, message)."""
         found = self._warnings_of_workers()
         if not self.computed:
             return found
@@ -204,7 +205,7 @@ class RiskReport:
         return [("workers", f"{parts} of the work was lost by workers, and done again by the run itself: {reasons}")]
 
     def _models_by_lack(self) -> dict[tuple[str, tuple[tuple[str, int], ...]], list[str]]:
-        """Which models lack the same symbols for the same reason: they share a line."""
+        """Groups of models that lack the same symbols for the same reason, and so share a line."""
         models: dict[tuple[str, tuple[tuple[str, int], ...]], list[str]] = {}
         for model, reasons in self.without_beta.items():
             for reason, symbols in reasons.items():
@@ -215,7 +216,7 @@ class RiskReport:
 def _by_reason(
     symbols: tuple[str, ...], held: Collection[str], flags: Flags, observations: Integers
 ) -> dict[str, dict[str, int]]:
-    """The held symbols without a number and their observations, by the flag that says why."""
+    """The held symbols without a number and their observations, by the flag with the reason."""
     reasons: dict[str, dict[str, int]] = {}
     numbers = has_numbers(flags)
     for symbol, has_number, flag, returns in zip(

@@ -1,4 +1,4 @@
-"""One pass over sessions, symbols and portfolios: read as a panel, compute what is due, write it."""
+"""One pass over sessions, symbols and portfolios: read a panel, compute the due results, write them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ from warehouse.sessions import session_before
 # Positions times sessions that are worth sending to workers: below that, they would take longer to start.
 _WORTH_SENDING = 20_000
 
-# As if P&L and returns had taken in every change, which a run does before its risk.
+# For a preview: mark every change as taken in by P&L and returns, as a run does before it computes risk.
 _TAKE_IN = """
 update ops.input_changes
 set rolled_at = coalesce(rolled_at, clock_timestamp()), returns_taken_at = coalesce(returns_taken_at, clock_timestamp())
@@ -59,7 +59,7 @@ class Healing(NamedTuple):
 
 
 class Resources(NamedTuple):
-    """What a pass may use: so much memory, shared with its workers where it has some."""
+    """The resources of a pass: its memory, which it shares with its workers, and the workers."""
 
     memory_mb: int = 2_000
     crew: Crew | None = None
@@ -81,32 +81,32 @@ def compute_risk(
 ) -> RiskReport:
     """Bring the risk results of every session from `start` to `end` up to date, for all portfolios in one pass.
 
-    Every session on which some portfolio has a snapshot gets its results as of its close: no later price is looked at.
+    Every session on which some portfolio has a snapshot gets its results as of its close: no later price is used.
     Results whose inputs and method have not changed since they were written are left alone, and results of portfolios
-    that have no snapshot any more are removed. In the same pass other sessions are healed: those whose results stand on
-    inputs that have changed, and those that were missed since the last result.
+    that have no snapshot any more are removed. In the same pass other sessions are healed: those whose inputs have
+    changed since their results were computed, and those that were missed since the last result.
 
     Args:
-        conn: a connection with autocommit on; what a portfolio has of a session is replaced in one transaction, and so
-             is what the symbols have.
+        conn: a connection with autocommit on; a portfolio's results on a session are replaced in one transaction, and
+             so are the symbols' results.
         start: first session.
         end: last session.
-        portfolio_ids: whose portfolio tables to compute; None: all. Symbol tables are always of all holdings.
-        force: compute again what has not changed, too.
-        heal: at most so many other sessions are looked at, the latest first; the report tells which are left. A gap of
-             more sessions than that before `start` is not taken for missed ones.
-        pair_sessions: keep the pairs of so many sessions, up to the latest that has results; None: of all.
-        terms: what options are valued with; by default no interest and each underlying's own dividends.
-        without: symbols that break a model and are left out, as if they had no market price. At the end, what rests on
-             them is marked stale: a caller who wants both or neither opens a transaction.
+        portfolio_ids: the portfolios to compute; None: all. Symbols are always computed for all holdings.
+        force: compute results again even where nothing has changed.
+        heal: at most so many other sessions are checked, the latest first; the report tells which are left. A gap of
+             more sessions than that before `start` does not count as missed sessions.
+        pair_sessions: keep the pairs of so many sessions, up to the latest with results; None: of all.
+        terms: interest and dividends for options; by default no interest and each underlying's own dividends.
+        without: symbols that break a model and are left out, as if they had no market price. At the end, results that
+             would need them are marked stale: a caller who wants both or neither opens a transaction.
         resources: memory and workers; neither changes a number.
-        progress: told after each session how many of how many are done.
+        progress: called after each session with the number of sessions done, and of all.
 
     Raises:
         UserError: the seeds do not define factors or scenarios that can be used.
     """
     terms = terms or OptionTerms()
-    # Many small solves: more threads only wait for each other.
+    # With many small solves, more threads would only wait for each other.
     with threadpool_limits(limits=1, user_api="blas"):
         write.withdraw(conn, read_withdrawn(conn))
         definitions = read_definitions(conn)
@@ -155,7 +155,7 @@ class _Pass:
     _finished: int = 0
 
     def compute(self, crew: Crew | None) -> tuple[Done, list[Lost]]:
-        """Compute all of them; what workers lose is computed here."""
+        """Compute all sessions; work that workers lose is done here."""
         if crew is None or sum(size.positions for size in self.sizes.values()) < _WORTH_SENDING:
             return self._compute_here(self.sizes), []
         if len(self.sizes) >= crew.size:
@@ -177,7 +177,7 @@ class _Pass:
         return compute_blocks(self.conn, inputs, read_session_blocks(self.conn, inputs), lambda: self._note_finished(1))
 
     def _share_out(self, crew: Crew, day: date, size: Size) -> tuple[Done, list[Lost]]:
-        """One session: its symbols here, its portfolios by workers, who are sent what they need of the symbols."""
+        """Compute one session: its symbols here, its portfolios by workers, which are sent the symbols' statistics."""
         inputs = self._read_inputs({day: size})
         session = read_session(self.conn, inputs, day)
         if inputs.is_due((day, None), (symbols_rest_on(inputs, session), method_fingerprint())):
@@ -212,7 +212,7 @@ def plan_healing(
     heal: int,
     portfolio_ids: Sequence[UUID] | None = None,
 ) -> Healing:
-    """What a run would heal once it has rolled P&L forward: found in a transaction that is taken back.
+    """The sessions that a run would heal after rolling P&L forward, found in a transaction that is rolled back.
 
     Raises:
         UserError: the seeds do not define factors or scenarios that can be used.
@@ -225,7 +225,7 @@ def plan_healing(
 
 
 def read_all_symbols(conn: psycopg.Connection[Any]) -> tuple[list[str], list[str]]:
-    """The symbols that risk rests on: the ETFs that may stand for factors, and what else is or was held.
+    """The symbols that risk needs: the ETFs that may stand for factors, and everything that is or was held.
 
     Raises:
         UserError: the seed of the factors does not define any that can be used.
@@ -245,7 +245,7 @@ def _find_healing(
     heal: int,
     portfolio_ids: Sequence[UUID] | None = None,
 ) -> Healing:
-    """Mark what is stale, and choose at most `heal` sessions outside of `start` to `end`, the latest of them."""
+    """Mark stale results, and choose at most `heal` sessions outside of `start` to `end`, the latest ones."""
     staleness.mark_stale(conn, _foundations(conn, definitions, scenarios, terms), definitions.etfs)
     stale = staleness.find_stale(conn, start, end, portfolio_ids=portfolio_ids, longest_gap=heal)
     healed = sorted(stale)[max(len(stale) - heal, 0) :]
@@ -256,7 +256,7 @@ def _find_healing(
 def _foundations(
     conn: psycopg.Connection[Any], definitions: Definitions, scenarios: Sequence[StressScenario], terms: OptionTerms
 ) -> dict[str, str]:
-    """What all results rest on beside the inputs, by name."""
+    """The fingerprints that all results share, beside their inputs, by name."""
     return {
         "risk models": method_fingerprint(),
         "factor definitions": fingerprint(definitions),

@@ -1,4 +1,4 @@
-"""What the scenarios do to the factors on one session: the seed's shocks, and in replays what happened."""
+"""The effects of scenarios on the factors on one session: the shocks of the seed, and of history in replays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,14 +16,14 @@ def session_shocks(
     etfs: Sequence[str],
     definitions: Definitions,
 ) -> FactorShocks:
-    """What each scenario does on a session; a replay does what happened, where stored prices reach.
+    """The shocks of each scenario on a session; a replay uses the actual returns, where there are stored prices.
 
     Args:
-        statistics: of the session.
-        scenarios: those that are known on it.
+        statistics: the session's statistics of symbols and factors.
+        scenarios: the scenarios that are known on that session.
         replayed: the daily returns of each replay's window (n_sessions, n_etfs), by scenario id.
         etfs: names of their columns.
-        definitions: what a change of yields does to the bond ETF.
+        definitions: the response of the bond ETF to a change of yields.
     """
     shocked = []
     for each in scenarios:

@@ -1,7 +1,7 @@
-"""Which stored results stand on inputs that have changed since, and why: marked in `ops.risk_state`.
+"""Marks stored results in `ops.risk_state` whose inputs have changed since, with the cause.
 
-A mark is a suspicion. The change log says what a change can reach, and fingerprints decide what is computed again.
-Performance has no fingerprint of its own: it is computed again for whatever was marked.
+A mark is a suspicion. The change log says which results a change can reach, and fingerprints decide which of them are
+computed again. Performance has no fingerprint of its own: it is computed again for all marked results.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +16,7 @@ from warehouse.market_symbol import market_symbol
 from warehouse.preparations import read_preparations, record_preparations
 from warehouse.queries import fetch_one
 
-# Every change is looked at once, after P&L and returns have taken it in.
+# Every change is examined once, after P&L and returns have taken it in.
 _MARK = """
 with taken as (
     update ops.input_changes set risk_taken_at = clock_timestamp()
@@ -197,12 +197,12 @@ where %(portfolios)s::uuid[] is null or portfolios.portfolio_id = any(%(portfoli
 
 
 def mark_stale(conn: psycopg.Connection[Any], definitions: Mapping[str, str], etfs: Sequence[str]) -> None:
-    """Mark the results that may not be what they would be now, with the cause; a number of statements that is fixed.
+    """Mark the results that might come out differently now, with the cause, in a fixed number of statements.
 
     Args:
         conn: a connection with autocommit on; all marks are made in one transaction.
-        definitions: fingerprints of what all results rest on beside the inputs, by a name for it ("risk models").
-        etfs: the symbols that may stand for a factor: everybody's results rest on them.
+        definitions: fingerprints that all results share beside their inputs, by a name for each ("risk models").
+        etfs: the symbols that may stand for a factor: the results of all portfolios depend on them.
     """
     keys = {f"risk: {name}": name for name in definitions}
     with conn.transaction():
@@ -220,9 +220,9 @@ def mark_stale(conn: psycopg.Connection[Any], definitions: Mapping[str, str], et
 def mark_incomplete(
     conn: psycopg.Connection[Any], days: Sequence[date], without: Collection[str], etfs: Collection[str]
 ) -> None:
-    """Mark the results of these sessions that symbols which were left out belong to: of symbols, and of who holds them.
+    """Mark the results of these sessions that miss symbols which were left out: the symbols' own, and their holders'.
 
-    Everybody's results rest on an ETF that may stand for a factor.
+    An ETF that may stand for a factor concerns the results of all portfolios.
     """
     conn.execute(
         f"""
@@ -255,13 +255,13 @@ def find_stale(
     portfolio_ids: Sequence[UUID] | None = None,
     longest_gap: int,
 ) -> dict[date, list[str]]:
-    """The sessions outside of `start` to `end` that need a look, with the causes: marked ones, and those missed.
+    """The sessions outside of `start` to `end` to check, with the causes: the marked ones, and the missed ones.
 
-    Missed are the sessions before `start` that a portfolio has been rolled to since its last result; they have no
-    cause. More of them than `longest_gap` are no nights that failed but a choice, and not among the answer. With
-    `portfolio_ids`, only what concerns these, or symbols.
+    A session before `start` is missed if a portfolio has been rolled to it since its last result; it has no cause. If
+    more than `longest_gap` are missed, that was somebody's choice and not failed nights, and they are left out. With
+    `portfolio_ids`, only these portfolios and symbols count.
     """
-    # Before the first results there is nothing to heal, and perhaps no table of snapshots yet.
+    # Before the first results there is nothing to heal, and the table of snapshots may not exist yet.
     if not fetch_one(conn.execute("select exists (select 1 from ops.risk_state)"))[0]:
         return {}
     portfolios = None if portfolio_ids is None else list(portfolio_ids)

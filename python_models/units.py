@@ -15,27 +15,27 @@ from python_models.inputs import Inputs, SessionBlock
 from python_models.report import SessionNotes
 from python_models.write import Results, Writer
 
-# Written in one transaction, once there are so many a megabyte of memory: a million at the usual two thousand.
+# Rows written in one transaction, for each megabyte of memory: a million at the usual two thousand.
 _ROWS_A_MEGABYTE = 500
-# So many of a session's symbols and pairs are on their way while its portfolios are computed.
+# From so many rows of symbols and pairs on, a session's are written while its portfolios are computed.
 _ROWS_WORTH_THEIR_OWN = 100_000
 
 
 @dataclass
 class Done:
-    """What a unit did: notes by session, rows written by table, and the most memory that its process has had, in MB."""
+    """The outcome of a unit: notes by session, rows written by table, and the peak memory of its process in MB."""
 
     notes: dict[date, SessionNotes] = field(default_factory=dict[date, SessionNotes])
     rows: Counter[str] = field(default_factory=Counter[str])
     peak_mb: int = 0
 
     def take(self, notes: SessionNotes) -> None:
-        """Take in what was found on a session, or on a part of it."""
+        """Add the notes on a session, or on a part of it."""
         known = self.notes.get(notes.day)
         self.notes[notes.day] = known.with_more(notes) if known else notes
 
     def add(self, more: "Done") -> None:
-        """Take in what another unit did."""
+        """Add the outcome of another unit."""
         for notes in more.notes.values():
             self.take(notes)
         self.rows.update(more.rows)
@@ -49,21 +49,21 @@ def compute_blocks(
     finished: Callable[[], None] = lambda: None,
     check: Callable[[psycopg.Connection[Any]], None] | None = None,
 ) -> Done:
-    """Compute what is due of blocks, and write it while the next is computed.
+    """Compute the due results of blocks, and write those of one while the next is computed.
 
     Args:
-        conn: with autocommit on; results are replaced in transactions of its own. `blocks` may read from it.
-        inputs: what they are of.
-        blocks: as they are read.
+        conn: a connection with autocommit on; results are replaced in separate transactions. `blocks` may read from it.
+        inputs: the inputs of the pass.
+        blocks: the blocks, read one by one.
         finished: called after each session whose results are all computed.
-        check: called before each transaction; what it raises ends the work.
+        check: called before each transaction; an exception from it ends the work.
     """
     done = Done()
     rows_at_once = inputs.asked.memory_mb * _ROWS_A_MEGABYTE
     with Writer(conn, check) as writer:
         results = Results()
         for block in blocks:
-            # of the block before, now that this one has been read
+            # write the results of the block before, now that this one has been read
             writer.write(results)
             results = Results()
             for session in block.sessions:
@@ -83,6 +83,6 @@ def compute_blocks(
 
 
 def peak_memory_mb() -> int:
-    """The most memory that this process has had so far, in MB."""
+    """The peak memory of this process so far, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // (1_000_000 if sys.platform == "darwin" else 1_000)

@@ -1,8 +1,8 @@
 """Worker processes, where a run has some: each computes units of its own, with its own connection.
 
-The run alone decides what is due. A worker writes only while the run that sent it is alive: it holds the writers' lock
-of that run, as every connection of a run does, and looks before each transaction whether the run lock is still held.
-What a worker does not bring to its end, for whatever reason, the run does again by itself.
+Only the run decides what is due. A worker writes only while its run is alive: it holds the writers' lock of that run,
+as every connection of a run does, and checks before each transaction that the run lock is still held. Work that a
+worker does not finish, for whatever reason, is done again by the run itself.
 """
 
 import os
@@ -38,7 +38,7 @@ from warehouse.database import Database
 from warehouse.errors import TakenOver, UserError
 from warehouse.locks import run_is_going
 
-# A worker that is late with its sessions keeps the others waiting less when it has few of them.
+# A late worker keeps the others waiting for a shorter time when it has few sessions.
 _UNITS_A_WORKER = 3
 
 _INSTALL = "install it with pip install 'afterclose[dask]'"
@@ -46,7 +46,7 @@ _INSTALL = "install it with pip install 'afterclose[dask]'"
 
 @dataclass(frozen=True)
 class Unit:
-    """What a worker is told with each unit: where the database is, and which version of the models is meant."""
+    """The context that a worker gets with each unit: the database, and the version of the models."""
 
     database: Database
     method: str
@@ -55,7 +55,7 @@ class Unit:
         """Connect as a writer of the run.
 
         Raises:
-            UserError: this process would compute other numbers than the run.
+            UserError: this process has another version of the models than the run.
             TakenOver: another run has begun.
         """
         if method_fingerprint() != self.method:
@@ -65,7 +65,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Lost:
-    """A part of the work that a worker did not bring to its end, and why."""
+    """A part of the work that a worker did not finish, and the reason."""
 
     part: Any
     reason: str
@@ -73,7 +73,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class Crew:
-    """Workers: an executor, how many units it does at once, and the database that they connect to, as the run does."""
+    """Workers: an executor, the number of units it does at once, and the run's database, to which they connect."""
 
     executor: Executor
     size: int
@@ -87,14 +87,14 @@ class Crew:
         sizes: Mapping[date, Size],
         finished: Callable[[int], None],
     ) -> tuple[Done, list[Lost]]:
-        """Compute sessions, several times some neighbouring ones for each worker.
+        """Compute sessions. Each worker gets several groups of neighbouring ones.
 
         Args:
-            asked: of the pass; each worker gets its share of the memory.
-            definitions: of the factors.
-            scenarios: of stress tests.
-            sizes: of the sessions, in order.
-            finished: told after each unit how many sessions it had.
+            asked: the request of the pass; each worker gets its share of the memory.
+            definitions: the factors.
+            scenarios: the stress scenarios.
+            sizes: the sizes of the sessions, in order.
+            finished: called after each unit with its number of sessions.
         """
         parts = cut(sizes, self.size * _UNITS_A_WORKER)
         work = partial(_compute_sessions, self._unit(), self._share(asked), definitions, scenarios)
@@ -103,9 +103,9 @@ class Crew:
     def compute_portfolios(
         self, inputs: Inputs, session: SessionInputs, portfolios: Sequence[UUID], meanwhile: Callable[[], None]
     ) -> tuple[Done, list[Lost]]:
-        """Compute the results of the portfolios of one session, and do something else `meanwhile`.
+        """Compute the results of the portfolios of one session, and run `meanwhile` in this process.
 
-        Each worker gets its portion of them, and the session with its statistics, as far as they have been computed.
+        Each worker gets its portion of them, and the session with the statistics computed so far.
         """
         parts = cut_portfolios(portfolios, self.size)
         shared = replace(inputs, asked=self._share(inputs.asked))
@@ -114,7 +114,7 @@ class Crew:
         return _gather(futures, meanwhile=meanwhile)
 
     def _send(self, work: Callable[..., Done], *arguments: Any) -> Future[Done]:
-        """Have a worker do it; a crew of which one has died takes nothing more, and that work is lost as its own is."""
+        """Have a worker do it. Once a worker has died, the crew accepts nothing more, and that work is lost too."""
         try:
             return self.executor.submit(work, *arguments)
         except BrokenExecutor as error:
@@ -135,7 +135,7 @@ def _gather(
     finished: Callable[[Any], None] = lambda part: None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> tuple[Done, list[Lost]]:
-    """What was done of these parts, and what was lost; where we fail ourselves, no further one begins."""
+    """The finished and the lost parts of the work; if this process fails, no further part begins."""
     done, lost = Done(), list[Lost]()
     try:
         meanwhile()
@@ -154,9 +154,9 @@ def _gather(
 
 @contextmanager
 def local_workers(count: int, database: Database) -> Generator[Crew]:
-    """Start so many processes on this machine, when they are needed; they end with the block, or with this process."""
+    """Start so many processes on this machine when they are needed. They end with the `with` block or this process."""
     context = get_context("spawn")
-    # Its other end is ours alone: closed when this block ends, and by the system when this process does.
+    # Only this process has the other end: it is closed when the block ends, or by the system when the process dies.
     line, ours = context.Pipe(duplex=False)
     executor = ProcessPoolExecutor(count, mp_context=context, initializer=partial(_begin, line))
     try:
@@ -219,14 +219,14 @@ def _compute_portfolios(unit: Unit, inputs: Inputs, session: SessionInputs, port
 
 
 def _check_run(conn: psycopg.Connection[Any]) -> None:
-    """Raise TakenOver where the run that sent this worker is over, or has lost its lock."""
+    """Raise TakenOver where the worker's run has ended or lost its lock."""
     if not run_is_going(conn):
         raise TakenOver("the run that this work is for has ended")
 
 
 def _begin(line: Any) -> None:
     """Make a new process end when the other end of the line, a connection of `multiprocessing`, is closed."""
-    # Ctrl-C reaches the whole group: the run decides.
+    # Ctrl-C reaches the whole process group, but only the run decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def end_with_run() -> None:

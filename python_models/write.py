@@ -1,4 +1,4 @@
-"""Writes the results of the risk models: whole sessions and portfolios at a time, all tables in one transaction."""
+"""Writes the results of the risk models: always whole sessions and portfolios, all tables in one transaction."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,9 +34,9 @@ PORTFOLIO_TABLES = (
 )
 
 _STATE = "risk_state"
-# What the view `position_contributions` shows.
+# The table behind the view `position_contributions`.
 CONTRIBUTION_SUMS = "position_contribution_sums"
-# What python_models/performance writes, after these.
+# The tables that python_models/performance writes after these.
 PERFORMANCE_TABLES = (
     "portfolio_performance",
     "portfolio_pnl_attribution",
@@ -45,7 +45,7 @@ PERFORMANCE_TABLES = (
 )
 _IN_OPS = frozenset({_STATE, CONTRIBUTION_SUMS})
 
-# A session, and the portfolio whose results are meant, or None for those of symbols, factors and pairs.
+# A session, and a portfolio, or None for the results of symbols, factors and pairs.
 Scope = tuple[date, UUID | None]
 
 
@@ -61,15 +61,15 @@ class Block:
 
     @cached_property
     def n_rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return next((len(values) for values in self.columns.values() if is_column(values)), 1)
 
 
 @dataclass(frozen=True)
 class Results:
-    """What is to be written: rows, and for each scope that they replace what they rest on, (inputs, method).
+    """Results to write: rows, and the fingerprints, (inputs, method), of each scope that they replace.
 
-    Scopes that are `unchanged` were looked at, and keep the results that they have.
+    `unchanged` scopes were checked and keep their stored results.
     """
 
     blocks: Sequence[Block] = ()
@@ -78,19 +78,19 @@ class Results:
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are of all tables."""
+        """The number of rows of all tables."""
         return sum(block.n_rows for block in self.blocks)
 
     def with_more(self, more: "Results") -> "Results":
-        """These results and others."""
+        """These results together with others."""
         return Results([*self.blocks, *more.blocks], {**self.scopes, **more.scopes}, [*self.unchanged, *more.unchanged])
 
 
 class Writer:
-    """Writes results while the next ones are computed: `with Writer(conn) as writer`, which ends when all is written.
+    """Writes results while the next ones are computed. `with Writer(conn) as writer` ends when all are written.
 
-    What goes wrong is raised by what is called next. `check` is called with the connection before each write. Nobody
-    else may use the connection until `finish` has returned.
+    The next call raises any error of a write. `check` is called with the connection before each write. Nobody else may
+    use the connection until `finish` has returned.
     """
 
     def __init__(
@@ -110,14 +110,14 @@ class Writer:
             if error is None:
                 self.finish()
             elif self._pending and not self._pending.done():
-                # whoever interrupts does not wait for a million rows
+                # an interrupt does not wait for a million rows
                 with suppress(psycopg.Error):
                     self._conn.cancel_safe()
         finally:
             self._thread.shutdown()
 
     def write(self, results: Results) -> None:
-        """Begin to write, once what was given before has been written."""
+        """Begin to write, once the results given before have been written."""
         self.finish()
         self._pending = self._thread.submit(self._write, results)
 
@@ -136,10 +136,10 @@ class Writer:
 
 
 def replace(conn: psycopg.Connection[Any], results: Results) -> dict[str, int]:
-    """Make the tables hold these rows for these scopes, and say how many each was given.
+    """Replace the rows of these scopes in all tables; returns the rows written by table.
 
-    Rows of a scope that are not among the new ones are gone, and other scopes are left alone. One transaction: readers
-    see the old results or the new ones.
+    Old rows of a scope are removed, and other scopes are left alone. It is one transaction: readers see either the old
+    results or the new ones.
     """
     written = dict.fromkeys((*SYMBOL_TABLES, *PORTFOLIO_TABLES), 0)
     with conn.transaction():
@@ -161,7 +161,7 @@ def replace(conn: psycopg.Connection[Any], results: Results) -> dict[str, int]:
 
 
 def confirm(conn: psycopg.Connection[Any], scopes: Sequence[Scope]) -> None:
-    """Take back the suspicion that the results of these scopes are stale."""
+    """Remove the mark that the results of these scopes may be stale."""
     if scopes:
         conn.execute(
             "update ops.risk_state as state set stale_because = null"
@@ -173,7 +173,7 @@ def confirm(conn: psycopg.Connection[Any], scopes: Sequence[Scope]) -> None:
 
 
 def withdraw(conn: psycopg.Connection[Any], scopes: Sequence[Scope]) -> None:
-    """Remove all results of these scopes, and how their forecasts came out."""
+    """Remove all results of these scopes, and their backtests."""
     if scopes:
         with conn.transaction():
             _delete(conn, scopes)
@@ -181,8 +181,8 @@ def withdraw(conn: psycopg.Connection[Any], scopes: Sequence[Scope]) -> None:
 
 
 def prune_pairs(conn: psycopg.Connection[Any], before: date) -> int:
-    """Remove the pairs of earlier sessions, and say how many they were."""
-    # One message, and so one transaction: a table that is spread over servers has no trigger that notes it.
+    """Remove the pairs of earlier sessions; returns their number."""
+    # Both statements go in one message, so in one transaction. A table spread over servers has no trigger to note this.
     statement = sql.SQL(
         "delete from analytics.pairwise_correlations where calculation_date < {};"
         " call ops.note_change('analytics.pairwise_correlations')"
@@ -208,7 +208,7 @@ def qualified(table: str) -> str:
 
 
 def delete_of_portfolios(conn: psycopg.Connection[Any], tables: Sequence[str], scopes: Iterable[Scope]) -> None:
-    """Remove what tables hold of the portfolios among these scopes, a statement each."""
+    """Remove the rows of the portfolios among these scopes, with one statement for each table."""
     of_portfolios = [scope for scope in scopes if scope[1] is not None]
     for table in tables if of_portfolios else ():
         conn.execute(

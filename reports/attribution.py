@@ -1,11 +1,11 @@
-"""Where the P&L and the active return of a period came from: its sessions, as stored, added up and linked.
+"""The sources of a period's P&L and active return: the stored results of its sessions, added up and linked.
 
 P&L adds up over sessions; effects on returns do not, since returns are linked. Carino (1999): an effect of a session
 counts (ln(1 + R) − ln(1 + B)) / (R − B) per unit, R being the portfolio's return and B the benchmark's; the sum over
 the sessions, divided by the same ratio of the period's R and B, is its part of the period's R − B, to which all add up.
 
-The queries are what stands behind `select`, for `show`, the pages and the API alike. They are about `%(portfolio_id)s`
-and the sessions from `%(first)s` to `%(day)s`. `sessions` counts those that have an attribution, of `of_sessions`.
+The queries here are the part after `select`; `show`, the pages and the API share them. They cover `%(portfolio_id)s`
+and the sessions from `%(first)s` to `%(day)s`. `sessions` of the `of_sessions` sessions have an attribution.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import date
 from typing import LiteralString
 
-# The contributions of positions are stored of these, so the rest is told of the same.
+# Contributions of positions are stored for these periods only, so attribution is shown for the same ones.
 ATTRIBUTED = ("MTD", "YTD", "SI")
 
 _SPAN = "portfolio_id = %(portfolio_id)s and calculation_date between %(first)s and %(day)s"
@@ -62,8 +62,8 @@ from (
 order by period.source
 """
 
-# A session on which the benchmark has no close counts as 0 of it, as in portfolio_performance; what the row Benchmark
-# lacks then is what the others leave.
+# On a session without a close of the benchmark its return counts as 0, as in portfolio_performance. The row Benchmark
+# then takes what the other rows leave.
 SECTORS_OF_PERIOD = f"""
 from (
     with stored as (
@@ -149,5 +149,5 @@ order by period.sector in ('Cash', 'Unclassified', 'Trading', 'Benchmark'), peri
 
 
 def first_of_period(period: str, day: date) -> date:
-    """The day that month, year or all time (MTD, YTD, SI) begin with, as of a session."""
+    """The first day of the month, of the year, or of all time (MTD, YTD, SI), as of a session."""
     return {"MTD": day.replace(day=1), "YTD": day.replace(month=1, day=1), "SI": date.min}[period]

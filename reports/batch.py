@@ -21,7 +21,7 @@ _BY_SESSION = (
     ("factor_correlations", "calculation_date"),
     ("pairwise_correlations", "calculation_date"),
 )
-# Every portfolio has rows in these: they are as far as the portfolio that is least far.
+# Every portfolio has rows in these tables: the portfolio furthest behind decides how far a table is.
 _BY_PORTFOLIO = (
     ("portfolio_snapshots", "snapshot_date"),
     ("portfolio_sector_exposures", "value_date"),
@@ -30,7 +30,7 @@ _BY_PORTFOLIO = (
     ("portfolio_performance", "calculation_date"),
     ("portfolio_pnl_attribution", "calculation_date"),
 )
-# Not in these, since it may hold nothing, or too little: they are as far as the one that is farthest.
+# A portfolio may lack rows in these, because it holds nothing or too little: the portfolio furthest ahead decides.
 _BY_SOME = (
     ("position_values", "value_date"),
     ("position_risk_contributions", "calculation_date"),
@@ -43,7 +43,7 @@ _BY_SOME = (
 
 @dataclass(frozen=True)
 class Freshness:
-    """How far a table is, by portfolio the one least far; `behind` of so many are not as far as `latest`."""
+    """How far a table is: the session `good_to`; `behind` of the `portfolios` have not reached `latest`."""
 
     table: str
     good_to: date | None
@@ -54,7 +54,7 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Batch:
-    """`status` is what `analytics.batch_status()` says; `tables` how far each is; `stale` counts risk on old inputs."""
+    """`status` is the answer of `analytics.batch_status()`; `stale` counts risk results that rest on old inputs."""
 
     status: dict[str, Any]
     tables: list[Freshness]
@@ -89,7 +89,7 @@ def read_batch(conn: psycopg.Connection[Any]) -> Batch:
     return Batch(status, tables, stale)
 
 
-# Of each portfolio the latest session whose risk stands on inputs that have changed since.
+# For each portfolio, the latest session whose inputs have changed since its risk was computed.
 _STALE = """
     select portfolios.name, max(risk_status.calculation_date), max(risk_status.stale_because)
     from analytics.risk_status

@@ -1,4 +1,4 @@
-"""The line that the first page shows of each portfolio, and the sessions before and after one."""
+"""The line for each portfolio on the first page, and the sessions before and after a session."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Line:
 
     @property
     def flags(self) -> list[str]:
-        """What somebody should know before believing the line."""
+        """A warning for the reader of the line, where one is due."""
         flags: list[str] = []
         if self.day is None:
             return ["not rolled" if self.rolled_to is None else "not published"]
@@ -129,7 +129,7 @@ _NEIGHBOURS = """
 
 
 def read_lines(conn: psycopg.Connection[Any], allowed: Collection[UUID] | None = None) -> list[Line]:
-    """Read a line for each portfolio, or for those allowed alone, by name."""
+    """Read a line for each portfolio, or only for the allowed ones, by name."""
     given = {"allowed": None if allowed is None else list(allowed), "sessions": SPARK_SESSIONS}
     cursor = conn.cursor(row_factory=dict_row)
     cursor.adapters.register_loader("numeric", FloatLoader)
@@ -140,6 +140,6 @@ def read_lines(conn: psycopg.Connection[Any], allowed: Collection[UUID] | None =
 
 
 def read_neighbours(conn: psycopg.Connection[Any], portfolio: Portfolio, day: date) -> tuple[date | None, date | None]:
-    """The sessions before and after one that is there; none behind the latest published but from beyond it."""
+    """The sessions before and after a session. None follows the latest published one, except for a later session."""
     given = {"portfolio_id": portfolio.portfolio_id, "day": day, "latest": portfolio.latest}
     return fetch_one(conn.execute(_NEIGHBOURS, given))

@@ -22,7 +22,7 @@ _POINTS = 600
 _TIPS = 260
 _NAMES_OF_DAYS = 6
 _NAMED_BY_DAY_UP_TO = 70
-# of a plot on a phone
+# the width of a plot on a phone
 _ROOM_FOR_A_LETTER = 0.022
 _NUMBERS_UP_TO = 14
 _COLOUR_STEPS = 10
@@ -30,7 +30,7 @@ _COLOUR_STEPS = 10
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a plot over time, a value a session; None where there is none."""
+    """One line of a plot over time: a value for each session, None where there is none."""
 
     label: str
     values: Sequence[float | None]
@@ -64,16 +64,16 @@ def time_chart(
     """Lines over sessions; None where no line has two values.
 
     Args:
-        title: for those who cannot see it, like the description.
-        description: what it shows, in a sentence.
+        title: read to those who cannot see the plot, as is the description.
+        description: the content of the plot in one sentence.
         days: the sessions, oldest first.
         lines: a value for each session.
         show: how a value is written when pointed at.
         unit: what the axis is in.
-        tick: how it is written beside the axis; `show` otherwise.
+        tick: how a value is written beside the axis; `show` by default.
         height: in pixels.
-        include: values that the axis covers whatever the lines do, such as zero.
-        marks: what happened on a session, by its place: a dashed upright and a short text.
+        include: values that the axis always covers, such as zero.
+        marks: events by the place of their session: each is a dashed upright with a short text.
     """
     known = [value for line in lines for value in line.values if value is not None]
     if len(days) < 2 or max((sum(value is not None for value in line.values) for line in lines), default=0) < 2:
@@ -142,9 +142,9 @@ def columns_chart(
 
 
 def bars(title: str, description: str, rows: Sequence[Bar], *, neutral: bool = False) -> Markup:
-    """Bars to both sides of zero, one a row, for a column of a table whose rows are equally high.
+    """Bars to both sides of zero, one for each row, as a column of a table whose rows are equally high.
 
-    `neutral` is one colour for all, where negative is not bad.
+    `neutral` draws all bars in one colour, for values where negative is not bad.
     """
     drawing = svg.Drawing(f'<svg class="bars" width="100%" height="100%" {svg.described(title, description)}')
     known = [value for row in rows for value in (row.value, row.thin) if value is not None]
@@ -169,7 +169,7 @@ def bars(title: str, description: str, rows: Sequence[Bar], *, neutral: bool = F
 
 
 def split(title: str, description: str, share: float) -> Markup:
-    """One bar in two parts, the first of them a share of it."""
+    """One bar in two parts; the first part is the given share."""
     drawing = svg.plot(10, title, description)
     share = min(max(share, 0.0), 1.0)
     drawing.rect(0, 0, svg.percent(share), 10, "neutral")
@@ -189,9 +189,9 @@ def sparkline(title: str, values: Sequence[float]) -> Markup:
 
 
 def heatmap(symbols: Sequence[str], pairs: Sequence[Pair], clusters: Sequence[HoldingCluster], window: int) -> Markup:
-    """The correlation of every two symbols, in the order given; clusters, which stand together in it, are framed.
+    """The correlations of all pairs of symbols, in the given order, which keeps clusters together; they are framed.
 
-    One path for each step of colour, whatever the number of cells.
+    There is one path for each step of colour, whatever the number of cells.
     """
     known = correlations_of(pairs)
     strongest = max(pairs, key=lambda pair: abs(pair.correlation))
@@ -269,7 +269,7 @@ def _point(value: float | None, place: int, across: Scale, up: Scale, top: float
 
 
 def _thinned(lines: Sequence[Line], length: int) -> Sequence[int]:
-    """The places to draw: all, or of a long history the highest and lowest of each stretch, so that no peak is lost."""
+    """The places to draw: all, or in a long history the highest and lowest of each stretch, so that no peak is lost."""
     if length <= _POINTS:
         return range(length)
     kept = {0, length - 1}
@@ -293,7 +293,7 @@ def _tips(
     top: float,
     bottom: float,
 ) -> None:
-    """What each session says when pointed at; of a long history every so many."""
+    """The text of each session when pointed at; in a long history, of every nth session."""
     stretch = -(-len(days) // _TIPS)
     last = len(days) - 1
     for place in [*range(last % stretch, last, stretch), last]:

@@ -10,9 +10,9 @@ from reports.history import History
 
 @dataclass(frozen=True)
 class Fall:
-    """One fall: its depth (a decimal, negative), the close of the peak, the lowest, and the first one back at the peak.
+    """One fall: its depth (a negative decimal), and the closes of the peak, of the low and of the recovery.
 
-    `start` is None where the peak is the close before the first session, `end` where the fall lasts.
+    `start` is None where the peak is the close before the first session. `end` is None while the fall lasts.
     """
 
     depth: float

@@ -1,4 +1,4 @@
-"""All sessions of a portfolio since its inception, and what a page draws of them."""
+"""All sessions of a portfolio since its inception, and the series that a page draws of them."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class History:
     drawdown: list[float | None]
 
     def period(self, name: str) -> History:
-        """The sessions of a period; at least two of them where there are two, as a line takes."""
+        """The sessions of a period, extended to two where there are two: a line needs two points."""
         place = max(min(bisect_left(self.days, first_session(name, self.days)), len(self.days) - 2), 0)
         return History(*(getattr(self, field)[place:] for field in self.__dataclass_fields__)) if place else self
 
     def benchmark_equity(self) -> list[float | None]:
-        """What equity would be, had the money at the close before and every flow since been in the benchmark instead.
+        """The equity if all money had been in the benchmark: that of the close before, and every flow since.
 
-        Contributions earn from their day on and withdrawals leave at its end, as in returns; of a day with both their
-        net counts. None on a session without a close of the benchmark, and once nothing is left.
+        Contributions earn from their day on and withdrawals leave at the end of their day, as in returns. A day with
+        both counts their net. None on a session without a close of the benchmark, and once nothing is left.
         """
         is_known = bool(self.days) and self.benchmark_returns[0] is not None
         level = self.equity[0] - self.pnl[0] - self.flow[0] if is_known else 0.0
@@ -55,7 +55,7 @@ class History:
     def benchmark_growth(self) -> list[float | None]:
         """The benchmark's return since the close before the first session; None on a session without a close.
 
-        A return after a gap covers the gap. Without the first session's there is nothing to count from.
+        A return after a gap covers the gap. All are None where the first session has none: the count has no start.
         """
         level, is_known = 1.0, bool(self.benchmark_returns) and self.benchmark_returns[0] is not None
         grown: list[float | None] = []
@@ -65,7 +65,7 @@ class History:
         return grown
 
     def own_growth(self) -> list[float]:
-        """The portfolio's return since the close before the first session; a session without one counts as none."""
+        """The portfolio's return since the close before the first session; a session without a return counts as 0."""
         grown: list[float] = []
         level = 1.0
         for value in self.returns:
@@ -77,8 +77,9 @@ class History:
 def first_session(period: str, days: Sequence[date]) -> date:
     """The first session of a period that ends with the last of these sessions, as in `portfolio_performance`.
 
-    The year to date begins with its first session. Months and years back begin with the close of the same date then,
-    moved to the next session, so the first one is that after it; where there is none so early, with the first of all.
+    The year to date begins with its first session. A number of months or years starts from the close of the same date
+    that long ago, moved to the next session; its first session is the one after. A period that reaches back before all
+    sessions begins with the first of them.
     """
     last = days[-1]
     if period == "YTD":

@@ -18,7 +18,7 @@ def render(view: RiskView, notes: Sequence[str]) -> str:
 
 
 def write(file: Path, page: str) -> None:
-    """Put the page into a file at once: what was there stays until all of the new one is written.
+    """Write the page to a file: an older file stays in place until the new one is complete.
 
     Raises UserError where that cannot be done.
     """

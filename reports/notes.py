@@ -1,4 +1,4 @@
-"""What a page says of the numbers that are missing or rest on little: what, why, and what to do."""
+"""A page's notes on numbers that are missing or rest on little data: which, why, and the next step."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _SURPRISES_TOLD = 3
 
 
 def notes(view: RiskView) -> list[str]:
-    """Return one sentence for everything that is missing from the page; empty where nothing is."""
+    """Return one sentence for each thing that is missing from the page."""
     results = _of_results(view, view.risk) if view.risk else [_no_results(view)]
     return [*_of_freshness(view), *_of_holdings(view), *results, *_of_sectors(view)]
 
 
 def _of_freshness(view: RiskView) -> list[str]:
-    """That the page is of an earlier session than P&L has reached, or its risk of other inputs than there are now."""
+    """Notes that P&L has reached a later session than the page's, or that inputs of its risk have changed since."""
     found: list[str] = []
     if view.risk and view.day == view.risk_to and view.day < view.rolled_to:
         found.append(

@@ -1,4 +1,4 @@
-"""What the performance page reads and works out: periods, attribution, the calendar of returns, rolling figures."""
+"""The data of the performance page: periods, attribution, the calendar of returns, rolling figures."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ _CONTRIBUTIONS = """
 class Performance:
     """Rows of the tables of performance as of one session; empty where nothing has been computed.
 
-    `sectors` are of the session alone; `attribution`, `sector_effects` and `contributions` of the period that
-    `contributions_of` names, with `day_pnl` of the session beside.
+    `sectors` cover the session alone. `attribution`, `sector_effects` and `contributions` cover the period that
+    `contributions_of` names, and contributions have the `day_pnl` of the session beside it.
     """
 
     periods: list[dict[str, Any]]
@@ -79,7 +79,7 @@ class Rolling:
 
 
 def read_performance(conn: psycopg.Connection[Any], portfolio_id: UUID, day: date, period: str = "YTD") -> Performance:
-    """Read what has been computed for a session; `period` (MTD, YTD or SI) is of what was earned by what."""
+    """Read the stored performance of a session; `period` (MTD, YTD or SI) is that of attribution and contributions."""
     first = first_of_period(period, day)
     given = {"portfolio_id": portfolio_id, "day": day, "period": period, "first": first}
     cursor = conn.cursor(row_factory=dict_row)
@@ -119,9 +119,9 @@ def calendar(history: History) -> list[Year]:
 
 
 def rolling(history: History, sessions: int = ROLLING_SESSIONS) -> Rolling:
-    """Rolling volatility (annual, ddof 1), beta to the benchmark and Sharpe ratio before the riskless rate.
+    """Rolling volatility (annual, ddof 1), beta to the benchmark, and Sharpe ratio without a riskless rate.
 
-    By running sums: a history of twenty years is one pass. A window with a session without a return has no number.
+    Running sums handle twenty years in one pass. A window that contains a session without a return has no number.
     """
     own = _Window(history.returns, history.returns, sessions)
     market = _Window(history.benchmark_returns, history.benchmark_returns, sessions)
@@ -153,7 +153,7 @@ def extremes(history: History, number: int = 5) -> tuple[list[int], list[int]]:
 class _Window:
     """Sums over the last sessions of two series and their product, from running sums of the deviations.
 
-    Values are taken from the series' mean first: sums of squares of small returns then lose no digits.
+    The series' mean is subtracted from the values first, so that sums of squares of small returns lose no digits.
     """
 
     def __init__(self, first: Sequence[float | None], second: Sequence[float | None], sessions: int) -> None:

@@ -1,4 +1,4 @@
-"""The portfolios as readers find them: names, how far each is, and the connection that looks as a reader does."""
+"""The portfolios for readers: their names, how far each is, and a connection with a reader's rights."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Portfolio:
 
     @property
     def latest(self) -> date | None:
-        """The session that is shown unless another is asked for; before there is any risk, the last one rolled."""
+        """The session shown by default; the last one rolled where no risk has been computed yet."""
         return self.published_to or self.rolled_to
 
 
-# Whether we may become a role that may read schema `analytics`.
+# Whether this user may switch to a role that may read schema `analytics`.
 MAY_BE_READER = """
 select exists (
     select 1 from pg_roles
@@ -52,7 +52,7 @@ select exists (
 
 @contextmanager
 def reading(conn: psycopg.Connection[Any]) -> Generator[None]:
-    """A block in which all statements see the tables as of one moment, as the role afterclose_reader where we may."""
+    """A block whose statements all see the tables as of one moment, in the role afterclose_reader where allowed."""
     with conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read only")
         (is_member,) = fetch_one(conn.execute(MAY_BE_READER, [READER]))
@@ -62,7 +62,7 @@ def reading(conn: psycopg.Connection[Any]) -> Generator[None]:
 
 
 class NothingRolled(UserError):  # noqa: N818
-    """No night has run on this database yet: what readers look into has not been made."""
+    """No night has run on this database yet: the views for readers do not exist."""
 
 
 def read_portfolios(conn: psycopg.Connection[Any]) -> list[Portfolio]:
@@ -107,7 +107,7 @@ def nearest_sessions(conn: psycopg.Connection[Any], portfolio_id: UUID, day: dat
 
 
 def read_stale_because(conn: psycopg.Connection[Any], portfolio_id: UUID, day: date) -> str | None:
-    """What changed under the risk results of a session since they were computed; None where they are current."""
+    """The inputs that have changed since the risk results of a session were computed; None where they are current."""
     row = conn.execute(
         "select stale_because from analytics.risk_status where portfolio_id = %s and calculation_date = %s",
         [portfolio_id, day],

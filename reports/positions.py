@@ -14,7 +14,7 @@ from psycopg.types.numeric import FloatLoader
 
 from warehouse.market_symbol import market_symbol
 
-# The P&L of the period and in all are the sums of the lot's sessions, whatever became of it.
+# The P&L of the period and the total P&L are sums over the lot's sessions, whatever became of the lot.
 _LOTS = f"""
     with earned as (
         select
@@ -71,7 +71,7 @@ _LOTS = f"""
 
 @dataclass(frozen=True)
 class Lot:
-    """A lot on one session, under its name of then; `closed_on` is None while it is held.
+    """A lot on one session, under its name at that time; `closed_on` is None while it is held.
 
     Amounts are dollars, shares decimals. `what_happened` tells of renamings, mergers and the like.
     """
@@ -115,7 +115,7 @@ def read_lots(conn: psycopg.Connection[Any], portfolio_id: UUID, day: date, firs
 
 
 def by_symbol(lots: Sequence[Lot]) -> list[Lot]:
-    """Lots of one symbol as one, the largest first."""
+    """Merge the lots of each symbol into one, the largest first."""
     groups: dict[str, list[Lot]] = {}
     for lot in lots:
         groups.setdefault(lot.symbol, []).append(lot)

@@ -1,4 +1,4 @@
-"""What the page reads: one portfolio and session from `analytics`, in a fixed number of statements."""
+"""Reads the page: one portfolio and session from `analytics`, in a fixed number of statements."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _PAIRS = """
 
 
 def read_view(conn: psycopg.Connection[Any], handle: str, day: date | None = None, *, demo: bool = False) -> RiskView:
-    """Read the page of the portfolio that a name or id means, on a session or the latest one published.
+    """Read the page of a portfolio, given by name or id, on a session or the latest published one.
 
     All statements see the tables as of one moment. Raises UserError where there is no such portfolio or snapshot.
     """
@@ -80,9 +80,9 @@ def read_view(conn: psycopg.Connection[Any], handle: str, day: date | None = Non
 
 
 def read_page(conn: psycopg.Connection[Any], portfolio: Portfolio, session: date, *, demo: bool = False) -> RiskView:
-    """Read the page of a portfolio on a session that it has, in a transaction of the caller's that sees one moment.
+    """Read the page of a portfolio on one of its sessions. The caller's transaction must see a single moment.
 
-    Without `performance`, which a page of its own shows.
+    `performance` is left out: it has a page of its own.
     """
     portfolio_id = portfolio.portfolio_id
     parameters = {"portfolio_id": portfolio_id, "day": session}

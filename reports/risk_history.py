@@ -1,4 +1,4 @@
-"""How risk results went over time, how forecasts came out, and what the factors make of each scenario."""
+"""Risk results over time, the backtest of their forecasts, and each factor's part in each scenario."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ SESSIONS = 504
 class RiskHistory:
     """Columns of `portfolio_risk_metrics`, a value a session, oldest first, and exposures by factor beside them.
 
-    `value_at_risk` is at the volatility of its day, or the plain one where that is not known; `next_pnl` the P&L of the
-    session after, on which it is judged; `backtest` the row of `risk_backtest`, None where there is none.
+    `value_at_risk` is the one scaled to the volatility of its day, or the plain one where the scaled one is not known.
+    `next_pnl` is the P&L of the session after, which decides whether the forecast held. `backtest` is the row of
+    `risk_backtest`, None where there is none.
     """
 
     days: list[date]
@@ -78,7 +79,7 @@ _IMPACTS = """
 
 
 def read_risk_history(conn: psycopg.Connection[Any], portfolio_id: UUID, day: date) -> RiskHistory:
-    """Read the results of the last two years or so up to a session, and its backtest."""
+    """Read the results of about the last two years up to a session, and its backtest."""
     given = {"portfolio_id": portfolio_id, "day": day, "limit": SESSIONS}
     rows = conn.execute(_METRICS, given).fetchall()[::-1]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(6)]
@@ -102,6 +103,6 @@ def read_risk_history(conn: psycopg.Connection[Any], portfolio_id: UUID, day: da
 
 
 def read_impacts(conn: psycopg.Connection[Any], portfolio_id: UUID, day: date) -> list[Impact]:
-    """Read what each factor adds to each scenario's correlated P&L."""
+    """Read each factor's part of each scenario's correlated P&L."""
     rows = conn.execute(_IMPACTS, {"portfolio_id": portfolio_id, "day": day}).fetchall()
     return [Impact(scenario, dict(impacts), equity) for scenario, impacts, equity in rows]

@@ -1,4 +1,4 @@
-"""What several readers ask of schema `analytics`, told once: joins, groups and orders.
+"""SQL that several readers share: joins, groups and orders on schema `analytics`.
 
 `%(portfolio_id)s` and `%(day)s` are the portfolio and its session. Pages choose the columns that they draw, the API
 those that it publishes.
@@ -13,8 +13,7 @@ SNAPSHOT = """
     where snapshots.portfolio_id = %(portfolio_id)s and snapshots.snapshot_date = %(day)s
 """
 
-# Each portfolio on the session that is shown first: the last one published; where no risk has been computed at all, the
-# last one rolled.
+# Each portfolio on its default session: the last one published, or the last one rolled where there is no risk at all.
 LATEST = """
     from analytics.portfolios as portfolios
     left join analytics.portfolio_snapshots as snapshots
@@ -49,7 +48,7 @@ LATEST = """
     order by portfolios.name
 """
 
-# A lot's value on its session, with whatever else is known of it.
+# A lot's value on its session, with everything else that is known of the lot.
 HELD = f"""
     from analytics.position_values as held
     left join analytics.positions as positions on held.position_id = positions.position_id
@@ -67,7 +66,7 @@ HELD = f"""
 """
 LARGEST_FIRST = "order by abs(held.market_value) desc, held.symbol"
 
-# What is held at the close, all lots of a symbol as one.
+# The holdings at the close, with all lots of a symbol as one.
 NETTED = f"""
     from (
         select
@@ -112,7 +111,7 @@ SECTORS = """
     order by sectors.weight desc nulls last, sectors.market_value desc, sectors.sector
 """
 
-# A scenario has a row for each factor that it shocks: names are alike, the words are those of its first factor.
+# A scenario has a row for each factor that it shocks. The names agree; the description is that of its first factor.
 STRESS = """
     from analytics.stress_test_results as results
     inner join (

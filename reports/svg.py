@@ -1,4 +1,4 @@
-"""A drawing, written as text: faster than a tree of elements, and everything of a user's in it is escaped.
+"""A drawing, written as text: that is faster than a tree of elements. All text of users is escaped.
 
 Lengths are pixels or, as strings, percentages, so that a plot fills whatever width there is and its letters keep
 their size.
@@ -22,7 +22,7 @@ class Drawing:
     def rect(
         self, x: Length, y: Length, width: Length, height: Length, style: str, *, tip: str = "", opacity: float = 1
     ) -> None:
-        """A rectangle; `tip` is what it says when pointed at."""
+        """A rectangle; `tip` is its text when pointed at."""
         faint = "" if opacity == 1 else f' fill-opacity="{opacity:.2f}"'
         start = f'<rect class="{style}" x="{_at(x)}" y="{_at(y)}" width="{_at(width)}" height="{_at(height)}"{faint}'
         self._parts.append(f"{start}><title>{escape(tip)}</title></rect>" if tip else f"{start}/>")
@@ -32,13 +32,13 @@ class Drawing:
         self._parts.append(f'<line class="{style}" x1="{_at(x1)}" y1="{_at(y1)}" x2="{_at(x2)}" y2="{_at(y2)}"/>')
 
     def text(self, x: Length, y: Length, content: str, style: str, anchor: str = "start", turned: bool = False) -> None:
-        """Letters; `turned` by a quarter to the left."""
+        """A text; `turned` rotates it by a quarter to the left."""
         turn = f' transform="rotate(-90 {_at(x)} {_at(y)})"' if turned else ""
         place = f'x="{_at(x)}" y="{_at(y)}" text-anchor="{anchor}"'
         self._parts.append(f'<text class="{style}" {place}{turn}>{escape(content)}</text>')
 
     def key(self, x: Length, y: Length, names: Sequence[tuple[str, str]]) -> None:
-        """What the lines are, each in its colour, ending at `x`."""
+        """The legend: the names of the lines, each in its colour, ending at `x`."""
         spans = "<tspan>   </tspan>".join(f'<tspan class="key {style}">{escape(name)}</tspan>' for name, style in names)
         self._parts.append(f'<text class="axis keys" x="{_at(x)}" y="{_at(y)}" text-anchor="end">{spans}</text>')
 
@@ -90,7 +90,7 @@ def polyline(points: Sequence[tuple[float, float] | None]) -> str:
 
 
 def described(title: str, description: str) -> str:
-    """The attributes of a drawing that somebody who cannot see it is told, and its description."""
+    """The attributes and the description of a drawing for those who cannot see it."""
     label = escape(f"{title}. {description}")
     return f'role="img" aria-label="{label}"><desc>{escape(description)}</desc>'
 

@@ -16,10 +16,10 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Column(Generic[Row]):
-    """One column: `value` of a row is what it sorts by, `show` makes a text (or markup) of it.
+    """One column. Rows are sorted by `value`, and `show` turns the value into text (or markup).
 
-    `cell` makes its markup of the whole row instead. `signed` colours gains and losses, `left` is for words, `wide`
-    leaves it out on a phone.
+    `cell`, where given, makes the markup from the whole row instead. `signed` colours gains and losses, `left` aligns
+    words, and a `wide` column is left out on a phone.
     """
 
     key: str
@@ -36,7 +36,7 @@ class Column(Generic[Row]):
 class Order:
     """How a table is sorted, and the address of the page with every other order.
 
-    `query` is what else the address says. `key` begins with a minus where the largest comes first.
+    `query` is the rest of the address. `key` begins with a minus where the largest comes first.
     """
 
     path: str
@@ -55,7 +55,7 @@ class Order:
         return self.key.startswith("-")
 
     def address(self, column: Column[Any]) -> str:
-        """Where a column's head leads: numbers are sorted largest first to begin with, words from a."""
+        """The link of a column's head: the first click sorts numbers from the largest, words from A."""
         first = column.key if column.left else f"-{column.key}"
         turned = column.key if self.descending else f"-{column.key}"
         query = {**self.query, self.name: turned if column.key == self.column else first}
@@ -63,7 +63,7 @@ class Order:
 
 
 def ordered(rows: Sequence[Row], columns: Sequence[Column[Row]], order: Order) -> list[Row]:
-    """The rows in that order, those without a value last; as they are where no column has its key."""
+    """The rows in that order, rows without a value last; unchanged where no column has the order's key."""
     column = next((column for column in columns if column.key == order.column), None)
     if column is None:
         return list(rows)
@@ -88,12 +88,12 @@ def table(
     Args:
         columns: from left to right; the first one names the row.
         rows: from top to bottom.
-        label: what it is of, for those who cannot see where it stands.
+        label: the subject, for those who cannot see where the table stands.
         order: makes heads into links that sort.
-        total: a last row, values by column key.
-        plot: a column of bars over all rows, drawn as one, after the column with that key.
-        style: more classes.
-        heads: whether they are shown.
+        total: the last row, values by column key.
+        plot: a column of bars, one drawing over all rows, and the key of the column before it.
+        style: further classes.
+        heads: whether the heads of columns are shown.
     """
     parts = [f'<table class="{style}" aria-label="{escape(label)}">']
     if heads:
@@ -104,7 +104,7 @@ def table(
                 parts.append('<td class="plot-head"></td>')
         parts.append("</tr></thead>")
     parts.append("<tbody>")
-    # what of a cell is the same in every row
+    # the part of a cell that is the same in every row
     classes = [_classes(column) for column in columns]
     for place, row in enumerate(rows):
         parts.append("<tr>")

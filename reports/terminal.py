@@ -36,7 +36,7 @@ from reports.terminal_text import (
 from reports.view import Exposure, Holding, RiskView
 
 NARROWEST, WIDEST = 80, 160
-# From these widths on there are two, and three, blocks side by side.
+# The widths from which two and three blocks fit side by side.
 _TWO_FROM, _THREE_FROM = 96, 152
 _HEADER_FIGURES = 77
 _LABELS = 9
@@ -48,7 +48,7 @@ _POSITIONS = 10
 
 
 def render(view: RiskView, notes: Sequence[str], width: int, glyphs: Glyphs = UNICODE) -> Text:
-    """The whole page, lines of at most `width` columns (80 to 160, other widths are brought there)."""
+    """The whole page, in lines of at most `width` columns; widths outside of 80 to 160 are limited to these."""
     width = min(max(width, NARROWEST), WIDEST)
     page = _Page(view, width, glyphs)
     across = 1 if width < _TWO_FROM else 2 if width < _THREE_FROM else 3
@@ -61,7 +61,7 @@ def render(view: RiskView, notes: Sequence[str], width: int, glyphs: Glyphs = UN
         )
     ]
     rows = [_abreast(narrow[first : first + across], column) for first in range(0, len(narrow), across)]
-    # the scenarios come before what is held and how that moves together
+    # the scenarios come before the holdings and their correlations
     rows.insert(len(rows) - 2 if across == 1 else len(rows) - 1, page.stress())
     blocks = [
         *(page.header(), page.equity(), page.daily_pnl(), *performance_blocks(view, width, glyphs)),
@@ -212,7 +212,7 @@ class _Page:
         ]
 
     def _forecasts(self) -> list[tuple[str, str, str]]:
-        """How often the value at risk of the night before held."""
+        """The backtest: how often the loss stayed within the value at risk of the night before."""
         backtest = self._view.backtest
         if backtest is None or backtest.share_right is None:
             return []
@@ -227,7 +227,7 @@ class _Page:
         if not joint:
             return [*lines, Text("none", QUIET)]
         bar = width - 15 - 7 - 12
-        # dollars over equity are the betas, and there where equity is not positive
+        # dollars are shown even where equity is not positive; divided by equity they are the betas
         dollars = [exposure.exposure_dollar for exposure in joint]
         lines += [self._exposure(exposure, dollars, bar) for exposure in joint]
         covered = joint[0]

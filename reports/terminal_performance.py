@@ -24,7 +24,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def performance_blocks(view: RiskView, width: int, glyphs: Glyphs) -> list[Block]:
-    """The blocks, each as wide as the page; one whose numbers are not there says so."""
+    """The blocks, each as wide as the page; a block without numbers says so."""
     history, found = view.history, view.performance
     if found is None or not history.days:
         return []
@@ -45,7 +45,7 @@ class _Section:
         self._view, self._width, self._glyphs = view, width, glyphs
 
     def index(self, history: History) -> Block:
-        """The index of the portfolio as a line, and where the benchmark's stands, both from 100."""
+        """The index of the portfolio as a line, with the benchmark's behind it; both begin at 100."""
         own = [100 * (1 + value) for value in history.own_growth()]
         other = [None if value is None else 100 * (1 + value) for value in history.benchmark_growth()]
         benchmark = clean(self._view.benchmark)
@@ -186,14 +186,14 @@ class _Section:
 
 
 def _side_by_side(left: Text, right: Text, width: int) -> Text:
-    """Two texts in one line, the left one `width` columns wide where there is a right one."""
+    """Two texts in one line. The left one is padded to `width` columns where there is a right one."""
     if right.cell_len:
         left.append(" " * (width - left.cell_len))
     return left.append_text(right)
 
 
 def _share(value: float | None, room: int) -> str:
-    """A decimal in percent, with as many decimals as leave a gap to what is beside it."""
+    """A decimal in percent, with as many decimals as the cell has room for."""
     if value is None:
         return ""
     text = f"{100 * value:.1f}"
@@ -201,7 +201,7 @@ def _share(value: float | None, room: int) -> str:
 
 
 def _laid_over(front: str, behind: str) -> Text:
-    """A row of a line chart with another line behind it, which is seen where the first is not."""
+    """A row of a line chart with a second line behind the first; it shows where the first leaves room."""
     text = Text()
     for place, letter in enumerate(front):
         other = behind[place] if place < len(behind) else " "

@@ -1,4 +1,4 @@
-"""A portfolio in a few lines and short tables for a terminal: what one looks at first in the morning."""
+"""A portfolio in a few lines and short tables for a terminal: the first look in the morning."""
 
 from __future__ import annotations
 

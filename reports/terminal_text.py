@@ -20,7 +20,7 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 @dataclass(frozen=True)
 class Glyphs:
-    """What bars, lines and rules are drawn with; the halves are of a character's height or width."""
+    """The characters for bars, lines and rules; halves are half a character high or wide."""
 
     full: str = "█"
     upper: str = "▀"
@@ -46,9 +46,9 @@ def draw_line(
     glyphs: Glyphs,
     limits: tuple[float, float] | None = None,
 ) -> list[str]:
-    """A line chart as rows of text, the highest values on top; `limits` are those of the axis, if not the values'.
+    """A line chart as rows of text, the highest values on top; `limits` of the axis default to those of the values.
 
-    A value that is missing is drawn as the one before it.
+    A missing value is drawn as the one before it.
     """
     across, down = (2, 4) if glyphs.braille else (1, 1)
     known: list[float] = []
@@ -63,7 +63,7 @@ def draw_line(
     marked: dict[tuple[int, int], int] = {}
     for place, height in enumerate(heights):
         previous = heights[place - 1] if place else height
-        # without a gap to the point before
+        # close the gap to the point before
         for dot in range(min(height, previous + 1), max(height, previous - 1) + 1):
             cell = (dot // down, place // across)
             marked[cell] = marked.get(cell, 0) | _DOTS[dot % down][place % across]
@@ -77,7 +77,7 @@ def draw_line(
 
 
 def draw_columns(values: Sequence[float], largest: float, glyphs: Glyphs) -> list[str]:
-    """Columns up and down from a zero line between two rows, as rows of text; anything but zero is seen."""
+    """Columns up and down from a zero line between two rows, as rows of text; any value but zero is visible."""
     rows: list[str] = []
     halves = [max(round(abs(value) / largest * PNL_ROWS * 2), 1 if value else 0) for value in values]
     for row in range(PNL_ROWS * 2):
@@ -93,7 +93,7 @@ def draw_columns(values: Sequence[float], largest: float, glyphs: Glyphs) -> lis
 
 
 def row(*cells: tuple[str, int, str]) -> Text:
-    """A line of cells, each a text, a width (negative: to the right) and a style."""
+    """A line of cells, each with a text, a width (negative: aligned to the right) and a style."""
     line = Text()
     for text, width, style in cells:
         fitted = _fitted(text, abs(width))
@@ -106,7 +106,7 @@ def row(*cells: tuple[str, int, str]) -> Text:
 
 
 def _fitted(text: str, width: int) -> str:
-    """A text in exactly so many columns, cut with dots where it is longer."""
+    """A text padded to exactly so many columns, or cut, with dots, where it is longer."""
     return set_cell_size(text, width) if Text(text).cell_len <= width else set_cell_size(text, width - 3) + ".. "
 
 
@@ -134,7 +134,7 @@ def wrapped(text: str, width: int, indent: str = "  ", style: str = QUIET, first
 
 
 def clean(text: str) -> str:
-    """A user's text without what would steer a terminal or turn the direction of writing."""
+    """A user's text without characters that control a terminal or change the direction of writing."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 

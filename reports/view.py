@@ -1,7 +1,7 @@
-"""What a page shows of one portfolio on one session: plain values, as stored.
+"""The content of a page about one portfolio on one session: plain values, as stored.
 
-Amounts are dollars, returns, weights and volatilities decimals (0.01 is one percent), volatilities annual; losses are
-negative but for values at risk and expected shortfalls. None is what is not known.
+Amounts are dollars. Returns, weights and volatilities are decimals (0.01 is one percent), volatilities annual. Losses
+are negative, but values at risk and expected shortfalls are positive losses. None means unknown.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Session:
-    """One session of the history; `drawdown` is from the peak since inception, flows left out."""
+    """One session of the history; `drawdown` is the fall from the peak since inception, without the effect of flows."""
 
     session_date: date
     equity_balance: float
@@ -95,18 +95,18 @@ class Risk:
 
     @property
     def value_at_risk(self) -> float | None:
-        """The one to watch: at the volatility of today, or the plain one where that is not known."""
+        """The value at risk to watch: scaled to today's volatility, or the plain one where that is not known."""
         return self.var_95_1d if self.scaled_var_95_1d is None else self.scaled_var_95_1d
 
     @property
     def expected_shortfall(self) -> float | None:
-        """That of `value_at_risk`."""
+        """The method of `value_at_risk`."""
         return self.es_95_1d if self.scaled_var_95_1d is None else self.scaled_es_95_1d
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """A row of `risk_backtest`: how the forecasts of the last year came out."""
+    """A row of `risk_backtest`: the forecasts of the last year against the outcomes."""
 
     observations: int
     bias_statistic: float | None
@@ -124,12 +124,12 @@ class Backtest:
 
 @dataclass(frozen=True)
 class Holding:
-    """All lots of one symbol, an option by its own.
+    """All lots of one symbol; an option has a symbol of its own.
 
-    `market_symbol` is what statistics are of: the underlying of an option. A fund that `is_looked_through` has the
-    sectors of what it holds and none of its own. `quantity` and `cost_basis` are negative
-    where it is held short. Contributions are to `ex_ante_vol`; `quality_flag` is of the factor betas. `what_happened`
-    tells of renamings, mergers and the like; `earlier_names` are those that its lots were entered under.
+    Statistics belong to `market_symbol`, which is the underlying of an option. A fund that `is_looked_through` has the
+    sectors of its holdings and none of its own. `quantity` and `cost_basis` are negative for a short position.
+    Contributions are parts of `ex_ante_vol`; `quality_flag` describes the factor betas. `what_happened` tells of
+    renamings, mergers and the like; `earlier_names` are the symbols under which its lots were entered.
     """
 
     symbol: str
@@ -228,11 +228,11 @@ class Pair:
 class RiskView:
     """Everything on the page.
 
-    `history` is whole, oldest first, and `performance` of all time, where it was asked for; `holdings` are the largest
-    first, `scenarios` the worst first, `exposures` by model in the order of `reading.FACTORS`; `pairs` are of the
-    largest symbols alone. `risk_from` and `risk_to` span the sessions with risk results of this portfolio, and
-    `rolled_to` is the last with P&L. `stale_because` says what changed under the risk results since they were computed.
-    `demo` says that it comes from the demo's database.
+    `history` has all sessions, oldest first. `performance` covers all time, where it was asked for. `holdings` are the
+    largest first, `scenarios` the worst first, `exposures` by model in the order of `reading.FACTORS`; `pairs` are
+    those of the largest symbols only. `risk_from` and `risk_to` span the sessions with risk results of this portfolio,
+    and `rolled_to` is the last with P&L. `stale_because` names the inputs that changed since the risk was computed.
+    `demo` is set where the page comes from the demo's database.
     """
 
     portfolio_id: UUID
@@ -288,12 +288,12 @@ class RiskView:
 
     @property
     def analytics_command(self) -> str:
-        """What to type for the risk results of this session."""
+        """The command that computes the risk results of this session."""
         words = ["python", "run_nightly.py", "analytics", "--date", self.day.isoformat(), "--portfolio", self.name]
         return shlex.join(words)
 
     def as_json(self, notes: list[str]) -> dict[str, Any]:
-        """The page's data as plain JSON values, with what is said of what is missing."""
+        """The page's data as plain JSON values, with the notes on missing numbers."""
         plain = _plain(asdict(self))
         own, other = self.history.own_growth(), self.history.benchmark_growth()
         plain["sessions"] = _plain([asdict(session) for session in self.sessions])

@@ -28,12 +28,12 @@ FLAGS = {
 
 
 def money(amount: float | None, scale: float = _WHOLE_DOLLARS_FROM, sign: str = "") -> str:
-    """Dollars, with cents where `scale`, what the page is about, is small; `sign="+"` shows the plus."""
+    """Dollars, with cents where `scale`, the size of the page's portfolio, is small; `sign="+"` shows the plus."""
     return NOT_KNOWN if amount is None else _written(amount, decimals(scale), sign, f",.{decimals(scale)}f")
 
 
 def decimals(scale: float) -> int:
-    """Decimals that amounts of this scale are shown with."""
+    """The number of decimals for amounts of this scale."""
     return 0 if abs(scale) >= _WHOLE_DOLLARS_FROM else 2
 
 
@@ -48,7 +48,7 @@ def number(value: float | None, sign: str = "", places: int = 2) -> str:
 
 
 def quantity(shares: float) -> str:
-    """Shares or contracts, with the fraction that there is."""
+    """Shares or contracts, with their fraction where there is one."""
     return f"{_no_minus_zero(shares, 4):,.4f}".rstrip("0").rstrip(".")
 
 
@@ -86,7 +86,7 @@ def typographic(text: str) -> str:
 
 
 def _written(value: float, places: int, sign: str, form: str) -> str:
-    """A number with so many decimals: what is nothing then has no sign at all."""
+    """A number with so many decimals; one that rounds to zero has no sign."""
     rounded = _no_minus_zero(value, places)
     return f"{rounded:{sign if rounded else ''}{form}}"
 

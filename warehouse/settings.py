@@ -41,6 +41,8 @@ def _address(value: str) -> str:
     return value
 
 
+# Which well-known corporate events a night takes: renamings and mergers, spin-offs too, or none.
+KnownEvents = Literal["on", "all", "off"]
 _Address = Annotated[str, AfterValidator(_address)]
 _SecretAddress = Annotated[SecretStr, AfterValidator(lambda secret: SecretStr(_address(secret.get_secret_value())))]
 
@@ -62,7 +64,7 @@ class Settings(BaseSettings):
     fetch_minutes: PositiveFloat = Field(45.0, alias="AFTERCLOSE_FETCH_MINUTES")
     fmp_url: _Address = Field("https://financialmodelingprep.com/stable", alias="AFTERCLOSE_FMP_URL")
     polygon_url: _Address = Field("https://api.massive.com", alias="AFTERCLOSE_POLYGON_URL")
-    known_events: bool = Field(True, alias="AFTERCLOSE_KNOWN_EVENTS")
+    known_events: Annotated[KnownEvents, BeforeValidator(str.lower)] = Field("on", alias="AFTERCLOSE_KNOWN_EVENTS")
     history_sessions: NonNegativeInt = Field(400, alias="AFTERCLOSE_HISTORY_SESSIONS")
     heal_risk_sessions: NonNegativeInt = Field(252, alias="AFTERCLOSE_HEAL_RISK_SESSIONS")
     risk_free_rate: Annotated[float, Field(ge=-0.1, le=1)] = Field(0.0, alias="AFTERCLOSE_RISK_FREE_RATE")

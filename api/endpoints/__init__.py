@@ -1,4 +1,4 @@
-"""What there is to ask: one module a subject, put together in `router`."""
+"""The endpoints, one module for each subject; `router` joins them."""
 
 from fastapi import APIRouter
 

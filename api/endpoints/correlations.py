@@ -1,4 +1,4 @@
-"""How much the holdings of a portfolio move together."""
+"""Endpoint of the correlations between a portfolio's holdings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Betas and factor exposures of a portfolio and its positions, and the factors there are."""
+"""Endpoints of betas and factor exposures, of a portfolio and its positions, and of the list of factors."""
 
 from __future__ import annotations
 

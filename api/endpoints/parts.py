@@ -1,4 +1,4 @@
-"""What the endpoints of a portfolio have in common."""
+"""The common parts of a portfolio's endpoints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sections(parts: Mapping[str, str]) -> str:
 
 
 def risk_missing(ask: Ask, rows: Rows, table: Table, what: str) -> Missing:
-    """What a section of risk lacks; without results of the session, all of it."""
+    """The missing numbers of a section of risk; without results on the session, the whole section."""
     if rows.values:
         return missing_of(rows, table, what)
     assert ask.portfolio  # noqa: S101
@@ -35,7 +35,7 @@ def risk_missing(ask: Ask, rows: Rows, table: Table, what: str) -> Missing:
 
 
 def models_of(ask: Ask) -> dict[str, list[str]]:
-    """The models that are asked for, where the question knows any."""
+    """The requested models as a parameter of the query; empty where the request cannot choose any."""
     query = ask.query
     if isinstance(query, queries.Factors):
         return {"models": [query.model]}
@@ -45,7 +45,7 @@ def models_of(ask: Ask) -> dict[str, list[str]]:
 
 
 def at_level(portfolio: Table, positions: Table, ask: Ask) -> Selection:
-    """The table of the portfolio or that of its positions, as is asked for."""
+    """The table of the portfolio or of its positions, whichever was requested."""
     query = ask.query
     assert isinstance(query, queries.Models)  # noqa: S101
     return Selection(portfolio if query.level == "portfolio" else positions, {**ask.parameters, **models_of(ask)})

@@ -1,4 +1,4 @@
-"""How one portfolio did: by period, by month, and what it came from."""
+"""Endpoints of one portfolio's performance by period and by month, and of its attribution."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ SOURCES = Table(
     f"from analytics.portfolio_pnl_attribution as attribution where {OF_SESSION} order by attribution.source",
     label=("source",),
 )
-# Trading has no weight, and what is not held no return: where a number is missing, the row says so.
+# Trading has no weight, and a sector without holdings has no return. Where a number is missing, the row says so.
 _NOT_OF_EVERY_ROW = "portfolio_weight benchmark_weight portfolio_return benchmark_return"
 SECTOR_ATTRIBUTION = Table(
     (

@@ -1,4 +1,4 @@
-"""The portfolios there are, and each of them at a session and over its history."""
+"""Endpoints of the list of portfolios, and of one portfolio on a session and over its history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a portfolio holds: its lots, the same by symbol, and their history."""
+"""Endpoints of a portfolio's holdings: by lot, by symbol, and their history."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _read_positions(ask: Ask) -> Body:
 async def _answer_positions(
     request: Request, handle: str, query: queries.Query, reads: Reads, selects: Selects | None
 ) -> Response:
-    """The lots of a portfolio, or the one lot that an id means: the platform leaves open which it is."""
+    """The lots of a portfolio, or one lot: in the platform's path the id may be of either."""
     caller = caller_of(request)
     assert isinstance(query, queries.AsOf)  # noqa: S101
 
@@ -126,7 +126,7 @@ async def _answer_positions(
             portfolio = find_portfolio(conn, owner[0], caller)
         day = find_session(conn, portfolio, query.as_of)
         if lot is not None and query.as_of == "latest":
-            # of a lot that has been closed, its last
+            # the last row of a lot that has been closed
             last = conn.execute(
                 "select max(value_date) from analytics.position_values where position_id = %s and value_date <= %s",
                 [lot, day],

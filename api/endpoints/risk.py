@@ -1,4 +1,4 @@
-"""The risk of a portfolio: volatility, value at risk, how forecasts came out, and what each position adds."""
+"""Endpoints of a portfolio's risk: volatility, value at risk, the backtest, and each position's contribution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An endpoint as it is declared, and the route that is made of it."""
+"""The declaration of an endpoint, and the route that is made from it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,20 +16,20 @@ HANDLE = "A portfolio's id or its exact name."
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What one address answers.
+    """The declaration of one address.
 
     Args:
-        path: behind /api/v1; `{portfolio}` or `{symbol}` says what it is of.
-        name: what programs call it.
-        summary: what people call it, in a line.
-        query: what may be asked for.
+        path: the path after /api/v1; `{portfolio}` or `{symbol}` is its subject.
+        name: its name for programs.
+        summary: its description for people, in one line.
+        query: its parameters.
         reads: reads the answer in JSON.
-        selects: the rows of its table, where it has one.
-        data: what `data` holds: a table for its rows, a table in a list of one for a single row, or sections by name.
-        also: other paths for the same.
-        answers: what answers it, where it is of a kind of its own.
-        of: what the address is of.
-        versioned: whether it changes with the data alone.
+        selects: selects the rows of its table, where it has one.
+        data: the shape of `data`: many rows of a table, a single row, or sections by name.
+        also: other paths to the same answer.
+        answers: makes the answer of an endpoint that is of a special kind.
+        of: the kind of subject: a portfolio, a symbol or all.
+        versioned: whether the answer changes with the data alone.
     """
 
     path: str
@@ -60,7 +60,7 @@ class One:
 
 @dataclass(frozen=True)
 class Many:
-    """Rows of a table, or of another with columns of the same meaning; `more` are fields that are no columns."""
+    """Rows of a table, or of another with columns of the same meaning; `more` are fields that are not columns."""
 
     table: Table
     more: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -68,13 +68,13 @@ class Many:
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """The tables that a row may be of."""
+        """The tables that a row may come from."""
         return (self.table, self.other) if self.other else (self.table,)
 
 
 @dataclass(frozen=True)
 class Plain:
-    """What no table holds, as JSON Schema."""
+    """Data that are in no table, as JSON Schema."""
 
     schema: dict[str, Any]
 

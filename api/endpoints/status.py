@@ -1,4 +1,4 @@
-"""The state of the batch, which concerns no single portfolio."""
+"""The endpoint of the batch's state, which belongs to no single portfolio."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _status(ask: Ask) -> Body:
 
 
 async def _answer_status(request: Request, _: str, query: queries.Query, reads: Reads, __: Selects | None) -> Response:
-    """The state of the batch changes without a change of data: it is read for each request."""
+    """Read the state of the batch anew for each request, because it changes without a change of data."""
     caller = caller_of(request)
     if not caller.is_operator:
         raise NotThere("the state of the batch is for tokens of all portfolios")

@@ -1,4 +1,4 @@
-"""The scenarios of the stress tests, and what each would do to a portfolio."""
+"""Endpoints of the stress scenarios and of their effects on a portfolio."""
 
 from __future__ import annotations
 

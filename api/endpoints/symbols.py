@@ -1,4 +1,4 @@
-"""One symbol: its betas, factors and volatility. They are of what is held, and seen by who may see a holder."""
+"""Endpoints of one symbol: its betas, factors and volatility. A caller sees the symbols in portfolios it may see."""
 
 from __future__ import annotations
 

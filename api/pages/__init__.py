@@ -1,4 +1,4 @@
-"""The pages: HTML for people, from the same read layer and with the same bytes kept by version."""
+"""The pages: HTML for people, with the same read layer and the same cache as the API."""
 
 from fastapi import APIRouter
 

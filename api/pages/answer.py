@@ -1,4 +1,4 @@
-"""What all pages have in common: who looks, the page or an error as HTML, and the headers that fence it in."""
+"""The common parts of all pages: the viewer, the page or an error as HTML, and the security headers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from api.rendering import rendering
 from reports.pages.environment import Book, Shell
 from reports.pages.message import render_message
 
-# Scripts and styles are files of ours, forms go to us, and nobody frames a page.
+# Scripts and styles come only from our files, forms go only to us, and no site may frame a page.
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -42,19 +42,19 @@ class Look:
     demo: bool
 
     def shell(self, section: str | None, book: Book | None = None) -> Shell:
-        """What surrounds the page."""
+        """The frame around the page."""
         return Shell(
             signed_in=self.signed_in, sees_status=self.caller.is_operator, book=book, section=section, query=self.query
         )
 
     def choice(self, name: str, options: Sequence[str] | Mapping[str, Any], usual: str) -> str:
-        """What the address says under a name, where that is one of the options."""
+        """A parameter of the address, if it is one of the options."""
         given = self.query.get(name, usual)
         return given if given in options else usual
 
 
 class NoPage(Exception):  # noqa: N818
-    """There is no such page: a title, a sentence, and where to go instead, as pairs of an address and a text."""
+    """There is no such page: a title, a sentence, and links, as pairs of an address and a text."""
 
     def __init__(self, title: str, text: str, links: Sequence[tuple[str, str]] = (("/", "All portfolios"),)) -> None:
         super().__init__(title)
@@ -65,9 +65,9 @@ Draw = Callable[[Look], tuple[str, str]]
 
 
 async def page(request: Request, draw: Draw) -> Response:
-    """Let `draw` read and render a page: its HTML, and the version of the data that it shows.
+    """Let `draw` read and render a page; it returns the HTML and the version of the data.
 
-    The page is kept until the data change. What goes wrong is a page as well.
+    The page is cached until the data change. An error becomes a page as well.
     """
     caller, signed_in = caller_of(request), request.state.asked.signed_in
     demo, query = request.app.state.options.demo, dict(request.query_params)

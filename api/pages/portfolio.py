@@ -48,7 +48,7 @@ class Visit:
         return self.book.day
 
     def view(self) -> RiskView:
-        """What the page of this session reads."""
+        """The data for the page of this session."""
         return read_page(self.look.conn, self.portfolio, self.day, demo=self.look.demo)
 
 

@@ -1,4 +1,4 @@
-"""Signing in and out: a token once, then a cookie that scripts can't read and other sites can't use."""
+"""Signing in and out: one token, and then a cookie that scripts cannot read and other sites cannot use."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _KEPT_BY_NOBODY = {**FENCE, "Cache-Control": "no-store"}
 
 @router.get("/login")
 async def ask(request: Request) -> Response:
-    """The form that takes a token."""
+    """The form for signing in with a token."""
     return HTMLResponse(render_login(_NOBODY, to=_ours(request.query_params.get("next"))), headers=_KEPT_BY_NOBODY)
 
 
 @router.post("/login")
 async def sign_in(request: Request) -> Response:
-    """Take a token, and give a cookie for it."""
+    """Exchange a token for a cookie."""
     try:
         form = await _read_form(request)
         access: Access = request.app.state.access
@@ -60,7 +60,7 @@ async def sign_out(request: Request) -> Response:
 
 
 async def _read_form(request: Request) -> dict[str, str]:
-    """The fields of a form that one of our own pages has sent; raises Problem for another site's."""
+    """The fields of a form that one of our own pages sent; raises Problem for a form of another site."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise Problem(HTTPStatus.FORBIDDEN, "this form came from another site")
     body = b""
@@ -76,11 +76,11 @@ async def _read_form(request: Request) -> dict[str, str]:
 
 
 def _ours(address: str | None) -> str:
-    """An address of ours to go to afterwards; the first page for anything else."""
+    """One of our own addresses to go to afterwards; the first page in place of any other address."""
     plain = address and address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
     return address if plain and address else "/"
 
 
 def _is_secure(request: Request) -> bool:
-    """Whether the cookie is for HTTPS alone: not on this machine itself, which browsers trust without."""
+    """Whether the cookie is for HTTPS only. On this machine it is not, because browsers trust it without HTTPS."""
     return request.url.scheme == "https" or not is_loopback(request.url.hostname)

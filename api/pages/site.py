@@ -1,4 +1,4 @@
-"""The pages that are of no single portfolio, and the files that pages need."""
+"""The pages about no single portfolio, and the files that pages need."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _A_YEAR = 365 * 24 * 3600
 
 @router.get("/")
 async def portfolios(request: Request) -> Response:
-    """Every portfolio in a line."""
+    """The first page: one line for each portfolio."""
 
     def draw(look: Look) -> tuple[str, str]:
         lines = read_lines(look.conn, look.caller.portfolio_ids)
@@ -43,7 +43,7 @@ async def status(request: Request) -> Response:
     def draw(look: Look) -> tuple[str, str]:
         if not look.caller.is_operator:
             raise NoPage("Not for this token", "The state of the batch is for tokens that open all portfolios.")
-        # runs come and go without a change of the data, so it is asked for anew each time
+        # runs begin and end without a change of data, so the page is made anew each time
         return render_status(read_batch(look.conn), look.shell("/status"), demo=look.demo), ""
 
     return await page(request, draw)
@@ -51,7 +51,7 @@ async def status(request: Request) -> Response:
 
 @router.get("/static/{version}/{name}")
 async def static(version: str, name: str) -> Response:
-    """A file under the address that names its contents, kept by browsers for a year."""
+    """A file under an address with its digest, so that browsers may cache it for a year."""
     if name not in _FILES or version != static_version(name):
         return Response(status_code=HTTPStatus.NOT_FOUND)
     headers = {"Cache-Control": f"public, max-age={_A_YEAR}, immutable"}

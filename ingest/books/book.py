@@ -1,6 +1,6 @@
-"""Portfolio files as one whole: names become identifiers, and what points nowhere is reported.
+"""All portfolio files together: names become identifiers, and references that lead nowhere are reported.
 
-Pure: what the database holds already comes in as `Known`, rows for its tables go out as `Book`.
+Pure: the content of the database comes in as `Known`, rows for its tables go out as `Book`.
 """
 
 from collections import Counter, defaultdict
@@ -20,7 +20,7 @@ from ingest.identifiers import natural_id
 
 @dataclass(frozen=True, slots=True)
 class LotReference:
-    """A lot that closes, marks and tags can name; by the symbol of what it has become where `named_as` says so."""
+    """A lot that closes, marks and tags can name. `named_as` is the symbol that it has become, where they use that."""
 
     position_id: UUID
     portfolio: str
@@ -32,9 +32,9 @@ class LotReference:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is loaded already: portfolios by name, which of them are deleted, their benchmarks, and their lots.
+    """The data loaded so far: portfolios by name, which of them are deleted, their benchmarks, and their lots.
 
-    `former_symbols` are, by symbol, those of which an event made it, or a child of it.
+    `former_symbols` maps a symbol to the earlier ones that an event turned into it, or whose child it is.
     """
 
     portfolio_ids: dict[str, UUID]
@@ -49,7 +49,7 @@ NOTHING_KNOWN = Known({}, frozenset(), {}, ())
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """The rows of one kind that a file holds, and the portfolios whose rows of that kind they replace."""
+    """A file's rows of one kind, and the portfolios whose rows of that kind they replace."""
 
     source: str
     portfolio_ids: list[UUID]
@@ -58,9 +58,9 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Rows for the tables of schema `raw`, in the order of the columns that are named here; None without the file."""
+    """Rows for the tables of schema `raw`, with the columns in the order given here; None without the file."""
 
-    # by name, of every portfolio that some file names
+    # from the name to the identifier, for every portfolio that some file names
     portfolio_ids: dict[str, UUID]
     # portfolio_id, name, inception_date, starting_equity, benchmark, currency, deleted_at
     portfolios: Replacement
@@ -89,7 +89,7 @@ def named_portfolios(files: PortfolioFiles) -> set[str]:
 
 
 def assemble(files: PortfolioFiles, known: Known) -> Book:
-    """Turn the files into table rows. What is wrong goes to the files' problems: with any, the book is of no use."""
+    """Turn the files into table rows. Errors go to the files' problems; with any of them the book must not be used."""
     ids = {name: known.portfolio_ids.get(name) or natural_id("portfolio", name) for name in named_portfolios(files)}
     existing = _existing_portfolios(files, known)
     for file in (files.positions.csv, *files.others):
@@ -123,7 +123,7 @@ def assemble(files: PortfolioFiles, known: Known) -> Book:
 
 
 def _existing_portfolios(files: PortfolioFiles, known: Known) -> set[str]:
-    """The portfolios that a row may name; any at all while the names in portfolios.csv cannot be read."""
+    """The portfolios that a row may name; every name is allowed while those in portfolios.csv cannot be read."""
     listed = files.portfolios
     if not listed.complete_header or any("name" in row.bad for row in listed.rows):
         return named_portfolios(files)
@@ -143,7 +143,7 @@ def _check_portfolios(file: CsvFile, existing: set[str], known: Known, listed_in
 
 
 class _Lots:
-    """The lots that a row can name: those of the position file, and the loaded ones of portfolios it does not name."""
+    """The lots that a row can name: those of the position file, and loaded lots of portfolios not in that file."""
 
     def __init__(self, files: PortfolioFiles, known: Known, ids: dict[str, UUID], existing: set[str]) -> None:
         self._existing = existing
@@ -182,7 +182,7 @@ class _Lots:
         return {}
 
     def _become(self, portfolio: str, symbol: str) -> dict[date, LotReference]:
-        """Return the lots that events may have turned into the symbol, or that may have given birth to a lot of it."""
+        """Return the lots that events may have turned into the symbol, or whose spin-offs may have it."""
         return {
             entry_date: replace(lot, named_as=symbol)
             for former in sorted(self._former_symbols.get(symbol, ()))
@@ -208,7 +208,7 @@ class _Lots:
 
 
 def _spellings(written: str) -> list[str]:
-    """The symbols that a cell may mean: a private one as written, or a listed one in either spelling of its class."""
+    """The symbols that a cell may mean: a private one as written, or a listed one in both spellings of its class."""
     try:
         symbol = read_instrument(written).symbol
     except ValueError:
@@ -220,7 +220,7 @@ def _portfolios(file: CsvFile, ids: dict[str, UUID], known: Known) -> Iterator[t
     for row in file.rows:
         if not row.bad:
             cells = row.cells
-            # A portfolio that is listed is not deleted, whatever it was before.
+            # A listed portfolio is not deleted, even if it was before.
             yield (
                 ids[cells["name"]],
                 cells["name"],
@@ -257,7 +257,7 @@ def _position(lot: Lot, position_id: UUID, portfolio_id: UUID, shares_as_of: dat
 
 
 def _closes(file: CsvFile, lots: _Lots) -> Iterator[tuple]:
-    """A close's sequence is its place among the closes of its lot, so that a close of another lot does not move it."""
+    """Number the closes of each lot by themselves, so that a close of another lot does not change the numbers."""
     sequences: Counter[UUID] = Counter()
     occurrences: Counter[tuple] = Counter()
     for row in file.rows:
@@ -278,7 +278,7 @@ def _closes(file: CsvFile, lots: _Lots) -> Iterator[tuple]:
 
 
 def _dated_amounts(kind: str, file: CsvFile, ids: dict[str, UUID]) -> Iterator[tuple]:
-    """Flows or cash items."""
+    """Rows of flows or of cash items."""
     occurrences: Counter[tuple] = Counter()
     for row in file.rows:
         if row.bad:
@@ -290,7 +290,7 @@ def _dated_amounts(kind: str, file: CsvFile, ids: dict[str, UUID]) -> Iterator[t
 
 
 def _marks(file: CsvFile, lots: _Lots) -> Iterator[tuple]:
-    """A mark counts for every private lot of its symbol in the portfolio."""
+    """Rows of marks: each mark counts for every private lot of its symbol in the portfolio."""
     first_lines: dict[tuple, int] = {}
     for row in file.rows:
         held = list(lots.of_symbol(row, file).values())
@@ -318,7 +318,7 @@ def _tags(file: CsvFile, lots: _Lots) -> Iterator[tuple]:
 
 
 def _is_first(key: tuple, row: Row, file: CsvFile, column: str, first_lines: dict[tuple, int]) -> bool:
-    """Note the row's key; reports the row and returns False where an earlier one has it."""
+    """Note the row's key; where an earlier row has it, report the row and return False."""
     first = first_lines.setdefault(key, row.line)
     if first != row.line:
         file.report(row.line, column, f"says again what line {first} says: keep one")

@@ -1,4 +1,4 @@
-"""Cells of the CSV files that people write: text to value, or a ValueError that says what is wrong with the text."""
+"""Parsers for cells of people's CSV files: from text to value, or a ValueError that says what is wrong."""
 
 import re
 import unicodedata
@@ -15,7 +15,7 @@ _RATIO_DECIMALS = 18
 _WIDE = Context(prec=50)
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2099, 12, 31)
 
-# What most cells look like, and what needs no further look.
+# Most cells look like this and need no further check.
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,10})?")
 # A sign or parentheses, a dollar sign, digits (plain, or with a comma before every three) and decimals: $(1,234.50).
 _NUMBER = re.compile(
@@ -29,8 +29,8 @@ _NUMBER = re.compile(
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# What nobody sees, or what turns the direction of writing: with it two names look the same. Unicode's default ignorable
-# characters, and the Braille blank.
+# Invisible characters, and those that change the direction of writing: they make different names look the same. They
+# are Unicode's default ignorable characters, and the Braille blank.
 _INVISIBLE = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -40,7 +40,7 @@ LONGEST_TEXT, LONGEST_PROSE = 200, 2_000
 
 
 def shown(text: str) -> str:
-    """Quote a cell's text for a message, cut where it is long."""
+    """Quote a cell's text for a message; a long text is cut."""
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
@@ -53,8 +53,7 @@ def plain(number: Decimal) -> str:
 def parse_number(text: str, decimals: int = _DECIMALS) -> Decimal:
     """Read an amount, price or quantity: `1234.5`, `-$1,234.50`, `($1,234.50)`.
 
-    Raises ValueError for anything else (NaN and infinity too) and for more `decimals` than are stored or 10^15 and
-    beyond.
+    Raises ValueError for anything else (NaN and infinity too), for more `decimals` than are stored, and from 10^15 on.
     """
     if _PLAIN_NUMBER.fullmatch(text):
         return Decimal(text)
@@ -85,7 +84,7 @@ def parse_share(text: str) -> Decimal:
     number = parse_number(text.removesuffix("%").rstrip(), _RATIO_DECIMALS - 2)
     share = number / 100 if text.endswith("%") else number
     if share < 0:
-        raise ValueError(f"must not be negative: {plain(number)}")
+        raise ValueError(f"must not be negative: {plain(number)}: write what it is, 0 to 1")
     if share > 1:
         raise ValueError(f"{shown(text)} is more than the whole: write a fraction (0.288) or a percentage (28.8%)")
     return share
@@ -95,7 +94,7 @@ def parse_ratio(text: str) -> Decimal:
     """Read a ratio of shares, zero or more, of up to 18 decimals; the digits stay as they are written."""
     number = parse_number(text, _RATIO_DECIMALS)
     if number < 0:
-        raise ValueError(f"must not be negative: {plain(number)}")
+        raise ValueError(f"must not be negative: {plain(number)}: leave out the minus, or the row")
     return number
 
 
@@ -111,7 +110,7 @@ def parse_non_negative(text: str) -> Decimal:
     """Read a number that is zero or more."""
     number = parse_number(text)
     if number < 0:
-        raise ValueError(f"must not be negative: {plain(number)}")
+        raise ValueError(f"must not be negative: {plain(number)}: leave out the minus, or the row")
     return number
 
 
@@ -130,11 +129,11 @@ def parse_date(text: str) -> date:
 
 
 def parse_text(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Read a name in the one spelling that it has, so that two that look the same are the same.
+    """Read a name and bring it to a single spelling, so that names that look the same are the same.
 
-    Letters and their accents are composed (Unicode's NFC), and every kind of space is a space. Raises ValueError for
-    line breaks and other control characters, for characters that nobody sees or that turn the direction of writing, and
-    for more than `longest` characters.
+    Letters and accents are composed (Unicode's NFC), and every kind of space becomes a plain space. Raises ValueError
+    for line breaks and other control characters, for invisible characters and those that change the direction of
+    writing, and for more than `longest` characters.
     """
     if text.isascii() and text.isprintable() and len(text) <= longest:
         return text
@@ -157,7 +156,7 @@ def parse_prose(text: str) -> str:
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """Return a parser of a word that is one of `choices` (upper case), however its case is written."""
+    """Return a parser of a word that must be one of `choices` (upper case); case does not matter."""
 
     def parse_choice(text: str) -> str:
         word = text.upper()

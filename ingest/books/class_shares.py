@@ -1,4 +1,4 @@
-"""The class of a share, with a dot or without: BRKB and BRK.B are one, and the market says which of them it knows."""
+"""Class shares with or without a dot: BRKB and BRK.B are the same, and the market data say which one they use."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,7 +13,7 @@ from ingest.books.transactions import TransactionFile
 
 
 def known_spellings(conn: psycopg.Connection[Any], symbols: Iterable[str]) -> dict[str, str]:
-    """Return the spelling that the market knows for each symbol that it knows under the other one alone."""
+    """Map each symbol that the market knows only in the other spelling to that spelling."""
     others = {symbol: other for symbol in symbols if (other := other_spelling(symbol))}
     if not others:
         return {}
@@ -71,7 +71,7 @@ def settle_statements(conn: psycopg.Connection[Any], statements: Iterable[Statem
 
 
 def settle(instrument: Instrument, known: dict[str, str]) -> Instrument:
-    """Return an instrument under the spelling that is known, an option on the underlying that is."""
+    """Return an instrument in the known spelling; for an option, that of its underlying."""
     contract = instrument.contract
     if not contract:
         return replace(instrument, symbol=known.get(instrument.symbol, instrument.symbol))
@@ -80,7 +80,7 @@ def settle(instrument: Instrument, known: dict[str, str]) -> Instrument:
 
 
 def notes_of(known: dict[str, str]) -> list[str]:
-    """Say which symbols were taken for which."""
+    """Say which symbols were replaced, and by which."""
     return [f"{written} is loaded as {symbol}, as the market knows it" for written, symbol in sorted(known.items())]
 
 

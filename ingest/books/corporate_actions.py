@@ -1,4 +1,4 @@
-"""corporate_actions.csv: splits, dividends and events as people know them."""
+"""corporate_actions.csv: splits, dividends and events from people."""
 
 from ingest.books.csv_files import CsvFile
 from ingest.market.decisions import BadAction, check_action_of_person
@@ -6,7 +6,7 @@ from ingest.rows import DIVIDEND, CorporateAction
 
 
 def read_actions(file: CsvFile) -> list[CorporateAction]:
-    """Return the file's actions, equal rows once; what makes no sense goes to its problems."""
+    """Return the file's actions, equal rows once; rows that make no sense go to its problems."""
     actions: dict[CorporateAction, None] = {}
     first_lines: dict[tuple[object, ...], int] = {}
     for row in file.rows:

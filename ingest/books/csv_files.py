@@ -1,4 +1,4 @@
-"""CSV files that people write: lines to rows of typed cells, with every problem found on the way."""
+"""Reads people's CSV files: from lines to rows of typed cells, collecting every problem."""
 
 import csv
 import difflib
@@ -21,7 +21,7 @@ _DECIMAL_COMMA_CELL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """Something wrong in a file: where, and what. Its text is `file:line: column: what`."""
+    """A problem in a file: its place and a message. As text it is `file:line: column: message`."""
 
     file: str
     line: int
@@ -30,17 +30,17 @@ class FileProblem:
 
     def __str__(self) -> str:
         said = f"{self.file}:{self.line}: {self.column}: {self.what}"
-        # one line for the terminal, whatever the names of files and columns hold
+        # a single line on the terminal, even if names of files and columns contain line breaks
         return said if said.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in said)
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column that a file may have: its name, how its cells are read, and what an empty cell means.
+    """A column that a file may have: its name, the parser of its cells, and the meaning of an empty cell.
 
-    `parse` takes the stripped, non-empty text of a cell and raises ValueError for what it cannot read. A file without
-    a column that is not `required` counts as having it empty; an empty cell is refused unless `optional`. A required
-    column may be missing where the one that is named as its `stand_in` is there.
+    `parse` takes the stripped, non-empty text of a cell and raises ValueError where it cannot read it. If a column that
+    is not `required` is missing, its cells count as empty; an empty cell is refused unless `optional`. A required
+    column may be missing where its `stand_in` is there.
     """
 
     name: str
@@ -58,9 +58,9 @@ class Column:
 
 @dataclass(slots=True)
 class Row:
-    """A line's cells by column name; None for a cell that is empty without a default, or that is listed in `bad`.
+    """A line's cells by column name; None for a cell that is listed in `bad`, or is empty and has no default.
 
-    `others` are the texts of the columns that a lenient reading leaves out, by their names in the header.
+    `others` are the texts of the columns that a lenient reading ignores, by their names in the header.
     """
 
     line: int
@@ -71,7 +71,7 @@ class Row:
 
 @dataclass(slots=True)
 class CsvFile:
-    """What a file holds: its rows and what is wrong with it, in the order of its lines."""
+    """The content of a file: its rows and its problems, in the order of its lines."""
 
     name: str
     rows: list[Row] = field(default_factory=list)
@@ -85,14 +85,15 @@ class CsvFile:
 
 
 def read_csv(path: Path, name: str, columns: Sequence[Column], *, lenient: bool = False) -> CsvFile:
-    """Read a CSV file with these columns in any order; `name` is what messages call it.
+    """Read a CSV file with these columns in any order; messages call the file `name`.
 
-    Semicolons or tabs may stand for the commas, and decimal commas for points: the file's notes say so. A `lenient`
-    reading takes files of other programs: a column that is none of these is left out, unless one of these is missing,
-    and a run of empty cells may be short of some, where that leaves one way to read the row. The notes say both.
+    Cells may be separated by semicolons or tabs in place of commas, and numbers may have decimal commas: the file's
+    notes then say so. A `lenient` reading accepts files of other programs: it ignores unknown columns, unless a known
+    one is missing, and fills up a row that is short of empty cells, where there is only one way to read it. The notes
+    say both.
 
-    The first line that is neither blank nor a comment is the header; column names match whatever their case, blanks
-    and underscores. A line that starts with `#` is a comment. Never raises for what is in the file: look at `problems`.
+    The first line that is neither blank nor a comment is the header. Case, blanks and underscores do not matter in
+    column names. A line that starts with `#` is a comment. The content of the file never raises: look at `problems`.
     """
     read = CsvFile(name)
     text = _decode(path, read)
@@ -149,7 +150,7 @@ def read_csv(path: Path, name: str, columns: Sequence[Column], *, lenient: bool 
 
 
 def _completed(cells: Sequence[str], width: int, placed: dict[Column, int]) -> list[str] | None:
-    """Add the cells that a short row lacks to one of its runs of empty ones; None unless one reading makes sense."""
+    """Fill up a short row at one of its runs of empty cells; None unless exactly one reading makes sense."""
     missing = [""] * (width - len(cells))
     starts = [place for place, cell in enumerate(cells) if not cell and (not place or cells[place - 1])]
     readings: dict[tuple[str, ...], list[str]] = {}
@@ -185,7 +186,7 @@ def _decode(path: Path, read: CsvFile) -> str | None:
 
 
 def _separator(text: str) -> str:
-    """The separator of the first line that holds something."""
+    """The separator of the first line that is not blank."""
     header = next((line for line in _LINE_END.split(text) if line.strip() and not line.startswith("#")), "")
     return "," if "," in header else max(_SEPARATOR_NAMES, key=header.count) if set(header) & {";", "\t"} else ","
 
@@ -193,10 +194,10 @@ def _separator(text: str) -> str:
 def _cells_by_line(
     text: str, read: CsvFile, separator: str, decimal_commas: bool
 ) -> Iterator[tuple[int, list[str] | None]]:
-    """Yield each line that holds something as its number and its stripped cells; None for cells with broken quotes.
+    """Yield each line that is not blank, as its number and its stripped cells; None in place of broken quotes.
 
-    No cell may hold a line break, so every line is read alone: a quote that is never closed spoils one line, and not
-    the rest of the file.
+    No cell may contain a line break, so every line is read by itself: a quote that is never closed spoils one line and
+    not the rest of the file.
     """
     for number, line in enumerate(_LINE_END.split(text), start=1):
         if line.startswith("#") or not line.strip():
@@ -230,11 +231,11 @@ def _match_header(
         return {}
     by_key = {_key(column.name): column for column in columns}
     named = {by_key[key] for key in map(_key, header) if key in by_key}
-    # another name for a column only where the column's own is not there
+    # an alias counts only where the column's own name is absent
     by_alias = {_key(alias): column for column in columns if column not in named for alias in column.aliases}
     ignored: list[str] = []
     keys = {_key(written) for written in header}
-    # a column that is unknown may be one that is missing, misspelt
+    # an unknown column may be a missing one, misspelt
     there = named | {column for column in columns if any(_key(alias) in keys for alias in column.aliases)}
     is_whole = not any(column.is_lacking(there) for column in columns)
     placed: dict[Column, int] = {}

@@ -1,4 +1,4 @@
-"""Entry prices beside the closes of their sessions: a list in shares of another day shows there, and a slip too."""
+"""Compares entry prices with the closes of their sessions, to find lists in another day's shares, and typos."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ from uuid import UUID
 
 import psycopg
 
-# Beyond this factor an entry price is not what was paid on that day.
+# Beyond this factor an entry price cannot be the price of that day.
 _LARGEST_FACTOR = Decimal("1.5")
-# So near to a later split's ratio it is the split; splits nearer to 1 than this are not told from a day's range.
+# This near to a later split's ratio, the split explains the price. Splits with ratios nearer to 1 than this cannot be
+# told apart from the range of a day.
 _OF_THE_SPLIT = Decimal("0.05")
 _SMALLEST_SPLIT = Decimal("0.15")
 
@@ -76,7 +77,7 @@ order by name, symbol, entry_date
 
 @dataclass(frozen=True)
 class OddEntry:
-    """A lot whose entry price does not go with the close of its session; `split` and `growth` where they explain it."""
+    """A lot whose entry price does not fit the close of its session; `split` and `growth` explain it where they can."""
 
     portfolio: str
     portfolio_id: UUID
@@ -90,7 +91,7 @@ class OddEntry:
 
     @property
     def message(self) -> str:
-        """What is odd, and what to do."""
+        """The warning: what is odd, and what to do."""
         odd = (
             f"the entry price {_plain(self.entry_price)} is {_plain(round(self.ratio, 4))} times that session's close,"
             f" {_plain(self.close)}"
@@ -110,7 +111,7 @@ class OddEntry:
 def find_odd_entries(conn: psycopg.Connection[Any], portfolio_ids: Sequence[UUID]) -> list[OddEntry]:
     """Return the listed lots of these portfolios whose entry price a later split explains, or that is off by half.
 
-    A lot without a close of its entry's session is not looked at: it is when prices have come.
+    A lot without a close on its entry's session is skipped until prices have come.
     """
     found = []
     rows = conn.execute(_ENTRIES, {"portfolio_ids": list(portfolio_ids)})
@@ -123,7 +124,7 @@ def find_odd_entries(conn: psycopg.Connection[Any], portfolio_ids: Sequence[UUID
 
 
 def _explained(ratio: Decimal, dates: Sequence[date], ratios: Sequence[Decimal]) -> tuple[date | None, Decimal]:
-    """Return the last of the later splits that together explain a ratio, and their product; None without such."""
+    """Return the last of the later splits that together explain a ratio, and their product; None where none do."""
     growth = Decimal(1)
     for day, value in zip(dates, ratios, strict=True):
         growth *= value

@@ -1,6 +1,6 @@
-"""The files of a portfolio folder: their columns, and what is wrong in each by itself.
+"""The files of a portfolio folder: their columns, and the problems of each file by itself.
 
-What needs a second file, or what is loaded already, is judged in `portfolio_book`.
+Checks that need a second file, or the data loaded so far, are in `book`.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from ingest.symbols import canonical_symbol
 # The calendar begins in 1990, and starting equity is measured one session before inception.
 EARLIEST_INCEPTION = date(1990, 1, 3)
 
-# What a portfolio is compared with unless its owner says otherwise.
+# The benchmark of a portfolio whose owner chooses none.
 DEFAULT_BENCHMARK = "SPY"
 
 PORTFOLIO_COLUMNS = (
@@ -106,7 +106,7 @@ FILES = (
 
 @dataclass(frozen=True, slots=True)
 class PortfolioFiles:
-    """What was sent at once, each file with its problems; None for an optional file that was not sent."""
+    """The files of one load, each with its problems; None for an optional file that is absent."""
 
     portfolios: CsvFile
     positions: PositionFile
@@ -121,20 +121,20 @@ class PortfolioFiles:
 
     @property
     def others(self) -> list[CsvFile]:
-        """The optional files about portfolios that were sent."""
+        """The optional files about portfolios that are present."""
         files = (self.closes, self.flows, self.cash_items, self.marks, self.tags)
         return [*filter(None, files), *([self.transactions.csv] if self.transactions else [])]
 
     @property
     def problems(self) -> list[FileProblem]:
-        """Everything found wrong so far, by file and line."""
+        """All problems found so far, by file and line."""
         of_the_market = filter(None, (self.actions, self.fund_sectors))
         files = (self.portfolios, self.positions.csv, *self.others, *of_the_market)
         return [problem for file in files for problem in sorted(file.problems, key=lambda problem: problem.line)]
 
 
 def read_folder(folder: Path) -> PortfolioFiles:
-    """Read the portfolio files of a folder. Never raises for what is in them: look at `problems`."""
+    """Read the portfolio files of a folder. Their content never raises: look at `problems`."""
 
     def read_optional(name: str, columns: Sequence[Column]) -> CsvFile | None:
         path = folder / name

@@ -1,4 +1,4 @@
-"""fund_sectors.csv: what funds hold, by sector, as people know it."""
+"""fund_sectors.csv: the holdings of funds by sector, from people."""
 
 from datetime import date
 
@@ -9,7 +9,7 @@ from ingest.rows import SectorWeight
 
 
 def read_fund_sectors(file: CsvFile, today: date) -> list[SectorSet]:
-    """Return the file's sets; a sector that is there twice, and a set that cannot be true, go to its problems."""
+    """Return the file's sets; duplicate sectors and sets that cannot be true go to its problems."""
     first_lines: dict[tuple[str, date, str], int] = {}
     lines: dict[tuple[str, date], int] = {}
     weights = []

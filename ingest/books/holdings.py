@@ -1,6 +1,6 @@
-"""What a portfolio holds as its lines go by: what a sale finds too little of, and what cash in lieu was paid for.
+"""Follows a portfolio's holdings line by line, to find sales of too much, and the fractions behind cash in lieu.
 
-A look ahead for the load's report. What counts is reckoned in dbt, every night anew.
+This only looks ahead for the load's report. The numbers that count are computed in dbt, anew every night.
 """
 
 from collections import defaultdict
@@ -18,21 +18,21 @@ from ingest.books.csv_files import FileProblem
 from ingest.books.transactions import IN_LIEU, Line, Move, TransactionFile, moves_of, sold_fraction, spans_of
 
 _NEXT_TO_NOTHING = Decimal("0.000001")
-# How far what a share fetched may lie from a close of those days.
+# The largest distance between the cash for a share and a close of those days.
 _LIKE_THE_CLOSE = Decimal("0.25")
 _DAYS_AFTER_A_SPLIT = timedelta(days=60)
 
 
 @dataclass(slots=True)
 class Followed:
-    """What following the lines has found: `notes` of fractions that were sold, `warnings` of what finds nothing."""
+    """The findings: `notes` on fractions that were sold, `warnings` of closes that find nothing to close."""
 
     notes: list[str] = field(default_factory=list)
     warnings: list[FileProblem] = field(default_factory=list)
 
 
 class _Step(NamedTuple):
-    """What a line does on its day; a line that is loaded already is none of the files'."""
+    """The effect of a line on its day; a line loaded earlier belongs to none of the files."""
 
     portfolio: str
     day: date
@@ -48,13 +48,13 @@ class _Holding:
     last_split: date | None = None
 
     def pass_to(self, day: date) -> None:
-        """Go on to a day, through the splits until it."""
+        """Go on to a day, and apply the splits until then."""
         while self.splits and self.splits[0][0] <= day:
             self.last_split, ratio = self.splits.pop(0)
             self.long, self.short = self.long * ratio, self.short * ratio
 
     def move(self, effect: str, side: int, quantity: Decimal) -> Decimal:
-        """Open or close; returns what a close does not find."""
+        """Open or close; returns the quantity that a close does not find."""
         if effect == "open":
             found = Decimal(0)
         elif effect == "expire":
@@ -78,10 +78,10 @@ def follow(
     *,
     keep: bool = False,
 ) -> Followed:
-    """Walk through the lines of these files, and make sales of their cash in lieu where the fraction is known.
+    """Walk through the lines of these files, and turn cash in lieu into a sale where the fraction is known.
 
-    The fraction is what is held beyond whole shares, if the cash is about its price. `keep`: lines that are loaded
-    already count too, on days that the files do not tell.
+    The fraction is the part of the holding beyond whole shares, if the cash is about its price. With `keep`, lines
+    loaded earlier count too, on the days that the files do not cover.
     """
     lines = [line for file in files for line in file.lines]
     symbols = sorted({symbol for line in lines for symbol in _symbols_of(line)})
@@ -132,7 +132,7 @@ def _of(line: Line) -> str:
 
 
 def _settled(conn: psycopg.Connection[Any], line: Line, held: _Holding, followed: Followed) -> Line:
-    """Cash in lieu as the sale of a fraction that is held, or as income with a warning."""
+    """Turn cash in lieu into the sale of a fraction of the holding, or into income with a warning."""
     held.pass_to(line.trade_date)
     whole = held.long if line.cash >= 0 else held.short
     fraction = round(whole % 1, 10)
@@ -148,7 +148,7 @@ def _settled(conn: psycopg.Connection[Any], line: Line, held: _Holding, followed
 
 
 def _is_worth(conn: psycopg.Connection[Any], line: Line, fraction: Decimal, held: _Holding) -> bool:
-    """Whether the cash is about what the fraction was worth; without a close, whether a split has just made it."""
+    """Whether the cash is about the fraction's value; without a close, whether a split has just made the fraction."""
     row = conn.execute(
         "select close from raw.market_data_cache where symbol = %s and price_date <= %s and price_date > %s::date - 10"
         " order by price_date desc limit 1",
@@ -181,7 +181,7 @@ def _actions(
 def _loaded(
     conn: psycopg.Connection[Any], files: Sequence[TransactionFile], portfolio_ids: Mapping[str, UUID]
 ) -> list[_Step]:
-    """What lines do that stay beside those of the files."""
+    """The effects of loaded lines that stay beside those of the files."""
     spans = spans_of(files)
     names = {portfolio_ids[name]: name for name, _, _ in spans}
     return [

@@ -22,10 +22,10 @@ from warehouse.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class StatementOptions:
-    """What `load broker` is told besides the files; None where the file says it.
+    """The options of `load broker`; None where the file decides.
 
-    `portfolio` holds all accounts in one; `as_of` is the day of the list; `equity` what it is worth at that close;
-    `skip` holds texts of rows to leave out, `symbols` what a security number or name trades as.
+    `portfolio` is the name of one portfolio for all accounts, `as_of` the day of the list, `equity` its value at that
+    close. `skip` has texts of rows to leave out. `symbols` maps security numbers and names to their symbols.
     """
 
     layout: str | None = None
@@ -38,10 +38,10 @@ class StatementOptions:
 
 
 def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: StatementOptions) -> LoadReport:
-    """Load position lists, in one transaction: each account is a portfolio, unless one is named for all.
+    """Load position lists, in one transaction. Each account becomes a portfolio, unless one is named for all.
 
-    The portfolio begins at the close of the list's day: its lots join there, at their cost and in that day's shares,
-    and its equity is what they are worth in the list and the list's cash.
+    The portfolio begins at the close of the list's day. Its lots join there, at their cost and in that day's shares.
+    Its equity is their value in the list plus the list's cash.
 
     Raises:
         BadInput: with every problem of every file; nothing was loaded.
@@ -110,7 +110,7 @@ def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: S
 
 
 def told_twice(statements: Sequence[Statement]) -> list[FileProblem]:
-    """Report lists that are passed twice, and accounts whose holdings or cash several files tell: they would double."""
+    """Report lists that are passed twice, and accounts with holdings or cash in several files: they would double."""
     problems = []
     first_told: dict[tuple[str, str, date | None], Statement] = {}
     for number, statement in enumerate(statements):
@@ -131,7 +131,7 @@ def told_twice(statements: Sequence[Statement]) -> list[FileProblem]:
 
 
 def _begun_anew(conn: psycopg.Connection[Any], portfolios: CsvFile) -> list[FileProblem]:
-    """Portfolios that are there and begin on another day: their history before this list goes."""
+    """Portfolios that exist and begin on another day: their history before this list is dropped."""
     days = {row.cells["name"]: row.cells["inception_date"] for row in portfolios.rows}
     known = conn.execute(
         "select name, inception_date from raw.portfolios where name = any(%s) and deleted_at is null order by name",
@@ -146,7 +146,7 @@ def _begun_anew(conn: psycopg.Connection[Any], portfolios: CsvFile) -> list[File
 
 
 def _session_of(conn: psycopg.Connection[Any], statement: Statement, notes: list[str]) -> date | None:
-    """The session whose close a list shows: of a weekend's, Friday."""
+    """The session whose close a list shows; for a list made on a weekend that is Friday."""
     row = conn.execute(
         "select max(session_date) from raw.trading_sessions where session_date <= %s", [statement.as_of]
     ).fetchone()
@@ -157,7 +157,7 @@ def _session_of(conn: psycopg.Connection[Any], statement: Statement, notes: list
 
 
 def read_statements(files: Sequence[Path], options: StatementOptions) -> list[Statement]:
-    """Read the position lists; a day that is told wins over the files' own.
+    """Read the position lists; a day given by the user outranks the files' own.
 
     Raises BadInput where the file for --symbols cannot be read.
     """
@@ -225,7 +225,7 @@ def _lot(name: str, stated: StatedLot, as_of: date, file: str, notes: list[str])
 
 
 def _check_dates(lots: Sequence[Lot], positions: CsvFile) -> None:
-    """Options that ended before the list was made were not held then."""
+    """Leave out options that expired before the list was made: they were not held then."""
     for lot in lots:
         if lot.contract and lot.joins_on and lot.contract.expiration_date < lot.joins_on:
             what = f"{lot.symbol} expired on {lot.contract.expiration_date}, before the {lot.joins_on} of this list"

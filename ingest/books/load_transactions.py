@@ -1,4 +1,4 @@
-"""Files of transactions, in our own columns or a broker's, into schema `raw`: as a whole or not at all."""
+"""Loads files of transactions, in our own columns or a broker's, into schema `raw`: all of them or none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ from warehouse.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class TransactionOptions:
-    """What `load transactions` is told besides the files; None where the file or the default says it.
+    """The options of `load transactions`; None where the file or the default decides.
 
-    `portfolio` names the portfolio of a broker's file; `equity` is what it is worth at the close before `inception`;
-    `lots` is the matching rule; `keep` leaves lines of other days alone, `replace` drops whatever was loaded before;
-    `skip` holds actions of a broker to leave out; `symbols` what a security number or name trades as.
+    `portfolio` names the portfolio of a broker's file, and `equity` is its value at the close before `inception`.
+    `lots` is the matching rule. `keep` leaves lines of other days alone; `replace` drops all lines loaded before.
+    `skip` has actions of a broker to leave out. `symbols` maps security numbers and names to their symbols.
     """
 
     portfolio: str | None = None
@@ -115,7 +115,7 @@ def load_transactions(conn: psycopg.Connection[Any], files: Sequence[Path], opti
 
 
 def _dropped(count: int, file: str, *, keep: bool) -> FileProblem:
-    """Lines that were loaded before and are told no more."""
+    """Lines that were loaded before and are missing now."""
     lines = f"{count:,} transaction{'s' * (count > 1)} that {'were' if count > 1 else 'was'} loaded before"
     where = "and lies between the first and the last day of a file" if keep else ""
     cure = "load the files of all days together" if keep else "pass --add to keep what lies on other days"

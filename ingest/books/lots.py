@@ -1,4 +1,4 @@
-"""Position files: the columns of a lot, and the rules that its cells keep together."""
+"""Position files: the columns of a lot, and the rules for its cells together."""
 
 import re
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _SATURDAY = 5
 _DECIMALS = Decimal(1).scaleb(-10)
 
 _COMPACT_DATE = re.compile(r"([0-9]{4})/?([0-9]{2})/?([0-9]{2})")
-# Columns of other programs that would change what a row means, and what their cells may say.
+# Columns of other programs that would change the meaning of a row, and the texts that they may have.
 _SAYS_CURRENCY = frozenset({"currency", "ccy", "currency code"})
 _SAYS_SIDE = frozenset(
     {"side", "long/short", "direction", "position type", "transaction type", "type", "action", "buy/sell", "event"}
@@ -38,7 +38,7 @@ _TRADE = frozenset({"sell", "sold", "sale", "cover", "dividend", "deposit", "wit
 
 
 def _parse_entry_date(text: str) -> date:
-    """Read a date; 20240102 and 2024/01/02 can be nothing else."""
+    """Read a date, also as 20240102 or 2024/01/02, which have a single meaning."""
     compact = _COMPACT_DATE.fullmatch(text)
     return parse_date("-".join(compact.groups()) if compact else text)
 
@@ -124,7 +124,7 @@ class Lot:
     investment_subtype: str | None
     # the day at whose close a lot of a statement joins; None for any other
     joins_on: date | None = None
-    # where in its file it stands
+    # its line in the file
     line: int = 1
 
     @property
@@ -137,10 +137,10 @@ class Lot:
 
 @dataclass(slots=True)
 class PositionFile:
-    """A position file: its sound lots, and what could be read of the keys of the other rows.
+    """A position file: its valid lots, and the keys of its other rows.
 
-    `unsound` holds (portfolio, symbol, entry date) with None where the cell could not be read: a close that names such
-    a lot is not a second problem.
+    `unsound` holds (portfolio, symbol, entry date) of invalid rows, with None for cells that could not be read. A close
+    that names such a lot is not reported as a second problem.
     """
 
     csv: CsvFile
@@ -197,7 +197,7 @@ def _judge(read: CsvFile) -> PositionFile:
 
 
 def _is_money(row: Row) -> bool:
-    """Whether a row is cash or a money-market fund, at 1 USD a unit: what has a price is a share of that name."""
+    """Whether a row is cash or a money-market fund, at 1 USD a unit; at another price it is a share of that name."""
     cells = row.cells
     return (
         not row.bad
@@ -209,7 +209,7 @@ def _is_money(row: Row) -> bool:
 
 
 def _unit_cost(row: Row) -> Decimal | None:
-    """What a share has cost: as told, or of the total cost."""
+    """The cost of a share: from its own column, or from the total cost."""
     price, total, quantity = (row.cells[name] for name in ("Entry Price Per Share", "Total Cost", "Quantity"))
     if price is not None or total is None or not quantity:
         return price
@@ -227,7 +227,7 @@ def _is_option(row: Row) -> bool:
 
 
 def _check_other_columns(row: Row, read: CsvFile) -> None:
-    """Report what a column that is left out says of the row, where that would make another lot of it."""
+    """Report an ignored column whose cell would change the meaning of the row."""
     for written, text in row.others.items():
         name, word = written.strip().lower(), text.strip().lower()
         if name in _SAYS_CURRENCY and word != "usd":
@@ -240,7 +240,7 @@ def _check_other_columns(row: Row, read: CsvFile) -> None:
 
 
 def _readable_symbol(row: Row) -> str | None:
-    """The symbol that an unsound row goes by, as far as one can tell."""
+    """The symbol of an invalid row, as far as it can be read."""
     written = row.cells["Symbol"]
     if not written or row.cells["Investment Class"] == "PRIVATE":
         return written
@@ -251,7 +251,7 @@ def _readable_symbol(row: Row) -> str | None:
 
 
 def _read_lot(row: Row, read: CsvFile) -> Lot | None:
-    """Judge what a row's cells say together; None, and reported, where they make no lot."""
+    """Check a row's cells together; report them and return None where they do not make a lot."""
     problems_before = len(read.problems)
     cells = row.cells
     is_private = cells["Investment Class"] == "PRIVATE"
@@ -307,7 +307,7 @@ def _check_exit(row: Row, read: CsvFile) -> None:
 
 
 def _private_symbol(row: Row, read: CsvFile) -> str | None:
-    """A PRIVATE holding's symbol is any text, kept as written."""
+    """Read the symbol of a PRIVATE holding: any text, kept as written."""
     if row.cells["Symbol"] is None and "Symbol" not in row.bad:
         read.report(row.line, "Symbol", "is empty: name the holding")
     for column in _OPTION_COLUMNS:
@@ -343,7 +343,7 @@ def _listed_symbol(row: Row, read: CsvFile) -> tuple[str | None, OptionContract 
             read.report(row.line, column, f"expires on {expiry}, before the entry on {entry}: correct one of them")
         elif _lie_in_one_weekend(entry, expiry):
             what = f"expires on {expiry}, in the same weekend as the entry on {entry}: no session lies between"
-            read.report(row.line, column, what)
+            read.report(row.line, column, f"{what}, correct one of them or leave the row out")
     return symbol, contract
 
 
@@ -352,9 +352,9 @@ def _lie_in_one_weekend(first: date, last: date) -> bool:
 
 
 def _check_against_symbol(row: Row, symbol: str, contract: OptionContract, read: CsvFile) -> OptionContract:
-    """Report each option column that says something else than the symbol does.
+    """Report each option column that contradicts the symbol.
 
-    An underlying that fits the symbol's root is taken as written: the root has lost its dots.
+    An underlying that fits the symbol's root is kept as written, because the root has lost its dots.
     """
     underlying = row.cells["Underlying Symbol"]
     if underlying and option_root(underlying) == option_root(contract.underlying_symbol):
@@ -387,13 +387,13 @@ def _contract_of_columns(row: Row, filled: Sequence[str], read: CsvFile) -> Opti
 
 
 def _symbol_of_contract(row: Row, symbol: str | None, contract: OptionContract | None, read: CsvFile) -> str | None:
-    """The OCC symbol of an option whose Symbol cell holds none; any other symbol there would be priced as itself."""
+    """The OCC symbol of an option whose Symbol cell has another one, which would otherwise be priced as a share."""
     if not contract:
         return None
     try:
         option_symbol = format_option_symbol(contract)
     except ValueError as error:
-        read.report(row.line, "Symbol", f"this option has no OCC symbol: {error}")
+        read.report(row.line, "Symbol", f"this option has no OCC symbol: {error}: correct it, or hold it as PRIVATE")
         return None
     if symbol:
         what = f"is {symbol}, but the option columns say {option_symbol}: write that, or leave it empty"

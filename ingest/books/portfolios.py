@@ -1,4 +1,4 @@
-"""Portfolios into schema `raw`: a folder of CSV files, or one position file, as a whole or not at all."""
+"""Loads portfolios into schema `raw`, from a folder of CSV files or one position file: all of it or nothing."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ _OF_THEIR_POSITIONS = f"position_id in (select position_id from raw.positions wh
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Where a kind of row is kept: key and other columns in the order of `Book`, and which rows a file replaces."""
+    """The table of a kind of row: its key and other columns in the order of `Book`, and the rows a file replaces."""
 
     name: str
     key: tuple[str, ...]
@@ -46,7 +46,7 @@ class _Table:
     replaced: str | None
 
 
-# By the field of `Book`, in the order of loading: closes, marks and tags hang on positions.
+# By the field of `Book`, in the order of loading: closes, marks and tags refer to positions.
 _TABLES = {
     "portfolios": _Table(
         "raw.portfolios",
@@ -105,9 +105,9 @@ _HANGING_ON_POSITIONS = ("closes", "marks", "tags")
 
 @dataclass(slots=True)
 class LoadReport:
-    """What a load did: `counts` by kind of row in the order of loading, `lost` what went with removed lots.
+    """The result of a load: `counts` by kind of row in the order of loading, `lost` rows that went with removed lots.
 
-    `marks_spread` counts rows of marks that stood already and were given to new lots of their symbol.
+    `marks_spread` counts earlier marks that were given to new lots of their symbol.
     """
 
     loaded_from: str
@@ -118,12 +118,12 @@ class LoadReport:
 
     @property
     def changed(self) -> int:
-        """How many rows were written or deleted."""
+        """The number of rows written or deleted."""
         written = sum(counts.inserted + counts.updated + counts.deleted for counts in self.counts.values())
         return written + self.marks_spread
 
     def lines(self) -> list[str]:
-        """Return the report for a person: a headline, a line a kind, then what one should know."""
+        """Return the report for a person: a headline, a line for each kind of row, and then the notes."""
         outcome = "loaded" if self.changed else "nothing has changed"
         lines = [f"{self.loaded_from}: {outcome}"]
         for kind, counts in self.counts.items():
@@ -142,8 +142,8 @@ class LoadReport:
 def load_folder(conn: psycopg.Connection[Any], folder: Path, *, strict: bool = False) -> LoadReport:
     """Load a folder of portfolio files, in one transaction.
 
-    Each file replaces its kind of row for the portfolios that it names; other portfolios, and the kinds whose file is
-    absent, stay as they are. Rows that say what the database says already are not written again.
+    Each file replaces its kind of row for the portfolios that it names. Other portfolios, and kinds whose file is
+    absent, stay as they are. Rows that are the same in the database already are not written again.
 
     Raises:
         BadInput: with every problem of every file; nothing was loaded.
@@ -174,11 +174,11 @@ def load_positions_file(
     Args:
         conn: the database.
         file: the position file.
-        portfolio: its name; it is made, or its equity and inception are set, and its positions are replaced.
+        portfolio: its name; a new one is created, of an old one equity and inception are set; positions are replaced.
         equity: its starting equity in USD, as measured at the close of the session before inception.
-        inception: its first day; the earliest entry date in the file unless given.
-        shares_as_of: the day in whose shares the file is stated; unless given, each lot's own first day.
-        strict: refuse what is odd, and otherwise only warned of.
+        inception: its first day; by default the earliest entry date in the file.
+        shares_as_of: the day in whose shares the file is stated; by default each lot's own first day.
+        strict: refuse the file for oddities that are otherwise only warnings.
 
     Raises:
         BadInput: with every problem of the file; nothing was loaded.
@@ -200,7 +200,7 @@ def load_positions_file(
         "name": portfolio,
         "starting_equity": equity,
         "inception_date": inception,
-        # as it is, for a portfolio that is loaded already
+        # unchanged for a portfolio that is loaded already
         "benchmark": None,
         "currency": "USD",
         "shares_as_of": shares_as_of,
@@ -211,7 +211,7 @@ def load_positions_file(
 
 
 def _say_how_else_to_load(csv: CsvFile, file: Path) -> None:
-    """Say which command takes a file that is no list of lots, in place of its missing columns."""
+    """For a file that is not a list of lots, name the command that takes it, in place of its missing columns."""
     lacking = [problem for problem in csv.problems if (problem.column, problem.what) == _NO_ENTRY_DATE]
     for problem in lacking:
         what = "no column says when the positions were entered: load the list as a statement of its day"
@@ -228,9 +228,9 @@ def _say_how_else_to_load(csv: CsvFile, file: Path) -> None:
 def load_files(
     conn: psycopg.Connection[Any], files: PortfolioFiles, report: LoadReport, *, strict: bool = False
 ) -> LoadReport:
-    """Load files that were read, in one transaction or inside the one that is open.
+    """Load files that have been read, in one transaction or inside the one that is open.
 
-    Raises BadInput with every problem, where `strict` also with what is odd and otherwise only warned of.
+    Raises BadInput with every problem; with `strict`, warnings count as problems too.
     """
     with conn.transaction():
         settle_positions(conn, files.positions)
@@ -273,7 +273,7 @@ def load_files(
 
 
 def _load_transactions(conn: psycopg.Connection[Any], files: PortfolioFiles, book: Book, report: LoadReport) -> None:
-    """Load the folder's transactions, and refuse a portfolio that is kept by them and by lots."""
+    """Load the folder's transactions, and refuse a portfolio that has both transactions and lots."""
     rules = {
         row.cells["name"]: row.cells["lot_matching"].lower()
         for row in files.portfolios.rows
@@ -289,9 +289,9 @@ def _load_transactions(conn: psycopg.Connection[Any], files: PortfolioFiles, boo
 
 
 def _merge_positions(conn: psycopg.Connection[Any], table: _Table, book: Book, report: LoadReport) -> None:
-    """Merge positions, and see to what hangs on lots that go where no file brings it anew.
+    """Merge positions, and handle the closes, tags and marks of removed lots, where no file replaces them.
 
-    Closes and tags name a lot and go with it. Marks name a symbol: they stay with its lots, whichever these are now.
+    Closes and tags name a lot and go with it. Marks name a symbol and stay with its lots, whichever these are now.
     """
     hanging_on: dict[str, list[UUID]] = {}
     for kind in _HANGING_ON_POSITIONS:
@@ -320,14 +320,14 @@ def _merge(conn: psycopg.Connection[Any], table: _Table, replacement: Replacemen
 
 
 def summarised(problems: Sequence[FileProblem]) -> list[str]:
-    """Return the problems for a person, and that nothing was loaded."""
+    """Return the problems for a person, with the statement that nothing was loaded."""
     files = {problem.file for problem in problems}
     counted = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {', '.join(sorted(files))}"
     return [*map(str, problems), f"nothing was loaded: {counted}"]
 
 
 def _read_known(conn: psycopg.Connection[Any], files: PortfolioFiles) -> Known:
-    """Read what the files may refer to: the portfolios they name, and lots where they name lots they do not hold."""
+    """Read the possible targets of references: the portfolios named in the files, and lots that no file contains."""
     portfolios = conn.execute(
         "select name, portfolio_id, deleted_at is not null, benchmark from raw.portfolios where name = any(%s)",
         [sorted(named_portfolios(files))],
@@ -352,7 +352,7 @@ def _read_known(conn: psycopg.Connection[Any], files: PortfolioFiles) -> Known:
 
 
 def _former_symbols(conn: psycopg.Connection[Any], files: PortfolioFiles) -> dict[str, set[str]]:
-    """Read, by symbol, the symbols that it was or was a part of before events, however many lie between."""
+    """Read, by symbol, the symbols that it was, or was a part of, before any number of events."""
     told = conn.execute("select symbol, new_symbol from raw.corporate_actions where new_symbol is not null").fetchall()
     told += [(row.cells["symbol"], row.cells["new_symbol"]) for row in (files.actions.rows if files.actions else [])]
     before: dict[str, set[str]] = defaultdict(set)
@@ -396,7 +396,7 @@ def _count_hanging(conn: psycopg.Connection[Any], portfolio_ids: Mapping[str, Se
 
 
 def _keep_marks(conn: psycopg.Connection[Any], portfolio_ids: Sequence[UUID]) -> None:
-    """Note the marks of these portfolios by symbol, before lots go that they hang on."""
+    """Remember the marks of these portfolios by symbol, before their lots are removed."""
     conn.execute(
         f"""
         create temp table kept_marks on commit drop as
@@ -412,7 +412,7 @@ def _keep_marks(conn: psycopg.Connection[Any], portfolio_ids: Sequence[UUID]) ->
 
 
 def _spread_marks(conn: psycopg.Connection[Any]) -> int:
-    """Give the marks that were noted to every private lot of their symbol; returns how many rows that added."""
+    """Give the remembered marks to every private lot of their symbol; returns the number of added rows."""
     added = conn.execute(
         """
         insert into raw.manual_prices (position_id, price_date, price, source)
@@ -428,8 +428,7 @@ def _spread_marks(conn: psycopg.Connection[Any]) -> int:
 
 
 def _ignored_amounts(conn: psycopg.Connection[Any], book: Book) -> list[str]:
-    """Say which portfolios have flows or cash items before their inception; each date counts as the session on or
-    after it."""
+    """Say which portfolios have flows or cash items before their inception; a date means its session or the next."""
     rows = conn.execute(
         """
         select portfolios.name, amounts.kind, portfolios.inception_date, count(*)
@@ -460,7 +459,7 @@ def _ignored_amounts(conn: psycopg.Connection[Any], book: Book) -> list[str]:
 
 
 def _costs_that_add(files: PortfolioFiles) -> list[str]:
-    """Say which portfolios have fees, taxes or borrow costs without a minus: as a rule one was forgotten."""
+    """Say which portfolios have fees, taxes or borrow costs without a minus, which as a rule was forgotten."""
     adding = Counter(
         (row.cells["portfolio"], row.cells["type"])
         for row in (files.cash_items.rows if files.cash_items else ())

@@ -1,4 +1,4 @@
-"""A position list against what was rolled: every quantity, cost and balance that differs, with its likely cause."""
+"""Compares a position list with the stored positions: each difference of quantity, cost or cash, with its cause."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from warehouse.errors import BadInput, UserError
 
 _NEXT_TO_NOTHING = Decimal("0.000001")
 _PENNY = Decimal("0.01")
-# A broker rounds costs to the cent a lot.
+# A broker rounds the cost of each lot to the cent.
 _COST_TOLERANCE = Decimal("0.0001")
 
 
@@ -37,7 +37,7 @@ def reconcile(
 
     Raises:
         BadInput: with every problem of the files.
-        UserError: a portfolio is not there, or has not been rolled to the day of the list.
+        UserError: a portfolio does not exist, or has not been rolled to the day of the list.
     """
     statements = read_statements(files, options)
     problems = [problem for statement in statements for problem in statement.problems]
@@ -148,7 +148,7 @@ def _balance(conn: psycopg.Connection[Any], portfolio_id: UUID, name: str, as_of
 def _cause(
     conn: psycopg.Connection[Any], portfolio_id: UUID, symbol: str, theirs: Decimal, ours: Decimal, session: date
 ) -> str:
-    """What most often stands behind a quantity that differs."""
+    """The most common cause of a difference in quantity."""
     splits = conn.execute(
         "select ex_date, value from raw.corporate_actions where symbol = %s and action_type = 'SPLIT'"
         " and ex_date between %s::date - 400 and %s::date + 10 order by ex_date desc",

@@ -1,6 +1,6 @@
-"""Figures that can be read and hardly be true: what a load warns of, with the figure and the cure.
+"""A load's warnings about figures that are valid but hardly true, each with the figure and the cure.
 
-Everything here is a question asked of what was loaded, in the same transaction; nothing is changed.
+Everything here queries the loaded data, in the same transaction; nothing is changed.
 """
 
 from collections import defaultdict
@@ -17,27 +17,29 @@ from ingest.books.cells import plain
 from ingest.books.csv_files import CsvFile, FileProblem
 from ingest.books.entry_prices import find_odd_entries
 from ingest.books.files import PortfolioFiles
+from ingest.books.in_kind import find_contributions_in_kind
 from ingest.books.layouts.positions import Statement
 from ingest.books.lots import PositionFile
 from ingest.books.transactions import BUYS, SELLS, TransactionFile
+from ingest.symbols import parse_option_symbol
 
-# How far outside of its day's range a price is odd.
+# A price is odd this far outside of its day's range.
 _PRICE_TOLERANCE = Decimal("0.2")
-# How far from its session's close a price of a position list may lie.
+# The price of a position list may lie this far from its session's close.
 _CLOSE_TOLERANCE = Decimal("0.002")
-# What lies between entries at their prices and an equity that was rounded.
+# The tolerance between entries at their prices and an equity that was rounded.
 _CASH_TOLERANCE = Decimal("0.001")
-# How much more than the rest of its portfolio a quantity is odd, and how many others that takes.
+# A quantity is odd at this multiple of the rest of its portfolio, where that has at least so many others.
 _QUANTITY_FACTOR = 100
 _QUANTITIES_NEEDED = 4
-# What a margin account may hold of what it has.
+# The largest holdings of a margin account, as a multiple of its equity.
 _MARGIN = 2
 
 
 def smells_of_transactions(
     conn: psycopg.Connection[Any], files: Sequence[TransactionFile], portfolio_ids: Mapping[str, UUID]
 ) -> list[FileProblem]:
-    """Return what is odd in the lines of these files, by file and line."""
+    """Return the oddities in the lines of these files, by file and line."""
     (today,) = conn.execute("select current_date").fetchone() or (date.max,)
     found: list[FileProblem] = []
     trades = []
@@ -73,7 +75,7 @@ def smells_of_transactions(
 
 
 def smells_of_statement(conn: psycopg.Connection[Any], statements: Sequence[Statement]) -> list[FileProblem]:
-    """Return what is odd in position lists, by file and line."""
+    """Return the oddities in position lists, by file and line."""
     (today,) = conn.execute("select current_date").fetchone() or (date.max,)
     found: list[FileProblem] = []
     told: list[tuple] = []
@@ -103,7 +105,7 @@ def smells_of_statement(conn: psycopg.Connection[Any], statements: Sequence[Stat
 
 
 def _prices_of_another_hour(conn: psycopg.Connection[Any], statement: Statement) -> list[FileProblem]:
-    """A list whose prices are not the closes of its day: what lies between them would stand in its cash."""
+    """Lists whose prices are not the closes of their day: the difference would end up in their cash."""
     lots = [lot for lot in statement.lots if lot.price and not lot.instrument.contract]
     closes = dict(
         conn.execute(
@@ -133,7 +135,7 @@ def _prices_of_another_hour(conn: psycopg.Connection[Any], statement: Statement)
 def smells_of_lots(
     conn: psycopg.Connection[Any], files: PortfolioFiles, portfolio_ids: Mapping[str, UUID]
 ) -> list[FileProblem]:
-    """Return what is odd in the lots, closes and equities of these files, by file and line."""
+    """Return the oddities in the lots, closes and equities of these files, by file and line."""
     (today,) = conn.execute("select current_date").fetchone() or (date.max,)
     positions = files.positions
     if any(lot.joins_on for lot in positions.lots):
@@ -161,6 +163,7 @@ def smells_of_lots(
             told.append((name, lot.line, lot.symbol, lot.entry_date, lot.entry_price))
     found += _odd_entry_prices(conn, positions, told, portfolio_ids)
     found += _unknown_symbols(conn, [(file, line, symbol) for file, line, symbol, *_ in told], "Symbol")
+    found += _contributions_in_kind(conn, positions, portfolio_ids)
     if files.closes:
         for row in files.closes.rows:
             if row.cells["trade_date"] and row.cells["trade_date"] > today:
@@ -178,7 +181,7 @@ def smells_of_lots(
 def _odd_entry_prices(
     conn: psycopg.Connection[Any], positions: PositionFile, told: Sequence[tuple], portfolio_ids: Mapping[str, UUID]
 ) -> list[FileProblem]:
-    """Entry prices that do not go with their session, each once: by a later split where one explains it."""
+    """Entry prices that do not fit their session, each once, with a later split where one explains it."""
     column = "Entry Price Per Share"
     lines = {(lot.portfolio, lot.symbol, lot.entry_date): lot.line for lot in positions.lots}
     odd = find_odd_entries(conn, sorted(portfolio_ids.values()))
@@ -191,10 +194,21 @@ def _odd_entry_prices(
     return found + [problem for problem in _odd_prices(conn, told, column) if problem.line not in in_shares_of_later]
 
 
+def _contributions_in_kind(
+    conn: psycopg.Connection[Any], positions: PositionFile, portfolio_ids: Mapping[str, UUID]
+) -> list[FileProblem]:
+    """Lots that are carried in and told as a contribution too."""
+    lines = {(lot.portfolio, lot.symbol, lot.entry_date): lot.line for lot in positions.lots}
+    return [
+        FileProblem(positions.csv.name, lines.get(came.lot, 1), "Entry Date", came.message)
+        for came in find_contributions_in_kind(conn, sorted(portfolio_ids.values()))
+    ]
+
+
 def _closed_too_far(
     conn: psycopg.Connection[Any], closes: CsvFile, portfolio_ids: Mapping[str, UUID]
 ) -> list[FileProblem]:
-    """Closes of more than their lot has, in shares of today: the rest would be left out."""
+    """Closes of more shares than their lot has, in shares of today; the rest would be ignored."""
     rows = conn.execute(
         """
         select
@@ -248,7 +262,7 @@ def _closed_too_far(
 def _costs_beyond_equity(
     conn: psycopg.Connection[Any], files: PortfolioFiles, portfolio_ids: Mapping[str, UUID]
 ) -> list[FileProblem]:
-    """Portfolios whose lots have cost more at once than equity, deposits and a margin loan can pay."""
+    """Portfolios whose lots, held at the same time, cost more than equity, deposits and a margin loan can pay."""
     rows = conn.execute(
         """
         with moves as (
@@ -316,7 +330,7 @@ def _costs_beyond_equity(
 def _cash_at_inception(
     conn: psycopg.Connection[Any], files: PortfolioFiles, portfolio_ids: Mapping[str, UUID]
 ) -> list[FileProblem]:
-    """Portfolios that hold more at their inception than they are worth; of those whose lots have a price then."""
+    """Portfolios whose holdings at inception exceed their equity, where the lots have prices then."""
     rows = conn.execute(
         """
         with held as (
@@ -389,7 +403,7 @@ def _far_above_the_rest(
 
 
 def _odd_prices(conn: psycopg.Connection[Any], trades: Sequence[tuple], column: str) -> list[FileProblem]:
-    """Prices outside of their session's low and high by more than a fifth, where the session is known."""
+    """Prices more than a fifth outside of their session's low and high, where the session is known."""
     rows = conn.execute(
         """
         select told.file, told.line, told.symbol, told.price, bar.price_date,
@@ -426,8 +440,9 @@ def _odd_prices(conn: psycopg.Connection[Any], trades: Sequence[tuple], column: 
 def _unknown_symbols(
     conn: psycopg.Connection[Any], told: Sequence[tuple[str, int, str]], column: str
 ) -> list[FileProblem]:
-    """Symbols that every source that was asked has none of."""
+    """Symbols that no source has, after all were asked."""
     symbols = sorted({symbol for _, _, symbol in told})
+    adjusted = _roots_of_adjusted_options(conn, symbols)
     unknown = {
         symbol
         for (symbol,) in conn.execute(
@@ -443,18 +458,43 @@ def _unknown_symbols(
     }
     first: dict[str, tuple[str, int]] = {}
     for file, line, symbol in told:
-        if symbol in unknown:
+        if symbol in unknown | adjusted:
             first.setdefault(symbol, (file, line))
     return [
-        FileProblem(file, line, column, f"no source knows {symbol}: is it spelt as it trades, or has it been renamed?")
+        FileProblem(
+            file,
+            line,
+            column,
+            f"{symbol} looks like the root of {symbol[:-1]}'s adjusted options, and no price of it is known: is it a"
+            f" share? write {symbol[:-1]}, or hold an adjusted option as PRIVATE with marks of your own"
+            if symbol in adjusted
+            else f"no source knows {symbol}: is it spelt as it trades, or has it been renamed?",
+        )
         for symbol, (file, line) in first.items()
     ]
+
+
+def _roots_of_adjusted_options(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> set[str]:
+    """Symbols such as AAPL1 without a price, where AAPL is held too or has one."""
+    ending_in_digit = [symbol for symbol in symbols if symbol[:-1].isalpha() and symbol[-1].isdigit()]
+    if not ending_in_digit:
+        return set()
+    priced = {
+        symbol
+        for (symbol,) in conn.execute(
+            "select distinct symbol from raw.market_data_cache where symbol = any(%s)",
+            [[*ending_in_digit, *(symbol[:-1] for symbol in ending_in_digit)]],
+        )
+    }
+    options = (parse_option_symbol(symbol) for symbol in symbols)
+    known = priced.union(symbols, (option.underlying_symbol for option in options if option))
+    return {symbol for symbol in ending_in_digit if symbol not in priced and symbol[:-1] in known}
 
 
 def _cash_below_zero(
     conn: psycopg.Connection[Any], files: Sequence[TransactionFile], portfolio_ids: Mapping[str, UUID]
 ) -> list[FileProblem]:
-    """Portfolios that spend more than they have: a deposit is missing, or the equity that they begin with."""
+    """Portfolios that spend more than they have: a deposit or the starting equity is missing."""
     rows = conn.execute(
         """
         with moved as (

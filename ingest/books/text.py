@@ -1,4 +1,4 @@
-"""What a file is before its cells are read: text, or a workbook that only bears the name of a CSV file."""
+"""Checks a file before its cells are read: text, or a workbook that only has the name of a CSV file."""
 
 import re
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ _KINDS = (
 _WEB_PAGE = re.compile(rb"\s*<(?:!doctype html|html|table|style|meta)\b", re.IGNORECASE)
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
-# 1.234,5 and 12,34 can have nothing but a decimal comma, 1,234.5 and 12.34 nothing but a point, 1,234 either
+# 1.234,5 and 12,34 must have a decimal comma, 1,234.5 and 12.34 a decimal point; 1,234 may have either
 _WITH_COMMA = re.compile(r"[-+$(]*(?:[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0,[0-9]+)[-)]?")
 _WITH_POINT = re.compile(
     r"[-+$(]*(?:[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]+|[0-9]*\.(?:[0-9]{1,2}|[0-9]{4,})|0?\.[0-9]+"
@@ -26,13 +26,13 @@ _EITHER = re.compile(r"[-+$(]*[1-9][0-9]{0,2}[,.][0-9]{3}[-)]?")
 
 
 def what_it_is(content: bytes) -> str | None:
-    """Say what a file is that is no text, and what to do; None for text."""
+    """For a file that is not text, say what it is and what to do; None for text."""
     for beginning, kind in _KINDS:
         if content.startswith(beginning):
             return f"is {kind} and no text: {_CURE}"
     if _WEB_PAGE.match(content[:1000].removeprefix(b"\xef\xbb\xbf")):
         return f"is a web page, whatever its name says: open it in a spreadsheet and {_CURE}"
-    # one NUL may be a slip in a cell; where they abound, it is no text, or one in two bytes a letter
+    # a single NUL may be a slip in a cell; many mean that it is no text, or text with two bytes a letter
     beginning = content[:4096]
     if 20 * beginning.count(b"\x00") > len(beginning) and not content.startswith(_UTF_16):
         return f"is no text: {_CURE}"
@@ -40,10 +40,10 @@ def what_it_is(content: bytes) -> str | None:
 
 
 def has_decimal_commas(cells: Iterable[str], *, may_be_thousands: bool = False) -> bool:
-    """Whether the numbers of a file have decimal commas, by those that can be read one way only.
+    """Whether the numbers of a file have decimal commas, judged by the numbers with only one reading.
 
-    Where there is none and some, 1,500 say, may be read either way, they are thousands or, unless they
-    `may_be_thousands`, a ValueError.
+    Where no number decides, those with two readings, such as 1,500, count as thousands; unless they
+    `may_be_thousands`, they are a ValueError.
     """
     commas = points = 0
     unclear = None

@@ -1,4 +1,4 @@
-"""Transactions into raw.transactions, and what a portfolio that is kept by them may not have besides."""
+"""Writes transactions to raw.transactions, and checks that a portfolio with transactions has no lots besides."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from ingest.books.csv_files import FileProblem
 from ingest.books.transactions import TransactionFile, rows_of, spans_of
 from warehouse.bulk import MergeCounts, merge_rows
 
-# In the order in which `rows_of` gives them.
+# The columns, in the order of `rows_of`.
 _COLUMNS = (
     "transaction_id", "portfolio_id", "trade_date", "sequence", "transaction_type", "symbol", "quantity", "price",
     "amount", "fees", "lot_date", "effect", "side", "unit_price", "cash", "underlying_symbol", "option_type",
@@ -27,7 +27,7 @@ def merge_transactions(
         conn: the database, inside a transaction.
         files: in the order of their lines.
         portfolio_ids: by name, of every portfolio that a file names.
-        keep: leave alone what lies outside the days from the first line to the last of each portfolio in each file.
+        keep: leave lines alone that lie outside the days from the first to the last line of their portfolio in a file.
     """
     lines = [line for file in files for line in file.lines]
     named = sorted({portfolio_ids[name] for file in files for name in file.portfolios})
@@ -56,7 +56,7 @@ def merge_transactions(
 
 
 def set_lot_matching(conn: psycopg.Connection[Any], rules: Mapping[UUID, str]) -> None:
-    """Say by which rule the sales of these portfolios take from their lots."""
+    """Store the rule by which the sales of these portfolios choose lots."""
     for portfolio_id, rule in rules.items():
         conn.execute(
             "update raw.portfolios set lot_matching = %s where portfolio_id = %s and lot_matching <> %s",
@@ -67,7 +67,7 @@ def set_lot_matching(conn: psycopg.Connection[Any], rules: Mapping[UUID, str]) -
 def lost_history(
     conn: psycopg.Connection[Any], files: Sequence[TransactionFile], portfolio_ids: Mapping[str, UUID]
 ) -> list[FileProblem]:
-    """Report lines that lie before the first one of these files: whoever loads last month's list means to add it."""
+    """Report stored lines before the first line of these files: someone who loads last month's list means to add it."""
     problems = []
     for file in files[:1]:
         for name in sorted({name for each in files for name in each.portfolios}):
@@ -91,9 +91,9 @@ def lost_history(
 def misplaced(
     conn: psycopg.Connection[Any], portfolio_ids: Iterable[UUID], files: Sequence[TransactionFile], listed_in: str
 ) -> list[FileProblem]:
-    """Report portfolios that are kept by transactions and by lots, and transactions before their inception.
+    """Report portfolios that have both transactions and lots, and transactions before their inception.
 
-    `listed_in` is the file that is to blame where it is none of `files`.
+    `listed_in` is the file at fault where that is none of `files`.
     """
     problems = []
     or_replace = ", or let them go by `load transactions FILE --replace`" if files else ""
@@ -150,7 +150,7 @@ def misplaced(
 
 
 def drop_lots(conn: psycopg.Connection[Any], portfolio_ids: Iterable[UUID]) -> int:
-    """Remove the lots, flows and cash items of portfolios that are kept by transactions from now on."""
+    """Remove the lots, flows and cash items of portfolios that have transactions from now on."""
     return sum(
         conn.execute(f"delete from {table} where portfolio_id = any(%s)", [sorted(portfolio_ids)]).rowcount
         for table in ("raw.positions", "raw.equity_changes", "raw.cash_items")

@@ -1,6 +1,6 @@
-"""Transactions as brokers tell them: lines of a file, what they must say, and what each does to the holdings.
+"""Transactions of brokers: the lines of a file, the checks on them, and the effect of each on the holdings.
 
-Pure: lines come in, rows of raw.transactions go out. Which lots a sale takes from is not decided here but in dbt.
+Pure: lines come in, rows of raw.transactions go out. dbt, not this module, chooses the lots of a sale.
 """
 
 from collections import Counter, defaultdict
@@ -37,7 +37,7 @@ TYPES = (
     "BUY", "SELL", "SHORT", "COVER", "DIVIDEND", "REINVEST", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL",
     "TRANSFER_IN", "TRANSFER_OUT", "SPLIT", "ASSIGN", "EXERCISE", "EXPIRE",
 )  # fmt: skip
-# Cash for a fraction of a share whose size a broker does not tell: a sale or income, as the holdings say.
+# Cash for a fraction of a share, whose size the broker leaves out. The holdings decide: it is a sale, or income.
 IN_LIEU = "IN_LIEU"
 LOT_MATCHING = ("fifo", "lifo", "hifo", "average", "named")
 
@@ -67,19 +67,19 @@ _EFFECTS = {
     "SPLIT": ("none", 0),
 }
 _PENNIES = Decimal("0.02")
-# How far an amount may lie from quantity times price before one of them must be wrong.
+# An amount this far from quantity times price means that one of them must be wrong.
 _WIDEST = Decimal("0.01")
 _DECIMALS = Decimal(1).scaleb(-10)
-# A broker tells the shares of an assignment within a few days of it.
+# A broker reports the shares of an assignment within so many days of it.
 _DELIVERY_DAYS = timedelta(days=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a broker, read and sound: `quantity` unsigned, `fees` USD, `side` -1 for a short that is transferred.
+    """One valid line of a broker: `quantity` is unsigned, `fees` are USD, `side` is -1 for a transferred short.
 
-    `may_flip` is set where the broker tells purchases and sales without saying which of them open: what a sale finds
-    no shares for is then a short.
+    `may_flip` is set where the broker does not say which purchases and sales open a position: a sale of more shares
+    than are held then opens a short.
     """
 
     portfolio: str
@@ -97,7 +97,7 @@ class Line:
     cash: Decimal = Decimal(0)
     side: int = 1
     may_flip: bool = False
-    # the broker's, where several are held as one portfolio
+    # the broker's account, where one portfolio holds several
     account: str = ""
 
     @property
@@ -107,7 +107,7 @@ class Line:
 
 
 class Move(NamedTuple):
-    """What a line does to what is held of a symbol: opens, closes, flips or ends; `side` 1 buys, -1 sells."""
+    """The effect of a line on the holding of a symbol: open, close, flip or end; `side` 1 buys, -1 sells."""
 
     symbol: str
     effect: str
@@ -117,11 +117,11 @@ class Move(NamedTuple):
 
 @dataclass(slots=True)
 class TransactionFile:
-    """A file of transactions: its sound lines in their order, and what is wrong with it."""
+    """A file of transactions: its valid lines in their order, and its problems."""
 
     csv: CsvFile
     lines: list[Line] = field(default_factory=list)
-    # what is odd or left out, and loaded all the same
+    # oddities, and lines left out; the file is loaded all the same
     warnings: list[FileProblem] = field(default_factory=list)
 
     @property
@@ -131,9 +131,9 @@ class TransactionFile:
 
 
 def read_transactions(path: Path, portfolio: str | None = None) -> TransactionFile:
-    """Read a file in our own columns; `portfolio` stands for the column of that name where the file has none.
+    """Read a file in our own columns; `portfolio` replaces the column of that name where the file has none.
 
-    Never raises for what is in the file: look at the problems of its `csv`.
+    The content of the file never raises: look at the problems of its `csv`.
     """
     columns = TRANSACTION_COLUMNS if portfolio is None else TRANSACTION_COLUMNS[1:]
     csv = read_csv(path, path.name, columns)
@@ -145,9 +145,9 @@ def read_transactions(path: Path, portfolio: str | None = None) -> TransactionFi
 
 
 def judge(csv: CsvFile) -> TransactionFile:
-    """Turn rows in our own columns into lines, and report what they leave out or contradict."""
+    """Turn rows in our own columns into lines, and report missing or contradictory cells."""
     read = TransactionFile(csv)
-    # a file that writes what goes out with a minus means what it says where it writes none
+    # in a file that writes outgoing amounts with a minus, an amount without one is incoming
     is_signed = any((row.cells["amount"] or 0) < 0 for row in csv.rows)
     for row in csv.rows:
         if row.bad or not csv.complete_header:
@@ -183,7 +183,7 @@ def rows_of(lines: Sequence[Line], portfolio_ids: Mapping[str, UUID]) -> list[tu
 
 
 def _settle(line: Line, transaction_id: UUID) -> Iterator[tuple]:
-    """What a line does: one row, and a second for the shares that an assignment or exercise delivers."""
+    """The rows of a line: one, and a second for the shares that an assignment or exercise delivers."""
     effect, side = _EFFECTS.get(line.type, ("cash", 0))
     contract = line.instrument.contract if line.instrument else None
     if line.may_flip and effect in ("open", "close"):
@@ -200,7 +200,7 @@ def _settle(line: Line, transaction_id: UUID) -> Iterator[tuple]:
         line.quantity,
         line.price,
         line.amount,
-        # those of an assignment or exercise go with its shares
+        # the fees of an assignment or exercise go with its shares
         Decimal(0) if contract and delivers(line) else line.fees,
         line.lot_date,
         effect,
@@ -228,14 +228,14 @@ def _settle(line: Line, transaction_id: UUID) -> Iterator[tuple]:
             None,
             None,
             None,
-            # the shares change hands when the option ends, however late that is told
+            # the shares change hands when the option ends, however late it is reported
             contract.expiration_date,
             "PUBLIC",
         )
 
 
 def moves_of(line: Line) -> list[Move]:
-    """Return what a line does to holdings: nothing, one move, or two where the end of an option brings shares."""
+    """Return the effects of a line on holdings: none, one, or two where the end of an option brings shares."""
     moves = (Move(row[2], row[8], row[9], row[3]) for row in _settle(line, UUID(int=0)))
     return [move for move in moves if move.effect not in ("cash", "none")]
 
@@ -331,7 +331,7 @@ def _instrument(row: Row, csv: CsvFile, kind: str) -> Instrument | None:
 
 
 def _money(line: Line, csv: CsvFile, is_signed: bool) -> Line | None:
-    """Money alone: a withdrawal goes out however it is signed, costs go out."""
+    """A line of money alone: costs and withdrawals go out, whatever the sign of a withdrawal."""
     amount = line.amount
     if amount is None and line.type in ("FEE", "TAX") and line.fees:
         return replace(line, amount=-line.fees, fees=Decimal(0), cash=-line.fees)
@@ -353,7 +353,7 @@ def _money(line: Line, csv: CsvFile, is_signed: bool) -> Line | None:
 
 
 def _trade(line: Line, csv: CsvFile) -> Line | None:
-    """A purchase or sale: its price before fees, by the amount where one is told, which is exact."""
+    """A purchase or sale: its price before fees comes from the amount where there is one, since that is exact."""
     side = 1 if line.type in BUYS else -1
     shares = (line.quantity or Decimal(0)) * line.multiplier
     if line.amount is None and line.price is None:
@@ -363,7 +363,7 @@ def _trade(line: Line, csv: CsvFile) -> Line | None:
     gross = shares * (line.price or Decimal(0))
     if line.amount is not None:
         net = gross + side * line.fees
-        # what is sold for less than its fees costs money
+        # a sale for less than its fees costs money
         costs = side < 0 and net < 0 and abs(line.amount - net) <= _PENNIES
         told = line.amount if costs else abs(line.amount)
         if line.price is None or (told != net and not (told == gross and line.fees)):
@@ -391,7 +391,7 @@ def _trade(line: Line, csv: CsvFile) -> Line | None:
 
 
 def _transfer(line: Line, csv: CsvFile) -> Line | None:
-    """Shares that come or go in kind: price or amount is what they have cost, lot the day since which they are held."""
+    """Shares transferred in kind: price or amount is their cost, and lot the day of their purchase."""
     unit_price = line.price
     if unit_price is None and line.amount is not None and line.type == "TRANSFER_IN" and line.quantity:
         unit_price = (abs(line.amount) / (line.quantity * line.multiplier)).quantize(_DECIMALS)
@@ -404,7 +404,7 @@ def _transfer(line: Line, csv: CsvFile) -> Line | None:
 
 
 def _option_end(line: Line, csv: CsvFile) -> Line | None:
-    """An option that ends: at nothing where shares are delivered, else at what it is settled at."""
+    """The end of an option: at 0 where shares are delivered, otherwise at its settlement price."""
     contract = line.instrument.contract if line.instrument else None
     if not contract:
         symbol = line.instrument.symbol if line.instrument else ""
@@ -431,7 +431,7 @@ def _option_end(line: Line, csv: CsvFile) -> Line | None:
 
 
 def _check_deliveries(read: TransactionFile) -> None:
-    """Report a purchase or sale that tells again the shares that an assignment or exercise brings."""
+    """Report a purchase or sale that repeats the shares of an assignment or exercise."""
     trades: dict[tuple, list[Line]] = defaultdict(list)
     for line in read.lines:
         if line.type in BUYS | SELLS and line.instrument:
@@ -451,9 +451,9 @@ def _check_deliveries(read: TransactionFile) -> None:
 
 
 def without_repeats(files: Sequence[TransactionFile]) -> list[str]:
-    """Take lines that several files tell once: exports overlap. Returns a note for each file that repeats some.
+    """Keep one copy of lines that several files contain, since exports overlap; returns a note for each such file.
 
-    Lines that are equal in everything count as often as the file has them that has most of them.
+    Equal lines count as often as they occur in the file that has most of them.
     """
     seen: Counter[tuple] = Counter()
     notes = []
@@ -474,9 +474,9 @@ def without_repeats(files: Sequence[TransactionFile]) -> list[str]:
 
 
 def settled_once(lines: Iterable[Line]) -> list[Line]:
-    """Return a broker's lines, its assignments and exercises as ends where the shares have a line of their own.
+    """Return a broker's lines, with assignments and exercises turned into mere ends where the shares have a line.
 
-    All brokers but a few tell an assignment in two lines: the option's end, and the shares at the strike.
+    Most brokers report an assignment in two lines: the end of the option, and the shares at the strike.
     """
     lines = list(lines)
     by_shares: dict[tuple, list[date]] = defaultdict(list)

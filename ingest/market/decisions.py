@@ -32,6 +32,13 @@ from warehouse.errors import UserError
 from warehouse.sessions import FIRST_DAY, sessions_between
 
 _LARGEST = Decimal(10) ** 9
+_MEANING_OF_VALUE = {
+    SPLIT: "the new shares per old share",
+    DIVIDEND: "the USD per share",
+    MERGER: "the new shares per old share",
+    SPINOFF: "the shares of the child per share",
+    DELISTING: "the USD that a share still brings, or 0",
+}
 
 
 class BadAction(ValueError):  # noqa: N818 - it is a finding about what a person wrote
@@ -91,20 +98,20 @@ def check_action_of_person(
     if action_type not in ACTION_TYPES:
         raise BadAction("action_type", f"{action_type!r} is not one of {', '.join(ACTION_TYPES)}")
     if new_symbol == symbol:
-        raise BadAction("new_symbol", f"{symbol} is the symbol itself")
+        raise BadAction("new_symbol", f"{symbol} is the symbol itself: name the other one")
     for column, given, types in (
         ("new_symbol", new_symbol, (RENAME, MERGER, SPINOFF)),
         ("cash_per_share", cash_per_share, (MERGER,)),
         ("cost_fraction", cost_fraction, (SPINOFF,)),
     ):
         if given is not None and action_type not in types:
-            raise BadAction(column, f"must be empty for {action_type}")
+            raise BadAction(column, f"must be empty for {action_type}: leave it out")
     if new_symbol is None and action_type in (RENAME, SPINOFF):
-        raise BadAction("new_symbol", f"is empty, and {action_type} needs it")
+        raise BadAction("new_symbol", f"is empty, and {action_type} needs it: name what shares become or get")
     if cash_per_share is not None and not 0 < cash_per_share < _LARGEST:
-        raise BadAction("cash_per_share", f"must be above zero, not {cash_per_share}")
+        raise BadAction("cash_per_share", f"must be above zero, not {cash_per_share}: give the USD per old share")
     if cost_fraction is not None and not 0 <= cost_fraction <= 1:
-        raise BadAction("cost_fraction", f"must be between 0 and 1, not {cost_fraction}")
+        raise BadAction("cost_fraction", f"must be between 0 and 1, not {cost_fraction}: give the share of the cost")
     if action_type == RENAME:
         if value not in (None, 1):
             raise BadAction(
@@ -113,16 +120,16 @@ def check_action_of_person(
         value = Decimal(1)
     elif action_type == MERGER and new_symbol is None:
         if cash_per_share is None:
-            raise BadAction("new_symbol", "a merger needs new_symbol with value, or cash_per_share")
+            raise BadAction("new_symbol", "is empty: a merger needs new_symbol with value, or cash_per_share")
         if value not in (None, 0):
             raise BadAction("value", "a merger for cash alone gives no shares: leave it empty, or name new_symbol")
         value = Decimal(0)
     elif value is None and action_type == DELISTING:
         return CorporateAction(symbol, ex_date, action_type, Decimal(0), value_pending=True)
     elif value is None:
-        raise BadAction("value", f"is empty, and {action_type} needs it")
+        raise BadAction("value", f"is empty, and {action_type} needs it: give {_MEANING_OF_VALUE[action_type]}")
     elif not (0 < value < _LARGEST or (value == 0 and action_type == DELISTING)):
-        raise BadAction("value", f"{value} is no {action_type.lower()}: it must be above zero")
+        raise BadAction("value", f"{value} is no {action_type.lower()}: give {_MEANING_OF_VALUE[action_type]}")
     if action_type == SPLIT:
         value = read_split_ratio(value)
     return CorporateAction(symbol, ex_date, action_type, value, new_symbol, cash_per_share, cost_fraction)

@@ -1,7 +1,8 @@
 """`known_events.csv`: renamings, mergers and the like that are well known, for who held the symbol of one.
 
 They are claims like those of a source, of the name `known`, behind all others: what a person or a source tells of the
-same event stands in their place, and a person may dismiss them.
+same event stands in their place, and a person may dismiss them. Spin-offs are only told of unless they are asked for:
+nobody but the holder knows whether the shares were kept.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,12 +22,15 @@ from ingest.market.settlement import KNOWN, Claim
 from ingest.rows import DELISTING, MERGER, RENAME, SPINOFF, CorporateAction
 from ingest.symbols import canonical_symbol
 from warehouse.errors import BadInput
+from warehouse.settings import KnownEvents
 
 FILE = Path(__file__).with_name("known_events.csv")
 SETTING = "AFTERCLOSE_KNOWN_EVENTS"
 
 # A lot that was entered so near to an event is rather what it handed out than a purchase, in days.
 DAYS_BEFORE, DAYS_AFTER = 7, 14
+
+_HOLDER_DECIDES = "only its holder knows whether these shares were kept"
 
 _COLUMNS = (
     Column("symbol", canonical_symbol),
@@ -39,7 +43,7 @@ _COLUMNS = (
     Column("source", str),
 )
 
-# A lot concerns an event that lies within its life, under whichever name it was entered. Where a person's list has what
+# A lot concerns an event that lies within its life, under one of the names that count. Where a person's list has what
 # the event hands out beside it, both would count. What is claimed and no longer listed comes without a place.
 _STANDING = """
 with known as (
@@ -112,6 +116,7 @@ select
     claim.new_symbol,
     claim.cash_per_share,
     claim.cost_fraction,
+    claim.value_pending,
     claim.refused_because,
     coalesce(known.symbol, claim.symbol),
     coalesce(known.ex_date, claim.ex_date),
@@ -169,10 +174,14 @@ def known_sources() -> dict[tuple[str, date, str], str]:
     return {event.key: event.source for event in read_known_events()}
 
 
-def held_as(event: KnownEvent, events: Sequence[KnownEvent]) -> set[str]:
+def held_as(event: KnownEvent, events: Sequence[KnownEvent], *, by_later_names: bool) -> set[str]:
     """Return the symbols of lots that an event may come upon: its own, and those that others lead from to it.
 
-    A lot may also have been entered under a name that its company took later.
+    Args:
+        event: the event.
+        events: all events that may lead to it.
+        by_later_names: whether a lot counts that was entered under a name that its company took later. Sources mostly
+            keep the whole history under the latest name, and such a lot then goes well without the event.
     """
     found = {event.action.symbol}
     while True:
@@ -185,8 +194,8 @@ def held_as(event: KnownEvent, events: Sequence[KnownEvent]) -> set[str]:
         later = {
             other.action.new_symbol
             for other in events
-            if other.action.action_type == RENAME and other.action.symbol in found and other.action.new_symbol
-        }
+            if by_later_names and other.action.action_type == RENAME and other.action.symbol in found
+        } - {None}
         if before | later <= found:
             return found
         found |= before | later
@@ -197,7 +206,7 @@ def take_known_events(
     order: Sequence[str],
     now: datetime,
     *,
-    wanted: bool,
+    wanted: KnownEvents,
     events: Sequence[KnownEvent] | None = None,
 ) -> list[tuple[str, str]]:
     """Claim the well-known events that somebody held through, and take back the others where they are not wanted.
@@ -209,7 +218,8 @@ def take_known_events(
         conn: the database, migrated.
         order: the names of the sources, the first believed first.
         now: the moment of the run.
-        wanted: whether they are used at all.
+        wanted: `on` takes renamings, mergers and delistings, and tells of spin-offs; `all` takes those too, and what
+            concerns lots that were entered under a later name; `off` takes none.
         events: those of the file unless given.
 
     Returns:
@@ -218,15 +228,19 @@ def take_known_events(
     events = read_known_events() if events is None else events
     by_place = dict(enumerate(events))
     claims, gone, symbols = [], [], set[str]()
-    for place, is_held, name, first_date, is_stored, *terms, symbol, ex_date, kind in _standing(conn, by_place):
-        event = by_place.get(place) if wanted else None
+    for place, is_held, name, first_date, is_stored, *terms, symbol, ex_date, kind in _standing(conn, by_place, wanted):
+        event = by_place.get(place) if wanted != "off" else None
         *stored, refused_before = terms
         if event is None:
             if is_stored:
                 gone.append((symbol, ex_date, kind))
                 symbols.add(symbol)
             continue
-        refused = f"{name} lists {event.action.new_symbol} of {first_date} itself" if name else None
+        refused = None
+        if name:
+            refused = f"{name} lists {event.action.new_symbol} of {first_date} itself"
+        elif event.action.action_type == SPINOFF and wanted != "all":
+            refused = _HOLDER_DECIDES
         if not is_held and not is_stored:
             continue
         if not is_stored or [refused_before, *stored] != [refused, *event.action[3:]]:
@@ -253,8 +267,15 @@ def _check(event: KnownEvent, others: Collection[tuple[str, date, str]], line: i
         )
 
 
-def _standing(conn: psycopg.Connection[Any], events: dict[int, KnownEvent]) -> list[tuple[Any, ...]]:
-    holders = [(place, symbol) for place, event in events.items() for symbol in held_as(event, list(events.values()))]
+def _standing(
+    conn: psycopg.Connection[Any], events: dict[int, KnownEvent], wanted: KnownEvents
+) -> list[tuple[Any, ...]]:
+    everything = list(events.values())
+    holders = [
+        (place, symbol)
+        for place, event in events.items()
+        for symbol in held_as(event, everything, by_later_names=wanted == "all")
+    ]
     actions = [event.action for event in events.values()]
     children = {action.new_symbol for action in actions if action.new_symbol}
     return conn.execute(
@@ -296,10 +317,13 @@ def _told(event: KnownEvent, refused: str | None) -> str:
     if refused:
         terms = f" {action.value.normalize():f} --new-symbol {action.new_symbol}"
         terms += f" --cash-per-share {action.cash_per_share.normalize():f}" if action.cash_per_share else ""
+        put_aside = f"the well-known event {describe(action)} is put aside, since {refused}"
+        take = f"`python run_nightly.py actions add {command}{terms}`"
+        if refused == _HOLDER_DECIDES:
+            return f"{put_aside}: without it that day counts as a fall; {take} takes it, and {SETTING}=all takes all"
         return (
-            f"the well-known event {describe(action)} is put aside, since {refused}, and the lots it acts on would have"
-            f" these shares twice: delete that lot, or say that it was bought besides them with `python run_nightly.py"
-            f" actions add {command}{terms}`"
+            f"{put_aside}, and the lots it acts on would have these shares twice: delete that lot, or say that it was"
+            f" bought besides them with {take}"
         )
     return (
         f"{describe(action)}: taken from the list of well-known events ({event.source}), since it was held then; if"

@@ -1,1 +1,1 @@
-"""One module a command: click, and the call."""
+"""The commands, one module each: their click options, and the call that does the work."""

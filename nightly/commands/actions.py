@@ -1,4 +1,4 @@
-"""`actions`."""
+"""The command `actions`: list, add and dismiss corporate actions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _DAY = Cell("date", parse_date)
 _TYPE = Cell("type", one_of(*ACTION_TYPES))
 _NUMBER = Cell("number", parse_ratio)
 
-# What a command has decided: called with a connection and who says so, it carries that out.
+# Carries out a command's decision. Its arguments are a connection and the name of the person who decides.
 Decision = Callable[[Any, Saying], tuple[list[str], ActionChanges]]
 
 
@@ -45,10 +45,10 @@ Decision = Callable[[Any, Saying], tuple[list[str], ActionChanges]]
 @demo_option
 @click.pass_context
 def actions(ctx: click.Context, demo: bool) -> None:
-    """Splits, dividends and other events: what is believed, who told it, and your own word on it.
+    """Splits, dividends and other events: see which are used and who reported them, and overrule the sources.
 
-    A person's word holds against every source, now and in every later fetch, until `restore` takes it back. What
-    depends on it is computed again by the next night.
+    Your decision outranks every source, now and in every later fetch, until `restore` takes it back. The next night
+    computes again everything that depends on it.
 
     \b
     TYPE is one of
@@ -66,7 +66,7 @@ def actions(ctx: click.Context, demo: bool) -> None:
 
 
 def _decides(command: Callable[..., Decision]) -> Callable[..., int]:
-    """Give a command the arguments that name an action and who says something of it, and carry out what it decides."""
+    """Give a command the arguments that name an action and its decider, and carry out the decision."""
 
     @click.pass_obj
     @functools.wraps(command)
@@ -92,10 +92,10 @@ def _decides(command: Callable[..., Decision]) -> Callable[..., int]:
 @demo_option
 @click.pass_obj
 def list_(of_group: bool, symbol: str | None, as_json: bool, demo: bool) -> int:
-    """What each source and person says of SYMBOL, and what is believed of it.
+    """List the actions of SYMBOL by source and person, and say which are used.
 
-    Without SYMBOL: what people have decided, well-known events that are used, and splits and events that are not
-    believed as they are told.
+    Without SYMBOL: all decisions by people, the well-known events in use, and the splits and events that are not used
+    as they were reported.
     """
     demo |= of_group
     settings = choose_settings(demo)
@@ -135,7 +135,7 @@ def list_(of_group: bool, symbol: str | None, as_json: bool, demo: bool) -> int:
 @click.option("--cash-per-share", type=_NUMBER, help="MERGER: USD per old share.")
 @click.option("--cost-fraction", type=_NUMBER, help="SPINOFF: the share of the cost, 0 to 1, that goes with the child.")
 def add(symbol: str, ex_date: date, action_type: str, **terms: Any) -> Decision:
-    """Say that an action holds, whatever the sources say: actions add XYZ 2025-06-10 SPLIT 4."""
+    """Add an action, whatever the sources say: actions add XYZ 2025-06-10 SPLIT 4."""
     try:
         action = check_action_of_person(symbol, ex_date, action_type, **terms)
     except BadAction as error:
@@ -146,14 +146,14 @@ def add(symbol: str, ex_date: date, action_type: str, **terms: Any) -> Decision:
 @actions.command()
 @_decides
 def dismiss(symbol: str, ex_date: date, action_type: str) -> Decision:
-    """Say that there was no such action on that day, whatever the sources say, now and later."""
+    """Declare that there was no such action on that day, whatever the sources say, now and later."""
     return lambda conn, saying: dismiss_actions(conn, symbol, ex_date, action_type, saying)
 
 
 @actions.command()
 @_decides
 def restore(symbol: str, ex_date: date, action_type: str) -> Decision:
-    """Take back what was added or dismissed: the sources are believed again."""
+    """Take back an earlier `add` or `dismiss`: the sources are believed again."""
     return lambda conn, saying: restore_actions(conn, symbol, ex_date, action_type, saying)
 
 

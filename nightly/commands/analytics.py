@@ -1,4 +1,4 @@
-"""`analytics`."""
+"""The command `analytics`: run the risk models alone."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from warehouse.errors import UserError
 def analytics(
     trade_date: date | None, start: date | None, end: date | None, force: bool, output: Output, **scope: Any
 ) -> int:
-    """The risk models alone (phase 3), for one session or for each of a span.
+    """Run the risk models alone (phase 3), for one session or for each session of a span.
 
-    Prices and positions are taken as they are. Results that rest on the same inputs already are left alone. The
-    statistics of symbols are those of all holdings; --portfolio narrows what is computed of portfolios.
+    Prices and positions are taken as they are. Results whose inputs have not changed are left alone. --portfolio
+    limits the results of portfolios; the statistics of symbols are always computed for all holdings.
     """
     if trade_date and (start or end):
         raise UserError("give --date, or --start and --end, not both")

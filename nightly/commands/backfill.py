@@ -1,4 +1,4 @@
-"""`backfill`."""
+"""The command `backfill`: compute past sessions."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def backfill(start: date | None, end: date | None, dry_run: bool, output: Output
     With --start, the sessions from there on are computed again, whether due or not, and carried on to the last session
     that a portfolio was rolled to. Risk is computed for each session of the span.
 
-    With --dry-run, it says which sessions of which portfolios would be rolled and why: those asked for, those before
-    them where an input has changed, and those after them up to the end of a chain; and of which sessions the risk would
-    be computed. No result is touched, and no source is asked.
+    --dry-run lists the sessions that would be rolled, by portfolio and with the reason: the sessions that were asked
+    for, earlier ones where an input has changed, and later ones up to the end of a chain. It also lists the sessions
+    whose risk would be computed. No result is touched, and no source is asked.
     """
     request = Request("backfill", start=start, end=end, **scope)
     return _show_plan(request, output) if dry_run else perform(request, output)
 
 
 def _show_plan(request: Request, output: Output) -> int:
-    """Print what a request would do; returns the exit status."""
+    """Print the effect of a request without carrying it out; returns the exit status."""
     settings = choose_settings(request.demo)
     with open_chosen(settings, request.demo) as database:
         with show_progress(settings, verbose=output.verbose, quiet=output.quiet) as progress:

@@ -1,4 +1,4 @@
-"""`check`."""
+"""The command `check`: check the setup and the data."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _COLOURS = {"ok": "green", "warning": "yellow", "none": "yellow", "broken": "red
 def check(fast: bool, live: bool, demo: bool) -> int:
     """Check the setup, then the data (dbt test).
 
-    The setup: the database, migrations, the calendar, the sources of market data and their keys, the disk, the clock,
-    and what has been loaded and computed. A night does not begin on a broken one. The rows that the checks of the book
-    find stay in schema failed_checks until a check finds none.
+    The setup is the database, migrations, the calendar, the sources of market data and their keys, the disk, the clock,
+    and the data loaded and computed so far. A night does not begin on a broken setup. Rows that fail a check of the
+    book stay in schema failed_checks until that check passes.
 
-    Exit status: 0 all is well, warnings or not; 1 a data check failed, or with --live a source; 2 the setup is broken,
-    and nobody looked at the data.
+    Exit status: 0 all is well, warnings or not; 1 a data check failed, or a source with --live; 2 the setup is broken,
+    and the data were not checked.
     """
     if live:
         return _check_sources(demo)
@@ -86,7 +86,7 @@ def _check_sources(demo: bool) -> int:
 
 
 def _report(results: list[NodeResult], findings: list[Finding]) -> int:
-    """Print what the data checks found; returns the exit status."""
+    """Print the findings of the data checks; returns the exit status."""
     for finding in findings:
         _print("failed" if finding.failed else "warning", finding.name, finding.what)
         if finding.rows:

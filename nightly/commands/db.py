@@ -1,4 +1,4 @@
-"""`db …`: the embedded server by hand, the way to the database for other tools, and its backups."""
+"""The commands `db …`: run the embedded server by hand, connect other tools, back up and restore the database."""
 
 from __future__ import annotations
 
@@ -112,9 +112,9 @@ def restore(file: Path, replace: bool, demo: bool) -> None:
 
 @db.command()
 def distribute() -> None:
-    """Spread the pairs of symbols over the workers of a database that has Citus; what lies there is left alone.
+    """Spread the pairs of symbols over the workers of a database that has Citus; tables already spread are left alone.
 
-    Every command and the API work on it as before. One server is never asked to pay for this: see docs/scale.md.
+    Every command and the API work as before. A single server needs none of this: see docs/scale.md.
     """
     with (
         open_chosen(choose_settings(demo=False), demo=False) as database,
@@ -141,7 +141,7 @@ def _embedded_settings() -> Settings:
 
 @contextmanager
 def _open(demo: bool, *, leave_running: bool = False) -> Iterator[Database]:
-    """Open the database; an embedded one has its schemas in place for whoever goes there."""
+    """Open the database; in an embedded one, create the schemas first, so that other tools find them."""
     with open_chosen(choose_settings(demo), demo, leave_running=leave_running) as database:
         if database.embedded:
             with database.connect() as conn:

@@ -1,4 +1,4 @@
-"""`dbt -- …`: plain dbt on the configured database."""
+"""The command `dbt -- …`: plain dbt on the configured database."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def dbt(arguments: tuple[str, ...], demo: bool) -> int:
     python run_nightly.py dbt -- show --inline 'select * from analytics.portfolio_snapshots' --limit 5
     python run_nightly.py dbt -- docs generate
 
-    The database is started and brought up to date first. Commands that write (run, build, seed) wait for no other run:
-    while one is going they are refused. Commands that load seeds look at what is written in them first. What dbt writes
-    (the catalogue, compiled SQL, its log) goes to .afterclose/dbt/<database>/target. On the demo: dbt --demo -- test.
+    The database is started and brought up to date first. Commands that write (run, build, seed) do not wait: they are
+    refused while another run is going. Commands that load seeds check their contents first. The files of dbt (the
+    catalogue, compiled SQL, its log) go to .afterclose/dbt/<database>/target. On the demo: dbt --demo -- test.
     """
     settings = choose_settings(demo)
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""`demo`."""
+"""The command `demo`: a night on sample data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def demo() -> int:
     """A night on real sample data: no key and no network needed, and your own database is left alone.
 
     It loads three sample portfolios into a database of its own on the embedded server, runs every phase over the last
-    20 sessions of the sample, and shows what a person would look at in the morning.
+    20 sessions of the sample, and shows the results as one would read them in the morning.
     """
     settings = choose_settings(demo=True)
     now = datetime.now(UTC)

@@ -85,7 +85,7 @@ _STRICT = click.option("--strict", is_flag=True, help="Refuse what is only warne
 
 
 class _FolderOrCommand(click.Group):
-    """A group whose first argument is one of its commands or else a folder."""
+    """A group whose first argument is either one of its commands or a folder."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and not args[0].startswith("-") and (args[0] == "DIR" or args[0] not in self.commands):
@@ -94,7 +94,7 @@ class _FolderOrCommand(click.Group):
 
 
 class _Refused(click.ClickException):
-    """Files that were refused: their problems on stderr as they are, one a line, and exit status 2."""
+    """Refused files: the problems go to stderr unchanged, one a line, and the exit status is 2."""
 
     exit_code = 2
 
@@ -110,7 +110,7 @@ def _parse_name(text: str) -> str:
 
 @click.group(cls=_FolderOrCommand, help=FOLDER_HELP, subcommand_metavar="DIR | COMMAND FILE …", no_args_is_help=True)
 def load() -> None:
-    """Hold the ways of loading."""
+    """The group of commands that load something."""
 
 
 @load.command("DIR", hidden=True)
@@ -145,10 +145,9 @@ def folder(folder: Path, strict: bool) -> None:
 def positions(
     file: Path, portfolio: str, equity: Any, inception: date | None, shares_as_of: date | None, strict: bool
 ) -> None:
-    """Load FILE as the positions of one portfolio, which is made if it is new.
+    """Load FILE as the positions of one portfolio, and create the portfolio if it is new.
 
-    FILE has the position columns that `load --help` lists. The positions that the portfolio had and that are not in
-    FILE are removed.
+    FILE has the position columns that `load --help` lists. Positions of the portfolio that FILE lacks are removed.
     """
     from ingest.books.portfolios import load_positions_file
 
@@ -179,9 +178,9 @@ def broker(files: tuple[Path, ...], **options: Any) -> None:
     """Load position lists of Fidelity, Schwab, Vanguard, Interactive Brokers, Degiro, E*TRADE, Merrill, Yahoo Finance,
     or any list with a symbol and a quantity.
 
-    Each account becomes a portfolio that begins at the close of the list's day: with the positions at their cost and
-    in that day's shares, and with the list's cash. Preambles, totals and disclaimers are skipped; money-market funds
-    are cash; of an account's number no more than the last four digits are kept.
+    Each account becomes a portfolio that begins at the close of the list's day, with the list's cash and with the
+    positions at their cost and in that day's shares. Preambles, totals and disclaimers are skipped; money-market funds
+    count as cash; only the last four digits of an account number are kept.
     """
     from ingest.books.load_broker import StatementOptions, load_broker
 
@@ -214,15 +213,15 @@ def transactions(files: tuple[Path, ...], **options: Any) -> None:
     type: BUY SELL SHORT COVER DIVIDEND REINVEST INTEREST FEE TAX DEPOSIT WITHDRAWAL
           TRANSFER_IN TRANSFER_OUT SPLIT ASSIGN EXERCISE EXPIRE
 
-    Lines of one day count in the order of the file. A sale of more than is held leaves the rest out and says so: only
-    SHORT opens a short. Of a TRANSFER_IN, price is what a share has cost and lot since when it is held; the shares
-    join at the session's close, at what they are worth. ASSIGN and EXERCISE end the option at nothing and move the
-    shares at its strike; EXPIRE ends it at its price, or at nothing. A DIVIDEND stands in place of the sources'.
+    Lines of one day count in the order of the file. A sale of more shares than are held closes only those, with a
+    warning: only SHORT opens a short. In a TRANSFER_IN, price is the cost of a share and lot the day of its purchase;
+    the shares join at the session's close, at their value then. ASSIGN and EXERCISE end the option at 0 and move the
+    shares at its strike; EXPIRE ends it at its price, or at 0. A DIVIDEND replaces the one of the sources.
 
     Activity lists of Fidelity, Schwab, Vanguard, Interactive Brokers, Robinhood, Degiro, E*TRADE, Merrill, Trading 212,
     Ghostfolio, Portfolio Performance, Snowball Analytics, Sharesight and Yahoo Finance are recognised by their headers,
-    and so is any list with a date, an action, a symbol and a quantity. Lines that several of FILES tell count once;
-    spin-offs, mergers and the like are left out, since they act for every holder by the market's events.
+    and so is any list with a date, an action, a symbol and a quantity. A line that several of FILES repeat counts once.
+    Spin-offs, mergers and the like are left out: they reach every holder through the market's events.
     """
     from ingest.books.load_transactions import TransactionOptions, load_transactions
 
@@ -239,7 +238,7 @@ def transactions(files: tuple[Path, ...], **options: Any) -> None:
 @_SYMBOLS
 @click.pass_context
 def statement(ctx: click.Context, files: tuple[Path, ...], **options: Any) -> None:
-    """Compare position lists of a broker with what was rolled, and list what differs with its likely cause.
+    """Compare position lists of a broker with the stored positions, and list each difference with its likely cause.
 
     Quantities, costs and cash are compared at the close of the list's day. Nothing is changed. The exit status is 1
     where something differs.

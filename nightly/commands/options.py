@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they choose."""
+"""Options that several commands share, and the settings and databases that they choose."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ DAY = _Day()
 
 
 class Cell(click.ParamType):
-    """An argument or option that is written like a cell of the files that `load` takes.
+    """An argument or option in the same notation as a cell of the files for `load`.
 
-    `parse` takes the stripped text and raises ValueError for what it cannot read.
+    `parse` takes the stripped text and raises ValueError where it cannot read it.
     """
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
@@ -42,7 +42,7 @@ class Cell(click.ParamType):
         self._parse = parse
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """See click."""
+        """Parse the text of an argument, as click asks."""
         try:
             return self._parse(value.strip()) if isinstance(value, str) else value
         except ValueError as error:
@@ -51,7 +51,7 @@ class Cell(click.ParamType):
 
 @dataclass(frozen=True)
 class Output:
-    """How a command tells what it does and did."""
+    """How a command reports its progress and its results."""
 
     as_json: bool
     verbose: bool
@@ -59,7 +59,7 @@ class Output:
 
 
 def scope_options(command: Command) -> Command:
-    """The options of every command that runs phases; those on how it is told come as one `Output`."""
+    """The options of every command that runs phases; those about output come as one `Output`."""
 
     @functools.wraps(command)
     def with_output(as_json: bool, verbose: bool, quiet: bool, **given: Any) -> Any:
@@ -86,12 +86,12 @@ def phase_options(command: Command) -> Command:
 
 
 def demo_option(command: Command) -> Command:
-    """The option that means the demo's database and not one's own."""
+    """The option that chooses the demo's database instead of one's own."""
     return click.option("--demo", is_flag=True, help="On the demo's database.")(command)
 
 
 def choose_settings(demo: bool) -> Settings:
-    """The settings as they stand, or the demo's."""
+    """One's own settings, or the demo's."""
     settings = load_settings()
     return demo_settings(settings) if demo else settings
 

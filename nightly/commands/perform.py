@@ -1,4 +1,4 @@
-"""What `run`, `backfill` and `analytics` have in common: a request is performed, and told."""
+"""The common part of `run`, `backfill` and `analytics`: perform a request and report it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from warehouse.settings import Settings
 
 
 class PhasedCommand(click.Command):
-    """A command whose help lists the phases there are."""
+    """A command whose help lists the phases."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the phases below the options."""
@@ -31,9 +31,9 @@ class PhasedCommand(click.Command):
 
 
 def perform(request: Request, output: Output) -> int:
-    """Do what was asked for, print the summary and tell the webhook; returns the exit status.
+    """Perform the request, print the summary and notify the webhook; returns the exit status.
 
-    A request that is refused is told to the webhook as well: whoever waits for the night should know.
+    The webhook learns of a refused request too, because somebody waits for the night.
     """
     settings = choose_settings(request.demo)
     try:

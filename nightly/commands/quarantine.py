@@ -1,4 +1,4 @@
-"""`quarantine`."""
+"""The command `quarantine`: list, accept and dismiss refused rows."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ SHOWN = 50
 def quarantine(
     ctx: click.Context, symbol: str | None, source: str | None, everything: bool, as_json: bool, demo: bool
 ) -> int:
-    """Rows that were refused on the way in, the newest first, and why.
+    """List the rows that were refused on the way in, the newest first, with the reason.
 
-    `quarantine accept ID…` takes some for right, `quarantine dismiss ID…` for wrong: they are not told again.
+    `quarantine accept ID…` declares rows right, `quarantine dismiss ID…` wrong: they are not listed again.
 
-    "stored" is what stands in a row's place now: another source may have filled it. Times are UTC.
+    "stored" is the value in the row's place now: another source may have filled it. Times are UTC.
     """
     ctx.obj = demo
     if ctx.invoked_subcommand:
@@ -81,13 +81,12 @@ def quarantine(
 @demo_option
 @click.pass_obj
 def accept(of_group: bool, ids: tuple[int, ...], demo: bool, **terms: Any) -> int:
-    """Take refused rows for right: they are stored with their source, and not refused again.
+    """Accept refused rows as right: they are stored with their source, and not refused again.
 
     A split that looks like a spin-off (1281:1000) is accepted as one, and gives no shares of the symbol itself:
     quarantine accept 12 --as-spin-off GEHC --shares 0.333333333333333333
 
-    The P&L that depends on them is computed again by the next night. A whole history that was put aside is fetched
-    again by the next night.
+    The next night computes the P&L that depends on them again, and fetches again any whole history that was put aside.
     """
     demo |= of_group
     spin_off = _read_spin_off(**terms)
@@ -103,9 +102,9 @@ def accept(of_group: bool, ids: tuple[int, ...], demo: bool, **terms: Any) -> in
 @demo_option
 @click.pass_obj
 def dismiss(of_group: bool, ids: tuple[int, ...], demo: bool) -> int:
-    """Take refused rows for wrong, for good: they stay refused, and are neither listed nor warned of again.
+    """Dismiss refused rows as wrong, for good: they stay refused, and are neither listed nor warned of again.
 
-    A split or dividend that is believed and wrong is dismissed with `actions dismiss`.
+    For a wrong split or dividend that is in use, see `actions dismiss`.
     """
     demo |= of_group
     with (

@@ -1,4 +1,4 @@
-"""`run`."""
+"""The command `run`: tonight's run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`serve`."""
+"""The commands `serve …`: serve the API and the pages, and keep their tokens."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ HOST, PORT = "127.0.0.1", 8750
 @demo_option
 @click.pass_context
 def serve(ctx: click.Context, host: str, port: int, demo: bool) -> int | None:
-    """The read API and the pages, over HTTP, until Ctrl-C.
+    """Serve the read API and the pages over HTTP, until Ctrl-C.
 
     \b
     http://127.0.0.1:8750/                            the pages
     http://127.0.0.1:8750/api/v1/portfolios           the API
     http://127.0.0.1:8750/api/v1/openapi.json         its description
 
-    On 127.0.0.1 no token is needed while there is none, and web pages of other origins are kept out. Anywhere else it
-    does not start without a token (`serve token add NAME`); encryption (TLS) is the matter of a proxy in front of it.
-    Nothing can be changed through it. Each request is a line in the log, on standard error.
+    On 127.0.0.1 no token is needed until you add one, and web pages of other origins are kept out. On any other
+    address the server does not start without a token (`serve token add NAME`), and a proxy in front of it provides
+    encryption (TLS). Nothing can be changed through it. Each request is a line in the log, on standard error.
 
     Exit status: 0 ended by a signal; 2 the setup or the request was wrong.
     """
@@ -57,7 +57,7 @@ def serve(ctx: click.Context, host: str, port: int, demo: bool) -> int | None:
 
 
 def _serve(settings: Settings, database: Database, host: str, port: int, demo: bool) -> int:
-    # By their names alone: the orchestrator and the API know nothing of each other's insides.
+    # Imported here, and by name alone: the orchestrator and the API know nothing of each other's insides.
     api, tokens, access, http = (
         importlib.import_module(f"api.{name}") for name in ("app", "tokens", "access", "server")
     )
@@ -82,7 +82,7 @@ def _serve(settings: Settings, database: Database, host: str, port: int, demo: b
     origins = [origin.strip().rstrip("/") for origin in settings.api_origins.split(",") if origin.strip()]
     app = api.create_app(api.Options(reads.url, only_loopback=only_loopback, origins=origins, demo=demo))
     server = http.make_server(app, host, port)
-    # What has been made up to now stays: looking through it for garbage would hold up requests.
+    # The objects made so far stay for good: searching them for garbage would hold up requests.
     gc.collect()
     gc.freeze()
     with ExitStack() as bound:
@@ -98,7 +98,7 @@ def _serve(settings: Settings, database: Database, host: str, port: int, demo: b
 
 @serve.command()
 def openapi() -> int:
-    """Print the description of the API (OpenAPI), which docs/openapi.json holds as well."""
+    """Print the description of the API (OpenAPI); docs/openapi.json holds the same."""
     api = importlib.import_module("api.app")
     click.echo(json.dumps(api.create_app(api.Options("postgresql://")).openapi(), indent=1, ensure_ascii=False))
     return 0
@@ -115,9 +115,9 @@ def token() -> None:
 @click.option("--expires", type=DAY, metavar="D", help="The last day on which it opens anything (UTC).")
 @click.pass_obj
 def add(demo: bool, name: str, portfolios: tuple[str, ...], expires: date | None) -> int:
-    """Make a token for NAME and print it, once: only a digest of it is kept.
+    """Make a token for NAME and print it once: only a digest of it is kept.
 
-    It opens all portfolios and the state of the batch, or the portfolios named alone.
+    It opens all portfolios and the state of the batch, or only the portfolios that are named.
     """
     tokens = importlib.import_module("api.tokens")
     if expires and expires < datetime.now(UTC).date():
@@ -136,7 +136,7 @@ def add(demo: bool, name: str, portfolios: tuple[str, ...], expires: date | None
 @token.command(name="list")
 @click.pass_obj
 def list_(demo: bool) -> int:
-    """Every token there was: whom for, what it opens, and whether it still does."""
+    """List all tokens: their names, the portfolios that they open, and whether they are still valid."""
     tokens = importlib.import_module("api.tokens")
     with open_chosen(choose_settings(demo), demo) as database:
         _prepare(database)
@@ -166,7 +166,7 @@ def list_(demo: bool) -> int:
 @click.argument("name")
 @click.pass_obj
 def revoke(demo: bool, name: str) -> int:
-    """Let a token open nothing from now on, also where the API is running."""
+    """Revoke a token, at once, also in a running API."""
     tokens = importlib.import_module("api.tokens")
     with open_chosen(choose_settings(demo), demo) as database:
         _prepare(database)

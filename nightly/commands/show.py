@@ -1,4 +1,4 @@
-"""`show`."""
+"""The command `show`: one portfolio's risk on one page."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _WIDTH_WITHOUT_TERMINAL = 100
 def show(portfolio: str, day: datetime | None, file: Path | None, as_json: bool, demo: bool) -> int:
     """One portfolio's risk on one page: equity, P&L, factors, contributions, stress, sectors, correlation.
 
-    PORTFOLIO is a name or an id. The page goes to the terminal; with --html it becomes one file for a browser that
-    needs nothing else, in light and dark and for print. What is missing is listed with the reason and what to do.
+    PORTFOLIO is a name or an id. The page goes to the terminal. With --html it becomes one self-contained file for a
+    browser, in light and dark and for print. Missing numbers are listed with the reason and the next step.
 
     Exit status: 0, or 2 when there is no such portfolio or session, or FILE cannot be written.
     """
@@ -70,7 +70,7 @@ def _read(portfolio: str, day: date | None, demo: bool) -> RiskView:
 
 
 def _why_nothing_is_rolled(conn: psycopg.Connection[Any], portfolio: str, demo: bool) -> str:
-    """What to do before there is anything to show: the inputs say what is loaded, as readers cannot.
+    """The next step while there is nothing to show yet; the inputs tell which portfolios are loaded.
 
     Raises UserError where there is no such portfolio.
     """

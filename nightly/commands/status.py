@@ -1,4 +1,4 @@
-"""`status`."""
+"""The command `status`: the state of runs, portfolios and tables."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from warehouse.sessions import refresh_sessions
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @demo_option
 def status(run_id: int | None, as_json: bool, demo: bool) -> int:
-    """Recent runs, how far each portfolio and table is, gaps against the calendar, and what was refused or restated on
-    the way in; or one RUN in full, with every dbt node that ran for it.
+    """Show recent runs, how far each portfolio and table is, gaps against the calendar, and rows that were refused or
+    restated on the way in; or one RUN in full, with its dbt nodes.
 
-    Times are UTC. The exit status says nothing about the runs: 2 when there is no such run.
+    Times are UTC. The exit status says nothing about the runs; it is 2 when there is no such run.
     """
     now = datetime.now(UTC)
     with open_chosen(choose_settings(demo), demo) as database, database.connect() as conn:

@@ -1,1 +1,1 @@
-"""What portfolios earned, against what, and where it came from: computed after the risk results that it rests on."""
+"""Performance and attribution of portfolios against their benchmarks, computed after the risk results they need."""

@@ -1,6 +1,6 @@
-"""Where the P&L of a day came from, and the active return: two statements for all portfolios and sessions at once.
+"""Attribution of a day's P&L and active return: two statements for all portfolios and sessions at once.
 
-P&L is money, so it is added up where the money is: in SQL, in exact numbers, and what is left over is a source too.
+P&L is money, so it is added up in SQL, in exact numbers. The remainder is a source too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,16 +18,16 @@ from python_models.statistics.factors import ETF_WINDOW, choose_factor_etfs, fac
 from warehouse.market_symbol import market_symbol
 from warehouse.sessions import session_before, sessions_between
 
-# Held long and short of one sector that come to less than this share of both: a return on the rest says nothing.
+# Long and short holdings of a sector that net to less than this share of their sum have no meaningful return.
 _LEAST_NET_SHARE = 0.01
 
 
 @dataclass(frozen=True)
 class FactorDays:
-    """What each factor returned on each session (n_rows,): as the models see it, and its ETF by itself.
+    """The return of each factor on each session (n_rows,), as the models see it, and of its ETF by itself.
 
-    `returned` is of the ETFs that stood for the factors at the close before, from which the exposures are;
-    `etf_returned` of the first that has a return. None where there is none.
+    `returned` is the factor's return with the ETFs chosen at the close before, as for the exposures. `etf_returned` is
+    that of its first ETF with a return. None where there is none.
     """
 
     days: Sequence[date]
@@ -37,7 +37,7 @@ class FactorDays:
 
 
 def read_factor_days(conn: psycopg.Connection[Any], definitions: Definitions, days: Sequence[date]) -> FactorDays:
-    """What the factors returned on some sessions, in order."""
+    """The returns of the factors on some sessions, in order."""
     sessions = sessions_between(conn, session_before(conn, days[0], ETF_WINDOW), days[-1])
     panel = read_returns(conn, definitions.etfs, sessions)
     rows: list[tuple[date, str, float | None, float | None]] = []
@@ -48,7 +48,7 @@ def read_factor_days(conn: psycopg.Connection[Any], definitions: Definitions, da
         returned = dict(zip(factors.names, factors.values[0].tolist(), strict=True))
         today = dict(zip(panel.symbols, panel.returns[row].tolist(), strict=True))
         for factor, etfs in definitions.candidates.items():
-            # a sector's ETF may be too young to stand for a factor and has a return all the same
+            # a sector's ETF that is too young to stand for a factor still has a return
             own = next((today[etf] for etf in etfs if np.isfinite(today[etf])), np.nan)
             rows.append((day, factor, _known(returned.get(factor, np.nan)), _known(own)))
     return FactorDays(*(list(each) for each in zip(*rows, strict=True)) if rows else ([], [], [], []))
@@ -57,7 +57,7 @@ def read_factor_days(conn: psycopg.Connection[Any], definitions: Definitions, da
 def write_attribution(
     conn: psycopg.Connection[Any], due: Mapping[date, Sequence[UUID]], factor_days: FactorDays
 ) -> dict[str, int]:
-    """Write the attribution of some sessions' portfolios, who have none, and say how many rows each table was given."""
+    """Write the attribution of some sessions' portfolios that have none yet; returns the rows written by table."""
     scopes = [(day, portfolio) for day, portfolios in due.items() for portfolio in portfolios]
     parameters = {
         "days": [day for day, _ in scopes],

@@ -1,7 +1,7 @@
-"""What `position_contributions` shows: what each position has earned, and added to the return, since a period began.
+"""The rows of `position_contributions`: each position's P&L and contribution to the return since a period began.
 
-Sums run on from session to session: those of the close before are taken from where they are stored, if they are
-current, and built from the whole life of the portfolio if not. Both ways add the same numbers in the same order.
+Sums continue from session to session. They start from the stored sums of the close before, if these are current, and
+otherwise from the beginning of the portfolio. Both ways add the same numbers in the same order.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ class Positions:
 
 @dataclass
 class _Sums:
-    """What has run up since a period began: by position, and the logarithm of growth by portfolio."""
+    """The sums since a period began: by position, and the logarithm of growth by portfolio."""
 
     pnl: Floats
     log: Floats
@@ -54,7 +54,7 @@ class _Sums:
 def contribution_blocks(
     conn: psycopg.Connection[Any], histories: Histories, due: Due
 ) -> Iterator[tuple[list[date], list[Block]]]:
-    """The rows of the portfolios that are due, some sessions after the other."""
+    """The rows of the portfolios that are due, a few sessions at a time."""
     positions = _read_positions(conn, histories)
     n_positions, n_portfolios = len(positions.ids), len(histories.portfolios)
     sums = {period: _Sums.empty(n_positions, n_portfolios) for period in PERIODS}
@@ -81,11 +81,11 @@ def _run_on(
     due: Due,
     rows: range,
 ) -> list[Block]:
-    """Run the sums on over neighbouring sessions, and give the rows of those that are due."""
+    """Continue the sums over neighbouring sessions, and return the rows of those that are due."""
     pnl, held = _read_pnl(conn, histories, positions, rows)
     window = slice(rows.start, rows.stop)
     returns = histories.returns[window]
-    # before a portfolio is taken up, or begins, nothing counts
+    # nothing counts before a portfolio's stored sums, or before its inception
     runs = np.arange(rows.start, rows.stop)[:, np.newaxis] >= begins
     counted = runs[:, positions.column]
     pnl, held = np.where(counted, pnl, 0.0), held & counted
@@ -109,7 +109,7 @@ def _run_on(
     for place, day in enumerate(histories.sessions[window]):
         if day in due.portfolios_on:
             is_due = np.isin(positions.column, [histories.columns[each] for each in due.portfolios_on[day]])
-            # whoever has been seen in a month or year has been since inception
+            # a position seen in a month or year has been seen since inception
             of = np.flatnonzero(runs_of["SI"].seen[place] & is_due)
             columns: dict[str, Any] = {
                 "calculation_date": day,
@@ -135,7 +135,7 @@ def _columns(period: str, run: _Sums, place: int, of: Integers, portfolio: Integ
 
 
 def _running(before: _Sums, pnl: Floats, logs: Floats, held: Booleans, grown: Floats, resets: Sequence[int]) -> _Sums:
-    """The sums after each session (n_sessions, …), which begin anew with the sessions at `resets`."""
+    """The sums after each session (n_sessions, …); they restart at the sessions in `resets`."""
     n_sessions = len(pnl)
     run = _Sums(np.empty_like(pnl), np.empty_like(logs), np.empty_like(held), np.empty_like(grown))
     edges = [0, *(place for place in resets if place > 0), n_sessions]
@@ -165,9 +165,9 @@ def _take_up(
     sums: Mapping[str, _Sums],
     first_due: Integers,
 ) -> Integers:
-    """Take the sums of the close before each portfolio's first session due from the table, where they are current.
+    """Read the sums at the close before each portfolio's first due session from the table, where they are current.
 
-    Returns the row from which each portfolio has to be run on: its first one due, or its inception.
+    Returns the row from which to continue each portfolio: its first due one, or its inception.
     """
     wanted = [
         (histories.sessions[row - 1], portfolio)

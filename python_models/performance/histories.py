@@ -1,4 +1,4 @@
-"""What performance rests on, read for all portfolios at once: returns, equity, flows and benchmarks since inception."""
+"""The inputs of performance, read for all portfolios at once: returns, equity, flows and benchmarks since inception."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Due:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A benchmark's returns by session: since its last close, over one session alone, and where it has a close."""
+    """A benchmark's returns by session: since its last close, and over one session; and whether it has a close."""
 
     returns: Floats
     of_one_session: Floats
@@ -43,7 +43,7 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Flows:
-    """Money that went in or out: session and portfolio as places (n_flows,), dollars paid in and taken out."""
+    """Capital flows (n_flows,): session and portfolio as places, dollars paid in and taken out."""
 
     row: Integers
     column: Integers
@@ -80,7 +80,7 @@ class Histories:
 
     @cached_property
     def ids(self) -> np.ndarray:
-        """The portfolios as the tables take them (n_portfolios,)."""
+        """The portfolios' ids in the form for the tables (n_portfolios,)."""
         return uuid_array(self.portfolios)
 
     @cached_property
@@ -90,14 +90,14 @@ class Histories:
 
     @cached_property
     def bases(self) -> Floats:
-        """What each day's P&L is divided by, the close before and contributions (n_sessions, n_portfolios)."""
+        """The base of each day's return: the close before plus contributions (n_sessions, n_portfolios)."""
         bases = np.vstack([np.full((1, len(self.portfolios)), np.nan), self.equity[:-1]])
         np.add.at(bases, (self.flows.row, self.flows.column), self.flows.contribution)
         return bases
 
 
 def read_due(conn: psycopg.Connection[Any], portfolio_ids: Sequence[UUID] | None = None) -> Due:
-    """The results that are current and have no performance, or rest on exposures that have been computed since.
+    """The current results without performance, or whose performance rests on older exposures.
 
     With `portfolio_ids`, only those of these portfolios.
     """
@@ -146,7 +146,7 @@ def read_due(conn: psycopg.Connection[Any], portfolio_ids: Sequence[UUID] | None
 
 
 def read_histories(conn: psycopg.Connection[Any], due: Due) -> Histories:
-    """Read the lives of the portfolios that are due, up to the last session due."""
+    """Read the whole histories of the due portfolios, up to the last due session."""
     portfolios, end = list(due.portfolios), due.days[-1]
     facts = {
         portfolio: row
@@ -251,7 +251,7 @@ def _read_benchmarks(
         benchmark.has_close[row] = True
         if gap == 1:
             benchmark.of_one_session[row] = earned
-        # its first close of all has no return
+        # its very first close has no return
         if row >= gap:
             benchmark.has_close[row - gap] = True
     return nothing

@@ -1,4 +1,4 @@
-"""Performance and attribution of everything that has current risk results and none of its own."""
+"""Computes performance and attribution for all current risk results that lack them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from python_models.performance.table import performance_block
 from python_models.write import CONTRIBUTION_SUMS, PERFORMANCE_TABLES, Block, Scope, delete_of_portfolios, qualified
 from warehouse.binary_copy import copy_columns
 
-# Their rows are laid out here; those of the attribution tables come about in SQL.
+# The tables whose rows are made in Python; those of attribution are made in SQL.
 _COPIED = ("portfolio_performance", CONTRIBUTION_SUMS)
 
 
@@ -26,17 +26,17 @@ def compute_performance(
     rate: float,
     portfolio_ids: Sequence[UUID] | None = None,
 ) -> Counter[str]:
-    """Bring performance and attribution up to the risk results, and say how many rows each table was given.
+    """Bring performance and attribution up to date with the risk results; returns the rows written by table.
 
-    What is due stands in `ops.risk_state`: results that were computed, or found to stand, since their performance was.
-    A run that is killed leaves the rest due. The number of statements does not grow with portfolios or sessions, but
-    for a constant for each so many sessions.
+    `ops.risk_state` tells what is due: results that were computed, or confirmed, after their performance was. A killed
+    run leaves the rest due. The number of statements does not grow with portfolios; with sessions it grows by a
+    constant for each block of them.
 
     Args:
         conn: a connection with autocommit on.
         definitions: the factors and the ETFs that may stand for them.
-        rate: what is earned without risk, a year.
-        portfolio_ids: whose; None: all. What is due of others stays due.
+        rate: the yearly riskless rate.
+        portfolio_ids: the portfolios; None: all. Others stay due.
     """
     written: Counter[str] = Counter()
     due = read_due(conn, portfolio_ids)
@@ -66,7 +66,7 @@ def _copy(conn: psycopg.Connection[Any], blocks: Sequence[Block]) -> dict[str, i
 
 
 def _conclude(conn: psycopg.Connection[Any], scopes: Mapping[date, Sequence[UUID]]) -> None:
-    """Note that these results have their performance now."""
+    """Record that these results have their performance now."""
     conn.execute(
         "update ops.risk_state as state set performance_at = clock_timestamp()"
         " from unnest(%s::date[], %s::uuid[]) as scope (day, portfolio_id)"

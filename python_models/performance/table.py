@@ -14,7 +14,7 @@ from python_models.statistics.performance import Drawdown, annual, money_weighte
 from python_models.statistics.periods import BEGINNING_LATE, PERIODS, first_row
 from python_models.write import Block
 
-# The statistics that are columns as they are.
+# The statistics that become columns without a change.
 _PLAIN = (
     *("twr", "volatility", "downside_deviation", "sharpe", "sortino", "calmar", "tracking_error", "information_ratio"),
     *("beta", "alpha", "up_capture", "down_capture", "best_day", "worst_day", "positive_days"),
@@ -23,7 +23,7 @@ _PLAIN = (
 
 @dataclass(frozen=True)
 class Stretches:
-    """Periods of portfolios (n_stretches,): which period and portfolio, and the rows of its first and last session.
+    """Periods of portfolios (n_stretches,): the period, the portfolio, and the rows of the first and last session.
 
     `first` is 0 where the portfolio is younger than the period.
     """
@@ -35,7 +35,7 @@ class Stretches:
 
     @property
     def is_whole(self) -> Booleans:
-        """Where there is a period at all."""
+        """Whether the period exists (n_stretches,)."""
         return self.first > 0
 
     def __getitem__(self, chosen: Any) -> "Stretches":
@@ -43,7 +43,7 @@ class Stretches:
 
 
 def performance_block(histories: Histories, due: Mapping[date, Sequence[UUID]], rate: float) -> Block:
-    """The rows of all portfolios that are due on some sessions; `rate` is what a year earns without risk."""
+    """The rows of all portfolios that are due on some sessions; `rate` is the yearly riskless rate."""
     stretches = _stretches(histories, due)
     whole = stretches[stretches.is_whole]
     n_sessions = whole.last - whole.first + 1
@@ -123,7 +123,7 @@ def _statistics(histories: Histories, whole: Stretches, rate: float) -> tuple[di
 
 
 def _benchmark_returns(histories: Histories, whole: Stretches) -> tuple[Floats, list[str | None]]:
-    """The benchmark's return over each stretch; where it has no close to count from or to, which one."""
+    """The benchmark's return over each stretch, and a text that names a missing close, the first or the last."""
     known: dict[tuple[str, int, int], tuple[float, str | None]] = {}
     found = []
     for column, first, last in zip(whole.column.tolist(), whole.first.tolist(), whole.last.tolist(), strict=True):
@@ -142,9 +142,9 @@ def _benchmark_returns(histories: Histories, whole: Stretches) -> tuple[Floats, 
 
 
 def _money_weighted(histories: Histories, whole: Stretches, days: Floats) -> tuple[Floats, Booleans]:
-    """The money-weighted return of each stretch, and where several rates solve it.
+    """The money-weighted return of each stretch, and whether several rates solve it.
 
-    A contribution is there from the start of its day, so a day longer than what is taken out on it.
+    A contribution counts from the start of its day and a withdrawal from the end, so it is there a day longer.
     """
     flows = histories.flows
     calendar = np.array([session.toordinal() for session in histories.sessions])
@@ -181,7 +181,7 @@ def _money_weighted(histories: Histories, whole: Stretches, days: Floats) -> tup
 
 
 def _moments(histories: Histories, whole: Stretches, fall: Drawdown) -> dict[str, list[date | None]]:
-    """The dates of the deepest fall: of its peak, its lowest point, and the return to the peak."""
+    """The dates of the deepest fall: the peak, the lowest point, and the return to the peak."""
 
     def dates(rows: Integers, limit: Integers) -> list[date | None]:
         falls = fall.depth < 0
@@ -205,10 +205,10 @@ def _reasons(
     several: Booleans,
     uncovered: Sequence[str | None],
 ) -> list[str | None]:
-    """Why numbers are missing, of each stretch in one text; None where none is."""
+    """The reasons for missing numbers, one text for each stretch; None where none is missing."""
     missing = {name: ~np.isfinite(values) for name, values in statistics.items()}
     nothing = missing["twr"]
-    # then there is no growth a year, whatever the benchmark did
+    # then there is no yearly growth, whatever the benchmark did
     lost = statistics["worst_day"] <= -1
     without_growth = lost & np.any(
         [missing[name] for name in ("calmar", "alpha", "up_capture", "down_capture")], axis=0

@@ -1,4 +1,4 @@
-"""How forecasts of risk came out: volatility against what was earned, value at risk against what was lost."""
+"""Backtests of risk forecasts: volatility against returns, and value at risk against losses."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ BACKTEST_MINIMUM = 60
 class VolatilityBacktest:
     """Volatility forecasts of each column against returns; arrays (n_columns,), NaN below the minimum of pairs.
 
-    `bias_statistic`: deviation of return / forecast: 1 where forecasts have the right size, above where risk was
-    underrated. `qlike`: mean loss of the variance forecasts, zero at best.
+    `bias_statistic`: standard deviation of return / forecast. It is 1 where forecasts have the right size, and larger
+    where risk was underestimated. `qlike`: mean loss of the variance forecasts, zero at best.
     """
 
     bias_statistic: Floats
@@ -30,9 +30,9 @@ class VolatilityBacktest:
 class TailBacktest:
     """VaR forecasts of each column against P&L; arrays (n_columns,), NaN below the minimum of pairs.
 
-    `breaches` of `observations` sessions lost more than forecast. `kupiec_p_value`: of so many breaches or a more
-    unlikely number, were the forecasts right. `christoffersen_p_value`: of breaches that follow each other as these
-    do, were they independent.
+    `breaches` of `observations` sessions lost more than forecast. `kupiec_p_value`: the probability of a number of
+    breaches at least as unlikely, if the forecasts were right. `christoffersen_p_value`: the probability of an order of
+    breaches at least as unlikely, if they were independent.
     """
 
     breaches: Integers
@@ -54,7 +54,7 @@ def volatility_backtest(
         forecasts: daily volatilities as decimals, each made before its session.
         minimum: pairs below which there is no number.
 
-    NaN policy: sessions without both are left out, and forecasts that are not above zero.
+    NaN policy: only sessions with both numbers and a forecast above zero count.
     """
     returns, forecasts = as_columns(returns), as_columns(forecasts)
     known = np.isfinite(returns) & (np.nan_to_num(forecasts) > 0)
@@ -77,17 +77,17 @@ def tail_backtest(
 ) -> TailBacktest:
     """Compare P&L with the value at risk that was forecast for it, in the same units; a loss is a positive VaR.
 
-    A breach is a loss beyond the VaR. Kupiec (1995): −2·ln of the likelihood ratio of the breach rate being `tail`
-    against the one observed. Christoffersen (1998): the same of breaches being independent against a first-order
-    Markov chain. Both are χ² of one degree of freedom.
+    A breach is a loss beyond the VaR. Kupiec (1995): −2·ln of the likelihood ratio between a breach rate of `tail` and
+    the observed rate. Christoffersen (1998): the same between independent breaches and a first-order Markov chain. Both
+    are χ² with one degree of freedom.
 
     Args:
         pnl: (n_sessions, n_columns).
         var: as forecast, each made before its session.
-        tail: probability that the VaR is of.
+        tail: probability of the VaR.
         minimum: pairs below which there is no p-value.
 
-    NaN policy: sessions without both are left out; those around them are taken as neighbours.
+    NaN policy: sessions without both numbers are left out, and the sessions around them count as neighbours.
     """
     pnl, var = as_columns(pnl), as_columns(var)
     known = np.isfinite(pnl) & np.isfinite(var)

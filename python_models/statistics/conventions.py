@@ -1,8 +1,8 @@
-"""What all models share: a year in sessions, quality flags, windows, and when a series counts as constant.
+"""Conventions of all models: sessions in a year, quality flags, windows, and the definition of a constant series.
 
 Arrays are laid out (n_sessions, n_symbols), oldest session first; the last row is the date a statistic is for. A
 model takes `returns` up to and including that date, of any length, and looks at the last `window` rows only: for
-many dates, hand it `panel[: t + 1]` (a view) for each t, and it can not see later prices. Returns are simple daily
+many dates, hand it `panel[: t + 1]` (a view) for each t, and it cannot see later prices. Returns are simple daily
 returns as decimals; NaN (and anything else not finite) means that there is no return.
 """
 
@@ -43,7 +43,7 @@ def quality_flags(
     constant: ArrayLike = False,
     benchmark_observations: ArrayLike | None = None,
 ) -> Flags:
-    """Flag each result by what it rests on.
+    """Flag each result by the data behind it.
 
     Of several reasons the most general wins: a benchmark with fewer than `minimum` returns of its own
     (`no_benchmark`), fewer than `minimum` common observations (`insufficient_history`), a constant series

@@ -1,4 +1,4 @@
-"""Correlations of symbols, and what they say about one portfolio: average, concentration, clusters."""
+"""Correlations of symbols, and their summary for one portfolio: average, concentration, clusters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class PortfolioCorrelations:
-    """What correlations say of one portfolio on one date; NaN and no clusters below two symbols.
+    """The summary of one portfolio's correlations on one date; NaN and no clusters below two symbols.
 
     `included` are the sorted symbols that the numbers rest on and `excluded` those with too little common history;
     `overall_correlation` in [−1, 1], `concentration_score` in (0, 1], `effective_positions` in [1, n]. `data_quality`:

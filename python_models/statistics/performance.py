@@ -1,4 +1,4 @@
-"""What a portfolio earned over a period and how evenly, alone and against a benchmark.
+"""Performance statistics of a period: return and variability, alone and against a benchmark.
 
 Arrays are laid out (n_sessions, n_portfolios), from the first session of the period to its last; returns are simple
 daily returns as decimals. A session without a return counts as 0 where returns are linked, and is left out of every
@@ -70,9 +70,9 @@ def performance(returns: ArrayLike, benchmark: ArrayLike, *, rate: float = 0.0) 
 
     Args:
         returns: daily returns of the portfolios (n_sessions, n_portfolios).
-        benchmark: daily returns of each one's benchmark, of the same shape; NaN where there is none, or where it is of
-            more than one session.
-        rate: what is earned without risk, a year; a 252nd of it a day. Sharpe's ratio and alpha are over it.
+        benchmark: daily returns of each portfolio's benchmark, of the same shape; NaN where there is none, or where it
+            spans more than one session.
+        rate: the yearly riskless rate; 1/252 of it counts each day. Sharpe's ratio and alpha are in excess of it.
 
     Sharpe (1994): mean over deviation. Sortino: mean over downside deviation, target 0. Calmar: yearly growth, of 252
     sessions, over the deepest fall. Information ratio: mean over deviation of the active returns. Alpha and beta: least
@@ -115,10 +115,10 @@ def performance(returns: ArrayLike, benchmark: ArrayLike, *, rate: float = 0.0) 
 
 
 def drawdown(returns: ArrayLike) -> Drawdown:
-    """The deepest fall from a peak of linked returns; of several that are as deep the first.
+    """The deepest fall from a peak of linked returns; the first of several equally deep ones.
 
-    The close before the first session counts as a peak, and one that lasts begins with its last session. Arguments as
-    for `performance`.
+    The close before the first session counts as a peak. A peak that lasts several sessions begins with its last one.
+    Arguments as for `performance`.
     """
     returns = _by_portfolio(returns)
     n_portfolios, n_sessions = len(returns), returns.shape[1]
@@ -148,7 +148,7 @@ def money_weighted(
     flows: ArrayLike,
     days_left: ArrayLike,
 ) -> tuple[Floats, Booleans]:
-    """The return on the money: the internal rate of return of what went in and out, over the whole period.
+    """The money-weighted return: the internal rate of return of all flows, over the whole period.
 
     It solves start·G + Σ flow·G^(days left / days) = end for the growth G of the period; a year's rate is
     G^(365 / days) − 1. Found by bisection between neighbours of a grid.
@@ -156,20 +156,20 @@ def money_weighted(
     Args:
         start_value: dollars at the close that each period begins with (n_periods,).
         end_value: dollars at its last close (n_periods,).
-        days: from one to the other (n_periods,).
+        days: days from the one close to the other (n_periods,).
         of: the period of each flow (n_flows,).
-        flows: dollars (n_flows,), above zero what was paid in.
-        days_left: from each flow to the end of its period (n_flows,).
+        flows: dollars (n_flows,), positive for money paid in.
+        days_left: days from each flow to the end of its period (n_flows,).
 
     Returns:
-        The return over the period (n_periods,), NaN where no rate solves it or several do; and where several do.
+        The return over the period (n_periods,), NaN where no rate or several rates solve it; and whether several do.
     """
     start_value, end_value, days = (np.asarray(each, float) for each in (start_value, end_value, days))
     flows, exponents = np.asarray(flows, float), np.asarray(days_left, float) / days[of]
     n_periods = len(start_value)
 
     def becomes_more(log_growth: Floats) -> Booleans:
-        """Whether the money would have become more than it did (n_periods,)."""
+        """Whether the money would have grown to more than it did (n_periods,)."""
         grown = np.bincount(of, flows * np.exp(log_growth[of] * exponents), n_periods)
         return start_value * np.exp(log_growth) + grown > end_value
 
@@ -192,13 +192,13 @@ def money_weighted(
     return np.where(solved, np.expm1((low + high) / 2), np.nan), crossings > 1
 
 
-# Logarithms of a period's growth: closely where returns are, then out to all that can be.
+# A grid of logarithms of a period's growth: dense where returns usually are, then out to the largest possible ones.
 _GRID = np.concatenate([np.arange(-25, -3, 1.0), np.arange(-3, 3, 0.1), np.arange(3, 26, 1.0)]).tolist()
 _BISECTIONS = 60
 
 
 def annual(period_return: ArrayLike, days: ArrayLike) -> Floats:
-    """A return over a period as one a year of 365 days; NaN up to a year, and where nothing is left."""
+    """A period's return as a yearly one of 365 days; NaN for periods up to a year, and where nothing is left."""
     period_return, days = np.asarray(period_return, float), np.asarray(days, float)
     growth = np.where((days > DAYS_PER_YEAR) & (period_return > -1), 1.0 + period_return, np.nan)
     return growth ** divide(DAYS_PER_YEAR, days) - 1.0
@@ -238,9 +238,9 @@ def _capture(returns: Floats, benchmark: Floats, chosen: Booleans) -> Floats:
 
 
 def _regression(returns: Floats, benchmark: Floats, both: Booleans, daily_rate: float) -> tuple[Floats, Floats]:
-    """Alpha, compounded over a year, and beta, over the rate; NaN where the benchmark stands still.
+    """Alpha, compounded over a year, and beta, both in excess of the rate; NaN where the benchmark is constant.
 
-    Alpha is NaN too where all and more is lost a day.
+    Alpha is also NaN where it would lose everything in a day.
     """
     mean, benchmark_mean = _mean(returns, both), _mean(benchmark, both)
     own = np.where(both, returns - mean[:, np.newaxis], 0.0)
@@ -249,7 +249,7 @@ def _regression(returns: Floats, benchmark: Floats, both: Booleans, daily_rate: 
     moves = (both.sum(axis=1) > 1) & ~is_constant(squares, both.sum(axis=1), benchmark_mean)
     beta = np.where(moves, divide((own * other).sum(axis=1), squares), np.nan)
     alpha = mean - daily_rate - beta * (benchmark_mean - daily_rate)
-    # less than nothing does not compound
+    # a loss of everything or more does not compound
     left = np.where(alpha > -1, 1.0 + alpha, np.nan)
     with np.errstate(over="ignore"):
         return left**SESSIONS_PER_YEAR - 1.0, beta

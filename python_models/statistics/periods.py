@@ -1,4 +1,4 @@
-"""The periods that performance is measured over, and the close that each begins with."""
+"""The periods of performance, and the close from which each is measured."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from datetime import date
 
 # Since inception comes last: it is the only one that begins on another day for every portfolio.
 PERIODS = ("MTD", "QTD", "YTD", "1Y", "3Y", "5Y", "SI")
-# These begin with a portfolio that is younger; of the years there is no part.
+# These periods begin at inception where the portfolio is younger. A period of years must be complete.
 BEGINNING_LATE = ("MTD", "QTD", "YTD", "SI")
 
 _YEARS = {"1Y": 1, "3Y": 3, "5Y": 5}

@@ -1,8 +1,7 @@
 """Risk of whole portfolios: exposures, ex-ante volatility and who contributes to it, historical losses, drawdown.
 
 All portfolios of a date are handled at once: their positions are parallel arrays (`Holdings`), netted per symbol
-into one sparse matrix, and a result has one entry a portfolio. A result that can not be given is NaN with a reason
-beside it.
+into one sparse matrix, and a result has one entry for each portfolio. A missing result is NaN, with a reason beside it.
 """
 
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ NOTHING_COVERED = "no position has a beta"
 NO_FACTOR_COVARIANCE = "too few sessions with all factor returns for a factor covariance"
 TOO_FEW_SESSIONS = f"fewer than {RISK_MINIMUM} sessions with returns of the holdings"
 
-# Lots that cancel leave rounding behind; less than this share of a symbol's gross value is nothing.
+# Lots that cancel leave a rounding error; a net value below this share of a symbol's gross value counts as zero.
 _CANCELLED = 1e-12
 
 
@@ -80,7 +79,7 @@ class Holdings:
         return np.bincount(self.portfolio[positions], minlength=self.n_portfolios)
 
     def by_portfolio(self, position: Integers) -> csr_array:
-        """What adds up rows of some positions, given by index, by portfolio (n_portfolios, n_given)."""
+        """A matrix that sums rows of the given positions by portfolio (n_portfolios, n_given)."""
         place = (self.portfolio[position], np.arange(len(position)))
         return csr_array((np.ones(len(position)), place), shape=(self.n_portfolios, len(position)))
 
@@ -141,7 +140,7 @@ class ExAnteRisk:
 
 @dataclass(frozen=True)
 class BookHistory:
-    """What today's holdings would have earned on past sessions, dollars (n_sessions, n_portfolios), oldest first.
+    """The P&L of today's holdings on past sessions, dollars (n_sessions, n_portfolios), oldest first.
 
     `linear` has options at their delta, `revalued` has each of them valued anew. NaN on sessions for which some holding
     has neither a return nor a stand-in.

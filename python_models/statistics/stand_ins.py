@@ -1,4 +1,4 @@
-"""What stands in for the returns that a young listing does not have."""
+"""Stand-ins for the missing returns of young listings."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -61,7 +61,7 @@ def has_betas(fit: RidgeRegression) -> Booleans:
 
 
 def uniform_draws(symbol: str, days: NDArray[np.uint64]) -> Floats:
-    """Numbers in [0, 1) that look random, and are the same for the same symbol and day (a proleptic ordinal) always."""
+    """Numbers in [0, 1) that look random but are always the same for one symbol and day (a proleptic ordinal)."""
     seed = np.uint64(int.from_bytes(blake2b(symbol.encode(), digest_size=8).digest(), "little"))
     with np.errstate(over="ignore"):
         mixed = seed + days * _STEP

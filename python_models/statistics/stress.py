@@ -1,4 +1,4 @@
-"""Stress tests: what a scenario does to the factors, and what that does to every portfolio."""
+"""Stress tests: the effect of a scenario on the factors, and the effect of the factors on every portfolio."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -29,8 +29,8 @@ class Scenario:
         shocks: factor to its return as a decimal (−0.2 is −20 %): total return for Market and Interest Rate, excess
             over the market for the style factors.
         rate_change: parallel shift of the yield curve in basis points, instead of a return of Interest Rate.
-        is_replay: what market, rates and styles did in a dated window; a sector that nothing is known of then is
-            expected given them, however large their moves.
+        is_replay: the shocks are those of market, rates and styles in a dated window. A sector without data in it gets
+            its expectation given them, however large their moves.
     """
 
     scenario_id: str
@@ -41,10 +41,10 @@ class Scenario:
 
 @dataclass(frozen=True)
 class FactorShocks:
-    """What each scenario does to each factor, as returns (n_scenarios, n_factors).
+    """The effect of each scenario on each factor, as returns (n_scenarios, n_factors).
 
-    `direct` has the shocked factors and zero elsewhere; `correlated` has also what the others are expected to do. A
-    row is NaN where `direct_reason` or `correlated_reason` (n_scenarios,) says why.
+    `direct` has the shocked factors and zero elsewhere; `correlated` has the expected returns of the others as well. A
+    row is NaN where `direct_reason` or `correlated_reason` (n_scenarios,) has a reason.
     """
 
     scenario_ids: tuple[str, ...]
@@ -78,7 +78,7 @@ class StressResults:
 
 @dataclass(frozen=True)
 class _Conditions:
-    """What is needed of factors that are shocked together, to expect something of the others.
+    """The data about factors that are shocked together from which the others' expectation follows.
 
     `shocked` and `others` are places; `correlation` and `deviation` (daily) are of the shocked ones and
     `towards_others` (n_others, n_shocked) is the covariance. `reason` says why nothing can be expected, "" if it can.
@@ -105,12 +105,12 @@ def rate_change_return(basis_points: ArrayLike, *, duration: float, convexity: f
 
 
 def replay_shocks(returns: ArrayLike, symbols: Sequence[str], chosen: Mapping[str, str]) -> dict[str, float]:
-    """What the factors did in a past window.
+    """The returns of the factors over a past window.
 
     Market and Interest Rate: the compounded total return of their ETFs, Π(1 + r) − 1. A style factor: its ETF's
     compounded return minus the Market's.
 
-    A factor is absent where one of its ETFs lacks a return in the window: documented constants serve there.
+    A factor is absent where one of its ETFs lacks a return in the window: the seed's constants replace it.
 
     Args:
         returns: daily total returns of the window's sessions alone (n_sessions, n_symbols).
@@ -260,7 +260,7 @@ def stress_test(
 
 
 def _condition_on(shocked: Sequence[int], covariance: Floats) -> _Conditions:
-    """Find out what factors that are shocked together say of the others."""
+    """Prepare the expectation of the other factors, given those that are shocked together."""
     given = np.array(shocked, dtype=np.intp)
     among = covariance[np.ix_(given, given)]
     correlation = correlation_from_covariance(among)
@@ -283,16 +283,16 @@ def _condition_on(shocked: Sequence[int], covariance: Floats) -> _Conditions:
 
 
 def _conditional_expectation(shock: Floats, given: _Conditions, largest: float) -> tuple[Floats, str]:
-    """Fill the factors that are not shocked with their expectation; NaN and the reason where it can not be trusted.
+    """Fill the factors that are not shocked with their expectation; NaN and a reason where it cannot be trusted.
 
-    Shocks beyond `largest` daily standard deviations are not.
+    Shocks beyond `largest` daily standard deviations are not trusted.
     """
     if not len(given.others):
         return shock.copy(), ""
     nothing = np.full_like(shock, np.nan)
     if given.reason:
         return nothing, given.reason
-    # solved in standard deviations, where the condition number is the one that was checked
+    # solved in units of standard deviations, for which the condition number was checked
     sizes = shock[given.shocked] / given.deviation
     weights = np.linalg.solve(given.correlation, sizes)
     sigmas = float(np.sqrt(max(sizes @ weights, 0.0)))

@@ -28,9 +28,9 @@ from python_models.statistics.volatility import Volatility
 
 @dataclass(frozen=True)
 class SymbolStatistics:
-    """Every statistic of every symbol on one session; `returns` (n_sessions, n_symbols) are what it rests on.
+    """Every statistic of every symbol on one session, computed from `returns` (n_sessions, n_symbols).
 
-    `filled` are the returns with stand-ins, `has_beta` (n_symbols,) the symbols that could have some.
+    `filled` are the returns with stand-ins, `has_beta` (n_symbols,) the symbols for which stand-ins are possible.
     `chosen` is the ETF of each factor that has one, `benchmark` the market's returns (NaN without). `risk_covariance`
     (exponentially weighted) and `stress_covariance` (equally weighted) are of `factors`.
     """

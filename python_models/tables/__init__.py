@@ -1,1 +1,1 @@
-"""How results are laid out in rows: one function a table, from statistics to columns."""
+"""The layout of results in rows: for each table a function from statistics to columns."""

@@ -16,10 +16,10 @@ TOO_FEW_FORECASTS = f"fewer than {BACKTEST_MINIMUM} sessions with a forecast of 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What portfolios earned and what had been forecast at each close, arrays (n_sessions, n_portfolios).
+    """Outcomes and forecasts of portfolios, arrays (n_sessions, n_portfolios).
 
-    `returns` and `pnl` are of a session, the forecasts for the session after it: daily volatility as a decimal, VaR in
-    dollars. `is_computed` says where there are risk results.
+    `returns` and `pnl` belong to the session itself, forecasts to the session after it: daily volatility as a decimal,
+    VaR in dollars. `is_computed` says where there are risk results.
     """
 
     returns: Floats

@@ -197,7 +197,7 @@ def _stress_block(books: Books, statistics: SymbolStatistics, shocks: FactorShoc
 
 
 def _impacts(factors: Sequence[str], impacts: Floats) -> list[JsonText | None]:
-    """Dollars by factor, and of what is not linear, of each row; None where there is no P&L to share out."""
+    """The dollars of each row by factor, and the nonlinear rest; None where there is no P&L to divide."""
     fields = (f"{json.dumps(name).replace('%', '%%')}: %r" for name in (*factors, "nonlinear"))
     document = f"{{{', '.join(fields)}}}"
     return [

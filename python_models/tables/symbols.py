@@ -67,7 +67,7 @@ def volatility_columns(volatility: Volatility) -> dict[str, np.ndarray]:
 
 
 def _names(statistics: SymbolStatistics) -> np.ndarray:
-    """The symbols as the tables take them: UTF-8 (n_symbols,)."""
+    """The symbols in the form for the tables: UTF-8 (n_symbols,)."""
     return np.array([symbol.encode() for symbol in statistics.symbols], dtype=np.bytes_)
 
 

@@ -1,1 +1,1 @@
-"""The pages for a browser: pure functions from what was read to HTML."""
+"""The pages for a browser: pure functions from the data to HTML."""

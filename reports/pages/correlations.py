@@ -1,4 +1,4 @@
-"""How the holdings move together: the matrix with its clusters, and the strongest and weakest pairs."""
+"""The page of correlations between holdings: the matrix with its clusters, and the strongest and weakest pairs."""
 
 from __future__ import annotations
 

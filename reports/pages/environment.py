@@ -1,4 +1,4 @@
-"""What all pages share: one template environment, made once, and what surrounds a page."""
+"""The common parts of all pages: one template environment, made once, and the frame around a page."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ SECTIONS = {
 
 @dataclass(frozen=True)
 class Book:
-    """The portfolio that a page is of, the session it shows, and the sessions around that.
+    """The portfolio and session of a page, and the sessions before and after.
 
-    `latest` is the last session that is published whole, `benchmark` the symbol that it is compared with.
+    `latest` is the last session that is fully published; `benchmark` is the symbol for comparison.
     """
 
     portfolio_id: UUID
@@ -56,7 +56,7 @@ class Book:
         return _address(self.path(section), {**self.at(), **query})
 
     def at(self) -> dict[str, str]:
-        """What an address says to mean this session; nothing for the latest."""
+        """The part of an address that chooses this session; empty for the latest."""
         return {} if self.day == self.latest else {"as_of": str(self.day)}
 
     def csv(self, resource: str, **query: Any) -> str:
@@ -67,7 +67,7 @@ class Book:
 
 @dataclass(frozen=True)
 class Shell:
-    """What surrounds a page: a dashboard with links, or, where `served` is false, one file that stands alone."""
+    """The frame around a page: a dashboard with links, or a self-contained file where `served` is false."""
 
     served: bool = True
     signed_in: bool = False
@@ -78,22 +78,22 @@ class Shell:
 
     @property
     def other_query(self) -> dict[str, str]:
-        """What else the address of this page says; a form that changes the session keeps it."""
+        """The rest of this page's address; the form that changes the session keeps it."""
         return {name: value for name, value in self.query.items() if name != "as_of"}
 
 
 @dataclass(frozen=True)
 class Dollars:
-    """Amounts of one page, all with as many decimals as what it is about calls for."""
+    """Formats the amounts of one page, all with the same number of decimals, which fits the size of the portfolio."""
 
     scale: float
 
     def money(self, amount: float | None) -> str:
-        """Plain."""
+        """An amount without a plus sign."""
         return words.typographic(words.money(amount, self.scale))
 
     def signed(self, amount: float | None) -> str:
-        """With its sign."""
+        """An amount with its sign."""
         return words.typographic(words.money(amount, self.scale, "+"))
 
 
@@ -103,7 +103,7 @@ def render(template: str, shell: Shell, **values: Any) -> str:
 
 
 def read_static(name: str) -> str:
-    """One of the files that pages need, as it is."""
+    """The content of one of the files that pages need."""
     return (STATIC / name).read_text(encoding="utf-8")
 
 
@@ -115,7 +115,7 @@ def style_digest() -> str:
 
 @cache
 def static_version(name: str) -> str:
-    """What changes with a file, for its address."""
+    """A digest of a file, for its address."""
     return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
 
 
@@ -126,7 +126,7 @@ def _style() -> str:
 
 @cache
 def _environment() -> Environment:
-    # Jinja says of its filters and globals only that they are dicts.
+    # Jinja types its filters and globals as plain dicts.
     environment: Any = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -1,6 +1,6 @@
-"""The figures that pages have in common: a drawing and the table of its numbers, from what was read."""
+"""The figures that several pages share: each a drawing and the table of its numbers."""
 
-# Of a column's function the checker does not see that it indexes a sequence: its argument is known too late.
+# The type checker learns the argument of a column's function too late to see that the function indexes a sequence.
 # pyright: reportUnknownLambdaType=false
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _RECENT = 21
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing, and below it a table with its numbers; bars stand inside a table of their own already."""
+    """A drawing with a table of its numbers below; bars need no such table, since they stand inside one."""
 
     drawing: Markup
     numbers: Markup
 
 
 def percents(places: int = 1, sign: str = "") -> Callable[[float | None], str]:
-    """How a column of shares is written."""
+    """The format of a column of shares."""
     return lambda share: words.percent(share, sign, places)
 
 
 def equity(history: History, dollars: Dollars, benchmark: str) -> tuple[Figure, Markup | None]:
-    """Equity with the flows marked beside that of the benchmark, and the drawdown below; the table holds all of it."""
+    """Equity with its flows marked, beside the benchmark's, and the drawdown below; the table has all the numbers."""
     days = history.days
     instead = history.benchmark_equity()
     in_benchmark = f"The same in {benchmark}"
@@ -159,7 +159,7 @@ def exposure_table(exposures: Sequence[Exposure], dollars: Dollars) -> Markup:
 
 
 def contributions(view: RiskView) -> Figure | None:
-    """What each holding adds to the volatility: the largest and the best hedges as bars, all in the table."""
+    """Each holding's contribution to volatility: bars for the largest ones and the best hedges, a table of all."""
     contributors = view.contributors()
     if not contributors:
         return None
@@ -197,7 +197,7 @@ def contributions(view: RiskView) -> Figure | None:
 
 
 def stress(view: RiskView, dollars: Dollars, every: bool = False) -> Figure | None:
-    """Scenarios as bars, wide the correlated P&L and thin the direct one; the worst and best, or all."""
+    """Scenarios as bars, wide for the correlated P&L and thin for the direct one; the worst and best, or all."""
     scenarios = view.ranked_scenarios()
     if not scenarios:
         return None
@@ -246,7 +246,7 @@ def scenario_table(view: RiskView, scenarios: Sequence[ScenarioResult], dollars:
 
 
 def sectors(view: RiskView) -> Figure | None:
-    """Weights against the benchmark's as bars; None where there are no weights."""
+    """Sector weights and the benchmark's as bars; None where there are no weights."""
     if not any(sector.active_weight is not None for sector in view.sectors):
         return None
     most = max(view.sectors, key=lambda sector: abs(sector.active_weight or 0.0))
@@ -299,7 +299,7 @@ def correlations(view: RiskView) -> Figure | None:
 
 
 def _matrix(symbols: Sequence[str], known: Mapping[tuple[str, str], float]) -> Markup:
-    """The table of a matrix: as many cells as all else on the page together, so each costs as little as it can."""
+    """The table of a matrix. It has as many cells as the rest of the page, so each is kept as short as possible."""
     names = [str(escape(symbol)) for symbol in symbols]
     heads = "".join(f'<th scope="col">{name}</th>' for name in names)
     rows = [
@@ -339,7 +339,7 @@ def holdings(view: RiskView, shown: Sequence[Holding], dollars: Dollars) -> Mark
 
 
 def told(days: Sequence[date]) -> list[int]:
-    """The places of the sessions that a table below a chart tells, newest first: the last 21, and month ends."""
+    """The places of the sessions in the table below a chart, newest first: the last 21, and month ends."""
     last = len(days) - 1
     return [
         place
@@ -349,7 +349,7 @@ def told(days: Sequence[date]) -> list[int]:
 
 
 def scale_of(view: RiskView) -> float:
-    """How large the portfolio is, which decides whether its page shows cents."""
+    """The size of the portfolio, which decides whether its page shows cents."""
     return max(abs(view.snapshot.equity_balance), view.snapshot.gross_exposure)
 
 

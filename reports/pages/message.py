@@ -1,4 +1,4 @@
-"""Pages that say one thing: a portfolio that is not there, a session without a snapshot, and the way in."""
+"""Pages with a single message: no such portfolio, a session without a snapshot, and the sign-in."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from reports.pages.environment import Shell, render
 
 
 def render_message(title: str, text: str, links: Sequence[tuple[str, str]], shell: Shell) -> str:
-    """A page with a sentence and where to go from there, as pairs of an address and a text."""
+    """A page with a sentence and links, given as pairs of an address and a text."""
     return render("message.html.j2", shell, title=title, text=text, links=links)
 
 
 def render_login(shell: Shell, *, refused: bool = False, to: str = "/") -> str:
-    """The page that takes a token."""
+    """The page for signing in with a token."""
     return render("login.html.j2", shell, refused=refused, to=to)

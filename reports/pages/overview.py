@@ -1,4 +1,4 @@
-"""The page of one portfolio: what `show --html` writes and what the dashboard opens with."""
+"""The overview page of one portfolio: `show --html` writes it, and the dashboard opens with it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def render_overview(
     shell: Shell | None = None,
     period: str = "SI",
 ) -> str:
-    """The page as HTML, its charts of a period; every text of a user in it is escaped.
+    """The page as HTML, with charts over a period; every text of a user is escaped.
 
-    Without a shell it is one file that stands alone, with what the page of performance shows in it.
+    Without a shell it is one self-contained file, which includes the content of the performance page.
     """
     dollars = Dollars(figures.scale_of(view))
     history = view.history.period(period)
@@ -61,7 +61,7 @@ def render_overview(
 
 
 def book_of(view: RiskView) -> Book:
-    """The portfolio of a page that stands alone: no session but its own."""
+    """The portfolio of a self-contained page, which knows no session but its own."""
     return Book(view.portfolio_id, view.name, view.day, view.day, view.day, None, None)
 
 

@@ -1,6 +1,6 @@
-"""What a portfolio earned: since inception against its benchmark, by period, by month, and from what."""
+"""The page of performance: since inception against the benchmark, by period, by month, and by source."""
 
-# Of a column's function the checker does not see that it indexes a sequence: its argument is known too late.
+# The type checker learns the argument of a column's function too late to see that the function indexes a sequence.
 # pyright: reportUnknownLambdaType=false
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from reports.performance import ROLLING_SESSIONS, Performance, Year, calendar, e
 from reports.tables import Column, table
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# What a return must be to be coloured more strongly; of a year three times as much.
+# Returns of a month beyond these are coloured more strongly; a year's beyond three times as much.
 _HEAT = (0.0, 0.015, 0.04)
 _FALLS, _EARNERS = 10, 10
 _EFFECTS = ("allocation", "selection", "interaction", "total")
 _RETURNS = (("portfolio_return", "Return"), ("benchmark_return", "Benchmark's"))
-# The rows of the table of periods: column, name, and how it is written.
+# The rows of the table of periods: column, name and format.
 _FIGURES: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("start_date", "From the close before", str),
     ("sessions", "Sessions", str),
@@ -61,10 +61,10 @@ _FIGURES: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
 
 @dataclass(frozen=True)
 class Sections:
-    """What is told of performance, drawn and in tables; None where there is nothing to draw.
+    """The charts and tables of performance; None where there is nothing to draw.
 
-    `shown` are the sessions of the charts, `attributed` the period of what was earned by what, and `reason` what is not
-    in that.
+    `shown` are the sessions of the charts, `attributed` is the period of the attribution, and `reason` says why numbers
+    are missing from it.
     """
 
     history: History
@@ -94,7 +94,7 @@ class Sections:
 
 
 def render_performance(history: History, performance: Performance, shell: Shell, period: str = "SI") -> str:
-    """The page as HTML; `period` is what the charts over time show."""
+    """The page as HTML; `period` is that of the charts over time."""
     benchmark = (shell.book.benchmark if shell.book else None) or "Benchmark"
     return render(
         "performance.html.j2",
@@ -254,7 +254,7 @@ def _plain(value: float) -> str:
 
 
 def _periods(periods: Sequence[dict[str, Any]]) -> Markup | None:
-    """Figures down, periods across; a row that no period has a number in is left out."""
+    """A table with a row for each figure and a column for each period; rows without any number are left out."""
     if not periods:
         return None
     rows = [row for row in _FIGURES if any(period.get(row[0]) is not None for period in periods)]
@@ -329,7 +329,7 @@ def _sectors(rows: Sequence[dict[str, Any]], label: str, returns: Sequence[tuple
 
 
 def _sum(values: Sequence[float | None]) -> float | None:
-    """The sum, of what is known altogether alone."""
+    """The sum; None where any part is unknown."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
 

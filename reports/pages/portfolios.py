@@ -1,4 +1,4 @@
-"""The first page: every portfolio in a line."""
+"""The first page: one line for each portfolio."""
 
 from __future__ import annotations
 

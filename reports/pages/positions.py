@@ -1,4 +1,4 @@
-"""Every lot and every symbol of a portfolio, sorted and filtered by the address."""
+"""The page of a portfolio's positions, by lot or by symbol; the address says how they are sorted and filtered."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GROUPS = {"symbol": "by symbol", "lot": "every lot"}
 
 @dataclass(frozen=True)
 class Choice:
-    """What the address asks for: which lots, together by symbol or each, and in which order."""
+    """The choices in the address: which lots, one by one or together by symbol, and in which order."""
 
     by: str = "symbol"
     held: str = "open"
@@ -30,7 +30,7 @@ class Choice:
     period: str = "YTD"
 
     def query(self, book: Book) -> dict[str, str]:
-        """The address's query, but for the order; what is as it is by itself is left out."""
+        """The address's query without the order; defaults are left out."""
         plain = Choice()
         given = {"by": self.by, "held": self.held, "q": self.search, "sector": self.sector, "period": self.period}
         usual = {"by": plain.by, "held": plain.held, "q": "", "sector": "", "period": plain.period}
@@ -38,7 +38,7 @@ class Choice:
 
 
 def render_positions(lots: Sequence[Lot], equity: float, shell: Shell, choice: Choice, periods: Sequence[str]) -> str:
-    """The page as HTML; `equity` is what weights are of, and `periods` those to choose from."""
+    """The page as HTML; weights are shares of `equity`, and `periods` are the ones on offer."""
     book = shell.book
     assert book is not None  # noqa: S101  a page of one portfolio
     dollars = Dollars(max(abs(equity), sum(abs(lot.market_value) for lot in lots)))

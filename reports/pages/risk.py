@@ -1,6 +1,6 @@
-"""Risk over time: volatility and what came, exposures, contributions, and how the forecasts did."""
+"""The page of risk over time: forecast and realized volatility, exposures, contributions, and the backtest."""
 
-# Of a column's function the checker does not see that it indexes a sequence: its argument is known too late.
+# The type checker learns the argument of a column's function too late to see that the function indexes a sequence.
 # pyright: reportUnknownLambdaType=false
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reports.view import RiskView
 
 _STYLES = ("line", "second", "third", "fourth")
 _FACTORS_TOGETHER = 4
-# The two values at risk that are judged, and what their columns of `risk_backtest` begin with.
+# The two values at risk in the backtest, and the prefixes of their columns in `risk_backtest`.
 _JUDGED = (("At the volatility of its day", "scaled_"), ("Not scaled", ""))
 
 
@@ -57,7 +57,7 @@ def _volatility(history: RiskHistory) -> Figure | None:
 
 
 def _value_at_risk(history: RiskHistory, dollars: Dollars) -> Figure | None:
-    """The loss that one session of twenty should exceed, and the P&L of the session after."""
+    """The value at risk, which one session in twenty should exceed, and the P&L of the session after."""
     floor = [None if value is None else -value for value in history.value_at_risk]
     beyond = [
         place
@@ -88,7 +88,7 @@ def _value_at_risk(history: RiskHistory, dollars: Dollars) -> Figure | None:
 
 
 def _exposures(history: RiskHistory) -> list[Figure]:
-    """Exposures over time, a few factors to a chart, those that were largest first."""
+    """Exposures over time, a few factors in each chart; the factors with the largest exposures come first."""
     by_size = sorted(
         history.exposures,
         key=lambda factor: -max((abs(value or 0.0) for value in history.exposures[factor]), default=0),
@@ -100,7 +100,7 @@ def _exposures(history: RiskHistory) -> list[Figure]:
             Line(factor, history.exposures[factor], style) for factor, style in zip(together, _STYLES, strict=False)
         ]
         title = "Exposure to " + ", ".join(together)
-        # one line alone has no legend
+        # a single line needs no legend
         unit = "Beta" if len(together) > 1 else f"Beta, {together[0]}"
         figure = _over_time(title, unit, history, lines, _beta, 200, (0.0,))
         if figure:
@@ -109,7 +109,7 @@ def _exposures(history: RiskHistory) -> list[Figure]:
 
 
 def _beta(value: float) -> str:
-    """A beta with three figures, however small: those of some factors are hundredths."""
+    """A beta with three significant figures: betas to some factors are only hundredths."""
     return f"{value:+.3g}" if value else "0"
 
 
@@ -147,7 +147,7 @@ def _over_time(
 
 
 def _breaches(backtest: dict[str, Any] | None) -> Markup | None:
-    """How often each value at risk was exceeded, and whether chance would do that; None before there are forecasts."""
+    """A table of how often each value at risk was exceeded, and how likely that is; None without forecasts."""
     if backtest is None or backtest["var_breaches"] is None:
         return None
     days = backtest["observations"]

@@ -1,4 +1,4 @@
-"""The state of the batch: how the nights went, how far everything is, and what to type next."""
+"""The page of the batch's state: the results of nights, how far each table is, and the next commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reports.batch import Batch, Freshness
 from reports.pages.environment import Shell, render
 from reports.tables import Column, table
 
-# of a run or a phase, to the style of its mark
+# the status of a run or a phase, and the style of its mark
 _STATES = {"succeeded": "good", "failed": "bad", "interrupted": "bad", "running": ""}
 
 
@@ -43,7 +43,7 @@ def render_status(batch: Batch, shell: Shell, *, demo: bool = False) -> str:
 
 
 def _next_commands(batch: Batch, demo: bool) -> list[tuple[str, str]]:
-    """What an operator would type now, and why: the most pressing first; none where all is well."""
+    """The next commands for an operator, with the reasons, the most urgent first; none where all is well."""
     status, on = batch.status, " --demo" if demo else ""
     runs = status["runs"]
     found: list[tuple[str, str]] = []
@@ -111,7 +111,7 @@ def _phases(run: Mapping[str, Any]) -> Markup | None:
 
 
 def _due(batch: Batch, demo: bool) -> date | None:
-    """The session that tables should have come to: of the demo's, which ends in the past, its last run's."""
+    """The session that tables should have reached; for the demo, which ends in the past, that of its last run."""
     runs = batch.status["runs"]
     if demo and runs and runs[0]["trade_date"]:
         return date.fromisoformat(runs[0]["trade_date"])

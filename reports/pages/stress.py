@@ -1,4 +1,4 @@
-"""All stress scenarios, with what each factor adds to them."""
+"""The page of all stress scenarios, with each factor's part of the P&L."""
 
 from __future__ import annotations
 

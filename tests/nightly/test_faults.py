@@ -343,7 +343,7 @@ def test_a_file_of_a_hundred_thousand_rows_with_a_thousand_bad_ones(night, tmp_p
         load_folder(conn, tmp_path)
     *problems, verdict = refused.value.problems
     assert len(problems) == 1000
-    assert problems[0] == "capital_flows.csv:9: amount: 'one' is not a number"
+    assert problems[0] == "capital_flows.csv:9: amount: 'one' is not a number: write it like 1234.50"
     assert verdict == "nothing was loaded: 1000 problems in capital_flows.csv"
     assert difference(night, before) == []
 

@@ -143,13 +143,7 @@ def test_another_version_of_the_calendar_corrects_history(conn, calendar_day):
     assert refresh_sessions(conn, calendar_day) == 0
 
 
-@pytest.mark.parametrize(
-    "file",
-    [
-        "dbt_project/models/intermediate/roll_forward_window.sql",
-        "warehouse/migrations/0023_batch_status.sql",
-    ],
-)
-def test_sql_waits_as_long_after_the_close_as_python(file: str):
+def test_the_status_waits_as_long_after_the_close_as_python():
+    file = "warehouse/migrations/0023_batch_status.sql"
     minutes = f"{SETTLED_AFTER.total_seconds() / 60:.0f}"
     assert re.findall(r"interval '(\d+) minutes'", (PROJECT_ROOT / file).read_text(encoding="utf-8")) == [minutes]

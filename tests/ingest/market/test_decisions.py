@@ -184,8 +184,8 @@ def test_a_file_with_bad_rows_loads_nothing(conn, run, folder):
     )
     assert result.exit_code == 2
     assert result.stderr.splitlines()[:3] == [
-        "corporate_actions.csv:2: value: must not be negative: -2",
-        "corporate_actions.csv:3: new_symbol: is empty, and RENAME needs it",
+        "corporate_actions.csv:2: value: must not be negative: -2: leave out the minus, or the row",
+        "corporate_actions.csv:3: new_symbol: is empty, and RENAME needs it: name what shares become or get",
         "corporate_actions.csv:5: value: line 4 tells another SPLIT of XYZ on 2025-04-01: keep one",
     ]
     assert stored(conn) == [] and conn.execute("select count(*) from raw.positions").fetchone() == (0,)

@@ -71,10 +71,11 @@ def test_the_list_makes_sense():
     by_symbol = {event.key: event for event in events}
     meta = by_symbol["FB", date(2022, 6, 9), RENAME]
     assert meta.action.new_symbol == "META" and "1326801" in meta.source
-    assert held_as(meta, events) == {"FB", "META"}
+    assert held_as(meta, events, by_later_names=True) == {"FB", "META"}
+    assert held_as(meta, events, by_later_names=False) == {"FB"}
     # a lot of United Technologies may have been entered as RTX; one of Raytheon came later
-    assert held_as(by_symbol["UTX", date(2020, 4, 3), SPINOFF], events) == {"UTX", "RTX"}
-    assert held_as(by_symbol["GE", date(2024, 4, 2), SPINOFF], events) == {"GE"}
+    assert held_as(by_symbol["UTX", date(2020, 4, 3), SPINOFF], events, by_later_names=True) == {"UTX", "RTX"}
+    assert held_as(by_symbol["GE", date(2024, 4, 2), SPINOFF], events, by_later_names=True) == {"GE"}
 
 
 def test_what_is_wrong_in_the_list_is_told(tmp_path):
@@ -117,7 +118,7 @@ def stored(conn):
 
 
 def take(conn, **how):
-    return take_known_events(conn, ["yahoo"], NOW, **{"wanted": True, **how})
+    return take_known_events(conn, ["yahoo"], NOW, **{"wanted": "all", **how})
 
 
 def test_only_what_was_held_through_an_event_is_concerned(conn, book):
@@ -132,7 +133,7 @@ def test_only_what_was_held_through_an_event_is_concerned(conn, book):
     assert "CIK 1326801" in lines[0][1] and "actions dismiss FB 2022-06-09 RENAME" in lines[0][1]
     # once
     assert take(conn) == []
-    assert len(take(conn, wanted=False)) == 0 and stored(conn) == []
+    assert len(take(conn, wanted="off")) == 0 and stored(conn) == []
     assert len(take(conn)) == 2
 
 
@@ -148,6 +149,21 @@ def test_a_child_that_is_listed_already_is_not_doubled(conn, book):
     conn.execute("delete from raw.positions where symbol = 'GEHC'")
     take(conn)
     assert [row[2] for row in stored(conn)] == ["GEHC", "GEV"]
+
+
+def test_a_spin_off_is_told_with_the_command_that_takes_it(conn, book):
+    book("held", ("GE", "2023-02-01", None), ("FB", "2022-01-03", None))
+    lines = dict(take(conn, wanted="on"))
+    assert stored(conn) == [("FB", "2022-06-09", "META")]
+    assert "only its holder knows" in lines["GE"]
+    assert "actions add GE 2024-04-02 SPINOFF 0.25 --new-symbol GEV" in lines["GE"]
+    # a lot of today's name is priced by today's name, which sources keep the whole history by
+    book("by today's name", ("ELV", "2021-02-01", None))
+    assert take(conn, wanted="on") == []
+    # once, and taken when it is asked for
+    assert take(conn, wanted="on") == []
+    assert [scope for scope, _ in take(conn)] == ["ANTM", "GE"] and ("GE", "2024-04-02", "GEV") in stored(conn)
+    assert len(take(conn, wanted="on")) == 1 and ("GE", "2024-04-02", "GEV") not in stored(conn)
 
 
 def test_a_person_has_the_last_word(conn, book, database, monkeypatch):
