@@ -55,7 +55,7 @@ class StandingAction(NamedTuple):
     symbol: str
     ex_date: date
     action_type: str
-    value: Decimal
+    value: Decimal | None  # None: a delisting whose value is not told yet
     new_symbol: str | None
     cash_per_share: Decimal | None
     cost_fraction: Decimal | None
@@ -90,7 +90,7 @@ def check_action_of_person(
     """Return the action that a person has written, with what its type leaves open filled in.
 
     A split's ratio is read as a fraction where it is written with four decimals or more. A renaming has the value 1, a
-    merger for cash alone the value 0.
+    merger for cash alone the value 0. Of a delisting the value may be told later.
 
     Raises:
         BadAction: it makes no sense as a whole; `column` says where.
@@ -124,6 +124,8 @@ def check_action_of_person(
         if value not in (None, 0):
             raise BadAction("value", "a merger for cash alone gives no shares: leave it empty, or name new_symbol")
         value = Decimal(0)
+    elif value is None and action_type == DELISTING:
+        return CorporateAction(symbol, ex_date, action_type, Decimal(0), value_pending=True)
     elif value is None:
         raise BadAction("value", f"is empty, and {action_type} needs it: give {_MEANING_OF_VALUE[action_type]}")
     elif not (0 < value < _LARGEST or (value == 0 and action_type == DELISTING)):
@@ -206,11 +208,13 @@ def replace_file_actions(
     """Make people's word hold what a file says of the symbols in it; what the file said before and not now is gone."""
     symbols = sorted({action.symbol for action in actions})
     adopt_stored(conn, symbols)
-    filed = {
-        claim.action: claim
-        for claims in read_claims(conn, symbols).values()
-        for claim in claims
-        if claim.decision and claim.decision.from_file
+    words = [claim for claims in read_claims(conn, symbols).values() for claim in claims if claim.decision]
+    filed = {claim.action: claim for claim in words if claim.decision and claim.decision.from_file}
+    # A file that does not know a value yet takes back none that a person has told.
+    told = {
+        claim.action[:3]
+        for claim in words
+        if claim.decision and claim.decision.kind == ADDED and not claim.decision.from_file
     }
     for action in filed.keys() - set(actions):
         _forget_filed(conn, action)
@@ -218,7 +222,7 @@ def replace_file_actions(
     new = [
         Claim(PERSON, action, decision=saying.decision(ADDED, from_file=True))
         for action in actions
-        if action not in filed
+        if action not in filed and not (action.value_pending and action[:3] in told)
     ]
     for claim in new:
         _forget_word(conn, claim.action.symbol, claim.action.ex_date, claim.action.action_type, keep_added=True)
@@ -255,7 +259,9 @@ def list_actions(
             believed = claim.key not in settled.notes and key in settled.actions
             believed &= not (decision and decision.kind == DISMISSED)
             if symbol or decision or (note and claim.action.action_type != DIVIDEND):
-                listed.append(StandingAction(*claim.action, claim.source, believed, note))
+                action = claim.action
+                terms = (action.told_value, action.new_symbol, action.cash_per_share, action.cost_fraction)
+                listed.append(StandingAction(*action[:3], *terms, claim.source, believed, note))
     return listed
 
 
@@ -269,7 +275,7 @@ def user_name() -> str:
 
 def describe(action: CorporateAction) -> str:
     """Write an action in one line, as it is typed."""
-    parts = [action.symbol, action.action_type, f"{action.value.normalize():f}", "of", f"{action.ex_date}"]
+    parts = [action.symbol, action.action_type, action.value_text, "of", f"{action.ex_date}"]
     if action.new_symbol:
         parts += ["into" if action.action_type != SPINOFF else "of child", action.new_symbol]
     if action.cash_per_share is not None:
