@@ -33,7 +33,7 @@ class CorporateAction(NamedTuple):
     SPLIT: new shares per old share. DIVIDEND: USD per share, in shares of the ex-date. RENAME: 1. MERGER: shares of
     `new_symbol` per old share, 0 for cash alone. SPINOFF: shares of `new_symbol`, the child, per share. DELISTING: USD
     per share. `cash_per_share` (USD) is a merger's, `cost_fraction` (0 to 1, the child's; None: by the first closes) a
-    spin-off's.
+    spin-off's. `value_pending` is a delisting's whose value nobody knows yet: `value` is 0 then, and says nothing.
     """
 
     symbol: str
@@ -43,6 +43,17 @@ class CorporateAction(NamedTuple):
     new_symbol: str | None = None
     cash_per_share: Decimal | None = None
     cost_fraction: Decimal | None = None
+    value_pending: bool = False
+
+    @property
+    def told_value(self) -> Decimal | None:
+        """The value, or None while nobody has told it."""
+        return None if self.value_pending else self.value
+
+    @property
+    def value_text(self) -> str:
+        """The value as people write it."""
+        return "without a value" if self.value_pending else f"{self.value.normalize():f}"
 
 
 class Profile(NamedTuple):

@@ -183,16 +183,51 @@ lives as (
     ) as expiry on true
 ),
 
+-- a name that was delisted has no price from then on, unless it goes on under another
+delisted as (
+    select
+        event.symbol,
+        event.ex_date,
+        (
+            select max(session_date) from raw.trading_sessions
+            where session_date < event.ex_date
+        ) as last_date
+    from raw.corporate_actions as event
+    where
+        event.value_pending
+        and not exists (
+            select 1 from raw.corporate_actions as later
+            where
+                later.symbol = event.symbol
+                and later.new_symbol is not null
+                and later.ex_date > event.ex_date
+                and later.ex_date <= %(end)s
+        )
+),
+
+quoted as (
+    select
+        lives.*,
+        least(
+            lives.last_date,
+            (
+                select min(delisted.last_date) from delisted
+                where not lives.is_option and delisted.symbol = lives.symbol and delisted.ex_date > lives.first_date
+            )
+        ) as quoted_until
+    from lives
+),
+
 lots_that_matter as (
     select *
-    from lives
+    from quoted as lives
     left join ops.roll_forward_state as state using (portfolio_id)
     where
         lives.first_date <= lives.last_date
         and (
-            lives.last_date >= %(start)s
+            lives.quoted_until >= %(start)s
             or state.last_session is null
-            or state.last_session < lives.last_date
+            or state.last_session < lives.quoted_until
             or exists (
                 select 1 from ops.input_changes as change
                 where
@@ -239,25 +274,41 @@ linked as (
             and event.ex_date >= linked.first_date
             and event.ex_date <= %(end)s
     ) as other
+),
+
+needed as (
+    select
+        symbol,
+        case when is_option then 'option' else 'holding' end as role,
+        first_date,
+        last_date,
+        case when is_option then expires end as expires
+    from lots_that_matter
+    union all
+    select underlying_symbol, 'underlying', first_date, last_date, null
+    from lots_that_matter
+    where is_option
+    union all
+    select symbol, case when is_option then 'underlying' else 'holding' end, first_date, last_date, null
+    from linked
+    where is_by_event
 )
 
 select
-    symbol,
-    case when is_option then 'option' else 'holding' end as role,
-    min(first_date),
-    max(last_date),
-    max(expires) filter (where is_option)
-from lots_that_matter
-group by 1, 2
-union all
-select underlying_symbol, 'underlying', min(first_date), max(last_date), null
-from lots_that_matter
-where is_option
-group by 1, 2
-union all
-select symbol, case when is_option then 'underlying' else 'holding' end, min(first_date), max(last_date), null
-from linked
-where is_by_event
+    needed.symbol,
+    needed.role,
+    min(needed.first_date),
+    max(
+        least(
+            needed.last_date,
+            (
+                select min(delisted.last_date) from delisted
+                where delisted.symbol = needed.symbol and delisted.ex_date > needed.first_date
+            )
+        )
+    ),
+    max(needed.expires)
+from needed
 group by 1, 2
 union all
 -- from the close before inception, like a lot carried in

@@ -1,6 +1,6 @@
 {#
-    Every value of a column that an index of the relation begins with, as a subquery: from one value to the next is one
-    step in the index, however many rows share it. `select distinct` would read every row.
+    All distinct values of a column, as a subquery. An index of the relation must begin with the column: then each next
+    value is one step in the index, however many rows share it. `select distinct` would read every row.
 #}
 {% macro distinct_keys(relation, key) -%}
     (

@@ -1,4 +1,4 @@
-{#- The main figures of analysts' estimates, by their places in what each source says. -#}
+{#- The main figures of analysts' estimates, from their places in the answer of each source. -#}
 {% macro estimate_places() %}
     {% do return({
         'eps_estimate': ['{earningsEstimate,avg}', '{epsAvg}'],

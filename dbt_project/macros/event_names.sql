@@ -1,6 +1,6 @@
 {#
-    The names of every price key that an event touches, each with its dates: those of the renamings, and for a key that
-    was never renamed its own name for all time. It takes the CTE `symbol_names`.
+    The names of every price key that an event touches, each with its dates. They come from the renamings; a key that
+    was never renamed has its own name for all time. It needs the CTE `symbol_names`.
 
     events  the CTE of the events, which have a `price_key` and a `new_price_key`
 #}

@@ -1,4 +1,4 @@
-{# Post-hook of daily_returns, in its transaction: the changes that its window was made from are taken in. #}
+{# Post-hook of daily_returns, in its transaction: mark the changes behind its window as taken in. #}
 {% macro finish_returns() -%}
     update {{ source("ops", "input_changes") }}
     set returns_taken_at = clock_timestamp()

@@ -1,8 +1,8 @@
 {#
     Post-hook of the last incremental model of the roll-forward, in its transaction: mark the changes that were read as
-    rolled, for the portfolios that were rolled and no others, and move the state on. It does nothing unless every model
-    of the chain has replaced the window now in force, and that window was made from these changes: so a part of the
-    chain run by hand can't claim the whole.
+    rolled, only for the portfolios that were rolled, and advance the state. It does nothing unless every model of the
+    chain has replaced the current window, and that window was made from these changes: so running a part of the chain
+    by hand does not count as the whole.
 #}
 {% macro finish_roll_forward(chain=["position_values", "portfolio_snapshots"]) -%}
     {%- set changes = ref("roll_forward_changes") -%}
@@ -55,15 +55,15 @@
 {%- endmacro %}
 
 {#
-    For the model that finds the changes to take in: the run that noted them, or another word where one of the models in
-    between is not built by this run. Such a run may have read older inputs than those that were noted, and takes in
+    For the model that finds the changes to take in: the run that listed them, or another word if this run does not
+    build all of the models in between. Such a run may have read older inputs than the listed changes, and takes in
     nothing.
 #}
 {% macro whole_chain(noted_by) -%}
     {%- set left_out = [] -%}
     {%- set behind = [model.unique_id] -%}
     {%- if execute and flags.WHICH in ("run", "build") -%}
-        {#- a list that is added to while it is walked: each node is in it once -#}
+        {#- this list grows while it is walked, and contains each node once -#}
         {%- for unique_id in behind -%}
             {%- set node = graph.nodes.get(unique_id) -%}
             {%- if node and node.resource_type == "model" and "phase_2" in node.tags -%}

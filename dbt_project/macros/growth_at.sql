@@ -1,4 +1,4 @@
-{# How many shares one share of a price key from before all splits has become at a session: for a handful of rows. #}
+{# The number of shares at a session that one share from before all splits has become; only for a handful of rows. #}
 {% macro growth_at(price_key, session_number) -%}
     coalesce(
         (

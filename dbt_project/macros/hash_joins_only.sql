@@ -1,7 +1,7 @@
 {#
-    Pre-hook, for the model's own transaction. How many rows a window holds is a guess to the planner (a join on
-    `between`), and a guess of one row makes it loop over thousands of rows thousands of times. Every join of these
-    models is an equality, and a hash join is never bad at those; a lateral lookup still goes through its index.
+    Pre-hook, for the model's own transaction. The planner can only guess the rows of a window (a join on `between`). If
+    it guesses one row, it loops over thousands of rows thousands of times. Every join of these models is an equality,
+    for which a hash join is never bad; a lateral lookup still uses its index.
 #}
 {% macro hash_joins_only() -%}
     set local enable_nestloop = off

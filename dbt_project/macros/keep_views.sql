@@ -1,7 +1,7 @@
 {#
     Post-hook, before the transaction of a rebuild ends. dbt rebuilds a relation under another name, renames the old one
-    to `…__dbt_backup` and drops it with `cascade`, which takes along every view over it: dbt's own that were not
-    selected, and those of other people. While the old one is still there, this binds such views to the new one.
+    to `…__dbt_backup` and drops it with `cascade`. That drops every view over it too: dbt's own views that were not
+    selected, and views of other people. This binds such views to the new relation while the old one still exists.
 #}
 {% macro keep_views() -%}
     {%- set backup = this.identifier ~ "__dbt_backup" -%}
@@ -30,7 +30,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# Whether the model's relation is built anew and takes the place of the old one, rather than being written into. #}
+{# Whether the model's relation is built anew and replaces the old one. Otherwise rows are written into the old one. #}
 {% macro is_built_anew() -%}
     {%- if model.config.materialized == "refilled_table" -%}
         {{- return(not var("tables_fit", false)) -}}
@@ -39,8 +39,8 @@
 {%- endmacro %}
 
 {#
-    Post-hook after that transaction. When dbt drops the old relation it strikes every view over it from its list of what
-    there is, and would then fail to create what `keep_views` has kept: this enters them again.
+    Post-hook after that transaction. When dbt drops the old relation, it removes every view over it from its cache of
+    relations, and would then fail to create the views that `keep_views` has kept. This adds them to the cache again.
 #}
 {% macro recall_views() -%}
     {%- if execute and is_built_anew() -%}

@@ -1,6 +1,6 @@
 {#-
-    The main items of financial statements, by the names that the sources give them: the first that a row has counts.
-    A new item, or a source's other name for one, is added here and nowhere else.
+    The main items of financial statements, with their names at the sources. The first name that a row has counts. New
+    items and new names are added only here.
 -#}
 {% macro line_item_names() %}
     {% do return({
@@ -37,7 +37,7 @@
     {%- endfor %}
 {% endmacro %}
 
-{#- One item: text where a number is due, as a source may write it, is no number and must not break the view. -#}
+{#- One item. A source may write text in place of a number: it becomes null and must not break the view. -#}
 {% macro line_item(statement, names) -%}
     case
         when statement = '{{ statement }}'

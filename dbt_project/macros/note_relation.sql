@@ -1,6 +1,6 @@
 {#
-    Post-hook of what is published, in the transaction that builds it: readers must see that it has changed. A table
-    tells of its changes by itself, by a trigger; one that was built anew is given that trigger, and a view is noted.
+    Post-hook of published relations, in the transaction that builds them: readers must see that they have changed. A
+    trigger records the changes of a table. This gives a new table that trigger, and records the change of a view.
 #}
 {% macro note_relation() -%}
     {%- if model.config.materialized == "view" -%}

@@ -1,8 +1,8 @@
 {#
-    A view of each position's statistics: the row of its symbol, an option counting as its underlying.
+    A view of each position's statistics: the row of its symbol, or of its underlying for an option.
 
     statistics  a table of statistics by calculation_date and symbol
-    columns     those of its columns to show
+    columns     the columns of it to show
 #}
 {% macro position_statistics(statistics, columns) -%}
 with statistics as (
@@ -32,7 +32,7 @@ final as (
 select * from final
 {%- endmacro %}
 
-{# What the two tables of betas have in common, which is all but the benchmark. #}
+{# The common part of the two tables of betas: everything but the benchmark. #}
 {% macro beta_columns() -%}
     {{ return([
         "beta",

@@ -1,6 +1,6 @@
 {#
-    Whether history has to be built whole: asked for, or a table that holds it is not there. The table is looked up by
-    name, because a reference to a descendant would be a cycle.
+    Whether history has to be built as a whole, because that was requested or because a table of it is missing. The
+    table is looked up by name, because a reference to a descendant would be a cycle.
 #}
 {% macro must_rebuild(table_names) -%}
     {%- set missing = [] -%}
@@ -15,8 +15,8 @@
 {%- endmacro %}
 
 {#
-    For the top of an incremental model: refuses to build it whole from a window that was made for less, which would
-    leave only that window of its history.
+    For the top of an incremental model: refuses to build the whole table from a window for a part of history, which
+    would leave only that part.
 #}
 {% macro require_whole_window(window_model) -%}
     {%- set window_is_selected = "model.afterclose." ~ window_model in selected_resources -%}

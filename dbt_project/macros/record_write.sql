@@ -1,4 +1,4 @@
-{# What an incremental model has just written, for the summary and for `finish_roll_forward`; in its own transaction. #}
+{# Records the write of an incremental model, in its transaction, for the summary and for `finish_roll_forward`. #}
 {% macro record_write(inserted="null", updated="null", deleted="null", unchanged="null", unless_recorded=false) -%}
     insert into {{ source("ops", "incremental_writes") }} as writes
         (model, invocation_id, window_id, inserted, updated, deleted, unchanged)
@@ -23,12 +23,12 @@
     {%- endif %}
 {%- endmacro %}
 
-{# Post-hook of every incremental model: a model that was built whole went past its strategy, which records the rest. #}
+{# Post-hook of every incremental model: records the write of a whole table. All others are recorded by the strategy. #}
 {% macro record_whole_build() -%}
     {{ record_write(unless_recorded=true) }}
 {%- endmacro %}
 
-{# The run that built the roll_forward_window now in force. #}
+{# The run that built the current roll_forward_window. #}
 {% macro current_window_id() -%}
     (select invocation_id from {{ source("ops", "incremental_writes") }} where model = 'roll_forward_window')
 {%- endmacro %}

@@ -1,8 +1,8 @@
 {#
-    A table that is emptied and filled again, in half the statements that building another and putting it in its place
-    takes. That needs the table to have the model's columns. The night knows whether it has (the variable `tables_fit`):
-    no file of the project has changed since it last built them all. Otherwise this builds tables as dbt does, and
-    forgets that they fit, so that the night looks again.
+    A table that is emptied and filled again. That takes half the statements of building a new table and exchanging it
+    for the old one, but the table must have the model's columns. The night knows whether it has (the variable
+    `tables_fit`): no file of the project has changed since all tables were last built. Otherwise this builds the table
+    as dbt does, and clears the record that tables fit, so that the night checks again.
 #}
 {% materialization refilled_table, adapter="postgres" %}
     {%- set existing = load_cached_relation(this) -%}
@@ -12,7 +12,7 @@
         {%- endcall -%}
         {{ return(dbt.materialization_table_default()) }}
     {%- endif -%}
-    {#- What the project's own hooks would do in statements of their own; no view over the table is lost here. -#}
+    {#- The work of the project's hooks, without statements of their own; no view over the table is lost here. -#}
     {%- set done_here = [
         "{{ join_run() }}", "{{ analyze_table() }}", "{{ keep_views() }}", "{{ recall_views() }}"
     ] -%}
@@ -32,8 +32,8 @@
 {% endmaterialization %}
 
 {#
-    Readers look through views at some of these tables: there the old rows stay until the new ones are committed. A
-    truncate would wait for every open transaction of a reader, and keep all others waiting behind it.
+    Readers use some of these tables through views. For them the old rows stay until the new ones are committed. A
+    truncate would wait for every open transaction of a reader, and make all others wait behind it.
 #}
 {% macro empty_table() -%}
     do $empty_table$

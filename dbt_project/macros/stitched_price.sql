@@ -1,6 +1,7 @@
 {#
-    The last price known at a session of a key that events touch, in shares of that session, as a lateral subquery: under
-    whatever name; less what was handed out since in spin-offs; before its first close, what an event says it is worth.
+    The last known price of a key that events touch, at a session and in shares of that session, as a lateral subquery.
+    It comes from any name of the key, less the spin-offs since then. Before the first close it is the value that an
+    event gives.
 #}
 {% macro stitched_price(price_key, session_number, session_date) -%}
 (

@@ -1,10 +1,10 @@
 {#
-    Takes a relation and the views over it for a change that nobody may look on, before dbt renames or drops it.
+    Takes exclusive locks on a relation and the views over it, before dbt renames or drops it.
 
-    All of it is taken at once or not at all, and no lock is waited for longer than a tenth of a second: readers lock a
-    view first and its tables after it, so that whoever waits with some of them in hand ends in a deadlock, which kills
-    a reader. Between the attempts everybody reads on. Where an open transaction holds the relation until patience ends,
-    the error names it.
+    All locks are taken at once or none, and no attempt waits longer than a tenth of a second. Readers lock a view first
+    and its tables after it, so waiting with some of the locks in hand would end in a deadlock, which kills a reader.
+    Between the attempts everybody can read. If an open transaction holds the relation until the last attempt, the error
+    names that transaction.
 #}
 {% macro take_exclusively(relation) -%}
     do $take_exclusively$
@@ -29,7 +29,7 @@
             where dependency.refobjid = wanted and dependent.relkind = 'v';
             begin
                 perform set_config('lock_timeout', '100ms', true);
-                -- a change of owner that changes nothing: unlike `lock table`, it leaves what a view shows alone
+                -- this keeps the owner: unlike `lock table`, it locks a view and not the relations behind it
                 foreach each_view in array views || wanted loop
                     execute format(
                         'alter table %s owner to %I',
@@ -40,7 +40,7 @@
                 perform set_config('lock_timeout', lock_timeout_before, true);
                 return;
             exception when lock_not_available then
-                null;  -- what was taken is given back here
+                null;  -- the locks taken so far are released here
             end;
             exit when clock_timestamp() > statement_timestamp() + patience;
             perform pg_sleep(0.2 + random() * 0.3);
@@ -70,7 +70,7 @@
     $take_exclusively$;
 {%- endmacro %}
 
-{# dbt's own, behind which the relation is taken first. #}
+{# dbt's own macro, after an exclusive lock on the relation. #}
 {% macro postgres__rename_relation(from_relation, to_relation) -%}
     {%- call statement("rename_relation") -%}
         {{ take_exclusively(from_relation) }}
@@ -85,7 +85,7 @@
     {%- endcall -%}
 {%- endmacro %}
 
-{# Of a seed, whose rows are replaced within the transaction: deleting them lets readers read on. #}
+{# For a seed: its rows are replaced within the transaction, and deleting them does not block readers. #}
 {% macro postgres__truncate_relation(relation) -%}
     {%- call statement("truncate_relation") -%}
         delete from {{ relation.render() }}

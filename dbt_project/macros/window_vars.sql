@@ -1,8 +1,8 @@
 {#
     The one place that reads the variables of a run:
 
-    start_date     first session wanted, 'YYYY-MM-DD'; a chain that is due from an earlier session starts there
-    end_date       last session wanted; without it, the latest closed session that has any market price
+    start_date     first requested session, 'YYYY-MM-DD'; a chain that is due from an earlier session starts there
+    end_date       last requested session; without it, the latest closed session that has any market price
     portfolio_ids  list of portfolio ids; without it, every portfolio
 #}
 {% macro window_date(name) -%}

@@ -1,11 +1,11 @@
 {#
-    Two incremental strategies that bring a table to the model's result and touch only the rows that differ: insert new
-    ones, update changed ones, delete those that left, in one statement, whose parts see the table as it was. A run that
-    computes what is there already writes nothing. (dbt's own merge rewrites every matched row and keeps rows that have
-    gone; so do delete+insert by key and microbatch.)
+    Two incremental strategies that bring a table to the model's result and touch only the rows that differ. One
+    statement inserts new rows, updates changed ones and deletes the others; all its parts see the table as it was. A
+    run with the same result writes nothing. (dbt's own merge rewrites every matched row and keeps rows that are no
+    longer in the result; so do delete+insert by key and microbatch.)
 
     upsert_changed  the result is the whole table
-    replace_window  the result is all there is in a window, also when it is empty; rows outside the window stay. The
+    replace_window  the result is the whole content of a window, even if empty; rows outside the window stay. The
                     model's config names the window:
                         window_model   a model with the columns `window_key`, replace_from and replace_through
                         window_key     portfolio_id or symbol

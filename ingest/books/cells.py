@@ -84,7 +84,7 @@ def parse_share(text: str) -> Decimal:
     number = parse_number(text.removesuffix("%").rstrip(), _RATIO_DECIMALS - 2)
     share = number / 100 if text.endswith("%") else number
     if share < 0:
-        raise ValueError(f"must not be negative: {plain(number)}")
+        raise ValueError(f"must not be negative: {plain(number)}: write what it is, 0 to 1")
     if share > 1:
         raise ValueError(f"{shown(text)} is more than the whole: write a fraction (0.288) or a percentage (28.8%)")
     return share
@@ -94,7 +94,7 @@ def parse_ratio(text: str) -> Decimal:
     """Read a ratio of shares, zero or more, of up to 18 decimals; the digits stay as they are written."""
     number = parse_number(text, _RATIO_DECIMALS)
     if number < 0:
-        raise ValueError(f"must not be negative: {plain(number)}")
+        raise ValueError(f"must not be negative: {plain(number)}: leave out the minus, or the row")
     return number
 
 
@@ -110,7 +110,7 @@ def parse_non_negative(text: str) -> Decimal:
     """Read a number that is zero or more."""
     number = parse_number(text)
     if number < 0:
-        raise ValueError(f"must not be negative: {plain(number)}")
+        raise ValueError(f"must not be negative: {plain(number)}: leave out the minus, or the row")
     return number
 
 

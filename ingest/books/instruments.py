@@ -24,6 +24,16 @@ _MONEY_MARKET = re.compile(r"[A-Z]{3}XX")
 _STARRED = re.compile(r"[A-Z]{2,5}\*{2,3}")
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 _CUSIP = re.compile(r"[0-9]{3}[A-Z0-9]{5}[0-9]")
+# A CUSIP of a foreign company begins with a letter.
+_CINS = re.compile(r"[A-Z][0-9]{4}[A-Z0-9][0-9]{3}")
+_SEDOL = re.compile(r"[0-9]{7}|B[0-9][B-DF-HJ-NP-TV-Z0-9]{4}[0-9]")
+_FIGI = re.compile(r"BBG[A-Z0-9]{8}[0-9]")
+# An ISIN that was mistyped is no symbol either; so many digits has no name of a company.
+_DIGITS_OF_ISIN = 5
+_CURRENCY_PAIR = re.compile(r"([A-Z]{3})[./]([A-Z]{3})")
+_MONEY_SPELT = re.compile(r"(?:\$|USD)?[ ._:-]?CASH(?:[ ._:-]?USD)?|CUR:USD|U\.?S\.? DOLLARS?(?: CASH)?")
+# What programs write where they have no symbol, or no holding.
+_NO_SYMBOL = frozenset({"N/A", "#N/A", "NONE", "NULL", "UNKNOWN", "TOTAL", "TOTALS", "SUBTOTAL", "PENDING"})
 _SPACED_CLASS = re.compile(r"([A-Z]{1,4}) ([A-C])")
 _DOTTED_CLASS = re.compile(r"([A-Z]{1,5})\.([A-C])")
 _UNDOTTED = re.compile(r"([A-Z]{1,5})([A-C])")
@@ -59,6 +69,12 @@ _SPELLINGS = tuple(
     )
 )
 _LOOKS_LIKE_AN_OPTION = re.compile(r"[-.]?[A-Z][A-Z.]{0,5} *-{0,2}[0-9]{6}[CP][0-9.][A-Z0-9.]*")
+# A root, a date and a strike around C or P, whatever stands between them.
+_SEPARATORS = re.compile(r"[-_/.:]")
+_PARTS_OF_AN_OPTION = re.compile(r"[A-Z]{1,6}[0-9]{5,8}(?:[A-Z]|CALL|PUT)[0-9]+")
+_LONG_YEAR = re.compile(r"^([A-Z.]{1,6})20(?=[0-9]{6}[CP])")
+# After a split or merger the old contracts get a digit after their root, and deliver something else than 100 shares.
+_ADJUSTED_ROOT = re.compile(r"[A-Z]+[0-9]")
 _SPACES = re.compile(r"\s+")
 
 
@@ -78,9 +94,13 @@ def is_cash(text: str) -> bool:
 def security_number(text: str) -> str | None:
     """Return "ISIN" or "CUSIP" where `text` is one, by its form and its check digit."""
     word = text.strip().upper()
+    if _FIGI.fullmatch(word):
+        return "FIGI"
     if _ISIN.fullmatch(word) and _luhn_of(word):
         return "ISIN"
-    return "CUSIP" if _CUSIP.fullmatch(word) and _cusip_digit(word[:8]) == int(word[8]) else None
+    if (_CUSIP.fullmatch(word) or _CINS.fullmatch(word)) and _cusip_digit(word[:8]) == int(word[8]):
+        return "CUSIP"
+    return "SEDOL" if _SEDOL.fullmatch(word) and _sedol_digit(word[:6]) == int(word[6]) else None
 
 
 def read_option(text: str) -> Instrument | None:
@@ -89,17 +109,20 @@ def read_option(text: str) -> Instrument | None:
     Raises ValueError for an option with an impossible date or strike.
     """
     word = _SPACES.sub(" ", text.strip().upper())
-    compact = word.replace("--", "").replace(" ", "")
-    contract = parse_option_symbol(compact.removeprefix("-").removeprefix("."))
+    word = _LONG_YEAR.sub(r"\1", word)
+    compact = word.replace("--", "").replace(" ", "").removeprefix("-").removeprefix(".")
+    contract = parse_option_symbol(compact)
     if contract:
-        return Instrument(canonical_symbol(compact.removeprefix("-").removeprefix(".")), contract)
+        return _unadjusted(Instrument(canonical_symbol(compact), contract), text)
     for spelling in _SPELLINGS:
         match = spelling.fullmatch(word)
         if match:
-            return _option_of(match, text)
-    if _LOOKS_LIKE_AN_OPTION.fullmatch(word):
+            return _unadjusted(_option_of(match, text), text)
+    has_parts = _PARTS_OF_AN_OPTION.fullmatch(_SEPARATORS.sub("", word)) and not _ISIN.fullmatch(word)
+    if has_parts or _LOOKS_LIKE_AN_OPTION.fullmatch(word):
+        unread = "strike" if _LOOKS_LIKE_AN_OPTION.fullmatch(word) else "date or strike"
         raise ValueError(
-            f"{shown(text)} looks like an option, and its strike cannot be read: write AAPL250620C00200000"
+            f"{shown(text)} looks like an option, and its {unread} cannot be read: write AAPL250620C00200000"
             " (the strike in thousandths, eight digits) or AAPL250620C200"
         )
     return None
@@ -120,6 +143,9 @@ def read_instrument(text: str) -> Instrument:
     if _is_money(text):
         raise ValueError(f"{shown(text)} is cash: leave the row out, cash is part of the portfolio's equity")
     word = _SPACES.sub(" ", text.strip().upper())
+    wrong = _why_no_share(word)
+    if wrong:
+        raise ValueError(f"{shown(text)} {wrong}")
     spaced = _SPACED_CLASS.fullmatch(word)
     return Instrument(_UNDOTTED_CLASS.get(word) or canonical_symbol(".".join(spaced.groups()) if spaced else text))
 
@@ -134,7 +160,35 @@ def other_spelling(symbol: str) -> str | None:
 
 def _is_money(text: str) -> bool:
     word = _SPACES.sub(" ", text.strip().upper())
-    return word in _CURRENCIES or word in _CASH_WORDS or bool(_STARRED.fullmatch(word))
+    return word in _CURRENCIES or word in _CASH_WORDS or bool(_STARRED.fullmatch(word) or _MONEY_SPELT.fullmatch(word))
+
+
+def _why_no_share(word: str) -> str | None:
+    """Say why a word is the symbol of nothing that can be held here, and the way out; None for what may be one."""
+    by_name = "write the symbol under which it trades, or leave the row out"
+    if word in _NO_SYMBOL:
+        return f"is no symbol: {by_name}"
+    if not any(letter.isalpha() for letter in word):
+        return f"has no letter, so it is no symbol: {by_name}"
+    if _CUSIP.fullmatch(word) or (_ISIN.fullmatch(word) and sum(map(str.isdigit, word)) >= _DIGITS_OF_ISIN):
+        return f"has the form of a security number, with a wrong check digit: {by_name}"
+    if word.endswith("=F"):
+        return "is a future, which counts otherwise than shares: leave the row out, or hold it as PRIVATE"
+    pair = _CURRENCY_PAIR.fullmatch(word)
+    if pair and _CURRENCIES.issuperset(pair.groups()):
+        return "is a pair of currencies: leave the row out, or hold it as PRIVATE"
+    return None
+
+
+def _unadjusted(option: Instrument, text: str) -> Instrument:
+    """Return the option; raises ValueError for one of a contract that was adjusted."""
+    if option.contract and _ADJUSTED_ROOT.fullmatch(option.contract.underlying_symbol):
+        root = option.contract.underlying_symbol
+        raise ValueError(
+            f"{shown(text)} is of {root}, an adjusted contract that delivers something else than 100 shares: hold it as"
+            f" PRIVATE with marks of your own, or write {root[:-1]} if the {root[-1]} is a slip"
+        )
+    return option
 
 
 def _option_of(match: re.Match[str], text: str) -> Instrument:
@@ -164,6 +218,10 @@ def _luhn_of(word: str) -> bool:
     digits = "".join(str(int(letter, 36)) for letter in word)
     total = sum(sum(divmod(int(digit) * (2 if place % 2 else 1), 10)) for place, digit in enumerate(reversed(digits)))
     return total % 10 == 0
+
+
+def _sedol_digit(word: str) -> int:
+    return -sum(int(letter, 36) * weight for letter, weight in zip(word, (1, 3, 1, 7, 3, 9), strict=True)) % 10
 
 
 def _cusip_digit(word: str) -> int:

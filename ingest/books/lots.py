@@ -343,7 +343,7 @@ def _listed_symbol(row: Row, read: CsvFile) -> tuple[str | None, OptionContract 
             read.report(row.line, column, f"expires on {expiry}, before the entry on {entry}: correct one of them")
         elif _lie_in_one_weekend(entry, expiry):
             what = f"expires on {expiry}, in the same weekend as the entry on {entry}: no session lies between"
-            read.report(row.line, column, what)
+            read.report(row.line, column, f"{what}, correct one of them or leave the row out")
     return symbol, contract
 
 
@@ -393,7 +393,7 @@ def _symbol_of_contract(row: Row, symbol: str | None, contract: OptionContract |
     try:
         option_symbol = format_option_symbol(contract)
     except ValueError as error:
-        read.report(row.line, "Symbol", f"this option has no OCC symbol: {error}")
+        read.report(row.line, "Symbol", f"this option has no OCC symbol: {error}: correct it, or hold it as PRIVATE")
         return None
     if symbol:
         what = f"is {symbol}, but the option columns say {option_symbol}: write that, or leave it empty"

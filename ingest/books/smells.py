@@ -17,9 +17,11 @@ from ingest.books.cells import plain
 from ingest.books.csv_files import CsvFile, FileProblem
 from ingest.books.entry_prices import find_odd_entries
 from ingest.books.files import PortfolioFiles
+from ingest.books.in_kind import find_contributions_in_kind
 from ingest.books.layouts.positions import Statement
 from ingest.books.lots import PositionFile
 from ingest.books.transactions import BUYS, SELLS, TransactionFile
+from ingest.symbols import parse_option_symbol
 
 # A price is odd this far outside of its day's range.
 _PRICE_TOLERANCE = Decimal("0.2")
@@ -161,6 +163,7 @@ def smells_of_lots(
             told.append((name, lot.line, lot.symbol, lot.entry_date, lot.entry_price))
     found += _odd_entry_prices(conn, positions, told, portfolio_ids)
     found += _unknown_symbols(conn, [(file, line, symbol) for file, line, symbol, *_ in told], "Symbol")
+    found += _contributions_in_kind(conn, positions, portfolio_ids)
     if files.closes:
         for row in files.closes.rows:
             if row.cells["trade_date"] and row.cells["trade_date"] > today:
@@ -189,6 +192,17 @@ def _odd_entry_prices(
     }
     found = [FileProblem(positions.csv.name, line, column, message) for line, message in in_shares_of_later.items()]
     return found + [problem for problem in _odd_prices(conn, told, column) if problem.line not in in_shares_of_later]
+
+
+def _contributions_in_kind(
+    conn: psycopg.Connection[Any], positions: PositionFile, portfolio_ids: Mapping[str, UUID]
+) -> list[FileProblem]:
+    """Lots that are carried in and told as a contribution too."""
+    lines = {(lot.portfolio, lot.symbol, lot.entry_date): lot.line for lot in positions.lots}
+    return [
+        FileProblem(positions.csv.name, lines.get(came.lot, 1), "Entry Date", came.message)
+        for came in find_contributions_in_kind(conn, sorted(portfolio_ids.values()))
+    ]
 
 
 def _closed_too_far(
@@ -428,6 +442,7 @@ def _unknown_symbols(
 ) -> list[FileProblem]:
     """Symbols that no source has, after all were asked."""
     symbols = sorted({symbol for _, _, symbol in told})
+    adjusted = _roots_of_adjusted_options(conn, symbols)
     unknown = {
         symbol
         for (symbol,) in conn.execute(
@@ -443,12 +458,37 @@ def _unknown_symbols(
     }
     first: dict[str, tuple[str, int]] = {}
     for file, line, symbol in told:
-        if symbol in unknown:
+        if symbol in unknown | adjusted:
             first.setdefault(symbol, (file, line))
     return [
-        FileProblem(file, line, column, f"no source knows {symbol}: is it spelt as it trades, or has it been renamed?")
+        FileProblem(
+            file,
+            line,
+            column,
+            f"{symbol} looks like the root of {symbol[:-1]}'s adjusted options, and no price of it is known: is it a"
+            f" share? write {symbol[:-1]}, or hold an adjusted option as PRIVATE with marks of your own"
+            if symbol in adjusted
+            else f"no source knows {symbol}: is it spelt as it trades, or has it been renamed?",
+        )
         for symbol, (file, line) in first.items()
     ]
+
+
+def _roots_of_adjusted_options(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> set[str]:
+    """Symbols such as AAPL1 without a price, where AAPL is held too or has one."""
+    ending_in_digit = [symbol for symbol in symbols if symbol[:-1].isalpha() and symbol[-1].isdigit()]
+    if not ending_in_digit:
+        return set()
+    priced = {
+        symbol
+        for (symbol,) in conn.execute(
+            "select distinct symbol from raw.market_data_cache where symbol = any(%s)",
+            [[*ending_in_digit, *(symbol[:-1] for symbol in ending_in_digit)]],
+        )
+    }
+    options = (parse_option_symbol(symbol) for symbol in symbols)
+    known = priced.union(symbols, (option.underlying_symbol for option in options if option))
+    return {symbol for symbol in ending_in_digit if symbol not in priced and symbol[:-1] in known}
 
 
 def _cash_below_zero(

@@ -52,12 +52,12 @@ class ActionRestatement(NamedTuple):
 
     def __str__(self) -> str:
         kind = self.old.action_type.lower()
-        was = f"{self.old.symbol}: the {kind} {_plain(self.old.value)} of {self.old.ex_date}"
+        was = f"{self.old.symbol}: the {kind} {self.old.value_text} of {self.old.ex_date}"
         if self.new is None:
             return f"{was} is no longer believed ({self.reason})"
         if self.new.ex_date != self.old.ex_date:
             return f"{was} is of {self.new.ex_date} now ({self.reason})"
-        return f"{was} is {_plain(self.new.value)} now ({self.reason})"
+        return f"{was} is {self.new.value_text} now ({self.reason})"
 
 
 @dataclass
@@ -245,7 +245,3 @@ def _write_restatements(conn: psycopg.Connection[Any], restated: Sequence[Action
                     now,
                 )
             )
-
-
-def _plain(value: Decimal) -> str:
-    return f"{value.normalize():f}"

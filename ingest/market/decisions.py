@@ -32,6 +32,13 @@ from warehouse.errors import UserError
 from warehouse.sessions import FIRST_DAY, sessions_between
 
 _LARGEST = Decimal(10) ** 9
+_MEANING_OF_VALUE = {
+    SPLIT: "the new shares per old share",
+    DIVIDEND: "the USD per share",
+    MERGER: "the new shares per old share",
+    SPINOFF: "the shares of the child per share",
+    DELISTING: "the USD that a share still brings, or 0",
+}
 
 
 class BadAction(ValueError):  # noqa: N818 - it is a finding about what a person wrote
@@ -48,7 +55,7 @@ class StandingAction(NamedTuple):
     symbol: str
     ex_date: date
     action_type: str
-    value: Decimal
+    value: Decimal | None  # None: a delisting whose value is not told yet
     new_symbol: str | None
     cash_per_share: Decimal | None
     cost_fraction: Decimal | None
@@ -83,7 +90,7 @@ def check_action_of_person(
     """Return the action that a person has written, with what its type leaves open filled in.
 
     A split's ratio is read as a fraction where it is written with four decimals or more. A renaming has the value 1, a
-    merger for cash alone the value 0.
+    merger for cash alone the value 0. Of a delisting the value may be told later.
 
     Raises:
         BadAction: it makes no sense as a whole; `column` says where.
@@ -91,20 +98,20 @@ def check_action_of_person(
     if action_type not in ACTION_TYPES:
         raise BadAction("action_type", f"{action_type!r} is not one of {', '.join(ACTION_TYPES)}")
     if new_symbol == symbol:
-        raise BadAction("new_symbol", f"{symbol} is the symbol itself")
+        raise BadAction("new_symbol", f"{symbol} is the symbol itself: name the other one")
     for column, given, types in (
         ("new_symbol", new_symbol, (RENAME, MERGER, SPINOFF)),
         ("cash_per_share", cash_per_share, (MERGER,)),
         ("cost_fraction", cost_fraction, (SPINOFF,)),
     ):
         if given is not None and action_type not in types:
-            raise BadAction(column, f"must be empty for {action_type}")
+            raise BadAction(column, f"must be empty for {action_type}: leave it out")
     if new_symbol is None and action_type in (RENAME, SPINOFF):
-        raise BadAction("new_symbol", f"is empty, and {action_type} needs it")
+        raise BadAction("new_symbol", f"is empty, and {action_type} needs it: name what shares become or get")
     if cash_per_share is not None and not 0 < cash_per_share < _LARGEST:
-        raise BadAction("cash_per_share", f"must be above zero, not {cash_per_share}")
+        raise BadAction("cash_per_share", f"must be above zero, not {cash_per_share}: give the USD per old share")
     if cost_fraction is not None and not 0 <= cost_fraction <= 1:
-        raise BadAction("cost_fraction", f"must be between 0 and 1, not {cost_fraction}")
+        raise BadAction("cost_fraction", f"must be between 0 and 1, not {cost_fraction}: give the share of the cost")
     if action_type == RENAME:
         if value not in (None, 1):
             raise BadAction(
@@ -113,14 +120,16 @@ def check_action_of_person(
         value = Decimal(1)
     elif action_type == MERGER and new_symbol is None:
         if cash_per_share is None:
-            raise BadAction("new_symbol", "a merger needs new_symbol with value, or cash_per_share")
+            raise BadAction("new_symbol", "is empty: a merger needs new_symbol with value, or cash_per_share")
         if value not in (None, 0):
             raise BadAction("value", "a merger for cash alone gives no shares: leave it empty, or name new_symbol")
         value = Decimal(0)
+    elif value is None and action_type == DELISTING:
+        return CorporateAction(symbol, ex_date, action_type, Decimal(0), value_pending=True)
     elif value is None:
-        raise BadAction("value", f"is empty, and {action_type} needs it")
+        raise BadAction("value", f"is empty, and {action_type} needs it: give {_MEANING_OF_VALUE[action_type]}")
     elif not (0 < value < _LARGEST or (value == 0 and action_type == DELISTING)):
-        raise BadAction("value", f"{value} is no {action_type.lower()}: it must be above zero")
+        raise BadAction("value", f"{value} is no {action_type.lower()}: give {_MEANING_OF_VALUE[action_type]}")
     if action_type == SPLIT:
         value = read_split_ratio(value)
     return CorporateAction(symbol, ex_date, action_type, value, new_symbol, cash_per_share, cost_fraction)
@@ -199,11 +208,13 @@ def replace_file_actions(
     """Make people's word hold what a file says of the symbols in it; what the file said before and not now is gone."""
     symbols = sorted({action.symbol for action in actions})
     adopt_stored(conn, symbols)
-    filed = {
-        claim.action: claim
-        for claims in read_claims(conn, symbols).values()
-        for claim in claims
-        if claim.decision and claim.decision.from_file
+    words = [claim for claims in read_claims(conn, symbols).values() for claim in claims if claim.decision]
+    filed = {claim.action: claim for claim in words if claim.decision and claim.decision.from_file}
+    # A file that does not know a value yet takes back none that a person has told.
+    told = {
+        claim.action[:3]
+        for claim in words
+        if claim.decision and claim.decision.kind == ADDED and not claim.decision.from_file
     }
     for action in filed.keys() - set(actions):
         _forget_filed(conn, action)
@@ -211,7 +222,7 @@ def replace_file_actions(
     new = [
         Claim(PERSON, action, decision=saying.decision(ADDED, from_file=True))
         for action in actions
-        if action not in filed
+        if action not in filed and not (action.value_pending and action[:3] in told)
     ]
     for claim in new:
         _forget_word(conn, claim.action.symbol, claim.action.ex_date, claim.action.action_type, keep_added=True)
@@ -248,7 +259,9 @@ def list_actions(
             believed = claim.key not in settled.notes and key in settled.actions
             believed &= not (decision and decision.kind == DISMISSED)
             if symbol or decision or (note and claim.action.action_type != DIVIDEND):
-                listed.append(StandingAction(*claim.action, claim.source, believed, note))
+                action = claim.action
+                terms = (action.told_value, action.new_symbol, action.cash_per_share, action.cost_fraction)
+                listed.append(StandingAction(*action[:3], *terms, claim.source, believed, note))
     return listed
 
 
@@ -262,7 +275,7 @@ def user_name() -> str:
 
 def describe(action: CorporateAction) -> str:
     """Write an action in one line, as it is typed."""
-    parts = [action.symbol, action.action_type, f"{action.value.normalize():f}", "of", f"{action.ex_date}"]
+    parts = [action.symbol, action.action_type, action.value_text, "of", f"{action.ex_date}"]
     if action.new_symbol:
         parts += ["into" if action.action_type != SPINOFF else "of child", action.new_symbol]
     if action.cash_per_share is not None:

@@ -116,6 +116,7 @@ select
     claim.new_symbol,
     claim.cash_per_share,
     claim.cost_fraction,
+    claim.value_pending,
     claim.refused_because,
     coalesce(known.symbol, claim.symbol),
     coalesce(known.ex_date, claim.ex_date),

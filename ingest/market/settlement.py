@@ -315,7 +315,7 @@ def _add_known(claims: Sequence[Claim], apart: Callable[[date, date], int], sett
             settled.notes[claim.key] = claim.refused_because
         elif rival:
             source = settled.actions[rival.ex_date, rival.action_type][1]
-            what = f"the {rival.action_type.lower()} {rival.value.normalize():f} of {rival.ex_date}"
+            what = f"the {rival.action_type.lower()} {rival.value_text} of {rival.ex_date}"
             settled.notes[claim.key] = f"{source} tells {what}, which stands for it"
         else:
             settled.actions[action.ex_date, action.action_type] = (action, KNOWN)
@@ -337,6 +337,6 @@ def _same_event(claim: Claim, believed: Claim) -> str:
     same = claim.action.ex_date == believed.action.ex_date and same_value(
         claim.action.action_type, claim.action.value, believed.action.value
     )
-    told = "" if same else f" ({believed.action.value.normalize():f} on {believed.action.ex_date})"
+    told = "" if same else f" ({believed.action.value_text} on {believed.action.ex_date})"
     twice = claim.source == believed.source and not same and claim.action.action_type == SPLIT
     return f"the same event as {believed.source} tells{told}{f'; {IF_TWO}' if twice else ''}"

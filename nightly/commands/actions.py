@@ -59,7 +59,8 @@ def actions(ctx: click.Context, demo: bool) -> None:
                  --cash-per-share, with or without it
       SPINOFF    VALUE: shares of the child --new-symbol per share;
                  --cost-fraction that goes with it
-      DELISTING  VALUE: USD per share, 0 for nothing
+      DELISTING  VALUE: USD per share, 0 for nothing; without it lots
+                 stay at their last price, until you add it with one
     """
     ctx.obj = demo
 
@@ -115,7 +116,7 @@ def list_(of_group: bool, symbol: str | None, as_json: bool, demo: bool) -> int:
                     "symbol": row.symbol,
                     "ex-date": row.ex_date,
                     "type": row.action_type,
-                    "value": f"{row.value.normalize():f}",
+                    "value": "not told yet" if row.value is None else f"{row.value.normalize():f}",
                     **({"new symbol": row.new_symbol or ""} if any(each.new_symbol for each in listed) else {}),
                     "source": row.source,
                     "believed": "yes" if row.believed else "no",

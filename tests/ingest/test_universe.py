@@ -165,3 +165,26 @@ def test_a_portfolio_needs_its_benchmark_from_the_close_before_its_inception(con
     assert universe(history_sessions=5)["QQQ"] == ActiveSymbol("QQQ", Role.BENCHMARK, first, END)
     conn.execute("update raw.portfolios set deleted_at = now()")
     assert "QQQ" not in universe()
+
+
+def test_a_name_is_not_asked_for_after_its_delisting(conn, book, universe):
+    book.lot("GONE")
+    book.lot("OLD")
+    conn.execute(
+        "insert into raw.corporate_actions (symbol, ex_date, action_type, value, new_symbol, value_pending, source)"
+        " values ('GONE', '2021-03-03', 'DELISTING', 0, null, true, 'person'),"
+        " ('OLD', '2021-02-01', 'RENAME', 1, 'NEW', false, 'person'),"
+        " ('NEW', '2021-03-03', 'DELISTING', 0, null, true, 'person')"
+    )
+    needed = universe()
+    assert (needed["GONE"].last, needed["NEW"].last) == (day("2021-03-02"), day("2021-03-02"))
+    book.rolled_through("2021-03-02")
+    assert "GONE" not in universe(START.replace(day=3))
+    # bought later, it is another company's; told under another name, it is quoted again
+    book.lot("GONE", "2021-03-04")
+    assert universe(START.replace(day=3))["GONE"].last == END
+    conn.execute(
+        "insert into raw.corporate_actions (symbol, ex_date, action_type, value, new_symbol, source)"
+        " values ('NEW', '2021-03-04', 'RENAME', 1, 'NEWQ', 'person')"
+    )
+    assert universe()["NEWQ"].last == END

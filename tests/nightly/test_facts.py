@@ -37,6 +37,7 @@ class World:
         self.lots: list[tuple[Any, ...]] = []
         self.closes: list[tuple[Any, ...]] = []
         self.events: list[tuple[Any, ...]] = []
+        self.contributions: list[tuple[str, str, float]] = []
         self.portfolios: dict[str, tuple[str, float, str]] = {}
 
     def price(self, symbol: str, changes: Mapping[str, float]) -> None:
@@ -62,6 +63,8 @@ class World:
         portfolios = [(n, equity, inception, as_of) for n, (inception, equity, as_of) in self.portfolios.items()]
         _write(self.books / "portfolios.csv", "name,starting_equity,inception_date,shares_as_of", portfolios)
         _write(self.books / "positions.csv", "portfolio,Symbol,Quantity,Entry Price Per Share,Entry Date", self.lots)
+        flows = [(name, day, "CONTRIBUTION", amount) for name, day, amount in self.contributions]
+        _write(self.books / "capital_flows.csv", "portfolio,date,type,amount", flows)
         header = "portfolio,symbol,entry_date,trade_date,quantity_closed,close_price,fees"
         _write(self.books / "closes.csv", header, self.closes)
         _write(self.books / "corporate_actions.csv", "symbol,ex_date,action_type,value,new_symbol", self.events)
@@ -166,6 +169,11 @@ def _first(world: World) -> None:
     world.events.append(("PARENT", "2025-01-13", "SPINOFF", "0.5", "CHILD"))
     world.book("twice told", "2024-12-02", ("PARENT", 10, 100, "2024-12-02"), ("CHILD", 5, 50, "2025-01-13"))
     world.book("told once", "2024-12-02", ("PARENT", 10, 100, "2024-12-02"), ("CHILD", 5, 50, "2025-02-10"))
+    # 100 shares that came in kind on the 6th, told as held since 2015 and as a contribution of what they were worth
+    world.price("KIND", {"2025-01-02": 99, "2025-01-06": 100, "2025-01-07": 102})
+    world.book("in kind", "2025-01-03", ("KIND", 100, 40, "2015-06-01"), equity=10_000)
+    world.book("money", "2025-01-03", ("KIND", 100, 40, "2015-06-01"), equity=10_000)
+    world.contributions += [("in kind", "2025-01-06", 10_000), ("money", "2025-01-06", 8_000)]
     # Marathon Oil became ConocoPhillips on 22 November 2024, as everybody knows
     world.price("MRO", {"2024-11-01": 26})
     world.prices["MRO"] = {d: p for d, p in world.prices["MRO"].items() if d < date(2024, 11, 22)}
@@ -301,6 +309,13 @@ def test_what_an_event_hands_out_and_a_list_tells_again_is_warned_of(world):
     assert not told(first, "told once, CHILD")
     # 10 shares of the parent at 75 and 5 of the child at 50 are what 10 at 100 were
     assert world.snapshot("told once", "2025-01-13")[1] == 0
+
+
+def test_shares_carried_in_and_contributed_are_warned_of(world):
+    _, first, _ = world
+    what = "100 KIND of 2015-06-01 is carried in at the close before the inception on 2025-01-03"
+    assert told(first, "in kind, CONTRIBUTION of 2025-01-06", what, "(10,000.00)", "`load transactions`", "TRANSFER_IN")
+    assert not told(first, "money, CONTRIBUTION")
 
 
 def test_a_well_known_merger_needs_not_be_told(world):

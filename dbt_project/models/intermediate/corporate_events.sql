@@ -29,14 +29,16 @@ events as (
         select
             price_key,
             session_number,
-            case when action_type = 'DELISTING' then 'MERGER' else action_type end as event_type,
+            -- without a value yet it ends nothing
+            case when action_type = 'DELISTING' and value is not null then 'MERGER' else action_type end
+                as event_type,
             action_type,
             ex_date,
             symbol,
             case when action_type <> 'RENAME' then new_price_key end as new_price_key,
             new_symbol,
             case when action_type in ('MERGER', 'SPINOFF') then value else 0 end as new_shares,
-            case action_type when 'DELISTING' then value when 'MERGER' then coalesce(cash_per_share, 0) else 0 end
+            coalesce(case action_type when 'DELISTING' then value when 'MERGER' then cash_per_share end, 0)
                 as cash_per_share,
             case action_type when 'SPINOFF' then cost_fraction end as cost_fraction_told
         from event_actions
@@ -184,7 +186,23 @@ final as (
             when 'RENAME' then format('%s renamed %s on %s', kept.symbol, kept.new_symbol, kept.ex_date)
             when 'SPINOFF' then format('%s spun off from %s on %s', kept.new_symbol, kept.symbol, kept.ex_date)
             when 'DELISTING'
-                then format('%s delisted on %s at %s USD', kept.symbol, kept.ex_date, trim_scale(kept.cash_per_share))
+                then
+                    case kept.event_type
+                        when 'DELISTING'
+                            then
+                                format(
+                                    '%s delisted on %s, at its last price until a value is told',
+                                    kept.symbol,
+                                    kept.ex_date
+                                )
+                        else
+                            format(
+                                '%s delisted on %s at %s USD',
+                                kept.symbol,
+                                kept.ex_date,
+                                trim_scale(kept.cash_per_share)
+                            )
+                    end
             else
                 format(
                     '%s merged on %s into %s',

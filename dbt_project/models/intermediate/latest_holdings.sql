@@ -18,6 +18,11 @@ positions as (
     where deleted_at is null
 ),
 
+delistings as (
+    select * from {{ ref('stg_corporate_actions') }}
+    where action_type = 'DELISTING' and value is null
+),
+
 final as (
     select
         portfolios.portfolio_id,
@@ -30,13 +35,23 @@ final as (
         end as market_symbol,
         position_values.market_value,
         position_values.price_date,
-        position_values.is_stale
+        position_values.is_stale,
+        coalesce(delisted.is_delisted, false) as is_delisted
     from portfolios
     inner join position_values
         on
             portfolios.portfolio_id = position_values.portfolio_id
             and portfolios.last_session = position_values.value_date
     inner join positions on position_values.position_id = positions.position_id
+    left join lateral (
+        select true as is_delisted
+        from delistings
+        where
+            delistings.symbol = position_values.symbol
+            and delistings.ex_date > positions.entry_date
+            and delistings.ex_date <= position_values.value_date
+        limit 1
+    ) as delisted on true
     where position_values.quantity <> 0
 )
 

@@ -23,6 +23,22 @@ placed as (
     from names
 ),
 
+-- what is delisted stays at its last price, whatever bears its name later, until it is listed under another one
+delisted as (
+    select
+        delistings.price_key,
+        delistings.ex_date as from_date,
+        coalesce(min(renames.ex_date), 'infinity') as until_date
+    from event_actions as delistings
+    left join event_actions as renames
+        on
+            delistings.price_key = renames.price_key
+            and renames.action_type = 'RENAME'
+            and delistings.ex_date < renames.ex_date
+    where delistings.action_type = 'DELISTING' and delistings.value is null
+    group by delistings.price_key, delistings.ex_date
+),
+
 bars as (
     select
         placed.price_key,
@@ -34,6 +50,14 @@ bars as (
         market_data.close
     from placed
     inner join market_data on placed.symbol = market_data.symbol and placed.told_from_date <= market_data.price_date
+    where
+        not exists (
+            select 1 from delisted
+            where
+                placed.price_key = delisted.price_key
+                and market_data.price_date >= delisted.from_date
+                and market_data.price_date < delisted.until_date
+        )
 ),
 
 -- a source may tell the past under the name of today, and may go on under the old one until it has the new one

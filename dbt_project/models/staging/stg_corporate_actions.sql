@@ -28,7 +28,7 @@ final as (
                 then 'MERGER'
             else actions.action_type
         end as action_type,
-        actions.value,
+        case when not actions.value_pending then actions.value end as value,
         actions.new_symbol,
         actions.cash_per_share,
         actions.cost_fraction

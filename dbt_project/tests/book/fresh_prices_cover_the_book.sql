@@ -1,5 +1,5 @@
 -- Portfolios that are rolled to one session are one book: how much of it, by absolute value, has a price of then. The
--- rows are the symbols that have none. Nobody quotes private holdings, which do not count.
+-- rows are the symbols that have none. Nobody quotes private holdings and what was delisted, which do not count.
 {{ config(
     warn_if='> 0 and min(fresh_share) < 0.99',
     error_if='> 0 and min(fresh_share) < 0.90',
@@ -13,7 +13,7 @@ with book as (
         sum(abs(market_value)) as absolute_value,
         bool_or(is_stale) as is_stale
     from {{ ref('latest_holdings') }}
-    where investment_class <> 'PRIVATE'
+    where investment_class <> 'PRIVATE' and not (is_stale and is_delisted)
     group by value_date, symbol
 ),
 

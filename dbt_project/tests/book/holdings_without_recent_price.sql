@@ -3,7 +3,7 @@
 
 with latest_holdings as (
     select * from {{ ref('latest_holdings') }}
-    where is_stale
+    where is_stale and not is_delisted
 ),
 
 sessions as (

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,11 @@ _LETTERS_AFTER = re.compile(r"(?<=[0-9])[sS]$")
 # What moves money and nothing else; OTHER by its sign.
 _MONEY_ALONE = frozenset({"DIVIDEND", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL", "OTHER"})
 _EVENTS = "what companies do to their shares acts by the market's events (`actions add --help`)"
+# The words of brokers, and Robinhood's codes.
+_SPINOFF = re.compile("spin|distribution|^soff$", re.IGNORECASE)
+_RENAME = re.compile("name change|symbol change|rename|change to|^namc$", re.IGNORECASE)
+_MERGER = re.compile("merg|acqui|tender|exchange|reorg|^mrg[sc]$|^sxch$", re.IGNORECASE)
+_SPLIT = re.compile("split", re.IGNORECASE)
 _OURS = frozenset({"date", "type"})
 
 
@@ -157,6 +163,11 @@ def _read_row(
     if kind is None:
         return None
     symbol = _symbol(cells, symbols)
+    if kind == "EVENT":
+        told = f"{action or description} of {symbol}" if symbol else action or description
+        cure = _event_to_add(action or description, symbol, day, quantity, amount)
+        reading.warn(line, "action", f"{told} is left out: {cure}")
+        return None
     if cells.get("price_currency", "USD").strip().upper() not in ("", "USD"):
         price = None
     if amount is None and layout.money and kind in _MONEY_ALONE:
@@ -229,7 +240,7 @@ def _is_foreign(cells: Mapping[str, str], line: int, reading: Reading) -> bool:
 def _kind_of(
     cells: Mapping[str, str], quantity: Decimal | None, line: int, layout: TableLayout, reading: Reading
 ) -> str | None:
-    """What the layout takes a row's action for; None, and counted or reported, where it moves nothing here."""
+    """What the layout takes a row's action for; None, and counted or reported, where it is to be skipped."""
     action, symbol = cells.get("action", ""), cells.get("symbol", "")
     kind = next((kind for pattern, kind in layout.types if pattern.search(action)), None)
     told = action or cells.get("description", "")
@@ -239,11 +250,38 @@ def _kind_of(
     if kind == "DISTRIBUTION":
         # of shares it is what a company does, of money what the account does
         kind = "EVENT" if quantity and symbol else "TRANSFER"
-    if kind == "EVENT":
-        reading.warn(line, "action", f"{told} of {symbol} is left out: {_EVENTS}")
     if kind == "SKIP":
         reading.skipped[f"rows of {action}"] += 1
-    return None if kind in ("EVENT", "SKIP") else kind
+    return None if kind == "SKIP" else kind
+
+
+def _event_to_add(told: str, symbol: str | None, day: date, quantity: Decimal | None, amount: Decimal | None) -> str:
+    """Say how the market's events take over what a broker's line of one moved, and how to tell one that they lack.
+
+    The shares that come are of the new symbol, those that go of the old one.
+    """
+    moved = [f"{plain(quantity)} shares"] if quantity else []
+    moved += [f"{amount:,.2f} in cash"] if amount else []
+    acts = f"its {' and '.join(moved)} come by the market's event" if moved else "it acts by the market's event"
+    named = symbol if symbol and not security_number(symbol) else None
+    if _SPINOFF.search(told):
+        event = f"PARENT {day} SPINOFF RATIO --new-symbol {named or 'CHILD'}"
+    elif _RENAME.search(told):
+        event = f"OLD {day} RENAME --new-symbol {named or 'NEW'}"
+        if quantity and quantity < 0 and named:
+            event = f"{named} {day} RENAME --new-symbol NEW"
+    elif _MERGER.search(told):
+        event = f"{named or 'OLD'} {day} MERGER RATIO --new-symbol NEW"
+        if quantity and amount:
+            paid = plain(round(abs(amount / quantity), 6))
+            event = f"{named or 'OLD'} {day} MERGER --cash-per-share {paid}"
+        elif quantity and quantity > 0 and named:
+            event = f"OLD {day} MERGER RATIO --new-symbol {named}"
+    elif _SPLIT.search(told):
+        event = f"{named or 'SYMBOL'} {day} SPLIT RATIO"
+    else:
+        event = "--help"
+    return f"{acts}; where no source tells it, `actions add {event}`"
 
 
 def _is_readable(symbol: str, description: str, line: int, reading: Reading) -> bool:

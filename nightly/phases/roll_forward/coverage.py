@@ -20,8 +20,8 @@ REQUIRED_SHARE = 0.9
 def measure(conn: psycopg.Connection, trade_date: date, portfolio_ids: Sequence[UUID]) -> dict[str, Any] | None:
     """The share of |market value| at the trade date that has a price of that session, and the symbols without one.
 
-    `portfolios` has the shares of those portfolios that lack some. Private holdings do not count: nobody quotes them.
-    None where the portfolios hold nothing that is quoted.
+    `portfolios` has the shares of those portfolios that lack some. Private holdings and what was delisted
+    do not count: nobody quotes them. None where the portfolios hold nothing that is quoted.
     """
     rows = (
         conn.cursor(row_factory=dict_row)
@@ -41,6 +41,17 @@ def measure(conn: psycopg.Connection, trade_date: date, portfolio_ids: Sequence[
                 and position_values.portfolio_id = any(%s)
                 and positions.investment_class is distinct from 'PRIVATE'
                 and position_values.quantity <> 0
+                and not (
+                    position_values.is_stale
+                    and exists (
+                        select 1 from raw.corporate_actions as delisted
+                        where
+                            delisted.symbol = position_values.symbol
+                            and delisted.value_pending
+                            and delisted.ex_date <= position_values.value_date
+                            and delisted.ex_date > coalesce(positions.entry_date, '-infinity')
+                    )
+                )
             group by portfolios.name, position_values.symbol
             """,
             (trade_date, list(portfolio_ids)),

@@ -1,8 +1,9 @@
-"""Corporate events and the lots around them: options that stay behind, lots that may count twice, events not told."""
+"""Corporate events and the lots around them: options left behind, lots that may count twice, events half told."""
 
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
 import psycopg
 
@@ -16,7 +17,7 @@ _DAYS_WITHOUT_PRICE = 7
 
 def find_problems(conn: psycopg.Connection) -> list[RunProblem]:
     """Warnings: about options every night, about the rest only for what was rolled now, so as not to repeat them."""
-    return [*find_unfollowed(conn), *_told_twice(conn), *_without_earlier_prices(conn)]
+    return [*find_unfollowed(conn), *_told_twice(conn), *_without_earlier_prices(conn), *_without_value(conn)]
 
 
 def find_unfollowed(conn: psycopg.Connection) -> list[RunProblem]:
@@ -140,3 +141,45 @@ def _without_earlier_prices(conn: psycopg.Connection) -> list[RunProblem]:
         )
         for name, symbol, entry_date, first_date in rows
     ]
+
+
+def _without_value(conn: psycopg.Connection) -> list[RunProblem]:
+    """Delistings that lots were rolled through without a value: they stay at their last price until one is told."""
+    rows = conn.execute(
+        """
+        select
+            delisted.symbol,
+            delisted.ex_date,
+            delisted.previous_price,
+            delisted.previous_price_date,
+            count(distinct stages.position_id)
+        from ops.roll_forward_window as due
+        inner join intermediate.lot_stages as stages on due.portfolio_id = stages.portfolio_id
+        inner join intermediate.corporate_events as delisted
+            on
+                stages.previous_price_key = delisted.price_key
+                and stages.from_session_number = delisted.session_number
+        inner join intermediate.sessions as happened on delisted.session_number = happened.session_number
+        where
+            stages.is_event
+            and delisted.event_type = 'DELISTING'
+            and happened.session_date between due.first_session and due.last_session
+        group by delisted.symbol, delisted.ex_date, delisted.previous_price, delisted.previous_price_date
+        order by delisted.ex_date, delisted.symbol
+        """
+    )
+    return [
+        RunProblem(
+            symbol,
+            f"delisted on {ex_date} without a value: {lots:,} {'lot stays' if lots == 1 else 'lots stay'} at"
+            f" {_last_price(price, price_date)} until you tell what a share gives, in USD, 0 for nothing:"
+            f" `python run_nightly.py actions add {symbol} {ex_date} {DELISTING} VALUE`",
+            "warning",
+            "2",
+        )
+        for symbol, ex_date, price, price_date, lots in rows
+    ]
+
+
+def _last_price(price: Decimal | None, price_date: date | None) -> str:
+    return "their cost" if price is None else f"the price of {price_date}, {price.normalize():f},"

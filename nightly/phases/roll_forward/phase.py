@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from ingest.books.entry_prices import find_odd_entries
+from ingest.books.in_kind import find_contributions_in_kind
 from nightly import prepare
 from nightly.phases.outcome import PhaseOutcome
 from nightly.phases.roll_forward import coverage, events, opening_cash, positions, window
@@ -143,7 +144,7 @@ def _look(conn: psycopg.Connection, context: Context, number: str) -> PhaseOutco
         problems = [
             *_ignored_inputs(conn),
             *events.find_problems(conn),
-            *_odd_entries(conn),
+            *_odd_lots(conn),
             *opening_cash.find_problems(conn),
             *coverage.find_problems(covered, context.trade_date),
         ]
@@ -207,18 +208,39 @@ def _rows_written(conn: psycopg.Connection, number: str, invocation_id: str) -> 
     return {row.pop("model"): row for row in written.fetchall()}
 
 
-def _odd_entries(conn: psycopg.Connection) -> list[RunProblem]:
-    """Lots whose entry price does not go with that session's close; of an ordinary night, only new ones."""
-    due = {
-        portfolio_id: (first_session, reason)
-        for portfolio_id, first_session, reason in conn.execute(
-            "select portfolio_id, first_session, reason from ops.roll_forward_window"
+def _odd_lots(conn: psycopg.Connection) -> list[RunProblem]:
+    """Lots whose entry price does not go with that session's close, or that are told as a contribution too.
+
+    Of an ordinary night, only those of the sessions just rolled.
+    """
+    due, contributed = {}, []
+    for portfolio_id, told_from, has_contribution in conn.execute(
+        """
+        select due.portfolio_id, told.since, exists (
+            select 1 from raw.equity_changes as flow
+            where
+                flow.portfolio_id = due.portfolio_id
+                and flow.change_type = 'CONTRIBUTION'
+                and flow.change_date >= told.since
         )
-    }
-    return [
+        from ops.roll_forward_window as due
+        cross join lateral (
+            select case due.reason when 'next session' then due.first_session else '0001-01-01'::date end as since
+        ) as told
+        """
+    ):
+        due[portfolio_id] = told_from
+        contributed += [portfolio_id] if has_contribution else []
+    odd = [
         RunProblem(f"{odd.portfolio}, {odd.symbol} of {odd.entry_date}", odd.message, "warning", "2")
         for odd in find_odd_entries(conn, list(due))
-        if due[odd.portfolio_id][1] != "next session" or odd.entry_date >= due[odd.portfolio_id][0]
+        if odd.entry_date >= due[odd.portfolio_id]
+    ]
+    # most nights nobody contributes, and then nothing is asked
+    return odd + [
+        RunProblem(f"{came.portfolio}, CONTRIBUTION of {came.change_date}", came.message, "warning", "2")
+        for came in (find_contributions_in_kind(conn, contributed) if contributed else ())
+        if came.change_date >= due[came.portfolio_id]
     ]
 
 

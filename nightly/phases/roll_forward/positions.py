@@ -17,7 +17,8 @@ def read_values(conn: psycopg.Connection, portfolio_ids: Sequence[UUID]) -> dict
     """The positions held that are valued at an old price or none, and those without any value, by symbol.
 
     `stale`: of positions held at their portfolio's last session, with the date of the price (None: never priced, at
-    cost). `without_value`: of positions that have had no session yet, or never will, with the reason.
+    cost) and of a delisting without a value, if there was one. `without_value`: of positions that have had no session
+    yet, or never will, with the reason.
     """
     rows = conn.cursor(row_factory=dict_row)
     stale = rows.execute(
@@ -25,14 +26,24 @@ def read_values(conn: psycopg.Connection, portfolio_ids: Sequence[UUID]) -> dict
         select
             positions.symbol,
             to_char(positions.price_date, 'YYYY-MM-DD') as price_date,
+            to_char(delisted.ex_date, 'YYYY-MM-DD') as delisted_on,
             count(*) as positions
         from analytics.positions as positions
         inner join ops.roll_forward_state as state
             on positions.portfolio_id = state.portfolio_id and positions.as_of_date = state.last_session
         inner join analytics.position_values as held
             on positions.position_id = held.position_id and positions.as_of_date = held.value_date
+        left join lateral (
+            select max(delisting.ex_date) as ex_date
+            from raw.corporate_actions as delisting
+            where
+                delisting.symbol = positions.symbol
+                and delisting.value_pending
+                and delisting.ex_date > positions.entry_date
+                and delisting.ex_date <= positions.as_of_date
+        ) as delisted on true
         where positions.is_stale and held.quantity <> 0 and positions.portfolio_id = any(%s)
-        group by positions.symbol, positions.price_date
+        group by positions.symbol, positions.price_date, delisted.ex_date
         order by positions.price_date nulls first, positions.symbol
         """,
         (list(portfolio_ids),),
@@ -67,10 +78,7 @@ def read_values(conn: psycopg.Connection, portfolio_ids: Sequence[UUID]) -> dict
 
 def describe_values(stale: Sequence[Mapping[str, Any]], without_value: Sequence[Mapping[str, Any]]) -> list[str]:
     """One line for each of the two, where there is any."""
-    old = [
-        (each, f"no price since {each['price_date']}" if each["price_date"] else "never priced, at cost")
-        for each in stale
-    ]
+    old = [(each, _why_stale(each)) for each in stale]
     none = [(each, each["reason"]) for each in without_value]
     return [*_line("stale", old), *_line("without a value", none)]
 
@@ -100,6 +108,12 @@ def describe_tags(profile: int, manual: int, untagged: Sequence[str]) -> list[st
     parts += [f"{manual:,} chosen by a person and kept"] if manual else []
     parts += [f"none for {and_more(untagged)} (no profile names a sector)"] if untagged else []
     return [f"sectors of positions: {', '.join(parts)}"] if parts else []
+
+
+def _why_stale(symbol: Mapping[str, Any]) -> str:
+    priced = f"no price since {symbol['price_date']}" if symbol["price_date"] else "never priced, at cost"
+    delisted_on = symbol.get("delisted_on")
+    return f"{priced}: delisted on {delisted_on}, its value is not told yet" if delisted_on else priced
 
 
 def _line(what: str, explained: Sequence[tuple[Mapping[str, Any], str]]) -> list[str]:

@@ -294,8 +294,100 @@ def test_events_move_nothing_and_are_told(conn, tmp_path: Path):
         ["file.csv:2", "action", "Spin-off of GEV is left out"],
         ["file.csv:3", "price", "MSFT came without what it has cost"],
     ]
+    assert "`actions add PARENT 2025-06-13 SPINOFF RATIO --new-symbol GEV`" in str(told.warnings[0])
     with pytest.raises(BadInput, match="Spin-off of GEV is left out"):
         load_transactions(conn, [tmp_path / "file.csv"], TransactionOptions(portfolio="P", strict=True))
+
+
+FIDELITY = "Run Date,Action,Symbol,Description,Type,Quantity,Price ($),Commission ($),Fees ($),Amount ($)\n"
+FIDELITY_EVENT = FIDELITY + "06/02/2025,Electronic Funds Transfer Received (Cash),,,Cash,0,,,,9\n06/13/2025,"
+SCHWAB_EVENT = SCHWAB + '"06/02/2025","MoneyLink Transfer","","","","","","$9"\n"06/13/2025",'
+IBKR_EVENT = (
+    "Deposits & Withdrawals,Header,Currency,Settle Date,Description,Amount\n"
+    "Deposits & Withdrawals,Data,USD,2025-06-02,Electronic Fund Transfer,9\n"
+    "Corporate Actions,Header,Asset Category,Currency,Report Date,Date/Time,Description,Quantity,Proceeds,Value,"
+    "Realized P/L,Code\nCorporate Actions,Data,Total,,,,,,542,280,0,\n"
+    'Corporate Actions,Data,Stocks,USD,2025-06-13,"2025-06-12, 20:25:00",'
+)
+FLEX_EVENT = """<FlexQueryResponse><FlexStatements count="1"><FlexStatement accountId="U1234567">
+<CashTransactions><CashTransaction accountId="U1234567" currency="USD" type="Deposits/Withdrawals" amount="9"
+ dateTime="2025-06-02" levelOfDetail="DETAIL" description="in" /></CashTransactions>
+<CorporateActions><CorporateAction accountId="U1234567" currency="USD" assetCategory="STK" symbol="VMW"
+ description="VMW(US9285634021) MERGED(Acquisition) WITH US11135F1012 252 FOR 1000" reportDate="2025-06-13"
+ dateTime="2025-06-12" quantity="-10" proceeds="0" type="TC" /></CorporateActions>
+</FlexStatement></FlexStatements></FlexQueryResponse>
+"""
+ROBINHOOD_EVENT = (
+    "Activity Date,Process Date,Settle Date,Instrument,Description,Trans Code,Quantity,Price,Amount\n"
+    "6/2/2025,6/2/2025,6/2/2025,,ACH Deposit,ACH,,,$9.00\n6/13/2025,6/13/2025,6/13/2025,TWTR,Twitter,"
+)
+PAID, SWAPPED = "TWTR 2025-06-13 MERGER --cash-per-share 54.2", "VMW 2025-06-13 MERGER RATIO --new-symbol NEW"
+
+
+@pytest.mark.parametrize(
+    ("content", "event"),
+    [
+        (
+            FIDELITY_EVENT + "MERGER MER PAYOUT #REORCM005159 TWITTER (TWTR) (Cash),TWTR,,Cash,-10,,,,542\n",
+            PAID,
+        ),
+        (
+            FIDELITY_EVENT + "MERGER MER FROM 928563402#REOR M00516 (AVGO) (Cash),AVGO,,Cash,2.52,,,,\n",
+            "OLD 2025-06-13 MERGER RATIO --new-symbol AVGO",
+        ),
+        (
+            FIDELITY_EVENT + "DISTRIBUTION GE VERNOVA INC (GEV) (Cash),GEV,GE VERNOVA INC,Cash,2,,,,\n",
+            "PARENT 2025-06-13 SPINOFF RATIO --new-symbol GEV",
+        ),
+        (
+            FIDELITY_EVENT + "NAME CHANGED TO META PLATFORMS (META) (Cash),META,META PLATFORMS,Cash,10,,,,\n",
+            "OLD 2025-06-13 RENAME --new-symbol META",
+        ),
+        (SCHWAB_EVENT + '"Cash Merger","TWTR","TWITTER INC","-10","","","$542.00"\n', PAID),
+        (SCHWAB_EVENT + '"Stock Merger","VMW","VMWARE","-10","","",""\n', SWAPPED),
+        (
+            SCHWAB_EVENT + '"Name Change","FB","FACEBOOK","-10","","",""\n',
+            "FB 2025-06-13 RENAME --new-symbol NEW",
+        ),
+        (
+            IBKR_EVENT + '"GEV(US36828A1016) Spinoff 1 for 4 (GEV, GE VERNOVA INC, US36828A1016)",2,0,280,0,\n',
+            "PARENT 2025-06-13 SPINOFF RATIO --new-symbol GEV",
+        ),
+        (IBKR_EVENT + '"TWTR(US90184L1026) Merged(Acquisition) FOR USD 54.20 PER SHARE",-10,542,0,0,\n', PAID),
+        (
+            IBKR_EVENT + '"FB(US30303M1027) CUSIP/ISIN Change to (US30303M1028)",-10,0,0,0,\n',
+            "FB 2025-06-13 RENAME --new-symbol NEW",
+        ),
+        (FLEX_EVENT, SWAPPED),
+        (ROBINHOOD_EVENT + "MRGC,10S,,$542.00\n", PAID),
+        (ROBINHOOD_EVENT + "SOFF,2,,\n", "PARENT 2025-06-13 SPINOFF RATIO --new-symbol TWTR"),
+    ],
+)
+def test_what_a_company_does_is_no_trade_and_told_with_its_event(tmp_path: Path, content: str, event: str):
+    told, _ = read(tmp_path, content)
+    assert not told.csv.problems
+    assert [line.type for line in told.lines] == ["DEPOSIT"]
+    [warning] = map(str, told.warnings)
+    assert f"where no source tells it, `actions add {event}`" in warning
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [
+        ("YOU BOUGHT DISCOVER FINANCIAL SERVICES (DFS) (Cash)", "BUY"),
+        ("YOU BOUGHT CLOSING TRANSACTION CALL (DFS) (Margin)", "COVER"),
+        ("YOU BOUGHT SHORT COVER DFS (Short)", "COVER"),
+        ("YOU SOLD ISHARES SHORT TREASURY BOND ETF (DFS) (Cash)", "SELL"),
+        ("YOU SOLD SHORT SALE (DFS) (Short)", "SHORT"),
+        ("YOU SOLD OPENING TRANSACTION (DFS) (Margin)", "SHORT"),
+        ("DIVIDEND RECEIVED FIDELITY TAX FREE BOND FUND (DFS) (Cash)", "DIVIDEND"),
+        ("FOREIGN TAX PAID DFS (DFS) (Cash)", "TAX"),
+    ],
+)
+def test_the_name_of_a_security_is_no_part_of_fidelitys_action(tmp_path: Path, action: str, kind: str):
+    figures = "10,20,,,200.00" if kind in ("BUY", "SELL", "SHORT", "COVER") else ",,,,200.00"
+    told, _ = read(tmp_path, FIDELITY + f"06/13/2025,{action},DFS,DFS,Cash,{figures}\n")
+    assert [line.type for line in told.lines] == [kind]
 
 
 def test_fees_in_their_column_rebates_and_sales_below_their_fees(tmp_path: Path):

@@ -81,7 +81,7 @@ def test_an_option_told_by_both_in_part(tmp_path):
 
 def test_the_underlying_that_is_given_wins_over_the_root_it_fits(tmp_path):
     found = lot(tmp_path, **{"Symbol": "HEIA250620C00200000", "Underlying Symbol": "HEI.A"})
-    assert found.contract.underlying_symbol == "HEI.A"
+    assert found.contract and found.contract.underlying_symbol == "HEI.A"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_an_exit(tmp_path):
         ({"Quantity": "nan"}, ["Quantity: 'nan' is not a number: write it like 1234.50"]),
         (
             {"Entry Price Per Share": "-1"},
-            ["Entry Price Per Share: must not be negative: -1"],
+            ["Entry Price Per Share: must not be negative: -1: leave out the minus, or the row"],
         ),
         ({"Entry Date": ""}, ["Entry Date: is empty: fill it in, or leave the row out"]),
         (
@@ -179,7 +179,7 @@ def test_an_exit(tmp_path):
             {**CALL, "Entry Date": "2024-01-06", "Expiration Date": "2024-01-07"},
             [
                 "Expiration Date: expires on 2024-01-07, in the same weekend as the entry on 2024-01-06: no session"
-                " lies between"
+                " lies between, correct one of them or leave the row out"
             ],
         ),
         (
@@ -188,7 +188,10 @@ def test_an_exit(tmp_path):
         ),
         (
             {**CALL, "Strike Price": "200.0005"},
-            ["Symbol: this option has no OCC symbol: a strike of 200.0005 cannot be written in an option symbol"],
+            [
+                "Symbol: this option has no OCC symbol: a strike of 200.0005 cannot be written in an option symbol:"
+                " correct it, or hold it as PRIVATE"
+            ],
         ),
         (
             {
@@ -234,7 +237,7 @@ def test_what_is_wrong_with_a_lot(tmp_path, changes, expected):
 )
 def test_an_option_needs_no_more_than_one_weekday_to_live(tmp_path, entered, expires):
     found = lot(tmp_path, **{**CALL, "Entry Date": entered, "Expiration Date": expires})
-    assert found.contract.expiration_date == date.fromisoformat(expires)
+    assert found.contract and found.contract.expiration_date == date.fromisoformat(expires)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_every_problem_of_every_file_at_once_and_nothing_loaded(conn, write):
         "positions.csv:5: Entry Date: 'soon' is not a date written YYYY-MM-DD",
         "positions.csv:5: Symbol: 'X Y' is not a symbol (letters, digits and . - ^ = / _, at most 32 of them)",
         "closes.csv:3: quantity_closed: must be above zero, not 0: correct it, or leave the row out",
-        "closes.csv:3: fees: must not be negative: -1",
+        "closes.csv:3: fees: must not be negative: -1: leave out the minus, or the row",
         "closes.csv:4: symbol: 'Income' holds no 'AAPL': correct it, or add its lot",
         "capital_flows.csv:2: date: 2021-02-30 is not a day of the calendar: correct it",
         "capital_flows.csv:2: type: 'GIFT' is not one of CONTRIBUTION, WITHDRAWAL",

@@ -75,7 +75,7 @@ def test_a_position_file_replaces_positions_and_sets_the_inception(conn, positio
             "Symbol,Quantity,Entry Price Per Share,Entry Date\nA,x,1,2021-01-04\nB,1,-1,2021-01-04\n",
             [
                 "export.csv:2: Quantity: 'x' is not a number: write it like 1234.50",
-                "export.csv:3: Entry Price Per Share: must not be negative: -1",
+                "export.csv:3: Entry Price Per Share: must not be negative: -1: leave out the minus, or the row",
             ],
         ),
     ],

@@ -1,5 +1,6 @@
 """Figures that can be read and hardly be true, and the spellings of instruments."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_folder_of_transactions_needs_no_positions(conn, tmp_path: Path):
 def test_other_names_separators_and_columns(conn, tmp_path: Path):
     file = tmp_path / "lots.csv"
     file.write_text("Ticker;Qty;Average Cost Basis;Purchase Date;Mood\nBRK B;10,5;1.234,50;2024-01-02;fine\n")
-    said = load_positions_file(conn, file, "Mine", 20_000).lines()
+    said = load_positions_file(conn, file, "Mine", Decimal(20_000)).lines()
     assert "  lots.csv is separated by semicolons, and its numbers have decimal commas" in said
     assert "  lots.csv: ignored columns: Mood" in said
     assert [
@@ -78,7 +79,7 @@ def test_a_list_without_entry_dates_is_pointed_to_load_broker(conn, tmp_path: Pa
     file = tmp_path / "list.csv"
     file.write_text("Symbol,Quantity,Average Cost\nAAPL,1,100\n")
     with pytest.raises(BadInput, match=r"load broker list\.csv --as-of DATE"):
-        load_positions_file(conn, file, "Mine", 20_000)
+        load_positions_file(conn, file, "Mine", Decimal(20_000))
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,7 @@ def test_a_list_without_entry_dates_is_pointed_to_load_broker(conn, tmp_path: Pa
         "AAPL250620C00200000", "O:AAPL250620C00200000", "AAPL  250620C00200000", "AAPL250620C200", " -AAPL250620C200",
         "AAPL 06/20/2025 200.00 C", "AAPL 6/20/2025 Call $200.00", "AAPL 20JUN25 200 C", "AAPL Jun 20 '25 $200 Call",
         "CALL (AAPL) APPLE INC JUN 20 25 $200 (100 SHS)", "AAPL--250620C00200000",
+        "AAPL20250620C200", "AAPL20250620C00200000",
     ],
 )  # fmt: skip
 def test_each_spelling_of_an_option(written: str):
@@ -103,11 +105,74 @@ def test_each_spelling_of_an_option(written: str):
         ("SPAXX**", "is cash"),
         ("AAPL250620C0020000", "its strike cannot be read"),
         ("AAPL251320C200", "its expiration is no date"),
+        ("AAPL_062025C200", "its date or strike cannot be read"),
+        ("AAPL-20250620-C-200", "looks like an option"),
+        ("AAPL6/20/25C200", "looks like an option"),
+        ("AAPL1 250620C00200000", "an adjusted contract .*: hold it as PRIVATE"),
+        ("US0378331006", "a security number, with a wrong check digit"),
+        ("G0750C108", "is a CUSIP"),
+        ("B0YQ5W0", "is a SEDOL"),
+        ("BBG000B9XRY4", "is a FIGI"),
+        ("20250620", "has no letter"),
+        ("N/A", "is no symbol"),
+        ("USD CASH", "is cash"),
+        ("$CASH", "is cash"),
+        ("EUR.USD", "is a pair of currencies"),
+        ("ES=F", "is a future"),
     ],
 )
 def test_what_only_looks_like_a_share(written: str, said: str):
     with pytest.raises(ValueError, match=said):
         read_instrument(written)
+
+
+@pytest.mark.parametrize("symbol", ["T1", "0700.HK", "BRK.B", "SYM0001", "C12", "^SPX", "BTC-USD", "CASHX", "ACWX"])
+def test_what_may_be_a_share_is_one(symbol: str):
+    assert read_instrument(symbol).symbol == symbol
+
+
+def test_a_root_of_adjusted_options_is_told_beside_its_share(conn, tmp_path: Path):
+    header = "Symbol,Quantity,Entry Price Per Share,Entry Date\n"
+    file = tmp_path / "lots.csv"
+    file.write_text(header + "AAPL250620C200,1,5.5,2025-02-03\nAAPL1,1,230,2025-02-03\nMSFT1,1,230,2025-02-03\n")
+    said = load_positions_file(conn, file, "Mine", Decimal(20_000)).lines()
+    assert [line.split(", and")[0] for line in said if "adjusted options" in line] == [
+        "  warning: lots.csv:3: Symbol: AAPL1 looks like the root of AAPL's adjusted options"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("contribution", "told"),
+    [
+        # 100 shares at 100; all that is carried in; neither
+        (10_000, "what it was worth that day (10,000.00)"),
+        (10_600, "what they were worth that day (10,600.00)"),
+        (9_000, None),
+    ],
+)
+def test_shares_carried_in_and_contributed_in_kind_too_are_told(conn, tmp_path: Path, contribution: int, told: str):
+    """100 shares are held for 40 since 2015, and a contribution of a later day is what they were worth then."""
+    conn.execute(
+        "insert into raw.market_data_cache (symbol, price_date, close, source) values"
+        " ('TRF', '2024-02-29', 99, 'test'), ('TRF', '2024-03-05', 100, 'test'), ('OTH', '2024-03-05', 60, 'test')"
+    )
+    folder = write(
+        tmp_path,
+        portfolios="name,starting_equity,inception_date\nK,11000,2024-03-01\n",
+        positions="portfolio,Symbol,Quantity,Entry Price Per Share,Entry Date\nK,OTH,10,50,2016-06-01\n"
+        "K,TRF,100,40,2015-06-01\nK,TRF,7,100,2024-03-05\n",
+        capital_flows=f"portfolio,date,type,amount\nK,2024-03-05,CONTRIBUTION,{contribution}\n",
+    )
+    warnings = [line for line in load_folder(conn, folder).lines() if "count twice" in line]
+    if told is None:
+        assert not warnings
+        return
+    [warning] = warnings
+    assert told in warning
+    assert "warning: positions.csv:" in warning
+    assert "`load transactions`, with a TRANSFER_IN of " in warning
+    with pytest.raises(BadInput, match="count twice"):
+        load_folder(conn, folder, strict=True)
 
 
 def test_a_fee_that_brings_money_is_told(conn, tmp_path: Path):

@@ -108,6 +108,25 @@ def test_every_type_is_stored(conn, run):
     assert {what for what, *_ in changes(conn)} - {"session"} == {"rename", "merger", "spinoff", "delisting"}
 
 
+def test_a_delisting_may_be_told_without_its_value(conn, run):
+    pending = "select value_pending, value::float8 from raw.corporate_actions where symbol = 'BAD'"
+    assert "BAD DELISTING without a value of 2025-02-03" in run("add", "BAD", "2025-02-03", "DELISTING").stdout
+    assert conn.execute(pending).fetchall() == [(True, 0)]
+    assert "not told yet" in run("list", "BAD").stdout
+    assert json.loads(run("list", "BAD", "--json").stdout)[0]["value"] is None
+    seen = len(changes(conn))
+    assert (
+        "the delisting without a value of 2025-02-03 is 0 now" in run("add", "BAD", "2025-02-03", "DELISTING", 0).stdout
+    )
+    assert conn.execute(pending).fetchall() == [(False, 0)]
+    assert changes(conn)[seen:] == [("delisting", "restated", "2025-02-03")]
+    run("dismiss", "BAD", "2025-02-03", "DELISTING")
+    run("add", "BAD", "2025-02-03", "DELISTING")
+    assert conn.execute(pending).fetchall() == [(True, 0)]
+    run("restore", "BAD", "2025-02-03", "DELISTING")
+    assert not conn.execute(pending).fetchall()
+
+
 @pytest.fixture
 def folder(tmp_path):
     def write(*rows, header="symbol,ex_date,action_type,value"):
@@ -165,8 +184,8 @@ def test_a_file_with_bad_rows_loads_nothing(conn, run, folder):
     )
     assert result.exit_code == 2
     assert result.stderr.splitlines()[:3] == [
-        "corporate_actions.csv:2: value: must not be negative: -2",
-        "corporate_actions.csv:3: new_symbol: is empty, and RENAME needs it",
+        "corporate_actions.csv:2: value: must not be negative: -2: leave out the minus, or the row",
+        "corporate_actions.csv:3: new_symbol: is empty, and RENAME needs it: name what shares become or get",
         "corporate_actions.csv:5: value: line 4 tells another SPLIT of XYZ on 2025-04-01: keep one",
     ]
     assert stored(conn) == [] and conn.execute("select count(*) from raw.positions").fetchone() == (0,)
@@ -190,3 +209,19 @@ def test_how_far_options_follow_what_happens_to_their_underlying_is_said(conn, r
     assert {renamed.scope, merged.scope} == {"OLD"}
     assert renamed.message.startswith("options on it follow the RENAME of 2025-02-03, and settle by")
     assert merged.message.startswith("options on it are adjusted contracts since the MERGER of 2025-03-03")
+
+
+def test_a_file_without_the_value_takes_none_back(conn, run, folder):
+    told = "select value_pending, value::float8 from raw.corporate_actions where symbol = 'XYZ'"
+    without = folder("XYZ,2025-02-11,DELISTING,")
+    assert run(without, command=load).exit_code == 0
+    assert conn.execute(told).fetchall() == [(True, 0)]
+    run("add", "XYZ", "2025-02-11", "DELISTING", "1.25")
+    run(without, command=load)
+    assert conn.execute(told).fetchall() == [(False, 1.25)]
+    run(folder("XYZ,2025-02-11,DELISTING,0"), command=load)
+    assert conn.execute(told).fetchall() == [(False, 0)]
+    run("restore", "XYZ", "2025-02-11", "DELISTING")
+    run(folder("XYZ,2025-02-11,DELISTING,"), command=load)
+    run(folder("XYZ,2025-02-11,DELISTING,0"), command=load)
+    assert conn.execute(told).fetchall() == [(False, 0)]

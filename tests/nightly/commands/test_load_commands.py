@@ -85,7 +85,10 @@ def test_a_position_file_with_an_inception(run, conn, export):
         (["--portfolio", "Mine"], "Missing option '--equity'"),
         (["--portfolio", " ", "--equity", "1"], "Invalid value for '--portfolio': is empty"),
         (["--portfolio", "Mine", "--equity", "nan"], "Invalid value for '--equity': 'nan' is not a number"),
-        (["--portfolio", "Mine", "--equity=-1"], "Invalid value for '--equity': must not be negative: -1"),
+        (
+            ["--portfolio", "Mine", "--equity=-1"],
+            "Invalid value for '--equity': must not be negative: -1: leave out the minus",
+        ),
         (
             ["--portfolio", "Mine", "--equity", "1", "--inception", "4 Jan"],
             "Invalid value for '--inception': '4 Jan' is not a date written YYYY-MM-DD",
