@@ -27,9 +27,10 @@ _LETTERS_AFTER = re.compile(r"(?<=[0-9])[sS]$")
 # What moves money and nothing else; OTHER by its sign.
 _MONEY_ALONE = frozenset({"DIVIDEND", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL", "OTHER"})
 _EVENTS = "what companies do to their shares acts by the market's events (`actions add --help`)"
-_SPINOFF = re.compile("spin|distribution", re.IGNORECASE)
-_RENAME = re.compile("name change|symbol change|rename|change to", re.IGNORECASE)
-_MERGER = re.compile("merg|acqui|tender|exchange|reorg", re.IGNORECASE)
+# The words of brokers, and Robinhood's codes.
+_SPINOFF = re.compile("spin|distribution|^soff$", re.IGNORECASE)
+_RENAME = re.compile("name change|symbol change|rename|change to|^namc$", re.IGNORECASE)
+_MERGER = re.compile("merg|acqui|tender|exchange|reorg|^mrg[sc]$|^sxch$", re.IGNORECASE)
 _SPLIT = re.compile("split", re.IGNORECASE)
 _OURS = frozenset({"date", "type"})
 

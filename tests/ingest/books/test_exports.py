@@ -317,6 +317,10 @@ FLEX_EVENT = """<FlexQueryResponse><FlexStatements count="1"><FlexStatement acco
  dateTime="2025-06-12" quantity="-10" proceeds="0" type="TC" /></CorporateActions>
 </FlexStatement></FlexStatements></FlexQueryResponse>
 """
+ROBINHOOD_EVENT = (
+    "Activity Date,Process Date,Settle Date,Instrument,Description,Trans Code,Quantity,Price,Amount\n"
+    "6/2/2025,6/2/2025,6/2/2025,,ACH Deposit,ACH,,,$9.00\n6/13/2025,6/13/2025,6/13/2025,TWTR,Twitter,"
+)
 PAID, SWAPPED = "TWTR 2025-06-13 MERGER --cash-per-share 54.2", "VMW 2025-06-13 MERGER RATIO --new-symbol NEW"
 
 
@@ -355,6 +359,8 @@ PAID, SWAPPED = "TWTR 2025-06-13 MERGER --cash-per-share 54.2", "VMW 2025-06-13 
             "FB 2025-06-13 RENAME --new-symbol NEW",
         ),
         (FLEX_EVENT, SWAPPED),
+        (ROBINHOOD_EVENT + "MRGC,10S,,$542.00\n", PAID),
+        (ROBINHOOD_EVENT + "SOFF,2,,\n", "PARENT 2025-06-13 SPINOFF RATIO --new-symbol TWTR"),
     ],
 )
 def test_what_a_company_does_is_no_trade_and_told_with_its_event(tmp_path: Path, content: str, event: str):
