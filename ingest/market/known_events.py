@@ -195,7 +195,8 @@ def held_as(event: KnownEvent, events: Sequence[KnownEvent], *, by_later_names: 
             other.action.new_symbol
             for other in events
             if by_later_names and other.action.action_type == RENAME and other.action.symbol in found
-        } - {None}
+            if other.action.new_symbol
+        }
         if before | later <= found:
             return found
         found |= before | later
