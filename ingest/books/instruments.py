@@ -73,8 +73,6 @@ _LOOKS_LIKE_AN_OPTION = re.compile(r"[-.]?[A-Z][A-Z.]{0,5} *-{0,2}[0-9]{6}[CP][0
 _SEPARATORS = re.compile(r"[-_/.:]")
 _PARTS_OF_AN_OPTION = re.compile(r"[A-Z]{1,6}[0-9]{5,8}(?:[A-Z]|CALL|PUT)[0-9]+")
 _LONG_YEAR = re.compile(r"^([A-Z.]{1,6})20(?=[0-9]{6}[CP])")
-# After a split or merger the old contracts get a digit after their root, and deliver something else than 100 shares.
-_ADJUSTED_ROOT = re.compile(r"[A-Z]+[0-9]")
 _SPACES = re.compile(r"\s+")
 
 
@@ -113,11 +111,11 @@ def read_option(text: str) -> Instrument | None:
     compact = word.replace("--", "").replace(" ", "").removeprefix("-").removeprefix(".")
     contract = parse_option_symbol(compact)
     if contract:
-        return _unadjusted(Instrument(canonical_symbol(compact), contract), text)
+        return Instrument(canonical_symbol(compact), contract)
     for spelling in _SPELLINGS:
         match = spelling.fullmatch(word)
         if match:
-            return _unadjusted(_option_of(match, text), text)
+            return _option_of(match, text)
     has_parts = _PARTS_OF_AN_OPTION.fullmatch(_SEPARATORS.sub("", word)) and not _ISIN.fullmatch(word)
     if has_parts or _LOOKS_LIKE_AN_OPTION.fullmatch(word):
         unread = "strike" if _LOOKS_LIKE_AN_OPTION.fullmatch(word) else "date or strike"
@@ -178,17 +176,6 @@ def _why_no_share(word: str) -> str | None:
     if pair and _CURRENCIES.issuperset(pair.groups()):
         return "is a pair of currencies: leave the row out, or hold it as PRIVATE"
     return None
-
-
-def _unadjusted(option: Instrument, text: str) -> Instrument:
-    """Return the option; raises ValueError for one of a contract that was adjusted."""
-    if option.contract and _ADJUSTED_ROOT.fullmatch(option.contract.underlying_symbol):
-        root = option.contract.underlying_symbol
-        raise ValueError(
-            f"{shown(text)} is of {root}, an adjusted contract that delivers something else than 100 shares: hold it as"
-            f" PRIVATE with marks of your own, or write {root[:-1]} if the {root[-1]} is a slip"
-        )
-    return option
 
 
 def _option_of(match: re.Match[str], text: str) -> Instrument:

@@ -442,7 +442,7 @@ def _unknown_symbols(
 ) -> list[FileProblem]:
     """Symbols that no source has, after all were asked."""
     symbols = sorted({symbol for _, _, symbol in told})
-    adjusted = _roots_of_adjusted_options(conn, symbols)
+    adjusted = _adjusted_options(conn, symbols)
     unknown = {
         symbol
         for (symbol,) in conn.execute(
@@ -458,15 +458,16 @@ def _unknown_symbols(
     }
     first: dict[str, tuple[str, int]] = {}
     for file, line, symbol in told:
-        if symbol in unknown | adjusted:
+        if symbol in unknown or symbol in adjusted:
             first.setdefault(symbol, (file, line))
     return [
         FileProblem(
             file,
             line,
             column,
-            f"{symbol} looks like the root of {symbol[:-1]}'s adjusted options, and no price of it is known: is it a"
-            f" share? write {symbol[:-1]}, or hold an adjusted option as PRIVATE with marks of your own"
+            f"{symbol} looks like {adjusted[symbol]}'s adjusted options, which deliver something else than 100 shares,"
+            f" and no price of that root is known: write {adjusted[symbol]} if the digit is a slip, or hold an adjusted"
+            " option as PRIVATE with marks of your own"
             if symbol in adjusted
             else f"no source knows {symbol}: is it spelt as it trades, or has it been renamed?",
         )
@@ -474,21 +475,29 @@ def _unknown_symbols(
     ]
 
 
-def _roots_of_adjusted_options(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> set[str]:
-    """Symbols such as AAPL1 without a price, where AAPL is held too or has one."""
-    ending_in_digit = [symbol for symbol in symbols if symbol[:-1].isalpha() and symbol[-1].isdigit()]
-    if not ending_in_digit:
-        return set()
+def _adjusted_options(conn: psycopg.Connection[Any], symbols: Sequence[str]) -> dict[str, str]:
+    """Return the symbols whose root is like AAPL1 and has no price, where AAPL is held too or has one; with that name.
+
+    After a split or merger the old contracts get a digit after their root.
+    """
+    options = ((symbol, parse_option_symbol(symbol)) for symbol in symbols)
+    roots = {symbol: option.underlying_symbol if option else symbol for symbol, option in options}
+    names = {root: root[:-1] for root in roots.values() if root[:-1].isalpha() and root[-1].isdigit()}
+    if not names:
+        return {}
     priced = {
         symbol
         for (symbol,) in conn.execute(
             "select distinct symbol from raw.market_data_cache where symbol = any(%s)",
-            [[*ending_in_digit, *(symbol[:-1] for symbol in ending_in_digit)]],
+            [[*names, *names.values()]],
         )
     }
-    options = (parse_option_symbol(symbol) for symbol in symbols)
-    known = priced.union(symbols, (option.underlying_symbol for option in options if option))
-    return {symbol for symbol in ending_in_digit if symbol not in priced and symbol[:-1] in known}
+    known = priced.union(roots.values())
+    return {
+        symbol: names[root]
+        for symbol, root in roots.items()
+        if root in names and root not in priced and names[root] in known
+    }
 
 
 def _cash_below_zero(

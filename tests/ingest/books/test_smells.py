@@ -108,7 +108,6 @@ def test_each_spelling_of_an_option(written: str):
         ("AAPL_062025C200", "its date or strike cannot be read"),
         ("AAPL-20250620-C-200", "looks like an option"),
         ("AAPL6/20/25C200", "looks like an option"),
-        ("AAPL1 250620C00200000", "an adjusted contract .*: hold it as PRIVATE"),
         ("US0378331006", "a security number, with a wrong check digit"),
         ("G0750C108", "is a CUSIP"),
         ("B0YQ5W0", "is a SEDOL"),
@@ -131,13 +130,15 @@ def test_what_may_be_a_share_is_one(symbol: str):
     assert read_instrument(symbol).symbol == symbol
 
 
-def test_a_root_of_adjusted_options_is_told_beside_its_share(conn, tmp_path: Path):
+def test_adjusted_options_are_told_beside_their_share(conn, tmp_path: Path):
     header = "Symbol,Quantity,Entry Price Per Share,Entry Date\n"
     file = tmp_path / "lots.csv"
-    file.write_text(header + "AAPL250620C200,1,5.5,2025-02-03\nAAPL1,1,230,2025-02-03\nMSFT1,1,230,2025-02-03\n")
+    symbols = ("AAPL250620C200", "AAPL1", "MSFT1", "AAPL1250620C00200000", "S2250620C00200000")
+    file.write_text(header + "".join(f"{symbol},1,5.5,2025-02-03\n" for symbol in symbols))
     said = load_positions_file(conn, file, "Mine", Decimal(20_000)).lines()
-    assert [line.split(", and")[0] for line in said if "adjusted options" in line] == [
-        "  warning: lots.csv:3: Symbol: AAPL1 looks like the root of AAPL's adjusted options"
+    assert [line.split(", which")[0] for line in said if "adjusted options" in line] == [
+        "  warning: lots.csv:3: Symbol: AAPL1 looks like AAPL's adjusted options",
+        "  warning: lots.csv:5: Symbol: AAPL1250620C00200000 looks like AAPL's adjusted options",
     ]
 
 

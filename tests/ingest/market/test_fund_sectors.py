@@ -15,6 +15,7 @@ START = day("2021-03-01")
 HEADER = "symbol,sector,weight,as_of\n"
 HALVES = HEADER + "FUND,Technology,0.5,2021-01-04\nFUND,Energy,50%,2021-01-04\n"
 TOO_MUCH = "its weights add up to more than the whole fund"
+NEGATIVE = "must not be negative: -0.1: write what it is, 0 to 1"
 PERCENT = "'34.6' is more than the whole: write a fraction (0.288) or a percentage (28.8%)"
 
 
@@ -126,7 +127,7 @@ def test_files_are_read_each_night_and_replace_what_they_said(conn, night, yahoo
     [
         ("FUND,Energy,0.6,2021-01-04\nFUND,Technology,0.5,2021-01-04", TOO_MUCH),
         ("FUND,Energy,34.6,2021-01-04", PERCENT),
-        ("FUND,Energy,-0.1,2021-01-04\nFUND,Technology,1,2021-01-04", "must not be negative: -0.1"),
+        ("FUND,Energy,-0.1,2021-01-04\nFUND,Technology,1,2021-01-04", NEGATIVE),
         ("FUND,Energy,1,", "'' is not a date (YYYY-MM-DD)"),
         ("FUND,Energy,1,\nFUND,Energy,1,2021-01-04", "'' is not a date (YYYY-MM-DD)"),
         ("FUND,,1,2021-01-04", "sector: it is empty"),
