@@ -50,6 +50,9 @@ def other_sample(short_folder: Path, other_server: EmbeddedServer, sample: Datab
 def kill(database: Database) -> None:
     """End the server of a database as a lack of memory does, whoever is connected."""
     with database.connect() as conn:
+        conn.autocommit = True
+        # Commits are asynchronous here: without it the server may come back without the last of them.
+        conn.execute("checkpoint")
         data = Path(conn.execute("select current_setting('data_directory')").fetchone()[0])
     os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
 
