@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
 import click
+import psycopg
 
 from ingest.books.cells import one_of, parse_date, parse_ratio
 from ingest.market.claims import ActionChanges
@@ -27,10 +29,11 @@ from ingest.rows import ACTION_TYPES
 from ingest.sources.chain import source_order
 from ingest.symbols import canonical_symbol
 from nightly.commands.options import Cell, choose_settings, demo_option, open_chosen
-from nightly.output.terminal import print_table
-from warehouse.errors import UserError
+from nightly.output.terminal import echo, print_table
+from warehouse.errors import Busy, UserError
 from warehouse.locks import run_lock
 from warehouse.migrate import migrate
+from warehouse.settings import Settings
 
 _SYMBOL = Cell("symbol", canonical_symbol)
 _DAY = Cell("date", parse_date)
@@ -101,7 +104,8 @@ def list_(of_group: bool, symbol: str | None, as_json: bool, demo: bool) -> int:
     settings = choose_settings(demo)
     with open_chosen(settings, demo) as database, database.connect("afterclose actions") as conn:
         migrate(conn)
-        take_known_events(conn, source_order(settings), datetime.now(UTC), wanted=settings.known_events)
+        with suppress(Busy), run_lock(conn, "actions list"):  # a run under way has taken them itself
+            _take_known(conn, settings, datetime.now(UTC))
         listed = list_actions(conn, symbol, source_order(settings), known_sources())
     if as_json:
         click.echo(json.dumps([row._asdict() for row in listed], indent=2, default=str))
@@ -157,13 +161,19 @@ def restore(symbol: str, ex_date: date, action_type: str) -> Decision:
     return lambda conn, saying: restore_actions(conn, symbol, ex_date, action_type, saying)
 
 
+def _take_known(conn: psycopg.Connection[Any], settings: Settings, now: datetime) -> None:
+    """Take the well-known events as a night does, and tell what is new: the next night will not say it again."""
+    for symbol, message in take_known_events(conn, source_order(settings), now, wanted=settings.known_events):
+        echo(f"warning: {symbol}: {message}", err=True)
+
+
 def _carry_out(decision: Decision, what: str, by: str | None, because: str | None, demo: bool) -> int:
     settings = choose_settings(demo)
     saying = Saying(by or user_name(), datetime.now(UTC), because, source_order(settings))
     with open_chosen(settings, demo) as database, database.connect("afterclose actions") as conn:
         migrate(conn)
         with run_lock(conn, f"actions {what}"):
-            take_known_events(conn, saying.order, saying.at, wanted=settings.known_events)
+            _take_known(conn, settings, saying.at)
             lines, changes = decision(conn, saying)
     changed = changes.counts.inserted + changes.counts.updated + changes.counts.deleted
     lines += [str(restated) for restated in changes.restated]

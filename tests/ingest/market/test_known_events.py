@@ -14,6 +14,7 @@ from ingest.rows import DELISTING, DIVIDEND, MERGER, RENAME, SPINOFF, SPLIT, Cor
 from nightly.commands.actions import actions
 from tests.fakes.market import weekdays
 from warehouse.errors import BadInput
+from warehouse.locks import run_lock
 
 NOW = datetime(2025, 6, 2, 23, tzinfo=UTC)
 CALENDAR = weekdays(date(2023, 12, 1), 120)
@@ -185,3 +186,19 @@ def test_a_person_has_the_last_word(conn, book, database, monkeypatch):
     # a day off, told by a person: one renaming, theirs
     run("add", "FB", "2022-06-10", "RENAME", "--new-symbol", "META")
     assert stored(conn) == [("FB", "2022-06-10", "META")]
+
+
+def test_what_a_command_takes_it_tells(conn, book, database, monkeypatch):
+    """A night would be silent on what `actions list` has taken before it; and nothing is taken while a run goes on."""
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    book("held", ("GE", "2023-02-01", None))
+
+    def told():
+        result = CliRunner().invoke(actions, ["list"], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stderr
+
+    with run_lock(conn, "a run"):
+        assert told() == ""
+    assert "warning: GE: the well-known event" in (first := told()) and "actions add GE 2024-04-02 SPINOFF" in first
+    assert told() == ""
