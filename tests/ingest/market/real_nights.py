@@ -21,6 +21,8 @@ from tests.fakes import fmp as fake_fmp
 from tests.fakes.fmp import FakeFmp
 from tests.fakes.market import Listing, bars_of
 from tests.fakes.yahoo import FakeYahoo
+from tests.ingest.market_book import Book, define_factors
+from warehouse.sessions import sessions_between
 
 SYMBOL = "XYZ"
 HISTORY = 60
@@ -99,3 +101,11 @@ class Nights:
         """Whether one warning has all these words in it."""
         lines = [f"{scope}: {message}" for scope, message in report.warnings()]
         return any(all(word in line for word in words) for line in lines)
+
+
+def begin_nights(conn: Any, yahoo: FakeYahoo, fmp: FakeFmp | None = None) -> Nights:
+    """Nights on a book that holds the symbol; none has been yet."""
+    define_factors(conn)
+    sessions = sessions_between(conn, date(2025, 5, 1), date(2025, 10, 15))
+    Book(conn, inception=f"{sessions[HISTORY]}").lot(SYMBOL, f"{sessions[HISTORY]}")
+    return Nights(conn, sessions, yahoo, fmp)

@@ -9,9 +9,7 @@ from math import prod
 
 import pytest
 
-from tests.ingest.market.real_nights import Nights
-from tests.ingest.market_book import Book, define_factors
-from warehouse.sessions import sessions_between
+from tests.ingest.market.real_nights import Nights, begin_nights
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 # A Monday, the first night and the last.
@@ -22,11 +20,9 @@ TWO = {DAY: (2, 1)}
 
 @pytest.fixture
 def nights(conn, yahoo):
-    define_factors(conn)
-    sessions = sessions_between(conn, date(2025, 5, 1), date(2025, 10, 15))
-    assert sessions[DAY].weekday() == 0
-    Book(conn, inception=f"{sessions[60]}").lot("XYZ", f"{sessions[60]}")
-    return Nights(conn, sessions, yahoo)
+    nights = begin_nights(conn, yahoo)
+    assert nights.sessions[DAY].weekday() == 0
+    return nights
 
 
 def from_the_day(told: Callable[[int], Mapping[int, Terms]]) -> Callable[[int], Mapping[int, Terms]]:

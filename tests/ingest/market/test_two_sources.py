@@ -1,15 +1,11 @@
 """Splits and dividends that Yahoo and FMP tell differently, over several nights through the real clients."""
 
-from datetime import date
-
 import pytest
 
 from tests.fakes.net import Reply
 from tests.fakes.yahoo import CHART
-from tests.ingest.market.real_nights import Nights
+from tests.ingest.market.real_nights import begin_nights
 from tests.ingest.market.test_yahoo_histories import SPLIT_ON, is_true, wave
-from tests.ingest.market_book import Book, define_factors
-from warehouse.sessions import sessions_between
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 FIRST, LAST = SPLIT_ON - 4, SPLIT_ON + 7
@@ -17,10 +13,7 @@ FIRST, LAST = SPLIT_ON - 4, SPLIT_ON + 7
 
 @pytest.fixture
 def nights(conn, yahoo, fmp):
-    define_factors(conn)
-    sessions = sessions_between(conn, date(2025, 5, 1), date(2025, 10, 15))
-    Book(conn, inception=f"{sessions[60]}").lot("XYZ", f"{sessions[60]}")
-    return Nights(conn, sessions, yahoo, fmp)
+    return begin_nights(conn, yahoo, fmp)
 
 
 def shown(nights, n, splits, fmps=None, **more):

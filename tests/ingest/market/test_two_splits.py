@@ -1,15 +1,11 @@
 """Two splits of one ratio within two weeks, which others may take for one that is told twice."""
 
-from datetime import date
-
 import pytest
 
 from ingest.market.settlement import ADDED, DISMISSED
-from tests.ingest.market.real_nights import Nights
+from tests.ingest.market.real_nights import begin_nights
 from tests.ingest.market.test_settlement import believed, claim, notes, word
 from tests.ingest.market.test_yahoo_histories import is_true
-from tests.ingest.market_book import Book, define_factors
-from warehouse.sessions import sessions_between
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 FIRST, LAST = 74, 92
@@ -18,10 +14,7 @@ A = 78
 
 @pytest.fixture
 def nights(conn, yahoo):
-    define_factors(conn)
-    sessions = sessions_between(conn, date(2025, 5, 1), date(2025, 10, 15))
-    Book(conn, inception=f"{sessions[60]}").lot("XYZ", f"{sessions[60]}")
-    return Nights(conn, sessions, yahoo)
+    return begin_nights(conn, yahoo)
 
 
 def trade(nights, ratio, second):

@@ -7,9 +7,7 @@ from datetime import date
 
 import pytest
 
-from tests.ingest.market.real_nights import HISTORY, Nights
-from tests.ingest.market_book import Book, define_factors
-from warehouse.sessions import sessions_between
+from tests.ingest.market.real_nights import HISTORY, begin_nights
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 # the session on which the split takes place, and the last night
@@ -18,10 +16,7 @@ SPLIT_ON, LAST = 85, 92
 
 @pytest.fixture
 def nights(conn, yahoo):
-    define_factors(conn)
-    sessions = sessions_between(conn, date(2025, 5, 1), date(2025, 10, 15))
-    Book(conn, inception=f"{sessions[60]}").lot("XYZ", f"{sessions[60]}")
-    return Nights(conn, sessions, yahoo)
+    return begin_nights(conn, yahoo)
 
 
 def wave(sessions, level, ratio=1.0, split_on=SPLIT_ON):
