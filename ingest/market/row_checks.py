@@ -291,8 +291,9 @@ def _is_other_scale(ratio: Decimal) -> bool:
 
 
 def _follows(close: Decimal, suspected: Decimal, last_close: Decimal) -> bool:
-    """Whether a close goes on from a suspected one, and not from the last good one."""
-    return agree(close, suspected, _GOES_ON) and not agree(close, last_close, _GOES_ON)
+    """Whether a close goes on from a suspected one: it is near it, and nearer to it than to the last good one."""
+    nearer = abs((close / suspected).ln()) < abs((close / last_close).ln())
+    return nearer and agree(close, suspected, _GOES_ON)
 
 
 def agree(value: Decimal, reference: Decimal, tolerance: Decimal) -> bool:

@@ -13,7 +13,7 @@ from math import prod
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import HealthCheck, Phase, example, given, note, settings
 from hypothesis import strategies as st
 
 from ingest.market.collection import collect_market_data
@@ -272,6 +272,21 @@ def play(market, history):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(histories())
+# the closes of the second source after a 3:2 split that it tells a day early
+@example(
+    {
+        "source": "yahoo",
+        "splits": [
+            (32, Decimal("1.5"), "well", 1),
+            (59, Decimal(4), "well", 3),
+            (72, Decimal("1.5"), "adjusted in part", 4),
+        ],
+        "dividends": [],
+        "second": "told a day off, then corrected",
+        "skipped": [61, 62, 66, 67, 75],
+        "seed": 4,
+    }
+)
 def test_random_histories(market, history):
     play(market, history)
 

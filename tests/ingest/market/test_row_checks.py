@@ -180,6 +180,11 @@ def test_what_goes_on_from_a_suspected_close_shares_the_suspicion():
     )
     # back where it was, it was one wrong bar
     assert refused(closes("100"), closes(None, "50", "101")) == {(0, 1): SUSPECTED_SPLIT}
+    # after 3:2 no close is far from the last good one: what counts is that it goes on from the new level
+    assert refused(closes("100"), closes(None, "66.6", "66", "65", "64")) == dict.fromkeys(
+        [(0, 1), (0, 2), (0, 3), (0, 4)], SUSPECTED_SPLIT
+    )
+    assert refused(closes("100"), closes(None, "66.6", "98", "97")) == {(0, 1): SUSPECTED_SPLIT}
     # and with the split known it goes on from there
     assert refused(closes("100"), closes(None, "50", "53"), splits=[(2, 2)]) == {(0, 1): SUSPECTED_SPLIT}
 
