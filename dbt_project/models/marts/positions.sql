@@ -31,7 +31,7 @@ lot_stages as (
     where what_happened is not null
 ),
 
--- most lots stand in their portfolio's last session: it is looked up once for all of them
+-- Most lots have a row in their portfolio's last session, which is looked up once for all of them.
 last_session_values as (
     select value.*
     from portfolios
@@ -46,7 +46,7 @@ last_session_values as (
                     from {{ ref('position_values') }} as dated
                     where dated.portfolio_id = portfolios.portfolio_id
                 )
-            -- without it the planner may read every session of everybody instead
+            -- Without it the planner may read all sessions of all portfolios instead.
             offset 0
         ) as value
 ),
@@ -79,7 +79,7 @@ latest as (
 realized as (
     select
         latest.position_id,
-        -- segment by segment what position_values books on the session that begins it
+        -- adds up, by segment, what position_values books on the segment's first session
         sum(segments.realized_pnl) as realized_pnl
     from latest
     inner join sessions as as_of_session on latest.as_of_date = as_of_session.session_date
@@ -90,7 +90,7 @@ realized as (
     group by latest.position_id
 ),
 
--- of a lot that a spin-off gave birth to, first how it came
+-- The events of each lot. For a child, the first one is the spin-off that created it.
 happened as (
     select
         latest.position_id,
