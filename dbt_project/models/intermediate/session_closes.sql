@@ -139,7 +139,8 @@ in_shares_of_the_session as (
         on
             last_known.price_key = growth_then.symbol
             and last_known.is_share
-            and last_known.price_session_number between growth_then.from_session_number and growth_then.to_session_number
+            and last_known.price_session_number
+            between growth_then.from_session_number and growth_then.to_session_number
     union all
     select
         wanted.price_key,
