@@ -214,16 +214,37 @@ def read_as_traded(
 
 
 def tell_splits_apart(events: Sequence[SplitEvent], closes: Sequence["_Closes"]) -> list[SplitEvent]:
-    """Make an event of each date of a split on which some of the closes, as traded, move by its ratio."""
-    apart = []
+    """Make an event of each date of a split on which some of the closes, as traded, move by its ratio.
+
+    What else is told of the ratio goes with the one of these that it shares a date with.
+    """
+    apart: list[SplitEvent] = []
+    whole = []
     for event in events:
         moved = [
             day
             for day in event.dates
             if day in event.took_place or any(each.fits(day, event.ratio, adjusted=False) for each in closes)
         ]
-        apart += _parts(event, moved if event.shares and not event.certain and event.size >= _TELLING else ())
+        parts = _parts(event, moved if event.shares and not event.certain and event.size >= _TELLING else ())
+        if len(parts) > 1:
+            apart += parts
+        else:
+            whole += parts
+    for event in whole:
+        place = next((at for at, part in enumerate(apart) if _is_told_of(event, part)), None)
+        if place is None:
+            apart.append(event)
+        else:
+            apart[place] = replace(apart[place], dates=tuple(dict.fromkeys([*apart[place].dates, *event.dates])))
     return apart
+
+
+def _is_told_of(event: SplitEvent, part: SplitEvent) -> bool:
+    """Whether an event is one of several splits of its ratio: it shares a date with that one."""
+    if event.certain or not event.shares or not part.one_of_several:
+        return False
+    return same_value(SPLIT, event.ratio, part.ratio) and not set(event.dates).isdisjoint(part.dates)
 
 
 def _parts(event: SplitEvent, took_place: Iterable[date]) -> list[SplitEvent]:

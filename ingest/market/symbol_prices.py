@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from ingest.market.as_traded import later_splits
 from ingest.market.moves import daily_volatility, suspected_split
-from ingest.market.restated import Judgement, StoredClose, judge
+from ingest.market.restated import Judgement, Kind, StoredClose, judge
 from ingest.market.row_rules import Suspicion, agree, choose_bars
 from ingest.market.settlement import IF_TWO, ONE_EVENT_SESSIONS, Claim, ClaimKey, Settled, same_value, settle
 from ingest.market.store import Restatement, StoredBar
@@ -374,6 +374,8 @@ class SymbolPrices:
 
     def judge(self, source: Source, sources: Sequence[Source], shown: Mapping[date, Decimal]) -> Judgement:
         """Compare all closes that a source shows with those that are known."""
+        if (moved := self._moved_over_closes(source.name)) is not None:
+            return Judgement(Kind.REREAD, f"closes were read with the split of {moved} that is dated otherwise now")
         later = {other.name for other in sources[source.place + 1 :]} - {source.name}
         known = {
             day: StoredClose(self.offers[place][day].close, sources[place].name == source.name)
@@ -393,6 +395,22 @@ class SymbolPrices:
         )
         told = {(key.ex_date, key.value) for key in self.claims if key.action_type == SPLIT}
         return judge(known, shown, new_splits, told)
+
+    def _moved_over_closes(self, source: str) -> date | None:
+        """Return the date of a split that its source has moved tonight over closes that were read with it, or None."""
+        own_days = self.own_days()
+        read_with_it = [day for day, bar in self.stored.items() if bar.source == source and day not in own_days]
+        return next(
+            (
+                key.ex_date
+                for key, claim in self.changed_claims.items()
+                if key.source == source and key.action_type == SPLIT and claim.moved_to and not claim.decision
+                if any(
+                    min(key.ex_date, claim.moved_to) <= day < max(key.ex_date, claim.moved_to) for day in read_with_it
+                )
+            ),
+            None,
+        )
 
     def shows_otherwise(self, shown: Mapping[date, Decimal]) -> bool:
         """Whether the oldest, the middle and the newest close that are stored are all shown differently."""
