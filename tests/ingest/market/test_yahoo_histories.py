@@ -334,7 +334,8 @@ def test_a_date_that_is_corrected_after_a_first_load(nights, new, old, first_tol
         told = {} if first_told is None else {sessions[SPLIT_ON + first_told]: (new, old)}
         if n > SPLIT_ON + 2:
             told = {sessions[SPLIT_ON]: (new, old)}
-        nights.show(sessions[n], told, multiplied_by=dict.fromkeys(sessions[:SPLIT_ON], old / new))
+        adjusted = dict.fromkeys(sessions, 1.0) | dict.fromkeys(sessions[:SPLIT_ON], old / new)
+        nights.show(sessions[n], told, multiplied_by=adjusted)
 
     for n in range(SPLIT_ON + 2, LAST + 1):
         show(n)
