@@ -1,11 +1,12 @@
 """dbt, run in this process: quietly for the phases, in the open for `dbt -- …`.
 
-Five things that dbt leaves to its caller are done here:
+Six things that dbt leaves to its caller are done here:
 - It reports success when it ran nothing: what was expected is compared with what ran.
 - Changed variables make it parse the whole project again: it is parsed once without any, and the parsed manifest handed
   on, a fresh one to each invocation, which writes into it. It is kept between runs (`parsed_project`).
 - Its parse cache counts as stale when the address of the server changes, as the embedded one's does with each start:
   the parser sees a fixed address.
+- It parses whole statements to put ephemeral models into them: that is done without (`ephemeral`).
 - It keeps its adapters, which are bound to a database: they are reset.
 - It takes connection and options from the environment: that is set around each call and put back.
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from nightly.dbt.ephemeral import inject_quickly
 from nightly.dbt.parsed_project import keep_parsed, load_parsed, project_key, unpickle
 from nightly.record import one_line
 from nightly.stopwatch import Stopwatch
@@ -317,6 +319,7 @@ class Dbt:
         from dbt.adapters.factory import reset_adapters
         from dbt.cli.main import dbtRunner
 
+        inject_quickly()
         self._workspace.mkdir(parents=True, exist_ok=True)
         folders = (
             *("--project-dir", str(self.project), "--profiles-dir", str(self.project)),
