@@ -42,17 +42,17 @@ class Account:
         if not self.dropped:
             return
         try:
-            self._take(folder)
+            self._give(folder)
             for parent, folders, files in os.walk(folder):
                 for name in (*folders, *files):
-                    self._take(Path(parent, name))
+                    self._give(Path(parent, name))
         except OSError as error:
             raise UserError(
                 f"root may not give {folder} to {self.name} here ({error.strerror}), and PostgreSQL does not run "
                 "as root: run as an ordinary user, or set DATABASE_URL"
             ) from None
 
-    def _take(self, path: Path) -> None:
+    def _give(self, path: Path) -> None:
         found = path.lstat()
         if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
             raise UserError(f"{path} has a second name elsewhere, and PostgreSQL makes no such files: remove it")

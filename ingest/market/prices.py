@@ -65,7 +65,7 @@ def _ask(turn: Turn) -> None:
         state.answered_live |= source.is_live and answer.outcome == Outcome.OK
         state.choose(turn.sources, turn.known.today)
     if source.is_live:
-        _note_coverage(turn)
+        _record_coverage(turn)
     source.tally.rejected = (source.tally.rejected or 0) + len(turn.refused)
     collected.rejected += turn.refused
 
@@ -164,8 +164,8 @@ def _count(turn: Turn) -> None:
             turn.source.tally.got += answer.outcome == Outcome.OK
 
 
-def _note_coverage(turn: Turn) -> None:
-    """Note which sessions a live source has answered about, and whether it leaves some of the older ones open."""
+def _record_coverage(turn: Turn) -> None:
+    """Record which sessions a live source has answered about, and whether it leaves some of the older ones open."""
     for symbol, days in turn.asked.items():
         state = turn.symbols[symbol]
         overlap_from = state.overlap_from(turn.source.overlap)

@@ -16,7 +16,7 @@ from ingest.market.evidence import (
     read_restated,
 )
 from ingest.market.restated import Kind
-from ingest.market.row_checks import NOT_A_SESSION, check_action, check_bar, leave_out_contradictions
+from ingest.market.row_rules import NOT_A_SESSION, check_action, check_bar, leave_out_contradictions
 from ingest.market.symbol_prices import SymbolPrices
 from ingest.market.turn import Turn
 from ingest.providers.base import Answer, Outcome, PriceReply, Restating
@@ -82,7 +82,7 @@ def _take_symbol(
         if not turn.is_accepted(row):
             turn.refused.append(row)
             turn.answers[symbol] = Answer(Outcome.BAD_DATA, aside)
-            state.note_refused(turn.source.name, told, aside)
+            state.record_refused(turn.source.name, told, aside)
             return
     if restated is not None:
         bars = [_as_traded(bar, readings) for bar in bars]
@@ -92,7 +92,7 @@ def _take_symbol(
     dates = {day: proven for event, proven in shown_on for day in event.dates}
     took_place = {proven for event, proven in shown_on if event.one_of_several}
     state.unproven += [split for _, reading in readings for split in reading.unproven]
-    state.note_told(turn.source.name, told, turn.spans[symbol], dates, turn.known.now, took_place)
+    state.record_told(turn.source.name, told, turn.spans[symbol], dates, turn.known.now, took_place)
 
 
 def _of_its_sessions(turn: Turn, state: SymbolPrices, told: Iterable[CorporateAction]) -> list[CorporateAction]:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from ingest.market.as_traded import later_splits
 from ingest.market.moves import daily_volatility, suspected_split
 from ingest.market.restated import Judgement, StoredClose, judge
-from ingest.market.row_checks import Suspicion, agree, choose_bars
+from ingest.market.row_rules import Suspicion, agree, choose_bars
 from ingest.market.settlement import IF_TWO, ONE_EVENT_SESSIONS, Claim, ClaimKey, Settled, same_value, settle
 from ingest.market.store import Restatement, StoredBar
 from ingest.providers.base import Answer
@@ -111,13 +111,13 @@ class SymbolPrices:
         apart = abs(bisect_left(self.calendar, one[0]) - bisect_left(self.calendar, other[0]))
         return apart <= ONE_EVENT_SESSIONS and same_value(SPLIT, one[1], other[1])
 
-    def note_refused(self, source: str, told: Iterable[CorporateAction], reason: str) -> None:
+    def record_refused(self, source: str, told: Iterable[CorporateAction], reason: str) -> None:
         """Keep what a source told in a reply that was put aside; what was believed before stands."""
         for action in told:
-            self._note(Claim(source, action, refused_because=reason), only_new=True)
+            self._keep(Claim(source, action, refused_because=reason), only_new=True)
         self.settle()
 
-    def note_told(
+    def record_told(
         self,
         source: str,
         told: Sequence[CorporateAction],
@@ -146,20 +146,20 @@ class SymbolPrices:
             claim = Claim(source, action, last_seen_at=now, took_place=proven and shown_on == action.ex_date)
             now_told[claim.key] = action
             if shown_on == action.ex_date:
-                self._note(claim)
+                self._keep(claim)
                 continue
             reason = f"the closes show it on {shown_on}"
             if (shown_on, SPLIT) in on_the_day:
                 reason = f"one with the split of {shown_on}, as far as the closes tell; {IF_TWO}"
-            self._note(replace(claim, refused_because=reason))
+            self._keep(replace(claim, refused_because=reason))
             moved = action._replace(ex_date=shown_on)
             if (shown_on, SPLIT) not in on_the_day and (shown_on, SPLIT) not in self.settled.actions:
-                self._note(Claim(source, moved, last_seen_at=now, took_place=proven))
+                self._keep(Claim(source, moved, last_seen_at=now, took_place=proven))
             now_told[Claim(source, moved).key] = moved
-        self._note_moved(source, span, now_told)
+        self._mark_moved(source, span, now_told)
         self.settle()
 
-    def _note_moved(
+    def _mark_moved(
         self,
         source: str,
         span: tuple[date, date],
@@ -187,7 +187,7 @@ class SymbolPrices:
             if found:
                 if found.ex_date != action.ex_date:
                     fresh = {other: each for other, each in fresh.items() if each is not found}
-                self._note(replace(claim, moved_to=found.ex_date))
+                self._keep(replace(claim, moved_to=found.ex_date))
 
     def _apart(self, one: date, other: date) -> int:
         return abs(bisect_left(self.calendar, one) - bisect_left(self.calendar, other))
@@ -200,7 +200,7 @@ class SymbolPrices:
                 return claim.action
         return action
 
-    def _note(self, claim: Claim, *, only_new: bool = False) -> None:
+    def _keep(self, claim: Claim, *, only_new: bool = False) -> None:
         """Keep a claim where it is new or has changed; that it was seen again is kept once a week."""
         old = self.claims.get(claim.key)
         if old is None:

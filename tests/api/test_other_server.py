@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from nightly.checks import check_contents
+from nightly.readiness import check_contents
 from tests.api.conftest import Serve, wait_until
 from warehouse.database import Database, create_if_missing, libpq_url
 from warehouse.migrate import READER, grant_reader

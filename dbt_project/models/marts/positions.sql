@@ -55,7 +55,7 @@ latest as (
 realized as (
     select
         latest.position_id,
-        -- segment by segment what position_values books on the session that begins it
+        -- adds up, by segment, what position_values books on the segment's first session
         sum(segments.realized_pnl) as realized_pnl
     from latest
     inner join sessions as as_of_session on latest.as_of_date = as_of_session.session_date
@@ -66,7 +66,7 @@ realized as (
     group by latest.position_id
 ),
 
--- of a lot that a spin-off gave birth to, first how it came
+-- The events of each lot. For a child, the first one is the spin-off that created it.
 happened as (
     select
         latest.position_id,

@@ -55,7 +55,7 @@ def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
             select,
             context.dbt_variables | {"tables_fit": prepare.tables_fit(conn, context.dbt)},
             context.progress.step,
-            {window.WINDOW_MODEL: lambda: _tell_plan(conn, context)},
+            {window.WINDOW_MODEL: lambda: _show_plan(conn, context)},
         )
         aside: dict[str, str] = {}
         if broken := _phase_of_failure(invocation, numbers):
@@ -156,7 +156,7 @@ def _look(conn: psycopg.Connection, context: Context, number: str) -> PhaseOutco
     return PhaseOutcome({"sectors": tags}, positions.describe_tags(**tags))
 
 
-def _tell_plan(conn: psycopg.Connection, context: Context) -> None:
+def _show_plan(conn: psycopg.Connection, context: Context) -> None:
     """Say what is about to be rolled, between the window and the first table that it replaces."""
     with suppress(psycopg.Error):  # what is wrong with the database fails the phase soon enough
         context.progress.show_plan(window.describe(**window.read_window(conn, context)))

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from ingest.market.row_checks import (
+from ingest.market.row_rules import (
     HUNDREDFOLD,
     OTHER_SCALE,
     SUSPECTED_SPLIT,

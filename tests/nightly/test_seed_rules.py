@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nightly.dbt.runner import PROJECT
-from nightly.seed_checks import check_seeds
+from nightly.seed_rules import check_seeds
 from warehouse.errors import BadInput
 
 SCENARIOS = "seeds/stress_test_scenarios.csv"
