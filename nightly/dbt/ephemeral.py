@@ -12,8 +12,10 @@ from functools import wraps
 from typing import Protocol
 
 _COMMENT = r"--[^\n]*\n|/\*.*?\*/"
-_BEGINS_WITH = re.compile(rf"(?:\s|{_COMMENT})*with(?:\s+recursive)?(?=\s)", re.IGNORECASE | re.DOTALL)
-_COMMENTS = re.compile(_COMMENT, re.DOTALL)
+_BEGIN = re.compile(
+    rf"(?:\s|{_COMMENT})*with(?:\s+recursive)?(?=\s+(?!with\b|recursive\b)\w)", re.IGNORECASE | re.DOTALL
+)
+_COMMENTS_AND_TEXTS = re.compile(rf"{_COMMENT}|'[^']*'", re.DOTALL)
 
 
 class Cte(Protocol):
@@ -30,8 +32,8 @@ def look_for_with(injection: Injection) -> Injection:
 
     @wraps(injection)
     def inject(sql: str, ctes: Sequence[Cte]) -> str:
-        begin = _BEGINS_WITH.match(sql)
-        if not ctes or begin is None or ";" in _COMMENTS.sub("", sql):
+        begin = _BEGIN.match(sql)
+        if not ctes or begin is None or ";" in _COMMENTS_AND_TEXTS.sub("", sql):
             return injection(sql, ctes)
         return f"{sql[: begin.end()]}{', '.join(cte.sql for cte in ctes)}, {sql[begin.end() :]}"
 

@@ -50,7 +50,20 @@ def test_most_models_are_not_parsed() -> None:
 @given(
     st.lists(
         st.sampled_from(
-            ["with", "WITH", "recursive", "one as (select 1)", ", ", "select 1 ", " ", "\n", "-- a; b\n", "/* x; */", ";"]
+            [
+                "with",
+                "WITH",
+                "recursive",
+                "one as (select 1)",
+                ", ",
+                "select 1 ",
+                " ",
+                "\n",
+                "-- a; b\n",
+                "/* x; */",
+                "';'",
+                ";",
+            ]
         ),
         max_size=12,
     ),
