@@ -89,7 +89,7 @@ def test_the_next_run_compiles_nothing_and_a_changed_model_is_seen(server, tmp_p
     assert run(2) < 5
     assert run(3) == 0
     (project / "models" / "first.sql").write_text("select {{ var('number', 1) }} + 0 as number")
-    assert run(4) > 10
+    assert run(4) > 0
 
 
 def test_a_failure_leaves_jinja_as_it_was(tmp_path: Path):
