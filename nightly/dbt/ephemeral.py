@@ -45,4 +45,5 @@ def inject_quickly() -> None:
     from dbt import compilation
 
     if not hasattr(compilation.inject_ctes_into_sql, "__wrapped__"):
-        compilation.inject_ctes_into_sql = look_for_with(compilation.inject_ctes_into_sql)
+        quick = look_for_with(compilation.inject_ctes_into_sql)  # pyright: ignore[reportArgumentType] # a list is one
+        compilation.inject_ctes_into_sql = quick

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -36,10 +36,11 @@ def kept_templates(folder: Path, key: str) -> Iterator[None]:
             codes[of] = compile_anew(environment, source)  # pyright: ignore[reportArgumentType] # it is no `raw` one
         return codes[of]
 
-    MacroFuzzEnvironment.compile = compile_once
+    MacroFuzzEnvironment.compile = compile_once  # pyright: ignore[reportAttributeAccessIssue] # for all its overloads
     try:
         yield
     finally:
         del MacroFuzzEnvironment.compile
     if len(codes) > n_known:
-        keep(folder / _FILE, key, marshal.dumps(codes))
+        with suppress(ValueError):
+            keep(folder / _FILE, key, marshal.dumps(codes))
