@@ -7,7 +7,7 @@ answered, and to whom, is the gate's to say; everything that is not plain goes o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -15,6 +15,7 @@ from api.answers import Kept, Shelf, head_of
 from api.incoming import Incoming
 
 if TYPE_CHECKING:
+    from starlette.types import Scope
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from api.access import Access, Caller
@@ -31,10 +32,11 @@ class Counter:
 
     def serve(self, cycle: RequestResponseCycle, hand_on: Callable[[], None]) -> None:
         """Answer a request with what is kept, or let `hand_on` have it answered, once the state is known."""
-        incoming = Incoming(cycle.scope)
+        scope = cast("Scope", cycle.scope)
+        incoming = Incoming(scope)
 
         def to_gate() -> None:
-            cycle.scope["state"]["incoming"] = incoming
+            scope["state"]["incoming"] = incoming
             hand_on()
 
         def answer(_: object) -> None:
@@ -44,7 +46,7 @@ class Counter:
             else:
                 to_gate()
 
-        if cycle.scope["method"] != "GET" or incoming.is_open_to_all:
+        if scope["method"] != "GET" or incoming.is_open_to_all:
             to_gate()
         else:
             incoming.state = self._freshness.ask()

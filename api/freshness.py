@@ -129,7 +129,11 @@ async def _read_state(line: Prepared) -> State:
         ((version, tokens, has_tokens),) = await line.fetch(_STATE)
     except psycopg.errors.UndefinedTable:
         ((version, tokens, has_tokens),) = await line.fetch(_STATE_BEFORE)
-    return State(version and version.decode(), tokens and tokens.decode(), has_tokens == b"t")
+    return State(_text(version), _text(tokens), has_tokens == b"t")
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()
 
 
 async def _look_up(line: Prepared, digest: bytes) -> Caller | None:

@@ -30,6 +30,7 @@ from typing import Any
 import psutil
 import psycopg
 import uvloop
+from psycopg import sql
 
 from api.access import Caller
 from api.asking import Ask, find_portfolio, find_session
@@ -162,7 +163,7 @@ class Recording(psycopg.Cursor[Any]):
 
     def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
         """Keep and run."""
-        text = query.as_string(self) if isinstance(query, psycopg.sql.Composable) else query
+        text = query.as_string(self) if isinstance(query, sql.Composable) else query
         filled = psycopg.ClientCursor(self.connection).mogrify(text, params)
         Recording.statements = (*Recording.statements, filled)
         return super().execute(query, params, **more)
