@@ -40,7 +40,7 @@ class Gate:
         extra = incoming.headers_of_answer(self._access.origins)
         seen: dict[str, Any] = {"status": 500, "bytes": 0}
 
-        async def tell(message: Message) -> None:
+        async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen["status"] = message["status"]
                 message = {**message, "headers": [*message["headers"], *extra]}
@@ -49,20 +49,20 @@ class Gate:
             await send(message)
 
         try:
-            seen["how"] = await self._answer(incoming, receive, tell)
+            seen["how"] = await self._answer(incoming, receive, send_marked)
         except Problem as problem:
-            await problem.response()(scope, receive, tell)
+            await problem.response()(scope, receive, send_marked)
         except BrokenOff:
             # The server closes the connection, so the client sees that the body is not complete.
             seen["how"] = "broken off"
         except psycopg.OperationalError:
-            await Unavailable().response()(scope, receive, tell)
+            await Unavailable().response()(scope, receive, send_marked)
         except Exception as error:
             trace = "".join(traceback.format_exception(error, limit=-4))
             told = {"request": incoming.request_id, "path": scope["path"], "error": trace}
             log.error("request failed", extra={"fields": told})
             detail = f"something went wrong here: the log has it under request {incoming.request_id}"
-            await Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail).response()(scope, receive, tell)
+            await Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail).response()(scope, receive, send_marked)
         finally:
             asked: Asked | None = scope["state"].get("asked")
             incoming.write_line(seen["status"], seen["bytes"], seen.get("how"), asked.caller if asked else None)

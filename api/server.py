@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from http import HTTPStatus
 from typing import Any, cast
@@ -14,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from api.counter import Counter
 from api.problems import Problem
+from warehouse.errors import UserError
 
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10.0
@@ -132,8 +134,23 @@ def make_server(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> uvicorn
 
 
 def bind(server: uvicorn.Server) -> socket.socket:
-    """The socket that it will listen on."""
-    sock = server.config.bind_socket()
+    """The socket that it will listen on; raises UserError where its address is taken or is none of this machine's."""
+    host, port = server.config.host, server.config.port
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UserError(
+                f"port {port} of {host} is in use, perhaps by another `serve`: end that one, or name another with"
+                " --port (0: a free one)"
+            ) from None
+        why = error.strerror or type(error).__name__
+        raise UserError(
+            f"nothing can be served at {host}, port {port} ({why}): name another --host or --port"
+        ) from None
     # Head and body are sent separately. Without this option a client's delayed acknowledgement costs 40 ms each time.
     # An event loop sets the option only for sockets that it makes itself.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nightly.output.progress import Progress
     from warehouse.settings import Settings
 
-# Tables that nights write into rather than build anew.
+# Kinds of tables that nights write into and do not build again.
 _KEPT = frozenset({"refilled_table", "incremental"})
 
 
@@ -59,7 +59,7 @@ def take_known(conn: psycopg.Connection, settings: Settings, now: datetime) -> l
 def check_seeds(dbt: Dbt) -> None:
     """Look at what people have written in the seeds, before they are loaded; raises BadInput with every problem."""
     # Imported here: it needs numpy, which most nights do not need at this point.
-    from nightly.seed_checks import check_seeds
+    from nightly.seed_rules import check_seeds
 
     check_seeds(dbt.project / "seeds", dbt.project.parent)
 
@@ -89,7 +89,7 @@ def prepare_seeds(conn: psycopg.Connection, dbt: Dbt, progress: Progress) -> Non
         raise UserError(str(error)) from error
     failed = [f"{result.name}: {result.message}" for result in results if not result.well]
     if failed:
-        raise UserError(f"dbt seed failed, mend the file in dbt_project/seeds: {'; '.join(failed)}")
+        raise UserError(f"dbt seed failed, correct the file in dbt_project/seeds: {'; '.join(failed)}")
     record_preparations(conn, {"seeds": fingerprint})
 
 

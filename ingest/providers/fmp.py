@@ -33,16 +33,16 @@ _AS_TRADED = "historical-price-eod/non-split-adjusted"
 _SPLIT_ADJUSTED = "historical-price-eod/full"
 _SECTOR_WEIGHTINGS = "etf/sector-weightings"
 _SYMBOL_CHANGES = "symbol-change"
-# Beyond it the oldest rows are left out, without a word.
+# Beyond this number FMP leaves out the oldest rows without saying so.
 _ROW_CAP = 5000
 _FIELDS = {"open": "adjOpen", "high": "adjHigh", "low": "adjLow", "close": "adjClose", "volume": "volume"}
 
-# What FMP lists beside the sectors of a fund.
+# Entries that FMP lists beside the sectors of a fund.
 _NO_SECTOR = re.compile(r"\b(cash|others?|unclassified|n/?a)\b", re.IGNORECASE)
 _ELSEWHERE = re.compile(r".+\.[A-Z]{1,4}")
-# Longer than any row of days without a session, so that the first one wanted has one before it.
+# Longer than any gap between sessions, so that the first wanted session has one before it.
 _DAYS_BEFORE = timedelta(days=10)
-# Split-adjusted closes are rounded: below this a ratio of two closes has not changed.
+# Split-adjusted closes are rounded. If two ratios of closes differ by less than this, the ratio has not changed.
 _SAME_RATIO = Decimal("0.01")
 
 
@@ -110,7 +110,9 @@ class FmpProvider:
             reply.actions += part.actions
             reply.rejected += part.rejected
         if without_dividends:
-            reply.problems.append(f"the plan does not tell the dividends of {without_dividends} symbols it has bars of")
+            reply.problems.append(
+                f"the plan does not include the dividends of {without_dividends} symbols it has bars of"
+            )
         reply.problems += self._client.problems()
         return reply
 
@@ -173,7 +175,7 @@ class FmpProvider:
         if not part.bars:
             if part.rejected:
                 return Answer(Outcome.BAD_DATA, f"{len(part.rejected)} rows could not be read")
-            return Answer(Outcome.NOTHING_IN_RANGE, "FMP says the same of a symbol that it does not know")
+            return Answer(Outcome.NOTHING_IN_RANGE, "FMP answers the same for a symbol that it does not know")
         try:
             part.add_splits(self._rows_of("splits", spelled))
         except SourceError as error:
@@ -234,7 +236,9 @@ class FmpProvider:
         ratios = [close / theirs[day] for day, close in sorted(closes.items()) if close and theirs.get(day)]
         steady = all(abs(later / earlier - 1) <= _SAME_RATIO for earlier, later in pairwise(ratios))
         if not steady or len(ratios) < len(closes):
-            raise SourceError(Outcome.REFUSED, "the plan does not tell its splits, and there seems to be one in range")
+            raise SourceError(
+                Outcome.REFUSED, "the plan does not include its splits, and there seems to be one in range"
+            )
 
 
 class _SymbolRows:
@@ -276,7 +280,7 @@ class _SymbolRows:
                 self._reject("corporate_actions", ex_date, "a split without its ratio", row)
                 continue
             action = CorporateAction(self.want.symbol, ex_date, SPLIT, as_ratio(Fraction(new) / Fraction(old)))
-            # Its label may be missing or wrong: the terms decide as well.
+            # The label may be missing or wrong, so the terms decide as well.
             if "spin" in str(row.get("splitType")).lower() or is_adjusted_spin_off(new, old):
                 reason = spin_off_reason(self.want.symbol, ex_date, new, old)
                 self._reject("corporate_actions", ex_date, reason, action._asdict())

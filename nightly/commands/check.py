@@ -9,13 +9,13 @@ import click
 from ingest.providers.limits import Deadline
 from ingest.sources.chain import left_out, provider_chain
 from ingest.sources.source import make_sources
-from nightly.checks import check_contents, check_environment
 from nightly.commands.options import choose_settings, demo_option, open_chosen
 from nightly.context import new_york_date
 from nightly.dbt.results import Finding, drop_settled, explain
 from nightly.dbt.runner import Dbt, DbtError, NodeResult
 from nightly.output.terminal import echo
 from nightly.prepare import prepare_database
+from nightly.readiness import check_contents, check_environment
 from warehouse.locks import check_lock
 from warehouse.phrases import count
 from warehouse.settings import PROJECT_ROOT
@@ -27,7 +27,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "none": "yellow", "broken": "red
 
 
 @click.command()
-@click.option("--fast", is_flag=True, help="The environment alone: what every night looks at before it begins.")
+@click.option("--fast", is_flag=True, help="Only the environment, which every night checks before it begins.")
 @click.option("--live", is_flag=True, help="Ask each source of market data for one symbol instead, and say what works.")
 @demo_option
 def check(fast: bool, live: bool, demo: bool) -> int:

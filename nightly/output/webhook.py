@@ -10,7 +10,7 @@ from nightly.record import one_line
 if TYPE_CHECKING:
     from warehouse.settings import Settings
 
-# For the whole request. A timeout of httpx would begin anew with each byte that arrives.
+# The limit for the whole request. A timeout of httpx would begin anew with each byte that arrives.
 DEADLINE_SECONDS = 10
 
 
@@ -31,7 +31,7 @@ def notify(settings: Settings, summary: dict[str, Any], deadline_seconds: float 
     post.start()
     post.join(deadline_seconds)
     (problem,) = answers or [f"no answer within {deadline_seconds:g} s"]
-    return problem and f"the webhook was not told: {problem}; look at AFTERCLOSE_WEBHOOK_URL"
+    return problem and f"the webhook did not get the summary: {problem}; look at AFTERCLOSE_WEBHOOK_URL"
 
 
 def _post(url: str, summary: dict[str, Any], timeout_seconds: float) -> str | None:

@@ -129,7 +129,7 @@ def test_equity_in_the_benchmark_has_the_same_flows():
         pnl=[0.0] * 4,
         flow=[0.0, 500.0, 0.0, -1200.0],
     )
-    # 1,000 at the close before; the 500 are there from their day on, the 1,200 until its end
+    # 1,000 at the close before. The 500 count from their day on, and the 1,200 until the end of theirs.
     worth = history.benchmark_equity()
     assert worth[:3] == [pytest.approx(1100), None, pytest.approx((1100 + 500) * 1.1)]
     assert worth[3] is None, "1,760 halved do not pay 1,200: nothing is left"
@@ -168,6 +168,24 @@ def test_a_long_line_keeps_its_highest_and_lowest_point():
     drawing = charts.time_chart("Line", "It breaks.", days[:5], [Line("Line", gaps)], str, unit="USD")
     assert re.search(r'class="stroke line" d="([^"]+)"', drawing)[1].count("M") == 2
     assert charts.time_chart("Line", "", days[:5], [Line("Line", [None] * 4 + [1.0])], str, unit="USD") is None
+
+
+def test_a_legend_has_as_many_rows_as_a_phone_needs():
+    names = ["Utilities", "Growth", "Information Technology", "Communication Services"]
+    days = [date(2024, 1, 1) + timedelta(days=place) for place in range(9)]
+
+    def rows_of(unit: str, lines: list[str]) -> list[tuple[float, str]]:
+        drawn = [Line(name, [float(place) for place in range(9)]) for name in lines]
+        drawing = charts.time_chart("Lines", "They go.", days, drawn, str, unit=unit)
+        rows = re.findall(r'class="axis keys" x="100%" y="(\d+)"[^>]*>(.*?)</text>', drawing)
+        return [(float(y), re.sub("<[^>]+>", "", row)) for y, row in rows]
+
+    assert rows_of("Beta", names[:2]) == [(11, "Utilities   Growth")], "beside the unit"
+    assert rows_of("Beta", names[:1]) == [], "a line alone needs no name"
+    rows = rows_of("Volatility of these holdings, of a whole year", names)
+    assert [y for y, _ in rows] == [25, 39]
+    assert "   ".join(row for _, row in rows) == "   ".join(names)
+    assert all(len(row) <= 48 for _, row in rows)
 
 
 def test_a_heatmap_is_a_few_paths_however_many_cells():

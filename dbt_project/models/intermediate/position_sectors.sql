@@ -5,7 +5,7 @@ with positions as (
     where deleted_at is null
 ),
 
--- what shares have become says what business they are of
+-- Shares have the sector of the company that they have become by events.
 last_stages as (
     select distinct on (position_id)
         position_id,
@@ -27,16 +27,16 @@ company_profiles as (
     select * from {{ ref('stg_company_profiles') }}
 ),
 
-sector_map as (
-    select * from {{ ref('sector_map') }}
+told_sectors as (
+    select * from {{ ref('told_sectors') }}
 ),
 
 fund_sectors as (
     select distinct funds.symbol from {{ ref('fund_sectors') }} as funds
 ),
 
--- a person's choice wins over all else, an option has its underlying's sector, and a fund that is looked through has
--- those of what it holds, whatever its profile says
+-- A person's choice comes before all else. An option has the sector of its underlying. A fund that is looked through
+-- has the sectors of its holdings, whatever its profile says.
 named as (
     select
         positions.position_id,
@@ -60,11 +60,11 @@ named as (
 final as (
     select
         named.position_id,
-        coalesce(sector_map.sector, named.source_sector) as sector,
+        told_sectors.sector,
+        told_sectors.sector_tag_id,
         named.source
     from named
-    left join sector_map on lower(named.source_sector) = lower(sector_map.source_sector)
-    where named.source_sector is not null
+    inner join told_sectors on named.source_sector = told_sectors.source_sector
 )
 
 select * from final

@@ -37,13 +37,13 @@ stitched_keys as (
     where new_price_key is not null
 ),
 
--- what each price key is wanted for: the sessions of its lots in the window, and the one before them
+-- The sessions for which each price key is needed: those of its lots in the window, and the one before them.
 wanted as (
     select
         lot_segments.price_key,
-        -- marks belong to a position; the market's prices to a symbol
+        -- a mark belongs to a position, a market price to a symbol
         case lot_segments.investment_class when 'PRIVATE' then lot_segments.position_id end as marked_position_id,
-        -- contracts neither split nor pay dividends
+        -- option contracts do not split and pay no dividends
         bool_or(lot_segments.investment_class = 'PUBLIC') as is_share,
         lot_segments.investment_class = 'PUBLIC'
         and lot_segments.price_key in (select stitched_keys.price_key from stitched_keys) as is_stitched,
@@ -58,7 +58,7 @@ wanted as (
     group by lot_segments.price_key, marked_position_id, is_stitched
 ),
 
--- numbered rather than joined on a range, which compares every key with every session there is
+-- Session numbers are generated. A join on a range would compare every key with every session.
 wanted_sessions as (
     select
         wanted.*,
@@ -78,13 +78,16 @@ last_known as (
         wanted.session_number,
         wanted.session_date,
         last_price.price_date,
+        last_price.session_number as price_session_number,
         last_price.price as price_then
     from wanted_sessions as wanted
     left join lateral (
         select
             market_data.price_date,
-            market_data.close as price
+            market_data.close as price,
+            calendar_days.last_session_number as session_number
         from {{ ref('stg_market_data') }} as market_data
+        inner join calendar_days on market_data.price_date = calendar_days.calendar_date
         where market_data.symbol = wanted.price_key and market_data.price_date <= wanted.session_date
         order by market_data.price_date desc
         limit 1
@@ -98,6 +101,7 @@ last_known as (
         wanted.session_number,
         wanted.session_date,
         last_mark.price_date,
+        null,
         last_mark.price
     from wanted_sessions as wanted
     left join lateral (
@@ -114,7 +118,7 @@ last_known as (
     where wanted.marked_position_id is not null
 ),
 
--- a price from before a split, in shares of after it
+-- A price from before a split, converted to the shares after it.
 in_shares_of_the_session as (
     select
         last_known.price_key,
@@ -126,7 +130,6 @@ in_shares_of_the_session as (
         coalesce(growth_now.growth, 1) as growth,
         round(last_known.price_then * coalesce(growth_then.growth, 1) / coalesce(growth_now.growth, 1), 10) as price
     from last_known
-    left join calendar_days as priced on last_known.price_date = priced.calendar_date
     left join split_growth as growth_now
         on
             last_known.price_key = growth_now.symbol
@@ -136,7 +139,8 @@ in_shares_of_the_session as (
         on
             last_known.price_key = growth_then.symbol
             and last_known.is_share
-            and priced.last_session_number between growth_then.from_session_number and growth_then.to_session_number
+            and last_known.price_session_number
+            between growth_then.from_session_number and growth_then.to_session_number
     union all
     select
         wanted.price_key,

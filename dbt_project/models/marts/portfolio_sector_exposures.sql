@@ -37,7 +37,7 @@ fund_sectors as (
     select * from {{ ref('fund_sectors') }}
 ),
 
--- what is looked through: a fund whose sectors are known, or an option on one, unless it has a sector of its own
+-- Positions to look through: a fund whose sectors are known, or an option on one, unless the position has its own tag.
 funds as (
     select
         positions.position_id,
@@ -88,7 +88,7 @@ held as (
     group by portfolio_id, value_date, sector
 ),
 
--- every sector of the benchmark, held or not, and every other one that is held
+-- Every sector of the benchmark, held or not, and every other sector that is held.
 grid as (
     select
         snapshots.portfolio_id,

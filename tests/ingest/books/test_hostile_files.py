@@ -40,7 +40,7 @@ def test_an_amount(text: str, amount: str):
 @pytest.mark.parametrize(
     ("text", "decimal_comma", "reason"),
     [
-        # each of these was once a number, and another one
+        # each of these was once read as a number, and as the wrong one
         ("12,34", False, "'12,34' has a decimal comma, and the file's numbers have points: write all alike"),
         ("1,5", False, "has a decimal comma"),
         ("150.25", True, "has a decimal point, and the file's numbers have commas"),
@@ -155,7 +155,7 @@ def test_lists_that_would_double_an_account_are_refused(conn, tmp_path: Path):
     ("row", "problem"),
     [
         ("2025-06-02,BUY,AAPL,-10,200,,\n", "quantity: is -10, and a BUY brings shares in: leave a cancelled purchase"),
-        ("2025-06-02,DEPOSIT,,,,-500,\n", "amount: is -500, and a DEPOSIT brings money in: tell it as a WITHDRAWAL"),
+        ("2025-06-02,DEPOSIT,,,,-500,\n", "amount: is -500, and a DEPOSIT brings money in: write it as a WITHDRAWAL"),
         ("02/06/2025,BUY,AAPL,10,200,,\n", "date: '02/06/2025' is not a date written YYYY-MM-DD"),
     ],
 )
@@ -193,7 +193,7 @@ def test_a_sale_that_finds_too_little_is_told(conn, tmp_path: Path):
     file.write_text(OWN + "2025-06-02,DEPOSIT,,,,9000,\n2025-06-02,BUY,AAPL,10,200,,\n2025-06-03,SELL,AAPL,25,210,,\n")
     said = load_transactions(conn, [file], TransactionOptions(portfolio="P")).lines()
     assert any(
-        "june.csv:4: quantity: SELL of 25 AAPL finds 10: the rest is left out; tell what came" in s for s in said
+        "june.csv:4: quantity: SELL of 25 AAPL finds 10: the rest is left out; enter what came" in s for s in said
     )
     with pytest.raises(BadInput, match="finds 10"):
         load_transactions(conn, [file], TransactionOptions(portfolio="P", strict=True))
@@ -215,7 +215,7 @@ def test_months_that_are_added_keep_the_month_between(conn, tmp_path: Path):
     load_transactions(conn, [one, three], TransactionOptions(portfolio="P"))
     load_transactions(conn, [two, four], TransactionOptions(portfolio="P", keep=True))
     assert conn.execute("select count(*) from raw.transactions").fetchone() == (4,)
-    # what a file drops is told
+    # what a file leaves out is reported
     said = load_transactions(conn, [one], TransactionOptions(portfolio="P")).lines()
     assert any("01.csv:1: file: 3 transactions that were loaded before" in line for line in said)
 
@@ -226,10 +226,10 @@ SCHWAB = '"Date","Action","Symbol","Description","Quantity","Price","Fees & Comm
 @pytest.mark.parametrize(
     ("split", "close", "quantity", "kind"),
     [
-        # 101 shares 3 for 2 are 151.5: the half was sold
+        # 101 shares after 3 for 2 are 151.5: the half share was sold
         ("1.5", 80, "0.5", "SELL"),
         ("1.5", None, "0.5", "SELL"),
-        # for twice its price it was no half
+        # at twice its price it was no half share
         ("1.5", 40, None, "INTEREST"),
         # nobody knows the split yet
         (None, 80, None, "INTEREST"),

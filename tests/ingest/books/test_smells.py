@@ -59,7 +59,7 @@ def test_a_folder_of_transactions_needs_no_positions(conn, tmp_path: Path):
         ("BUY", -201),
     ]
     write(folder, capital_flows="portfolio,date,type,amount\nT,2024-01-02,CONTRIBUTION,5\n")
-    with pytest.raises(BadInput, match="its transactions tell them as DEPOSIT and WITHDRAWAL"):
+    with pytest.raises(BadInput, match="its transactions have them as DEPOSIT and WITHDRAWAL"):
         load_folder(conn, folder)
 
 
@@ -145,7 +145,7 @@ def test_adjusted_options_are_told_beside_their_share(conn, tmp_path: Path):
 @pytest.mark.parametrize(
     ("contribution", "told"),
     [
-        # 100 shares at 100; all that is carried in; neither
+        # equity of 100 shares at 100; of everything carried in; of neither
         (10_000, "what it was worth that day (10,000.00)"),
         (10_600, "what they were worth that day (10,600.00)"),
         (9_000, None),

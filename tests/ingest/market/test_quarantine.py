@@ -26,7 +26,7 @@ def ids(conn):
 
 def test_an_accepted_bar_is_stored_with_its_source_and_not_refused_again(conn, night, sessions, yahoo):  # noqa: F811
     night(sessions[59], yahoo)
-    yahoo.closes["AAPL"] = split(sessions, 60, 10)  # a crash that is one
+    yahoo.closes["AAPL"] = split(sessions, 60, 10)  # a true crash
     yahoo.say("SPY", [sessions[60]], [38600])
     night(sessions[60], yahoo)
     listed = list_rejected(conn)
@@ -57,7 +57,7 @@ def test_a_bar_that_contradicts_itself_keeps_its_close(conn, night, sessions, tm
         actions=ACTIONS,
     )
     report = night(sessions[59], provider)
-    # the close is kept, and what contradicts it left out and counted
+    # the close is kept, and what contradicts it is left out and counted
     assert (report.rejected, report.left_out) == ([], {"high": 1, "volume": 1})
     assert "left out where they contradict the close, which is kept: 1 high, 1 volume" in report.lines()
     stored = conn.execute(
@@ -90,7 +90,7 @@ def test_a_history_that_was_put_aside_is_fetched_again_once_accepted(conn, night
     (line,) = accept_rejected(conn, [row.id])
     assert line == f"{row.id}: AAPL: the next night takes what yahoo has of it, as a whole"
     assert closes_of(conn)[sessions[59]] == 105.9
-    # where that does not succeed, the word still holds on the night after
+    # if fetching fails, the decision still holds on the next night
     ask = yahoo.fetch_prices
 
     def only_once(wants):
@@ -105,7 +105,7 @@ def test_a_history_that_was_put_aside_is_fetched_again_once_accepted(conn, night
     report = night(sessions[62], yahoo)
     assert (list(report.refetched), report.rejected) == (["AAPL"], [])
     assert closes_of(conn)[sessions[30]] == 51.5
-    # for this once
+    # only once
     assert list_rejected(conn) == []
 
 
@@ -133,20 +133,20 @@ def test_what_is_dismissed_is_refused_as_before_and_not_told_again(conn, night, 
         dismiss_rejected(conn, [number, 98, 99])
     (line,) = dismiss_rejected(conn, [number])
     assert line.startswith(
-        f"{number}: AAPL {sessions[60]}: dismissed, not told again (the close moved by more than 80 %"
+        f"{number}: AAPL {sessions[60]}: dismissed, not reported again (the close moved by more than 80 %"
     )
     assert [row.symbol for row in list_rejected(conn)] == ["SPY"]
     assert [(row.symbol, row.dismissed) for row in sorted(list_rejected(conn, dismissed=True))] == [
         ("AAPL", True),
         ("SPY", False),
     ]
-    # the next night refuses it again, without a word
+    # the next night refuses it again and does not report it
     report = night(sessions[61], yahoo)
     assert [row.symbol for row in report.rejected] == ["SPY"]
     assert not any("2 rows refused" in message for _, message in report.warnings())
     assert closes_of(conn)[sessions[61]] == 106.1 and sessions[60] not in closes_of(conn)
     assert [row.symbol for row in list_rejected(conn)] == ["SPY"]
-    # a person may think again
+    # a person may decide again
     accept_rejected(conn, [number])
     assert closes_of(conn)[sessions[60]] == 10600
     assert sorted((row.symbol, row.accepted, row.dismissed) for row in list_rejected(conn)) == [
@@ -173,7 +173,7 @@ def test_what_cannot_be_stored_is_refused_as_a_whole(conn, night, sessions, tmp_
         "AAPL: close: 0.000000 is no price, and cannot be stored",
         "AAPL: value: 0 is no split (positive and finite), and cannot be stored",
         "2021-02-27: not a session that has closed",
-        "SPY: it could not be read: mend it at its source",
+        "SPY: it could not be read: correct it at its source",
         "99: there is no such row",
     ):
         assert problem in text
@@ -204,7 +204,7 @@ def test_the_commands(conn, database, night, sessions, yahoo, monkeypatch, capsy
     assert cli.main(["quarantine"]) == 0
     assert "(accepted)" in " ".join(capsys.readouterr().out.split())
     assert cli.main(["quarantine", "dismiss", str(row["id"])]) == 0
-    assert f"AAPL {sessions[60]}: dismissed, not told again" in capsys.readouterr().out
+    assert f"AAPL {sessions[60]}: dismissed, not reported again" in capsys.readouterr().out
     assert cli.main(["quarantine"]) == 0
     assert capsys.readouterr().out == "nothing was refused\n"
     assert cli.main(["quarantine", "--all"]) == 0
@@ -234,7 +234,7 @@ def test_a_split_is_accepted_as_the_spin_off_that_it_is(conn, night, sessions, y
     assert "AAPL SPINOFF 0.25" in done.output and done.exit_code == 0
     query = "select symbol, action_type, value::float8, new_symbol from raw.corporate_actions"
     assert conn.execute(query).fetchall() == [("AAPL", "SPINOFF", 0.25, "KID")]
-    # told again every night, it is no news; and the child is collected
+    # it comes again every night, and that is no news; and the child is collected
     report = night(sessions[60], yahoo)
     assert report.rejected == []
     assert min(closes_of(conn, "KID")) == sessions[59]

@@ -82,13 +82,13 @@ def _look(conn: psycopg.Connection, settings: Settings, now: datetime, looks: Se
 
 
 def _server(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
-    # Whether it can be reached and is new enough was decided when the database was opened.
+    # Whether the server can be reached and is new enough was decided when the database was opened.
     where = "embedded" if settings.database_url is None else "of DATABASE_URL"
     return Check("database", "ok", f"PostgreSQL {conn.info.parameter_status('server_version')}, {where}")
 
 
 def _migrations(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
-    # They have been applied by now; the command has failed where that could not be done.
+    # Migrations have been applied by now. If that was impossible, the command has failed.
     (count, latest) = fetch_one(conn.execute("select count(*), max(name) from ops.schema_migrations"))
     return Check("migrations", "ok", f"{count} applied, the latest is {latest}")
 
@@ -113,9 +113,10 @@ def _providers(conn: psycopg.Connection, settings: Settings, now: datetime) -> C
     except UserError as error:
         return Check("providers", "broken", one_line(error))
     files = [provider for provider in chain if isinstance(provider, FilesProvider)]
-    if len(files) == len(chain) and not any(provider.has_prices for provider in files):
-        labels = ", ".join(provider.label for provider in files)
-        return Check("providers", "broken", f"{labels}: there is no prices.csv, and nobody else is asked for prices")
+    prices = {provider.label: provider.probe_prices() for provider in files}
+    if len(files) == len(chain) and not any(answer.outcome == Outcome.OK for answer in prices.values()):
+        without = "; ".join(f"{label}: {answer.detail}" for label, answer in prices.items())
+        return Check("providers", "broken", f"{without}, and nobody else is asked for prices")
     probed = {provider.label: provider.probe() for provider in files}
     unsound = [f"{label}: {answer.detail}" for label, answer in probed.items() if answer.outcome != Outcome.OK]
     if unsound:
@@ -202,6 +203,6 @@ def _marts(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check
 
 def _risk(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
     (latest,) = fetch_one(conn.execute("select max(calculation_date) from analytics.portfolio_risk_metrics"))
-    # Nothing depends on it, so that it can't be what is broken.
+    # Nothing depends on it, so it cannot be what is broken.
     missing = "none yet: compute some with `python run_nightly.py analytics`"
     return Check("risk results", "ok", f"to {latest}" if latest else missing)
