@@ -18,7 +18,7 @@ from ingest.books.csv_files import CsvFile, FileProblem
 from ingest.books.entry_prices import find_odd_entries
 from ingest.books.files import PortfolioFiles
 from ingest.books.in_kind import find_contributions_in_kind
-from ingest.books.layouts.positions import Statement
+from ingest.books.layouts.positions import BrokerStatement
 from ingest.books.lots import PositionFile
 from ingest.books.transactions import BUYS, SELLS, TransactionFile
 from ingest.symbols import parse_option_symbol
@@ -74,7 +74,7 @@ def smells_of_transactions(
     return sorted(found, key=lambda problem: (problem.file, problem.line))
 
 
-def smells_of_statement(conn: psycopg.Connection[Any], statements: Sequence[Statement]) -> list[FileProblem]:
+def smells_of_statement(conn: psycopg.Connection[Any], statements: Sequence[BrokerStatement]) -> list[FileProblem]:
     """Return the oddities in position lists, by file and line."""
     (today,) = conn.execute("select current_date").fetchone() or (date.max,)
     found: list[FileProblem] = []
@@ -104,7 +104,7 @@ def smells_of_statement(conn: psycopg.Connection[Any], statements: Sequence[Stat
     return sorted(found, key=lambda problem: (problem.file, problem.line))
 
 
-def _prices_of_another_hour(conn: psycopg.Connection[Any], statement: Statement) -> list[FileProblem]:
+def _prices_of_another_hour(conn: psycopg.Connection[Any], statement: BrokerStatement) -> list[FileProblem]:
     """Lists whose prices are not the closes of their day: the difference would end up in their cash."""
     lots = [lot for lot in statement.lots if lot.price and not lot.instrument.contract]
     closes = dict(

@@ -13,7 +13,7 @@ from ingest.books.csv_files import CsvFile, FileProblem, Row
 from ingest.books.instruments import is_cash, read_instrument, read_option, security_number
 from ingest.books.layouts.layout import ACTIVITY, TableLayout, recognise
 from ingest.books.layouts.positions import read_symbols
-from ingest.books.layouts.rows import Reading, account_of, rows_of_table
+from ingest.books.layouts.rows import TableReading, account_of, rows_of_table
 from ingest.books.layouts.tables import RawFile, key_of, read_raw
 from ingest.books.transactions import IN_LIEU, TransactionFile, judge, read_transactions, settled_once
 from warehouse.errors import BadInput
@@ -82,7 +82,7 @@ def _read_broker(
     if isinstance(recognised, FileProblem):
         csv.problems.append(recognised)
         return TransactionFile(csv), []
-    reading = Reading(recognised, csv.problems, Counter())
+    reading = TableReading(recognised, csv.problems, Counter())
     rows: list[tuple[bool, Row]] = []
     for layout, table in recognised.tables:
         if layout.kind != ACTIVITY:
@@ -114,7 +114,7 @@ def _read_broker(
     return file, reading.notes()
 
 
-def _cancel(rows: list[tuple[bool, Row]], reading: Reading) -> None:
+def _cancel(rows: list[tuple[bool, Row]], reading: TableReading) -> None:
     """Take out each line that is a cancellation, and the line that it cancels."""
     for each in [each for each in rows if each[1].cells["type"] == "CANCEL"]:
         rows.remove(each)
@@ -139,7 +139,7 @@ def _read_row(
     cells: dict[str, str],
     portfolio: str,
     layout: TableLayout,
-    reading: Reading,
+    reading: TableReading,
     options: "TransactionOptions",
     symbols: Mapping[str, str],
 ) -> Row | None:
@@ -223,7 +223,7 @@ def _read_row(
     )
 
 
-def _is_foreign(cells: Mapping[str, str], line: int, reading: Reading) -> bool:
+def _is_foreign(cells: Mapping[str, str], line: int, reading: TableReading) -> bool:
     """Whether a row is not in USD, which is reported; rows of totals have other words in the currency's place."""
     currency = cells.get("currency", "").strip().upper()
     if currency in ("", "USD") or currency.startswith("BASE"):
@@ -238,7 +238,7 @@ def _is_foreign(cells: Mapping[str, str], line: int, reading: Reading) -> bool:
 
 
 def _kind_of(
-    cells: Mapping[str, str], quantity: Decimal | None, line: int, layout: TableLayout, reading: Reading
+    cells: Mapping[str, str], quantity: Decimal | None, line: int, layout: TableLayout, reading: TableReading
 ) -> str | None:
     """What the layout takes a row's action for; None, and counted or reported, where it is to be skipped."""
     action, symbol = cells.get("action", ""), cells.get("symbol", "")
@@ -284,7 +284,7 @@ def _event_to_add(told: str, symbol: str | None, day: date, quantity: Decimal | 
     return f"{acts}; where no source tells it, `actions add {event}`"
 
 
-def _is_readable(symbol: str, description: str, line: int, reading: Reading) -> bool:
+def _is_readable(symbol: str, description: str, line: int, reading: TableReading) -> bool:
     """Whether a symbol is one; reports what is none."""
     number = security_number(symbol)
     if number:
@@ -300,7 +300,7 @@ def _is_readable(symbol: str, description: str, line: int, reading: Reading) -> 
     return True
 
 
-def _fees(cells: Mapping[str, str], line: int, layout: TableLayout, reading: Reading) -> Decimal:
+def _fees(cells: Mapping[str, str], line: int, layout: TableLayout, reading: TableReading) -> Decimal:
     """What a row costs; below zero for a rebate, which only signed fees can tell."""
     told = [reading.amount(cells, line, name) or Decimal(0) for name in ("fees", "more_fees")]
     return -sum(told, Decimal(0)) if layout.signed_fees else sum(map(abs, told), Decimal(0))
