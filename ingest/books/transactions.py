@@ -115,6 +115,27 @@ class Move(NamedTuple):
     quantity: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class TransactionOptions:
+    """The options of `load transactions`; None where the file or the default decides.
+
+    `portfolio` names the portfolio of a broker's file, and `equity` is its value at the close before `inception`.
+    `lots` is the matching rule. `keep` leaves lines of other days alone; `replace` drops all lines loaded before.
+    `skip` has actions of a broker to leave out. `symbols` maps security numbers and names to their symbols.
+    """
+
+    portfolio: str | None = None
+    equity: Decimal | None = None
+    inception: date | None = None
+    lots: str | None = None
+    layout: str | None = None
+    keep: bool = False
+    replace: bool = False
+    strict: bool = False
+    skip: Sequence[str] = ()
+    symbols: Path | None = None
+
+
 @dataclass(slots=True)
 class TransactionFile:
     """A file of transactions: its valid lines in their order, and its problems."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingest.books.cells import plain, shown
 from ingest.books.csv_files import CsvFile, FileProblem, Row
@@ -15,11 +15,15 @@ from ingest.books.layouts.layout import ACTIVITY, TableLayout, recognise
 from ingest.books.layouts.positions import read_symbols
 from ingest.books.layouts.rows import TableReading, account_of, rows_of_table
 from ingest.books.layouts.tables import RawFile, key_of, read_raw
-from ingest.books.transactions import IN_LIEU, TransactionFile, judge, read_transactions, settled_once
+from ingest.books.transactions import (
+    IN_LIEU,
+    TransactionFile,
+    TransactionOptions,
+    judge,
+    read_transactions,
+    settled_once,
+)
 from warehouse.errors import BadInput
-
-if TYPE_CHECKING:
-    from ingest.books.load_transactions import TransactionOptions
 
 # "AAPL(US0378331005) Cash Dividend USD 0.25 per Share"
 _SYMBOL_IN_WORDS = re.compile(r"^([A-Z][A-Z0-9. ]{0,9}?)\s*\([A-Z]{2}[A-Z0-9]{9}[0-9]\)")
@@ -35,7 +39,7 @@ _SPLIT = re.compile("split", re.IGNORECASE)
 _OURS = frozenset({"date", "type"})
 
 
-def read_activity(paths: Sequence[Path], options: "TransactionOptions") -> tuple[list[TransactionFile], list[str]]:
+def read_activity(paths: Sequence[Path], options: TransactionOptions) -> tuple[list[TransactionFile], list[str]]:
     """Read files of transactions in our own columns or a broker's, and say how they were read.
 
     Raises BadInput where the file for --symbols cannot be read.
@@ -75,7 +79,7 @@ def _is_ours(raw: RawFile) -> bool:
 
 
 def _read_broker(
-    raw: RawFile, options: "TransactionOptions", symbols: Mapping[str, str]
+    raw: RawFile, options: TransactionOptions, symbols: Mapping[str, str]
 ) -> tuple[TransactionFile, list[str]]:
     csv = CsvFile(raw.name, complete_header=True)
     recognised = recognise(raw, options.layout, ACTIVITY)
@@ -140,7 +144,7 @@ def _read_row(
     portfolio: str,
     layout: TableLayout,
     reading: TableReading,
-    options: "TransactionOptions",
+    options: TransactionOptions,
     symbols: Mapping[str, str],
 ) -> Row | None:
     """Turn a broker's row into one of our own; None where it moves nothing, or is reported."""
