@@ -14,8 +14,9 @@ from ingest.books.class_shares import settle_statements
 from ingest.books.csv_files import CsvFile, FileProblem, Row
 from ingest.books.files import EARLIEST_INCEPTION, PortfolioFiles
 from ingest.books.layouts.positions import BrokerStatement, StatedLot, merged, read_statement, read_symbols
+from ingest.books.load_report import LoadReport, summarised
 from ingest.books.lots import Lot, PositionFile
-from ingest.books.portfolios import LoadReport, load_files, summarised
+from ingest.books.portfolios import load_files
 from ingest.books.smells import smells_of_statement
 from warehouse.errors import BadInput
 

@@ -12,7 +12,7 @@ from ingest.books.csv_files import FileProblem
 from ingest.books.files import EARLIEST_INCEPTION
 from ingest.books.holdings import follow
 from ingest.books.layouts.activity import read_activity
-from ingest.books.portfolios import LoadReport, summarised
+from ingest.books.load_report import LoadReport, summarised
 from ingest.books.smells import smells_of_transactions
 from ingest.books.transaction_store import drop_lots, lost_history, merge_transactions, misplaced, set_lot_matching
 from ingest.books.transactions import TransactionOptions, without_repeats

@@ -15,7 +15,7 @@ from ingest.books.class_shares import settle_statements
 from ingest.books.csv_files import FileProblem
 from ingest.books.layouts.positions import BrokerStatement, StatedLot, merged
 from ingest.books.load_broker import StatementOptions, read_statements, told_twice
-from ingest.books.portfolios import summarised
+from ingest.books.load_report import summarised
 from warehouse.errors import BadInput, UserError
 
 _NEXT_TO_NOTHING = Decimal("0.000001")
