@@ -131,21 +131,21 @@ def _count_hanging(conn: psycopg.Connection[Any], portfolio_ids: Mapping[str, Se
     row = fetch_one(
         conn.execute(
             f"""
-        select
-            (
-                select count(*) from {closes} inner join raw.positions using (position_id)
-                where portfolio_id = any(%(closes)s)
-            ),
-            (
-                select count(distinct (portfolio_id, symbol, price_date))
-                from {marks} inner join raw.positions using (position_id)
-                where portfolio_id = any(%(marks)s)
-            ),
-            (
-                select count(*) from {tags} inner join raw.positions using (position_id)
-                where portfolio_id = any(%(tags)s)
-            )
-        """,
+            select
+                (
+                    select count(*) from {closes} inner join raw.positions using (position_id)
+                    where portfolio_id = any(%(closes)s)
+                ),
+                (
+                    select count(distinct (portfolio_id, symbol, price_date))
+                    from {marks} inner join raw.positions using (position_id)
+                    where portfolio_id = any(%(marks)s)
+                ),
+                (
+                    select count(*) from {tags} inner join raw.positions using (position_id)
+                    where portfolio_id = any(%(tags)s)
+                )
+            """,
             dict(portfolio_ids),
         )
     )
