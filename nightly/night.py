@@ -88,7 +88,7 @@ class _Job:
             _record_problems(connection, run, context, _maintain(connection, context))
             connection.call(ledger.finish_run, run, "failed" if run.errors else "succeeded")
         except (UserError, psycopg.OperationalError) as error:
-            # The server is gone for good, or another run has taken over: the summary still tells what was done.
+            # The server is gone for good, or another run has taken over. The summary still says what was done.
             _lose(run, one_line(error))
             progress.problem(run.errors[-1])
         except BaseException:

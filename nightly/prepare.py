@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nightly.output.progress import Progress
     from warehouse.settings import Settings
 
-# Tables that nights write into rather than build anew.
+# Kinds of tables that nights write into and do not build again.
 _KEPT = frozenset({"refilled_table", "incremental"})
 
 

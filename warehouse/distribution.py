@@ -16,7 +16,7 @@ from warehouse.errors import UserError
 from warehouse.migrate import READER
 from warehouse.queries import fetch_one
 
-# Each with the column that decides where a row lies.
+# Each table with the column that decides where a row lies.
 SPREAD = {"analytics.pairwise_correlations": "symbol_1"}
 
 
@@ -52,7 +52,8 @@ def distribute(conn: psycopg.Connection[Any]) -> Distribution:
             [list(SPREAD)],
         )
     }
-    # Citus asks the workers as whoever asks the coordinator; a role without a password gets in only where it is let in.
+    # Citus logs in on the workers as the user who asks the coordinator. A role without a password can log in only where
+    # the server allows it.
     conn.execute(sql.SQL("alter role {} login").format(sql.Identifier(READER)))
     return Distribution(
         workers,

@@ -17,7 +17,7 @@ import psycopg
 from ingest.books.cells import plain
 from ingest.share_growth import share_growth
 
-# How far a contribution may lie from what the shares were worth at that day's close; brokers take other hours too.
+# How far a contribution may lie from the value of the shares at that day's close. Brokers also use other hours.
 _TOLERANCE = Decimal("0.005")
 
 _GROWTH = share_growth("lot.symbol", "greatest(portfolio.inception_date, lot.shares_as_of)", "session.session_date")

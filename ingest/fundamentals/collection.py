@@ -34,7 +34,7 @@ from ingest.sources.fetch_state import FUNDAMENTALS, FetchState, read_states, re
 from ingest.sources.tally import ProviderTally
 from ingest.universe import Role, active_symbols
 
-# Symbols that are asked for and stored together: what a killed run loses.
+# The number of symbols that are fetched and stored together. A killed run loses at most these.
 BATCH_SIZE = 20
 
 _COMPANY = "EQUITY"
@@ -179,7 +179,7 @@ def _ask(sources: Sequence[_Source], symbols: Sequence[str], now: datetime, repo
             tally.asked += len(wants)
             tally.got += len(got)
             report.problems += [(provider.label, problem) for problem in reply.problems]
-            # That a source cannot complete what another has says nothing of whether it has the symbol.
+            # If a source cannot complete what another one has, this does not say whether it has the symbol.
             told = {
                 symbol: answer
                 for symbol, answer in reply.answers.items()

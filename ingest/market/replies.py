@@ -22,7 +22,7 @@ from ingest.market.turn import Turn
 from ingest.providers.base import Answer, Outcome, PriceReply, Restating
 from ingest.rows import SPLIT, CorporateAction, PriceBar
 
-# An instrument that trades around the clock has bars of many days without a session; so few are a slip.
+# An instrument that trades around the clock has bars of many days without a session. Up to this many are a slip.
 _SLIPS = 2
 
 
@@ -117,7 +117,7 @@ def _read(
     own_days = state.own_days()
     known = {day: KnownClose(bar.close, day in own_days) for day, bar in state.stored.items()}
     if state.active.symbol in turn.replaces:
-        # What is replaced says nothing, unless a split was dated wrongly: then the closes of their own day stand.
+        # Closes that will be replaced prove nothing. But if a split was dated wrongly, closes of their own day count.
         known = {day: known[day] for day in own_days} if turn.replaces[state.active.symbol] == Kind.REREAD else {}
     calendar = turn.known.calendar
     if restated is None:

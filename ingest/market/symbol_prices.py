@@ -21,13 +21,13 @@ from ingest.sources.fetch_state import FetchState
 from ingest.sources.source import Source
 from ingest.universe import ActiveSymbol, Role
 
-# What a source shows differently by no more than this (relative) is its rounding, and stays as it was stored.
+# A difference up to this (relative) is a source's rounding, and the stored value stays.
 SAME_VALUE = Decimal("0.00001")
-# A split is reported some days late at times: so long a move of its size is not believed.
+# A split is sometimes reported some days late. For this long, a move of its size is not believed.
 _SPLIT_KNOWN_AFTER = timedelta(days=7)
-# That a claim was seen again is written down no more often.
+# The time of a claim's last sighting is written no more often than this.
 _SEEN_AGAIN = timedelta(days=7)
-# After so many sessions without a price another company may bear the symbol.
+# After this many sessions without a price, another company may have the symbol.
 SILENT_SESSIONS = 60
 _WAITS = "told with closes that were put aside"
 
@@ -278,11 +278,11 @@ class SymbolPrices:
         """Settle which offer is taken for each session."""
         offered = [min(offers) for offers in self.offers if offers]
         first_offered = min(offered, default=date.max)
-        # The last close before them is what the first of them is measured against.
+        # The first offer is compared with the last stored close before it.
         since = max((day for day in self.stored if day < first_offered), default=date.min)
         stored_closes = {day: bar.close for day, bar in self.stored.items() if day >= since}
         if self.refetched:
-            # A history on another scale is no measure of the one that replaces it.
+            # A history that is being replaced is on another scale, so nothing is compared with it.
             place = self.refetched[0]
             stored_closes = {day: close for day, close in stored_closes.items() if day not in self.offers[place]}
         choice = choose_bars(
@@ -411,7 +411,7 @@ class SymbolPrices:
             if Decimal("0.75") < move < Decimal("1.4"):
                 continue
             ratio = suspected_split(move, volatility)
-            # Nobody merges three shares into two: what rises so has risen.
+            # Nobody merges three shares into two, so a rise of that size is a true one.
             if ratio and not (move > 1 and "/" in ratio):
                 found.append((day, ratio))
         return found

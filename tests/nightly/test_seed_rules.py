@@ -58,7 +58,7 @@ def test_the_scenarios_are_those_that_a_desk_expects(seeds):
     }
     assert by_name == {row["scenario_id"] for row in rows if row["category"] in ("rotation", "combination")}
     replayed = {row["window_start"][:4] for row in rows if row["category"] == "replay"}
-    assert replayed == {"2000", "2007", "2011", "2018", "2020", "2021"}  # 2022 from the last close of 2021
+    assert replayed == {"2000", "2007", "2011", "2018", "2020", "2021"}  # 2022, from the last close of 2021
 
 
 @pytest.mark.parametrize(

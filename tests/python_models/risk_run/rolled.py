@@ -23,7 +23,7 @@ from tests.python_models.risk_book import (
 from tests.real_book import SYMBOLS
 from warehouse.database import Database
 
-# Before the first of them no history reaches back two years; COIN was listed nine weeks before the third.
+# Before the first of these days no history reaches back two years. COIN was listed nine weeks before the third.
 DAYS = (date(2019, 6, 28), CRASH, date(2021, 6, 15), date(2022, 6, 16), END)
 TABLES = (*SYMBOL_TABLES, *PORTFOLIO_TABLES)
 EXACT = {"rtol": 1e-8, "atol": 1e-8}

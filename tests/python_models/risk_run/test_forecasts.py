@@ -46,7 +46,7 @@ def test_forecasts_are_held_against_the_sessions_after_them(conn: psycopg.Connec
             found["var_breaches"] * np.log(share / 0.05) + (252 - found["var_breaches"]) * np.log((1 - share) / 0.95)
         )
         assert_allclose(found["kupiec_p_value"], chi2.sf(ratio, 1), rtol=1e-8)
-        # nothing has changed since, and a row that a killed run did not reach is made good
+        # nothing has changed since, and a row that a killed run did not reach is added
         assert compute_risk(conn, END, END, portfolio_ids=[sixty]).counts()["rows"] == {}
         conn.execute("delete from analytics.risk_backtest where calculation_date = %s", [END])
         assert compute_risk(conn, END, END).counts()["rows"] == {"risk_backtest": 4}

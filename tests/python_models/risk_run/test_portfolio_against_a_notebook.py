@@ -187,7 +187,7 @@ def test_stress_tests_of_the_book_are_those_of_a_notebook(conn: psycopg.Connecti
         assert_allclose(found.loc[scenario, "correlated_pnl"], correlated, rtol=1e-8)
         for factor, dollars in (book.betas.T @ values * moves).items():
             assert_allclose(found.loc[scenario, "factor_impacts"][factor], dollars, rtol=1e-8, atol=1e-6)
-    # whatever the day, every replay says what it would do to the book
+    # on any day, every replay says what it would do to the book
     assert found.loc[[name for name in expected if name.startswith("replay")], "correlated_pnl"].notna().all()
 
 

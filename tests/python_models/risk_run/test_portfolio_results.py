@@ -186,10 +186,10 @@ def test_what_has_no_number_has_a_reason(conn: psycopg.Connection[Any]):
     ).set_index("name")
     assert metrics.loc[UNDER_WATER, "reason"] == "equity is not positive"
     assert np.isnan(metrics.loc[UNDER_WATER, "ex_ante_vol"])
-    assert metrics.loc[UNDER_WATER, "var_95_1d"] > 0  # dollars are known all the same
+    assert metrics.loc[UNDER_WATER, "var_95_1d"] > 0  # dollars are known nevertheless
     assert metrics.loc[CASH, "ex_ante_vol"] == metrics.loc[CASH, "var_95_1d"] == 0.0
     assert metrics.loc[CASH, "quality_flag"] == "zero_variance"
-    assert metrics.loc[ODDS, "positions_without"] == 2  # the bakery, and what has no price
+    assert metrics.loc[ODDS, "positions_without"] == 2  # the bakery, and a symbol without a price
     with taken_back(conn):
         report = compute_risk(conn, date(2023, 12, 28), date(2023, 12, 28), force=True)
     warnings = dict(report.warnings())
@@ -221,7 +221,7 @@ def test_a_constant_price_is_named_and_left_out(conn: psycopg.Connection[Any]):
             " where name = %s and calculation_date = %s and model = 'market'",
             [ODDS, END],
         )
-        assert counted == 3 and beta is not None  # beside the bakery, and what has no price
+        assert counted == 3 and beta is not None  # beside the bakery, and a symbol without a price
         pairs = (
             "select count(correlation) from analytics.pairwise_correlations"
             " where 'KO' in (symbol_1, symbol_2) and calculation_date = %s"

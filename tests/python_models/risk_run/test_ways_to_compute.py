@@ -28,7 +28,7 @@ def test_a_day_has_the_same_rows_that_night_and_with_years_of_later_prices(
     assert content(conn, CRASH) == rolled.rows_that_night
     assert all(rolled.rows_that_night.values())
     report = compute_risk(conn, CRASH, CRASH)
-    assert report.counts()["sessions_computed"] == 0  # nothing that it rests on has changed
+    assert report.counts()["sessions_computed"] == 0  # nothing that it depends on has changed
     with taken_back(conn):
         written = compute_risk(conn, CRASH, CRASH, force=True).counts()["rows"]
         assert sum(written.values()) > 2000

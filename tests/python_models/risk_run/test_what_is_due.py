@@ -82,7 +82,7 @@ def test_what_a_restated_factor_reaches_is_healed_with_the_next_session(conn: ps
     """The windows of symbols reach back two years, so to March 2022; portfolios replay that month for ever."""
     symbols = "select calculation_date from ops.risk_state where portfolio_id is null and stale_because is not null"
     with taken_back(conn):
-        compute_risk(conn, END, END)  # takes in what was loaded
+        compute_risk(conn, END, END)  # this takes in what was loaded
         assert conn.execute("select count(*) from ops.risk_state where stale_because is not null").fetchone() == (0,)
         conn.execute(
             "update analytics.daily_returns set total_return = total_return + 0.01"

@@ -110,5 +110,5 @@ def test_an_option_is_closed_in_part_on_the_day_it_expires(books):
     actions=[dividend(1, WED), dividend(1, WED, "OPT"), split(2, THU, "OPT")],
 )
 def test_an_option_pays_no_dividend_and_does_not_split(books):
-    assert books.daily_pnl == [0, 0, 0, 0, -300]  # the last day it expires at the money
+    assert books.daily_pnl == [0, 0, 0, 0, -300]  # on the last day it expires at the money
     assert books.lot("quantity", "OPT") == [1, 1, 1, 1, 0]

@@ -45,7 +45,7 @@ def test_an_exit_of_a_short(books):
 @case(lot(10, 100, exit_date=TUE, exit_price=101), A=[100, 105, 100, 100, 100, 100])
 def test_bought_and_sold_on_one_day(books):
     assert books.lot("value_date") == [TUE]
-    assert books.daily_pnl == books.daily_realized_pnl == [10, 0, 0, 0, 0]  # the close of 105 is nobody's
+    assert books.daily_pnl == books.daily_realized_pnl == [10, 0, 0, 0, 0]  # the close of 105 belongs to no lot
 
 
 @case(

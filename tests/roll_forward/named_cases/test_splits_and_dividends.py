@@ -57,7 +57,7 @@ def test_a_reverse_split_while_short(books):
     ],
 )
 def test_a_long_history_of_reverse_splits_costs_no_digits(books):
-    # 25·4·8·15·15·7·7: a share of 2023 was 8,820,000 of 2015, which must not show in the quotient of 1/15.
+    # 25·4·8·15·15·7·7: a share of 2023 was 8,820,000 shares of 2015. This must not show in the quotient of 1/15.
     assert books.lot("quantity")[2:] == [Decimal("66666.6666666667")] * 3
     assert [round(pnl, 6) for pnl in books.daily_pnl] == [0] * 5
 
