@@ -14,8 +14,9 @@ from ingest.books.holdings import follow
 from ingest.books.layouts.activity import read_activity
 from ingest.books.load_report import LoadReport, summarised
 from ingest.books.smells import smells_of_transactions
+from ingest.books.transaction_files import without_repeats
 from ingest.books.transaction_store import drop_lots, lost_history, merge_transactions, misplaced, set_lot_matching
-from ingest.books.transactions import TransactionOptions, without_repeats
+from ingest.books.transactions import TransactionOptions
 from ingest.identifiers import natural_id
 from ingest.sources.fetch_state import forget_failures_of_new_lots
 from warehouse.errors import BadInput

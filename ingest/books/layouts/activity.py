@@ -15,14 +15,8 @@ from ingest.books.layouts.layout import ACTIVITY, TableLayout, recognise
 from ingest.books.layouts.positions import read_symbols
 from ingest.books.layouts.rows import TableReading, account_of, rows_of_table
 from ingest.books.layouts.tables import RawFile, key_of, read_raw
-from ingest.books.transactions import (
-    IN_LIEU,
-    TransactionFile,
-    TransactionOptions,
-    judge,
-    read_transactions,
-    settled_once,
-)
+from ingest.books.transaction_files import judge, read_transactions, settled_once
+from ingest.books.transactions import IN_LIEU, TransactionFile, TransactionOptions
 from warehouse.errors import BadInput
 
 # "AAPL(US0378331005) Cash Dividend USD 0.25 per Share"
