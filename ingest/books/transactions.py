@@ -44,6 +44,7 @@ _EFFECTS = {
     "EXPIRE": ("expire", 0),
     "SPLIT": ("none", 0),
 }
+# The last digit of a price for one unit.
 DECIMALS = Decimal(1).scaleb(-10)
 
 
