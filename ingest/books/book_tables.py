@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -20,10 +20,10 @@ _OF_THEIR_POSITIONS = f"position_id in (select position_id from raw.positions wh
 class _Table:
     """The table of a kind of row: its key and other columns in the order of `Book`, and the rows a file replaces."""
 
-    name: str
-    key: tuple[str, ...]
-    others: tuple[str, ...]
-    replaced: str | None
+    name: LiteralString
+    key: tuple[LiteralString, ...]
+    others: tuple[LiteralString, ...]
+    replaced: LiteralString | None
 
 
 # By the field of `Book`, in the order of loading: closes, marks and tags refer to positions.
