@@ -182,7 +182,7 @@ def cash_below_zero(
             first.get((name, day), of_any_day[name]).file,
             first.get((name, day), of_any_day[name]).number,
             "amount",
-            f"cash of {name!r} is {balance:,.2f} after {day}: tell its deposits, or what it begins with by --equity;"
+            f"cash of {name!r} is {balance:,.2f} after {day}: enter its deposits, or what it begins with by --equity;"
             " a margin loan is fine",
         )
         for name, day, balance in rows

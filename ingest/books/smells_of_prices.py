@@ -48,7 +48,7 @@ def odd_prices(conn: psycopg.Connection[Any], trades: Sequence[tuple], column: s
             line,
             column,
             f"{plain(price)} for {symbol} lies outside of {plain(low)} to {plain(high)} on {day}: correct it, or its"
-            " date; of a day before a split, shares and price are those of that day",
+            " date; for a day before a split, write the shares and the price of that day",
         )
         for file, line, symbol, price, day, low, high in rows
     ]

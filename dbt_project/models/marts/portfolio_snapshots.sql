@@ -36,8 +36,13 @@ market_data as (
     select * from {{ ref('stg_market_data') }}
 ),
 
+-- Only the benchmarks' returns in the window, since the table has every symbol's history.
 daily_returns as (
     select * from {{ ref('daily_returns') }}
+    where
+        symbol in (select active_portfolios.benchmark from active_portfolios)
+        and value_date >= (select min(roll_forward_window.first_session) from roll_forward_window)
+        and value_date <= (select max(roll_forward_window.last_session) from roll_forward_window)
 ),
 
 portfolio_session_totals as (
