@@ -127,7 +127,7 @@ def _merge(conn: psycopg.Connection[Any], table: _Table, replacement: Replacemen
 
 def _count_hanging(conn: psycopg.Connection[Any], portfolio_ids: Mapping[str, Sequence[UUID]]) -> dict[str, int]:
     """Count closes, tags and marks of these portfolios' positions; a mark counts once, however many lots share it."""
-    closes, marks, tags = (_TABLES[kind].name for kind in _HANGING_ON_POSITIONS)
+    closes, marks, tags = _TABLES["closes"].name, _TABLES["marks"].name, _TABLES["tags"].name
     row = fetch_one(
         conn.execute(
             f"""
