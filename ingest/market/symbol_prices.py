@@ -398,18 +398,17 @@ class SymbolPrices:
 
     def _moved_over_closes(self, source: str) -> date | None:
         """Return the date of a split that its source has moved tonight over closes that were read with it, or None."""
+        moved = [
+            (key.ex_date, claim.moved_to)
+            for key, claim in self.changed_claims.items()
+            if key.source == source and key.action_type == SPLIT and claim.moved_to and not claim.decision
+        ]
+        if not moved:
+            return None
         own_days = self.own_days()
         read_with_it = [day for day, bar in self.stored.items() if bar.source == source and day not in own_days]
         return next(
-            (
-                key.ex_date
-                for key, claim in self.changed_claims.items()
-                if key.source == source and key.action_type == SPLIT and claim.moved_to and not claim.decision
-                if any(
-                    min(key.ex_date, claim.moved_to) <= day < max(key.ex_date, claim.moved_to) for day in read_with_it
-                )
-            ),
-            None,
+            (old for old, new in moved if any(min(old, new) <= day < max(old, new) for day in read_with_it)), None
         )
 
     def shows_otherwise(self, shown: Mapping[date, Decimal]) -> bool:
