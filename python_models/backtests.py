@@ -159,17 +159,20 @@ def _replace(conn: psycopg.Connection[Any], days: Sequence[date], portfolio_ids:
     scope = {"days": list(days), "portfolios": None if portfolio_ids is None else list(portfolio_ids)}
     conn.execute(
         """
+        with changed as (
+            select old.portfolio_id, old.calculation_date
+            from analytics.risk_backtest as old
+            left join backtested as new
+                on old.portfolio_id = new.portfolio_id and old.calculation_date = new.calculation_date
+            where
+                old.calculation_date = any(%(days)s)
+                and (%(portfolios)s::uuid[] is null or old.portfolio_id = any(%(portfolios)s))
+                and (old.*) is distinct from (new.*)
+        )
+
         delete from analytics.risk_backtest as old
-        where
-            old.calculation_date = any(%(days)s)
-            and (%(portfolios)s::uuid[] is null or old.portfolio_id = any(%(portfolios)s))
-            and not exists (
-                select 1 from backtested as new
-                where
-                    new.portfolio_id = old.portfolio_id
-                    and new.calculation_date = old.calculation_date
-                    and (new.*) is not distinct from (old.*)
-            )
+        using changed
+        where old.portfolio_id = changed.portfolio_id and old.calculation_date = changed.calculation_date
         """,
         scope,
     )

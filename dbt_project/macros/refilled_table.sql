@@ -22,7 +22,7 @@
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {%- call statement("main") -%}
         {{ empty_table() }};
-        insert into {{ this }} {{ sql }};
+        insert into {{ this }} {{ in_one_piece(sql) if is_spread() and model.config.meta.get("is_computed_in_shards") else sql }};
         analyze {{ this }}
     {%- endcall -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}

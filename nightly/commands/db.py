@@ -15,7 +15,7 @@ from nightly.output.terminal import echo
 from warehouse import postgres_tools
 from warehouse.database import Database
 from warehouse.distribution import distribute as spread_tables
-from warehouse.distribution import require_workers
+from warehouse.distribution import forget, require_workers
 from warehouse.errors import UserError
 from warehouse.locks import run_lock
 from warehouse.migrate import grant_reader, migrate
@@ -104,6 +104,7 @@ def restore(file: Path, replace: bool, demo: bool) -> None:
             raise UserError(f"{has}, which {file} would replace: `db dump` them first, and say --replace")
         postgres_tools.restore(database, file)
         migrate(conn)
+        forget(conn)
         if warning := grant_reader(conn):
             click.echo(f"warning: {warning}", err=True)
         restored = postgres_tools.count_portfolios(conn)
@@ -112,7 +113,10 @@ def restore(file: Path, replace: bool, demo: bool) -> None:
 
 @db.command()
 def distribute() -> None:
-    """Spread the pairs of symbols over the workers of a database that has Citus; tables already spread are left alone.
+    """Spread the large tables over the workers of a database that has Citus; tables already spread are left alone.
+
+    What has a portfolio in its rows is spread by portfolio, and pairs of symbols by the first symbol. What was spread by
+    an earlier version is carried on.
 
     Every command and the API work as before. A single server needs none of this: see docs/scale.md.
     """
@@ -127,9 +131,12 @@ def distribute() -> None:
             click.echo(f"warning: {warning}", err=True)
         done = spread_tables(conn)
     for table, column, rows in done.moved:
-        click.echo(f"{table}: {count(rows, 'row')} moved to {count(done.workers, 'worker')}, by {column}")
+        how = f"by {column}" if column else "the whole to each"
+        click.echo(f"{table}: {count(rows, 'row')} moved to {count(done.workers, 'worker')}, {how}")
     for table in done.already:
         click.echo(f"{table}: lies on {count(done.workers, 'worker')} already")
+    if done.to_come:
+        click.echo(f"not built yet, and spread when they are: {', '.join(done.to_come)}")
 
 
 def _embedded_settings() -> Settings:

@@ -5,18 +5,21 @@ schemas in it are dropped before and after. Without it they are skipped.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import date
 
 import pytest
 
 from ingest.books.portfolios import load_folder
+from nightly.dbt.runner import Dbt
 from nightly.prepare import prepare_database
 from python_models.write import prune_pairs
 from tests.nightly.small_nights import NEXT_SESSION, ROLLED_TO, TONIGHT, Night
 from tests.nightly.twins import difference, state
 from warehouse.database import Database, check_url
-from warehouse.distribution import SPREAD, distribute
+from warehouse.distribution import PLACES, distribute
+from warehouse.queries import fetch_one
 from warehouse.sessions import refresh_sessions
 
 URL = os.environ.get("AFTERCLOSE_TEST_CITUS_URL", "")
@@ -57,10 +60,61 @@ def test_nights_a_backfill_and_a_withdrawal_give_the_same_rows(spread: Night, ni
 
 
 def test_spreading_again_moves_nothing(spread: Night):
+    assert not spread.run(trade_date=NEXT_SESSION).errors
     with spread.database.connect() as conn:
         again = distribute(conn)
     assert not again.moved
-    assert again.already == list(SPREAD)
+    assert again.already == list(PLACES)
+    assert not again.to_come
+
+
+def test_a_database_of_which_only_pairs_are_spread_is_carried_on(spread: Night, night: Night):
+    """As a former version left it."""
+    with spread.database.connect() as conn:
+        for table in [table for table in PLACES if table != "analytics.pairwise_correlations"]:
+            conn.execute(
+                "select undistribute_table(logicalrelid) from pg_dist_partition where logicalrelid = to_regclass(%s)",
+                [table],
+            )
+        conn.execute("delete from ops.preparations where name = 'spread'")
+        done = distribute(conn)
+    assert done.already == ["analytics.pairwise_correlations"]
+    assert {moved.table for moved in done.moved} > {"analytics.position_values", "analytics.stress_test_results"}
+    for each in (night, spread):
+        assert not each.run(trade_date=NEXT_SESSION).errors
+    assert difference(spread, state(night)) == []
+
+
+def test_the_models_of_positions_and_portfolios_are_computed_in_shards(spread: Night):
+    """Each shard computes its own rows: there is one task for each, and nothing is sent from one to another."""
+    assert not spread.run(trade_date=NEXT_SESSION).errors
+    run = next((spread.settings.home / "dbt").glob("*/run/afterclose/models"))
+    for model in ("position_values", "portfolio_snapshots", "positions", "portfolio_sector_exposures"):
+        statement = (run / "marts" / f"{model}.sql").read_text()
+        assert "__result" in statement, model
+    with spread.database.connect() as conn:
+        (shards,) = fetch_one(
+            conn.execute(
+                "select count(*) from pg_dist_shard where logicalrelid = 'analytics.position_values'::regclass"
+            )
+        )
+        conn.execute("create table analytics.explained (like analytics.position_values)")
+        conn.execute(
+            "select create_distributed_table('analytics.explained', 'portfolio_id',"
+            " colocate_with => 'analytics.position_values')"
+        )
+        dbt = Dbt(spread.database, spread.settings.home / "dbt")
+        dbt.tell_spread(True)
+        assert dbt.command(["--quiet", "compile", "--select", "position_values"]) == 0
+        (compiled,) = (spread.settings.home / "dbt").glob("*/target/compiled/**/position_values.sql")
+        query = in_one_piece(compiled.read_text())
+        plan = "\n".join(
+            line for (line,) in conn.execute(f"explain (costs off) insert into analytics.explained {query}".encode())
+        )
+    assert f"Task Count: {shards}" in plan
+    assert "Insert on explained" in plan
+    assert "Subplan" not in plan
+    assert "INSERT/SELECT method" not in plan
 
 
 def test_readers_see_that_results_have_changed(spread: Night):
@@ -74,6 +128,11 @@ def test_readers_see_that_results_have_changed(spread: Night):
     with spread.database.connect() as conn:
         assert prune_pairs(conn, NEXT_SESSION) > 0
     assert version() != after
+
+
+def in_one_piece(query: str) -> str:
+    """As the macro that computes a model in shards writes it (dbt_project/macros/spread.sql)."""
+    return re.sub(r" as \(\s*\n", " as not materialized (\n", query)
 
 
 def _drop_ours(database: Database) -> None:

@@ -8,14 +8,8 @@
     post_hook="{{ record_whole_build() }}",
 ) }}
 
-with raw_positions as (
-    select * from {{ ref('all_positions') }}
-    where deleted_at is null
-),
-
-portfolios as (
-    select * from {{ ref('stg_portfolios') }}
-    where deleted_at is null
+with listed_positions as (
+    select * from {{ ref('listed_positions') }}
 ),
 
 lot_segments as (
@@ -23,17 +17,16 @@ lot_segments as (
 ),
 
 sessions as (
-    select * from {{ ref('sessions') }}
+    select * from {{ ref('session_dates') }}
 ),
 
-lot_stages as (
-    select * from {{ ref('lot_stages') }}
-    where what_happened is not null
+lot_happenings as (
+    select * from {{ ref('lot_happenings') }}
 ),
 
 latest as (
     select
-        raw_positions.*,
+        listed_positions.*,
         value.symbol as symbol_then,
         value.price as last_price,
         value.price_date,
@@ -41,12 +34,13 @@ latest as (
         value.unrealized_pnl,
         coalesce(value.is_stale, false) as is_stale,
         value.value_date as as_of_date
-    from raw_positions
-    inner join portfolios on raw_positions.portfolio_id = portfolios.portfolio_id
+    from listed_positions
     left join lateral (
         select position_values.*
         from {{ ref('position_values') }} as position_values
-        where position_values.position_id = raw_positions.position_id
+        where
+            position_values.position_id = listed_positions.position_id
+            and position_values.portfolio_id = listed_positions.portfolio_id
         order by position_values.value_date desc
         limit 1
     ) as value on true
@@ -54,6 +48,7 @@ latest as (
 
 realized as (
     select
+        latest.portfolio_id,
         latest.position_id,
         -- segment by segment what position_values books on the session that begins it
         sum(segments.realized_pnl) as realized_pnl
@@ -61,23 +56,26 @@ realized as (
     inner join sessions as as_of_session on latest.as_of_date = as_of_session.session_date
     inner join lot_segments as segments
         on
-            latest.position_id = segments.position_id
+            latest.portfolio_id = segments.portfolio_id
+            and latest.position_id = segments.position_id
             and as_of_session.session_number >= segments.from_session_number
-    group by latest.position_id
+    group by latest.portfolio_id, latest.position_id
 ),
 
 -- of a lot that a spin-off gave birth to, first how it came
 happened as (
     select
+        latest.portfolio_id,
         latest.position_id,
-        string_agg(lot_stages.what_happened, '; ' order by lot_stages.place) as what_happened
+        string_agg(lot_happenings.what_happened, '; ' order by lot_happenings.place) as what_happened
     from latest
     inner join sessions as as_of_session on latest.as_of_date = as_of_session.session_date
-    inner join lot_stages
+    inner join lot_happenings
         on
-            latest.position_id = lot_stages.position_id
-            and as_of_session.session_number >= lot_stages.from_session_number
-    group by latest.position_id
+            latest.portfolio_id = lot_happenings.portfolio_id
+            and latest.position_id = lot_happenings.position_id
+            and as_of_session.session_number >= lot_happenings.from_session_number
+    group by latest.portfolio_id, latest.position_id
 ),
 
 final as (
@@ -109,8 +107,8 @@ final as (
         latest.parent_position_id,
         happened.what_happened
     from latest
-    left join realized on latest.position_id = realized.position_id
-    left join happened on latest.position_id = happened.position_id
+    left join realized on latest.portfolio_id = realized.portfolio_id and latest.position_id = realized.position_id
+    left join happened on latest.portfolio_id = happened.portfolio_id and latest.position_id = happened.position_id
 )
 
 select * from final
