@@ -12,8 +12,8 @@ if __name__ == "__main__":
         sys.exit(2)
     from nightly.cli import main
 
-    # dbt keeps hundreds of thousands of objects to the end. Looking through them for garbage again and again takes a
-    # quarter of a small night, and so does freeing them one by one at the end.
+    # dbt keeps hundreds of thousands of objects to the end. Searching them for garbage again and again takes a quarter
+    # of a small night, and so does freeing them one by one at the end.
     gc.set_threshold(100_000, 50, 100)
     status = main()
     gc.freeze()

@@ -95,7 +95,7 @@ class Turns:
         self._free = asyncio.Semaphore(STREAMS)
         self._waiting = 0
 
-    async def take(self) -> None:
+    async def wait(self) -> None:
         """Wait for a turn; raises TooBusy where too many callers wait or the wait takes too long."""
         if self._waiting >= WAITING:
             raise TooBusy
@@ -139,7 +139,7 @@ async def stream(
             yield asked.tag(form).encode()
             yield from chunks(conn, *selects(asked).query(), form, exact=asked.query.exact)
 
-    await turns.take()
+    await turns.wait()
     pieces = read()
     try:
         tag = (await asyncio.to_thread(next, pieces)).decode()

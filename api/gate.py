@@ -48,7 +48,7 @@ class Gate:
         extra = [(b"x-request-id", request_id.encode()), *_SAFETY, *self._cross_origin(headers)]
         seen: dict[str, Any] = {"status": 500, "bytes": 0}
 
-        async def tell(message: Message) -> None:
+        async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen["status"] = message["status"]
                 message = {**message, "headers": [*message["headers"], *extra]}
@@ -59,20 +59,20 @@ class Gate:
         scope.setdefault("state", {})
         keep_slashes(scope)
         try:
-            seen["how"] = await self._answer(scope, receive, tell, headers)
+            seen["how"] = await self._answer(scope, receive, send_marked, headers)
         except Problem as problem:
-            await problem.response()(scope, receive, tell)
+            await problem.response()(scope, receive, send_marked)
         except BrokenOff:
             # The server closes the connection, so the client sees that the body is not complete.
             seen["how"] = "broken off"
         except psycopg.OperationalError:
-            await Unavailable().response()(scope, receive, tell)
+            await Unavailable().response()(scope, receive, send_marked)
         except Exception as error:
             trace = "".join(traceback.format_exception(error, limit=-4))
             told = {"request": request_id, "path": scope["path"], "error": trace}
             log.error("request failed", extra={"fields": told})
             detail = f"something went wrong here: the log has it under request {request_id}"
-            await Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail).response()(scope, receive, tell)
+            await Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail).response()(scope, receive, send_marked)
         finally:
             asked: Asked | None = scope["state"].get("asked")
             fields = {

@@ -45,7 +45,7 @@ CONNECTIONS = 8
 SYMBOLS = 200
 MEASURED_SECONDS = 5.0
 WARM_SECONDS = 1.0
-# private memory may grow by so much between a third of the load and its end
+# the largest growth of private memory between a third of the load and its end
 MOST_GROWTH = 1.1
 KINDS = {"snapshot": ("portfolio_snapshot", ""), "factors": ("portfolio_factors", "/factors")}
 
@@ -142,7 +142,7 @@ async def measure_kind(url: str, processes: Processes, what: str, addresses: lis
     """An endpoint uncached, cached and unchanged."""
     tags = {path: (await ask(url, Target(path))).headers["etag"] for path in addresses}
     numbers, round_ = itertools.count(), itertools.cycle(addresses)
-    # A parameter of Accept that means nothing makes a request that nobody has made before.
+    # Accept gets a parameter without a meaning, so that nobody has made the same request before.
     fresh = (Target(path, {"Accept": f"application/json;n={next(numbers)}"}) for path in round_)
     kept = (Target(path) for path in itertools.cycle(addresses))
     same = (Target(path, {"If-None-Match": tags[path]}) for path in itertools.cycle(addresses))

@@ -44,7 +44,7 @@ def make_book(database: Database, positions: int, folder: Path) -> None:
     rows: list[tuple[Any, ...]] = []
     for place in range(positions):
         symbol = SYMBOLS[place] if place < len(SYMBOLS) else f"Holding {place} LP"
-        # the public ones are the largest: the matrix of correlations is of these
+        # public holdings get the largest quantities, so the matrix of correlations shows them
         kind, quantity = ("PUBLIC", 1_000 - place) if place < len(SYMBOLS) else ("PRIVATE", 1)
         rows.append((NAME, symbol, quantity, 50, date(2016, 6, 6), kind))
     tables = {
@@ -129,7 +129,7 @@ async def measure_requests(database: Database, portfolio_id: str, repeat: int) -
             if status != 200:
                 raise SystemExit(f"{path}: {status}")
             new = iter(range(10**6))
-            # a query that nobody has asked before has nothing kept
+            # nothing is kept for a query that nobody has asked before
             uncached = await cpu_of_request(lambda path=path, new=new: request(app, f"{path}?n={next(new)}"), repeat)
             kept = await cpu_of_request(lambda path=path: request(app, path), repeat * 5)
             tag = {"if-none-match": headers["etag"]}

@@ -179,7 +179,7 @@ def _statistics(
     forecast = 0.3 * squares.tail(5).mean() + 0.4 * squares.tail(21).mean() + 0.3 * squares.tail(YEAR).mean()
     scaler = StandardScaler().fit(factors.to_numpy())
     scaled = scaler.transform(factors.to_numpy())
-    # a row of zeros but for the root of its penalty shrinks a factor: the market has none
+    # this row shrinks a factor: it is zero except for the root of the factor's penalty; the market has none
     penalties = np.diag([0.0 if factor == MARKET else PENALTY**0.5 for factor in factors.columns])
     centred = (returns - returns.mean()).to_numpy()
     ridge = LinearRegression(fit_intercept=False).fit(

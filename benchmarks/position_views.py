@@ -33,7 +33,7 @@ where
         select max(calculation_date) from analytics.portfolio_risk_metrics where portfolio_id = %(portfolio)s
     )
 """
-# Without knowing of any other table.
+# The same, without looking at any other table.
 LATEST_OF_VIEW = """
 select * from analytics.{view}
 where

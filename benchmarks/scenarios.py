@@ -19,9 +19,9 @@ from benchmarks.books import write_books
 from benchmarks.market import cut_market, invent_market, write_market
 from benchmarks.measure import Measurement
 
-# The longest window of the analytics needs 253; a night loads so many before its first session.
+# The longest window of the analytics needs 253 sessions. A night loads this many before its first session.
 HISTORY_SESSIONS = 400
-# The first builds everything, the second warms up, the third is measured.
+# The first night builds everything, the second warms up, the third is measured.
 NIGHTS = 3
 
 
@@ -125,7 +125,7 @@ def _yardstick(bench: Bench, results: Results, night: str) -> dict[str, Any]:
     )
     measured = json.loads(found.read_text())
     night_cost = results.of("night")
-    # Its work grows with the portfolios: that of some tells that of all.
+    # The work of the loop grows with the number of portfolios, so a few of them give the time of all.
     times = size.portfolios / measured["portfolios"]
     return {
         "measurement": asdict(loop),
@@ -143,7 +143,7 @@ def _machine(bench: Bench) -> dict[str, Any]:
         "system": platform.system(),
         "python": platform.python_version(),
         "postgres": version,
-        # above the number of processors, others were at work too
+        # if this is above the number of processors, other work was going on too
         "load_average_before": os.getloadavg()[0],
     }
 

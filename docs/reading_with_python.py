@@ -14,7 +14,7 @@ import httpx
 import pandas as pd
 
 API = os.environ.get("API_URL", "http://127.0.0.1:8750") + "/api/v1"
-TOKEN = os.environ.get("API_TOKEN")  # none is needed on the machine itself while there is none
+TOKEN = os.environ.get("API_TOKEN")  # on the machine itself none is needed while no token exists
 client = httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"} if TOKEN else {}, timeout=30)
 
 

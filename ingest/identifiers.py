@@ -2,7 +2,7 @@
 
 from uuid import UUID, uuid5
 
-# Fixed for ever: another value would give every portfolio, lot, close and flow a second identity.
+# This never changes. Another value would give every portfolio, lot, close and flow a second identity.
 _NAMESPACE = UUID("6f1d8a52-3c0e-5b7a-9d44-1e2f7c90ab35")
 # No cell may hold a control character, so joining with one keeps different keys different.
 _SEPARATOR = "\x1f"

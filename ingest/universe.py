@@ -47,10 +47,10 @@ class ActiveSymbol:
     expires: date | None = None
 
 
-# A lot needs prices from the close before it (a carried-in one joins at the close before inception) to its exit, its
-# expiration or the close that leaves nothing. It matters if it lasts into the run, or if the roll-forward has still to
-# take it in. That closes leave nothing is only believed where the splits until then are known, which come with prices:
-# in doubt a lot is open.
+# A lot needs prices from the close before it (a carried-in lot joins at the close before inception) up to its exit, its
+# expiration, or the close that leaves nothing. It matters if it lasts into the run, or if the roll-forward still has to
+# take it in. Whether closes leave nothing depends on splits, which come with prices. So this is believed only where the
+# splits up to then are known; in doubt a lot is open.
 _NEEDS = """
 with recursive lots as (
     select
@@ -361,7 +361,7 @@ def active_symbols(
         expires: date | None = None
         for _, role, first_date, last_date, settled in reasons:
             expires = expires or settled
-            # Back to the session at or before the date, and some more.
+            # Back to the session at or before the date, and a few more.
             first = calendar[max(0, bisect_right(calendar, first_date) - 1 - _SESSIONS_BEFORE_A_LOT)]
             if role != Role.OPTION and last_date >= start:
                 first = min(first, history_start)

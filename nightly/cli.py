@@ -121,6 +121,6 @@ def _masked(error: object) -> str:
 
     try:
         secrets = load_settings().secrets
-    except UserError:  # it names what is wrong in the settings, and no value
+    except UserError:  # the message names what is wrong in the settings, but no value
         secrets = []
     return mask(str(error).strip(), secrets)

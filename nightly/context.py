@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from warehouse.settings import Settings
 
 NEW_YORK = ZoneInfo("America/New_York")
-# A night goes on where prices are late by no more sessions than this: the next night may have them.
+# A night continues if prices are late by at most this many sessions, because the next night may have them.
 LATE_SESSIONS = 5
 
 

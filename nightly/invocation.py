@@ -12,9 +12,9 @@ from pathlib import Path
 from warehouse.project import PROJECT_ROOT
 
 COMMAND = "python run_nightly.py"
-# Not one that has been through here already.
+# A text that has been through here already is left alone.
 _MENTIONED = re.compile(rf"(?<![\w/]){re.escape(COMMAND)}")
-# The commands that a message may propose and that --demo turns to the demo's database, where it is not said already.
+# Commands that a message may propose, and that --demo directs to the demo's database if they do not say so already.
 _OF_DATABASE = re.compile(
     rf"({re.escape(COMMAND)} (?:actions|analytics|backfill|check|dbt|quarantine|show|status))\b(?![^`\n]*--demo)"
 )

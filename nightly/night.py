@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from nightly import ledger, plan, prepare
-from nightly.checks import refuse_broken_setup
 from nightly.context import Context, Request, make_context, new_york_date
 from nightly.dbt.descriptions import write_descriptions
 from nightly.dbt.runner import DbtError
 from nightly.phases import RISK, Phase, choose_phases
 from nightly.phases.outcome import PhaseOutcome
+from nightly.readiness import refuse_broken_setup
 from nightly.record import PhaseRecord, RunProblem, RunRecord, describe_exception, one_line
 from nightly.run_connection import RunConnection, hold_run_lock
 from warehouse.errors import UserError
@@ -79,17 +79,17 @@ class _Job:
         )
         progress.started(run)
         try:
-            _note(connection, run, context, [*problems, *context.problems])
+            _record_problems(connection, run, context, [*problems, *context.problems])
             if request.command == "backfill":
                 progress.show_plan([plan.headline(connection.call(plan.outline, request, context))])
             if phases[0].asks_sources and any(phase.runs_dbt for phase in phases):
                 context.dbt.get_ready()
             for _, members in groupby(phases, key=lambda phase: phase.run):
-                _do_phases(connection, run, context, list(members))
-            _note(connection, run, context, _maintain(connection, context))
+                _run_phases(connection, run, context, list(members))
+            _record_problems(connection, run, context, _maintain(connection, context))
             connection.call(ledger.finish_run, run, "failed" if run.errors else "succeeded")
         except (UserError, psycopg.OperationalError) as error:
-            # The server is gone for good, or another run has taken over: the summary still tells what was done.
+            # The server is gone for good, or another run has taken over. The summary still says what was done.
             _lose(run, one_line(error))
             progress.problem(run.errors[-1])
         except BaseException:
@@ -155,8 +155,8 @@ def _maintain(connection: RunConnection, context: Context) -> list[RunProblem]:
     return warnings
 
 
-def _do_phases(connection: RunConnection, run: RunRecord, context: Context, members: Sequence[Phase]) -> None:
-    """Do neighbouring phases that are one piece of work, and record how each ended."""
+def _run_phases(connection: RunConnection, run: RunRecord, context: Context, members: Sequence[Phase]) -> None:
+    """Run neighbouring phases that are one piece of work, and record how each ended."""
     records = [PhaseRecord(phase.number, phase.name) for phase in members]
     for record in records:
         run.phases.append(record)
@@ -175,7 +175,7 @@ def _do_phases(connection: RunConnection, run: RunRecord, context: Context, memb
         connection.call(ledger.finish_phase, run.run_id, record)
         if outcome.nodes:
             connection.call(ledger.add_nodes, run.run_id, record.phase, outcome.nodes)
-        _note(connection, run, context, outcome.problems)
+        _record_problems(connection, run, context, outcome.problems)
         context.progress.end(record)
 
 
@@ -201,7 +201,9 @@ def _fails(problem: RunProblem, record: PhaseRecord) -> bool:
     return problem.severity == "error" and problem.phase == record.phase
 
 
-def _note(connection: RunConnection, run: RunRecord, context: Context, problems: Sequence[RunProblem]) -> None:
+def _record_problems(
+    connection: RunConnection, run: RunRecord, context: Context, problems: Sequence[RunProblem]
+) -> None:
     secrets = context.settings.secrets
     seen = [replace(problem, message=mask(problem.message, secrets)) for problem in problems]
     run.problems += seen

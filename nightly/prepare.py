@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nightly.output.progress import Progress
     from warehouse.settings import Settings
 
-# Tables that nights write into rather than build anew.
+# Kinds of tables that nights write into and do not build again.
 _KEPT = frozenset({"refilled_table", "incremental"})
 
 
@@ -60,7 +60,7 @@ def take_known(conn: psycopg.Connection, settings: Settings, now: datetime) -> l
 def check_seeds(dbt: Dbt) -> None:
     """Look at what people have written in the seeds, before they are loaded; raises BadInput with every problem."""
     # Imported here: it needs numpy, which most nights do not need at this point.
-    from nightly.seed_checks import check_seeds
+    from nightly.seed_rules import check_seeds
 
     check_seeds(dbt.project / "seeds", dbt.project.parent)
 
@@ -71,7 +71,7 @@ def prepare_seeds(conn: psycopg.Connection, dbt: Dbt, progress: Progress) -> Non
     Raises BadInput for what is wrong in them, before any is loaded, and UserError when one can't be loaded.
     """
     remembered = read_preparations(conn)
-    dbt.tell_spread(is_spread(remembered))
+    dbt.tell_spread(is_spread=is_spread(remembered))
     files = {file.stem: file for file in sorted((dbt.project / "seeds").glob("*.csv"))}
     fingerprint = digest_files((dbt.project / "seeds").rglob("*"), dbt.project)
     columns = {name: _columns(conn, "analytics", name) for name in files}

@@ -91,7 +91,7 @@ def describe_exception(error: BaseException) -> str:
         (file, line) for file, line in frames if file.is_relative_to(PROJECT_ROOT) and "site-packages" not in file.parts
     ]
     place = f" ({ours[-1][0].relative_to(PROJECT_ROOT)}:{ours[-1][1]})" if ours else ""
-    # Here, since `status` and others get along without.
+    # Imported here, because `status` and others do not need it.
     import psycopg
 
     from warehouse.database_errors import explain
@@ -99,6 +99,6 @@ def describe_exception(error: BaseException) -> str:
     said, message = None, str(error)
     if isinstance(error, psycopg.Error):
         said = explain(error)
-        # The message alone: what follows it is a picture of the statement.
+        # Only the message: a picture of the statement follows it.
         message = error.diag.message_primary or message
     return one_line(said or f"{type(error).__name__}: {message}") + place

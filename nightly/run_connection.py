@@ -21,7 +21,8 @@ from warehouse.locks import let_writers_in, run_lock
 if TYPE_CHECKING:
     from warehouse.database import Database
 
-# A server that restarts is back within this; then the run goes on, with whatever its phases lost told as their errors.
+# A server that restarts is back within this time. Then the run continues, and its phases report what they lost as their
+# errors.
 RECONNECT_SECONDS = 120
 # Proxies end connections that have been idle for minutes.
 HEARTBEAT_SECONDS = 20
@@ -111,7 +112,7 @@ class RunConnection:
             try:
                 conn.execute("select")
             except psycopg.Error:
-                # If it can't be mended now, the run finds out when it needs the connection.
+                # If it cannot be restored now, the run notices when it needs the connection.
                 if conn.broken:
                     with suppress(UserError, psycopg.Error):
                         self._renew(conn, patience_seconds=0)

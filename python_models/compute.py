@@ -6,7 +6,7 @@ from dataclasses import replace
 from python_models.books import make_books
 from python_models.fingerprints import method_fingerprint
 from python_models.inputs import Inputs, SessionBlock, SessionInputs, portfolios_rest_on, symbols_rest_on
-from python_models.report import SessionNotes, note_symbols
+from python_models.report import SessionNotes, notes_of_symbols
 from python_models.shocks import session_shocks
 from python_models.tables.portfolios import portfolio_blocks
 from python_models.tables.symbols import symbol_blocks, symbol_pairs
@@ -31,7 +31,7 @@ def _of_symbols(session: SessionInputs, inputs: Inputs) -> tuple[Results, Sessio
     rows = symbol_blocks(session.statistics)
     if session.day >= inputs.asked.pairs_from:
         rows.append(symbol_pairs(session.statistics, session.held_together))
-    return Results(rows, {scope: rests_on}), note_symbols(session.statistics, session.held)
+    return Results(rows, {scope: rests_on}), notes_of_symbols(session.statistics, session.held)
 
 
 def _of_portfolios(session: SessionInputs, block: SessionBlock, inputs: Inputs) -> tuple[Results, SessionNotes]:
@@ -57,7 +57,7 @@ def _of_portfolios(session: SessionInputs, block: SessionBlock, inputs: Inputs) 
     return (
         Results(rows, {(day, each): basis for each, basis in due.items()}, unchanged),
         replace(
-            note_symbols(session.statistics, session.held),
+            notes_of_symbols(session.statistics, session.held),
             unchanged=len(unchanged),
             equity={inputs.snapshots.names[each]: balance for each, balance in equity.items()},
         ),

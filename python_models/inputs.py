@@ -27,7 +27,8 @@ from warehouse.sessions import session_before, sessions_between
 
 # Sessions of rolling statistics that are in memory at once.
 _SESSIONS_AT_ONCE = 64
-# Of a position, as it is read and in the arrays and rows made of it; of a portfolio, in those that have all symbols.
+# Bytes of a position, as it is read and in the arrays and rows made of it; and of a portfolio, in the arrays that have
+# all symbols.
 _BYTES_A_POSITION = 8_000
 _BYTES_A_PORTFOLIO_AND_SYMBOL = 40
 
@@ -344,7 +345,7 @@ def portfolios_rest_on(inputs: Inputs, session: SessionInputs, block: SessionBlo
     factors = _factors_rest_on(inputs, session)
     replays = [inputs.replayed.get(each.scenario.scenario_id) for each in inputs.scenarios_known(day)]
     scenarios = fingerprint(inputs.scenarios_known(day), *replays)
-    # of the portfolios' own returns, the older ones matter only through the drawdown
+    # older returns of the portfolios themselves matter only for the drawdown
     own_returns = inputs.own_returns(day, list(positions))[-BETA_WINDOW:]
     drawdown = inputs.drawdowns[inputs.snapshots.rows[day], [inputs.snapshots.columns[each] for each in positions]]
     rests_on: dict[UUID, str] = {}

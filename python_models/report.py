@@ -42,8 +42,8 @@ class SessionNotes:
         return replace(told, unchanged=self.unchanged + more.unchanged, equity={**self.equity, **more.equity})
 
 
-def note_symbols(statistics: SymbolStatistics, held: Collection[str]) -> SessionNotes:
-    """Note the results and the missing numbers of a session's symbols."""
+def notes_of_symbols(statistics: SymbolStatistics, held: Collection[str]) -> SessionNotes:
+    """The notes of the results and the missing numbers of a session's symbols."""
     models = {
         "market": statistics.market,
         "interest_rate": statistics.interest_rate,
@@ -100,7 +100,7 @@ class RiskReport:
     peak_memory_mb: int = 0
     lost_by_workers: list[str] = field(default_factory=list)
 
-    def take(self, notes: SessionNotes) -> None:
+    def add(self, notes: SessionNotes) -> None:
         """Add the notes of a session; sessions come in order."""
         self.unchanged_results += notes.unchanged
         if notes.symbols is None:

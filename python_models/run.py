@@ -128,7 +128,7 @@ def compute_risk(
         models = _Pass(conn, asked, definitions, scenarios, sizes, progress)
         done, lost = models.compute(resources.crew)
         for _, notes in sorted(done.notes.items()):
-            report.take(notes)
+            report.add(notes)
         report.rows.update(done.rows)
         report.peak_memory_mb = done.peak_mb
         report.lost_by_workers = [each.reason for each in lost]
@@ -160,7 +160,7 @@ class _Pass:
             return self._compute_here(self.sizes), []
         if len(self.sizes) >= crew.size:
             done, lost = crew.compute_sessions(
-                self.asked, self.definitions, self.scenarios, self.sizes, self._note_finished
+                self.asked, self.definitions, self.scenarios, self.sizes, self._count_finished
             )
             for each in lost:
                 done.add(self._compute_here(each.part))
@@ -174,7 +174,9 @@ class _Pass:
 
     def _compute_here(self, sizes: Mapping[date, Size]) -> Done:
         inputs = self._read_inputs(sizes)
-        return compute_blocks(self.conn, inputs, read_session_blocks(self.conn, inputs), lambda: self._note_finished(1))
+        return compute_blocks(
+            self.conn, inputs, read_session_blocks(self.conn, inputs), lambda: self._count_finished(1)
+        )
 
     def _share_out(self, crew: Crew, day: date, size: Size) -> tuple[Done, list[Lost]]:
         """Compute one session: its symbols here, its portfolios by workers, which are sent the symbols' statistics."""
@@ -192,13 +194,13 @@ class _Pass:
         done.add(of_portfolios)
         for each in lost:
             done.add(compute_blocks(self.conn, inputs, read_portfolio_blocks(self.conn, inputs, session, each.part)))
-        self._note_finished(1)
+        self._count_finished(1)
         return done, lost
 
     def _read_inputs(self, sizes: Mapping[date, Size]) -> Inputs:
         return read_inputs(self.conn, self.asked, self.definitions, self.scenarios, sizes)
 
-    def _note_finished(self, sessions: int) -> None:
+    def _count_finished(self, sessions: int) -> None:
         self._finished += sessions
         self.progress(self._finished, len(self.sizes))
 

@@ -29,7 +29,7 @@ class Done:
     rows: Counter[str] = field(default_factory=Counter[str])
     peak_mb: int = 0
 
-    def take(self, notes: SessionNotes) -> None:
+    def add_notes(self, notes: SessionNotes) -> None:
         """Add the notes on a session, or on a part of it."""
         known = self.notes.get(notes.day)
         self.notes[notes.day] = known.with_more(notes) if known else notes
@@ -37,7 +37,7 @@ class Done:
     def add(self, more: "Done") -> None:
         """Add the outcome of another unit."""
         for notes in more.notes.values():
-            self.take(notes)
+            self.add_notes(notes)
         self.rows.update(more.rows)
         self.peak_mb = max(self.peak_mb, more.peak_mb)
 
@@ -69,7 +69,7 @@ def compute_blocks(
             for session in block.sessions:
                 for of_session, notes in compute(session, block, inputs):
                     results = results.with_more(of_session)
-                    done.take(notes)
+                    done.add_notes(notes)
                     if results.n_rows > rows_at_once or of_session.n_rows > _ROWS_WORTH_THEIR_OWN:
                         writer.write(results)
                         results = Results()

@@ -110,7 +110,7 @@ class Writer:
             if error is None:
                 self.finish()
             elif self._pending and not self._pending.done():
-                # an interrupt does not wait for a million rows
+                # so that an interrupt does not wait for a million rows
                 with suppress(psycopg.Error):
                     self._conn.cancel_safe()
         finally:

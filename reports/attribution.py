@@ -63,7 +63,7 @@ order by period.source
 """
 
 # On a session without a close of the benchmark its return counts as 0, as in portfolio_performance. The row Benchmark
-# then takes what the other rows leave.
+# then contains what the other rows leave over.
 SECTORS_OF_PERIOD = f"""
 from (
     with stored as (

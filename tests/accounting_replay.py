@@ -190,7 +190,7 @@ class _Holding:
     unit_cost: Decimal
     # Splits of an option's underlying since the day whose shares the strike is stated in.
     underlying_growth: Decimal = ONE
-    # What it has become, or what a spin-off has made it.
+    # What the lot has become, or what a spin-off has made of it.
     symbol: str = ""
     is_child: bool = False
 
@@ -227,7 +227,7 @@ class _Books:
         for lot in self.portfolio.lots:
             if not self._entered_before_inception(lot) or self._left_before_inception(lot):
                 continue
-            # Stated in shares of the inception date, and a split of that morning is still to come.
+            # It is stated in shares of the inception date, and a split of that morning has not happened yet.
             coming = (
                 ONE if lot.option_type or lot.investment_class == "PRIVATE" else self._split(lot.symbol, self.inception)
             )

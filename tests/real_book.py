@@ -19,7 +19,7 @@ from tests.accounting_replay import Action, Close, Flow, Lot, Portfolio, Prices
 
 NAME = "Sixty real holdings"
 INCEPTION, END = date(2021, 1, 4), date(2023, 12, 29)
-# Enough before inception for a last close of everything that is carried in.
+# Early enough before inception to have a last close of every carried-in lot.
 PRICES_FROM = date(2020, 12, 1)
 STARTING_EQUITY = Decimal(1_500_000)
 LOT_SIZE = Decimal(40_000)
@@ -134,11 +134,11 @@ def _lots(place: int, symbol: str, prices: dict[date, Decimal], sessions: list[d
     style = 3 if listed_late else place % 6
     sign = -1 if style in (2, 4) else 1
     if style in (0, 2):
-        # Carried in: stated in shares of the inception date, at what it cost long ago.
+        # Carried in: stated in shares of the inception date, at its cost of long ago.
         price = prices[sessions[inception - 1]]
         entry_date, entry_price = date(2019, 3, 1) + timedelta(days=9 * place), price * (70 + place) / 100
     elif style == 5:
-        # Carried in, bought on the Saturday before New Year's Eve: it counts from the Monday.
+        # Carried in and bought on the Saturday before New Year's Eve, so it counts from the Monday.
         entry_date, entry_price = date(2020, 12, 26), prices[sessions[inception - 1]]
     else:
         number = first + 7 if listed_late else inception if style == 1 else inception + 7 + 11 * place % 500
@@ -167,7 +167,7 @@ def _closes(place: int, lot: Lot, prices: dict[date, Decimal], sessions: list[da
         # A quarter of what the statement says, twice on one day, and half of it a year later.
         plan = [(20, Decimal("0.25")), (20, Decimal("0.25")), (270, Decimal("0.5"))]
     elif place % 12 == 5:
-        # More than there can be, and then a close that finds nothing.
+        # A close of more than is held, and then one that finds nothing.
         plan = [(600, Decimal(100)), (610, Decimal(1))]
     for later, part in plan:
         if start + later < len(sessions):

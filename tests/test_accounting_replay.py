@@ -188,7 +188,7 @@ def test_bought_and_sold_on_one_day():
 
 def test_a_position_carried_in_is_part_of_the_starting_equity():
     days = run(lot(10, 50, date(2020, 3, 2)), A=[100, 102, 102, 102, 102, 102])
-    assert column(days, "cash") == [9_000] * 5  # 10,000 − 10·100, the close before inception; what it cost is history
+    assert column(days, "cash") == [9_000] * 5  # 10,000 − 10·100, the close before inception; not the cost
     assert column(days, "daily_pnl") == [20, 0, 0, 0, 0]
 
 

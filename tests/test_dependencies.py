@@ -10,11 +10,11 @@ from pathlib import Path
 
 from warehouse.settings import PROJECT_ROOT
 
-# the studies are for whoever runs the models, and need nothing that is for developers alone
+# the studies are for whoever runs the models, and need no package that is only for developers
 RUN_TIME = ("run_nightly.py", "api", "nightly", "ingest", "python_models", "reports", "warehouse", "benchmarks/studies")
 DEVELOPMENT = ("tests", "benchmarks", "docs")
 OWN = {Path(name).stem for name in (*RUN_TIME, *DEVELOPMENT)}
-# Declared without an import: what is loaded by name, run as a command, or met only in what another library returns.
+# Declared without an import: loaded by name, run as a command, or only seen in what another library returns.
 NOT_IMPORTED = {
     "dbt-postgres": "dbt's adapter, which dbt loads",
     "httptools": "the parser of uvicorn's connections",
@@ -28,7 +28,7 @@ NOT_IMPORTED = {
     "scipy-stubs": "read by basedpyright",
     "sqlfluff": "a command of `make lint`",
 }
-# Imported by a script for readers where it is installed, and what comes with the adapter of dbt.
+# Imported by a script for readers if it is installed, or installed with dbt's adapter.
 OPTIONAL = {"duckdb", "polars", "psycopg2"}
 
 

@@ -38,7 +38,7 @@ def test_the_book_holds_what_makes_books_go_wrong(book):
 def test_the_replay_of_the_book(book):
     days = replay(book.portfolio, book.prices, book.actions, book.sessions)
     assert (days[0].session, days[-1].session, len(days)) == (real_book.INCEPTION, real_book.END, 753)
-    # 2.2 % is its worst day (2022-11-10); without the splits five days are worse than 2.5 %.
+    # Its worst day is −2.2 % (2022-11-10). Without the splits five days are worse than −2.5 %.
     assert max(abs(day.daily_pnl) / day.equity for day in days) < 0.025
     ignored, *flows = book.portfolio.flows
     assert sum(day.flow for day in days) == sum(flow.amount for flow in flows)
@@ -55,7 +55,7 @@ def test_the_book_loads(book, conn, tmp_path):
         "closes": len(portfolio.closes),
         "flows": len(portfolio.flows),
     }
-    # the loader knows no splits yet, and asks about closes of more than there was
+    # the loader knows no splits yet, and warns of closes of more shares than there were
     asked = [note for note in report.notes if note.startswith("warning: closes.csv:")]
     assert all(": quantity_closed: " in note and "the rest is left out" in note for note in asked)
     assert [note for note in report.notes if note not in asked] == [

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PORT = 5432
-# What a client may ask before it introduces itself: SSL and GSS encryption.
+# What a client may ask for before it introduces itself: SSL and GSS encryption.
 _ENCRYPTION = (80877103, 80877104)
 # A statement that may end a transaction, and so change what others see.
 ENDING = re.compile(r"commit\b", re.IGNORECASE)

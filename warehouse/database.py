@@ -19,7 +19,8 @@ from warehouse.settings import Settings
 
 DEFAULT_NAME = "afterclose"
 OLDEST_VERSION = 16
-# For the network: how long to wait for a connection, and how soon a dead one is noticed. The address may say otherwise.
+# For the network: how long to wait for a connection, and how soon a dead one is noticed. The address may contain other
+# values.
 _PATIENCE = {"connect_timeout": 15, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
@@ -35,7 +36,7 @@ class Database:
     embedded: bool
     server: EmbeddedServer | None = None
     run_token: int | None = None
-    # What had to be set on its connections, as far as those made so far have found.
+    # The settings that had to be made on its connections, as far as the connections made so far have shown.
     _settled: dict[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
 
     def connect(self, application_name: str = "afterclose", **options: Any) -> psycopg.Connection[Any]:
@@ -58,8 +59,8 @@ class Database:
         try:
             # Set after connecting, since connection poolers refuse them in the start-up message.
             self._settled.update(settle(conn))
-            if not self.embedded:  # the embedded server is set to it
-                with suppress(psycopg.errors.InvalidParameterValue):  # one on Windows cannot
+            if not self.embedded:  # the embedded server already has it
+                with suppress(psycopg.errors.InvalidParameterValue):  # a server on Windows cannot have it
                     conn.execute("select set_config('client_connection_check_interval', '2s', false)")
             if self.run_token is not None:
                 join_run(conn, self.run_token)

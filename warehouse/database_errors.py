@@ -5,7 +5,7 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 import psycopg
 
-# By code, or by the class of codes (its first two characters).
+# Advice by code, or by the class of codes (its first two characters).
 _ADVICE = {
     "08": "the database went away: see to it and repeat",
     "57P01": "the server ended the connection: see why it was stopped, and repeat",

@@ -99,7 +99,7 @@ class Distribution(NamedTuple):
 
 
 def is_spread(preparations: Mapping[str, str]) -> bool:
-    """Whether the database has been spread over servers, by its preparations; raises UserError where it is half done."""
+    """Whether these preparations are of a database that is spread; raises UserError where that was interrupted."""
     if preparations.get(SPREAD) == _BEGUN:
         raise UserError("a `db distribute` was interrupted: repeat it, it carries on")
     return SPREAD in preparations
@@ -124,10 +124,7 @@ def distribute(conn: psycopg.Connection[Any]) -> Distribution:
         [
             list(PLACES),
             list(PLACES.values()),
-            [
-                _FIRST if column == "portfolio_id" and table != _FIRST else None
-                for table, column in PLACES.items()
-            ],
+            [_FIRST if column == "portfolio_id" and table != _FIRST else None for table, column in PLACES.items()],
         ],
     )
     there = dict(

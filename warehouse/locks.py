@@ -17,15 +17,15 @@ import psycopg
 from warehouse.errors import Busy, TakenOver
 from warehouse.queries import fetch_one
 
-# Advisory locks are two numbers: ours, and what for.
+# An advisory lock is two numbers: one for all of ours, and one for its purpose.
 LOCK_SPACE = 0x41465443
 RUN_LOCK = 1
 MIGRATION_LOCK = 2
 CHECK_LOCK = 3
 WRITE_LOCK = 4
-# Servers that check for it end a statement within seconds of its client's death.
+# Servers that check for the client's death end its statement within seconds.
 WRITERS_SECONDS = 15.0
-# What `ops.join_run` raises.
+# The code of the error that `ops.join_run` raises.
 _TAKEN_OVER = "AC001"
 
 

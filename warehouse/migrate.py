@@ -17,7 +17,8 @@ from warehouse.session_settings import refuse_unfit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 READER = "afterclose_reader"
-# How long to try for a table that somebody reads: in short attempts, so that other readers never queue behind us.
+# How long to try to lock a table that somebody reads. The attempts are short, so that other readers never queue behind
+# us.
 PATIENCE_SECONDS = 120.0
 _LOCK_TIMEOUT = "100ms"
 
@@ -137,7 +138,7 @@ def grant_reader(conn: psycopg.Connection[Any]) -> str | None:
     try:
         with conn.transaction():
             if not conn.execute("select 1 from pg_roles where rolname = %s", [READER]).rowcount:
-                with suppress(psycopg.errors.DuplicateObject), conn.transaction():  # roles are the whole server's
+                with suppress(psycopg.errors.DuplicateObject), conn.transaction():  # roles belong to the whole server
                     conn.execute(sql.SQL("create role {} nologin").format(reader))
             for statement in (
                 "grant usage on schema analytics to {}",

@@ -23,7 +23,7 @@ SCHEMAS = ("raw", "ops", "staging", "intermediate", "analytics", "failed_checks"
 
 def psql(database: Database, arguments: Sequence[str]) -> int:
     """Run psql on this process's own terminal and streams; returns its exit status."""
-    with suppress(KeyboardInterrupt):  # it is psql's, which the terminal sends it as well
+    with suppress(KeyboardInterrupt):  # the signal is for psql, which gets it from the terminal as well
         return subprocess.run([_tool(database, "psql"), *arguments], env=_environment(database), check=False).returncode
     return 130
 
@@ -61,7 +61,7 @@ def restore(database: Database, file: Path) -> None:
     contents = run_tool(database, "pg_restore", "--list", str(file))
     if not all(f" TABLE {table} " in contents for table in ("raw portfolios", "ops schema_migrations")):
         raise UserError(f"{file} is the archive of another database: give one that `db dump` has written")
-    # Written out first: an archive that is torn must be found out before anything is dropped.
+    # The archive is read to its end first: a damaged one must be noticed before anything is dropped.
     script = None
     try:
         opened, name = tempfile.mkstemp(suffix=".sql", prefix=f"{file.name}.", dir=file.parent)

@@ -18,8 +18,8 @@ from typing import Any
 
 from warehouse.errors import UserError
 
-# Ids that no distribution and no container gives away (https://systemd.io/UIDS-GIDS), the second range for containers
-# that know no larger ones.
+# Ids that no distribution and no container gives away (https://systemd.io/UIDS-GIDS). The second range is for
+# containers that have no larger ids.
 PRIVATE_IDS = (range(1_879_048_192, 2_147_483_647), range(60_578, 61_184))
 _NO_LOGIN = ("nologin", "false")
 
@@ -42,17 +42,17 @@ class Account:
         if not self.dropped:
             return
         try:
-            self._take(folder)
+            self._give(folder)
             for parent, folders, files in os.walk(folder):
                 for name in (*folders, *files):
-                    self._take(Path(parent, name))
+                    self._give(Path(parent, name))
         except OSError as error:
             raise UserError(
                 f"root may not give {folder} to {self.name} here ({error.strerror}), and PostgreSQL does not run "
                 "as root: run as an ordinary user, or set DATABASE_URL"
             ) from None
 
-    def _take(self, path: Path) -> None:
+    def _give(self, path: Path) -> None:
         found = path.lstat()
         if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
             raise UserError(f"{path} has a second name elsewhere, and PostgreSQL makes no such files: remove it")
@@ -84,7 +84,7 @@ class Account:
                 "--clear-groups",
                 f"--inh-caps=-all,+{capability}",
                 f"--ambient-caps=-all,+{capability}",
-                # Without this, access(2) leaves the capability out of account, and PostgreSQL asks it for its files.
+                # Without this, access(2) ignores the capability, and PostgreSQL calls it for its files.
                 "--securebits=+no_setuid_fixup",
             ]
             if subprocess.run([*prefix, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
@@ -133,7 +133,7 @@ def idle_account() -> Account:
             "as root, a new PostgreSQL is made under a system account that runs nothing else, and all of this machine "
             "run something: run as an ordinary user, or set DATABASE_URL"
         )
-    # not `nobody`, which others would choose as well
+    # not `nobody`, which other programs use as well
     entry = max(idle, key=lambda entry: (entry.pw_name != "nobody", entry.pw_uid))
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, dropped=True)
 

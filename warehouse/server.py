@@ -35,14 +35,15 @@ from warehouse.errors import UserError
 from warehouse.privileges import Account, idle_account, is_given_up, server_account
 
 BINARIES = {16: "pginstall", 18: "pginstall18"}
-# By code point, the same on every machine: the C library's locales are not, and not every machine has C.UTF-8.
+# Sorting by code point is the same on every machine. The C library's locales are not, and not every machine has
+# C.UTF-8.
 LOCALE = {16: ["--locale=C"], 18: ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]}
 PORT = 5432
 START_SECONDS = 300
 STOP_SECONDS = 60
 ORPHAN_SECONDS = 15
 _LOG_TAIL_BYTES = 65_536
-# Of control groups, version 2 and 1.
+# The limits of control groups, version 2 and 1.
 _MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 SERVER_SETTINGS = {
@@ -184,7 +185,7 @@ class EmbeddedServer:
     def _prepare_home(self) -> None:
         folder = self.home / "server"
         try:
-            # Closed to others: whoever can open a file there can lock it.
+            # Closed to other users: whoever can open a file there can lock it.
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if (owner := folder.stat().st_uid) == os.geteuid():
                 folder.chmod(0o700)
@@ -221,9 +222,9 @@ class EmbeddedServer:
     def _ensure_started(self, *, transient: bool) -> None:
         self._ensure_cluster()
         if not self._accepts_connections():
-            # Other users of the server have the address of its socket.
+            # Other processes that use this server have the address of its socket.
             socket_folder = self._parameters().get("host") if self._is_locked("users") else None
-            # It may hang, or have lost its socket, or its postmaster was killed and others still finish.
+            # The server may hang, or have lost its socket, or its postmaster was killed while others still finish.
             self._stop()
             if transient:
                 self._transient.touch()
@@ -244,7 +245,7 @@ class EmbeddedServer:
         """Return how to reach the server that postmaster.pid names; nothing if that is not ours."""
         with suppress(OSError, ValueError):
             _pid, data, _started, port, socket_folder, *_ = (self._data / "postmaster.pid").read_text().splitlines()
-            if Path(data) == self._data.resolve():  # else the folder was moved or copied
+            if Path(data) == self._data.resolve():  # otherwise the folder was moved or copied
                 return {"host": socket_folder, "port": port, "user": _user_name(os.geteuid())}
         return {}
 
@@ -260,7 +261,7 @@ class EmbeddedServer:
             return
         for leftover in self._folder.glob("unfinished-*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        # A name of its own: the initdb of a process that was killed may still be at work on another.
+        # A new name, because the initdb of a process that was killed may still be at work in another folder.
         unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=self._folder))
         account = self._account
         maker = idle_account() if account.dropped else account
@@ -269,7 +270,7 @@ class EmbeddedServer:
         options = ["-U", _user_name(os.geteuid()), "--auth-local=peer", "--auth-host=reject", "--encoding=UTF8"]
         if self.extra_settings.get("fsync") == "off":
             options.append("--no-sync")
-        self._folder.chmod(0o711)  # for the maker to enter
+        self._folder.chmod(0o711)  # the account that runs initdb has to enter it
         try:
             made = self._run("initdb", "-D", unfinished.name, *options, *LOCALE[self.version], account=maker)
         finally:
@@ -306,7 +307,7 @@ class EmbeddedServer:
                 reason = _reason(log) or _reason(started.stdout)
                 raise UserError(f"PostgreSQL does not start: {reason}: see {self._log}, or set DATABASE_URL")
         except BaseException:
-            with suppress(OSError):  # it stays where a server has a socket in it after all
+            with suppress(OSError):  # the folder stays if a server has a socket in it after all
                 socket_folder.rmdir()
             raise
 
@@ -327,7 +328,7 @@ class EmbeddedServer:
                 for leftover in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
                     (socket_folder / leftover).unlink(missing_ok=True)
                 socket_folder.rmdir()
-        # Its pid may be another process's by now, and PostgreSQL would take that for a running server.
+        # Its pid may now belong to another process, and PostgreSQL would take that for a running server.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         self._transient.unlink(missing_ok=True)
 

@@ -25,10 +25,10 @@ WANTED: Mapping[str, str] = {
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
 }
-# What libpq has a variable for. Any other needs PGOPTIONS, which some connection poolers refuse.
+# The settings for which libpq has a variable. All others need PGOPTIONS, which some connection poolers refuse.
 VARIABLES = {"timezone": "PGTZ", "datestyle": "PGDATESTYLE", "client_encoding": "PGCLIENTENCODING"}
 
-# One statement: those that differ are set, and named.
+# One statement sets those that differ, and returns their names.
 _SET = """
 select settings.name, set_config(settings.name, wanted.setting, false)
 from unnest(%s::text[], %s::text[]) as wanted (name, setting)

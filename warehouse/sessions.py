@@ -50,7 +50,7 @@ def refresh_sessions(conn: psycopg.Connection[Any], today: date) -> int:
 
 def _schedule(start: date, end: date) -> Any:
     """The calendar library's frame of sessions, with columns `open` and `close`."""
-    # Here, since it brings pandas.
+    # Imported here, because it imports pandas.
     import exchange_calendars  # pyright: ignore[reportMissingTypeStubs]
 
     # Start and end are passed, since their defaults move with the clock.

@@ -26,12 +26,12 @@ from warehouse.phrases import did_you_mean
 from warehouse.project import PROJECT_ROOT as PROJECT_ROOT
 
 PREFIX = "AFTERCLOSE_"
-# Read by the tests, and no setting of a run.
+# Variables that only the tests read, and no setting of a run.
 _OF_OTHERS = frozenset({"AFTERCLOSE_CHROMIUM", "AFTERCLOSE_TEST_CITUS_URL"})
 
 
 def _absolute(folder: Path) -> Path:
-    # Relative to the project, and not to the folder that cron starts in.
+    # Relative to the project, not to the folder that cron starts in.
     return (PROJECT_ROOT / folder.expanduser()).resolve()
 
 

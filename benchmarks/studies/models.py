@@ -32,9 +32,9 @@ from python_models.statistics.stand_ins import fill_returns
 Floats = NDArray[np.float64]
 
 AHEAD = 21
-# Months that are drawn together where figures are made of months.
+# Months that are drawn together by the bootstrap, for figures that are made of months.
 MONTHS = 3
-# What cross-validation chooses from: the penalties of standardised factors over a year.
+# The penalties that cross-validation chooses from, for standardised factors over a year.
 ALPHAS = np.logspace(-1, 3, 13)
 REPLAYS = {
     "COVID": ("2020-02-19", "2020-03-23"),
@@ -82,7 +82,7 @@ def _cross_validated(returns: Floats, factors: FactorReturns) -> RidgeRegression
     n_sessions, (n_symbols, n_factors) = present.sum(axis=0), (returns.shape[1], len(factors.names))
     beta = np.full((n_symbols, n_factors), np.nan)
     intercept, r_squared, variance = (np.full(n_symbols, np.nan) for _ in range(3))
-    # all targets at once that have the same sessions
+    # all targets that have the same sessions, at once
     patterns, group_of = np.unique(present, axis=1, return_inverse=True)
     for number, rows in enumerate(patterns.T):
         columns = np.flatnonzero(group_of == number)
@@ -172,7 +172,7 @@ def study_factors(market: Market, books: Books, model: FactorModel) -> FactorStu
         bias=figure(bias_statistic, outcomes / forecasts),
         bias_equal=figure(bias_statistic, outcomes / equal),
         replay_errors={
-            # each happened once: only the books could have been others
+            # each replay happened only once, so only the books could have been others
             name: figure(_root_mean_square, _replay_misses(market, books, model, *span)[None, :], block=None)
             for name, span in REPLAYS.items()
         },

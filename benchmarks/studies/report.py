@@ -25,7 +25,8 @@ from benchmarks.studies.models import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-# Before: eight factors, and a penalty that the market bears too. Last: what the data at hand would choose.
+# The first model is the one used before: eight factors, and a penalty for the market too. The last has the penalty that
+# cross-validation chooses.
 MODELS = {
     "8 factors, alpha 1": FactorModel(with_sectors=False, alpha=1.0, market_is_free=False),
     "sectors, alpha 10, market free": FactorModel(with_sectors=True, alpha=10.0, market_is_free=True),

@@ -1,4 +1,4 @@
--- A cluster has two members or more, and every member is in a cluster that is there.
+-- A cluster has two or more members, and every member belongs to a cluster that exists.
 with members as (
     select
         portfolio_id,

@@ -1,4 +1,5 @@
--- P&L and contributions of positions are those of the portfolio but for its cash items, which have no position.
+-- The P&L and the contributions of positions add up to those of the portfolio, except for cash items, which belong to
+-- no position.
 with contributions as (
     select
         portfolio_id,
@@ -58,7 +59,7 @@ select *
 from compared
 where
     not abs(pnl + cash_income - portfolio_pnl) < 0.005
-    -- a day without a return has P&L and no contribution
+    -- a day without a return has P&L but no contribution
     or (
         cash_moved = 0
         and num_unknown = 0

@@ -1,4 +1,4 @@
--- Equity = the session before's equity (or the starting equity) + the day's P&L + the day's flow.
+-- Equity = equity of the session before (or the starting equity) + the day's P&L + the day's flow.
 with snapshots as (
     select
         snapshots.*,

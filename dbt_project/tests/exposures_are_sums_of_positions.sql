@@ -1,5 +1,6 @@
--- exposure_dollar = the sum of market value x beta over the positions that have one, and their number is the one told,
--- on the last session of each portfolio that holds no options (these count at their delta, which is not stored).
+-- exposure_dollar = the sum of market value x beta over the positions with a beta, and the stored number of them is
+-- right. The test looks at the last session of each portfolio without options. Options count at their delta, which is
+-- not stored.
 with last_sessions as (
     select
         portfolio_id,

@@ -1,4 +1,4 @@
--- Every position held is among those with or without a beta, in every model: none is left out silently.
+-- Every position held is counted as one with or without a beta, in every model. None is left out silently.
 with exposures as (
     select * from {{ source('risk', 'portfolio_factor_exposures') }}
 ),

@@ -1,4 +1,4 @@
--- daily P&L = change of unrealized P&L + realized P&L + dividends + transferred P&L, on every row, exactly.
+-- Daily P&L = change of unrealized P&L + realized P&L + dividends + transferred P&L, on every row, exactly.
 with position_values as (
     select
         *,

@@ -1,5 +1,5 @@
--- A position has a row for every session from its first one to the one where nothing is left of it, or else to its
--- portfolio's last snapshot.
+-- A position has a row for every session, from its first one to the one on which nothing is left of it. A position that
+-- is still held has rows up to its portfolio's last snapshot.
 with last_snapshots as (
     select
         portfolio_id,

@@ -1,4 +1,5 @@
--- What the positions of a portfolio add to its volatility makes up the whole of it, and their shares make up 1.
+-- The contributions of a portfolio's positions to its volatility add up to the whole volatility, and their shares add
+-- up to 1.
 with contributions as (
     select
         portfolio_id,

@@ -1,4 +1,4 @@
--- The sectors of a portfolio add up to its net exposure.
+-- The sector exposures of a portfolio add up to its net exposure.
 with sectors as (
     select
         portfolio_id,

@@ -1,5 +1,5 @@
--- A snapshot is the exact sum of the stored positions of its session, and of the cash's income in its P&L; equity is
--- cash plus market value.
+-- A snapshot is the exact sum of the stored positions of its session; its P&L also contains the income of cash. Equity
+-- is cash plus market value.
 with totals as (
     select
         portfolio_id,

@@ -1,5 +1,5 @@
--- No session is missing between inception and the last one that a portfolio was rolled to, and none is there that is
--- not the exchange's or has not closed.
+-- No session is missing between inception and the last session that a portfolio was rolled to. No row exists for a day
+-- that is not a session of the exchange, or for a session that has not closed.
 with ends as (
     select
         portfolio_id,

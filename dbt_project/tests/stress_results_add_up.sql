@@ -1,4 +1,4 @@
--- The impacts of the factors and `nonlinear` make up the correlated P&L, and equity with it is the stressed equity.
+-- The impacts of the factors and `nonlinear` add up to the correlated P&L. Equity plus this P&L is the stressed equity.
 with results as (
     select
         stressed.*,

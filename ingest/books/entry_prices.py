@@ -11,8 +11,8 @@ import psycopg
 
 # Beyond this factor an entry price cannot be the price of that day.
 _LARGEST_FACTOR = Decimal("1.5")
-# This near to a later split's ratio, the split explains the price. Splits with ratios nearer to 1 than this cannot be
-# told apart from the range of a day.
+# If a price is this near to a later split's ratio, the split explains it. Splits with ratios nearer to 1 than the
+# smallest one cannot be told apart from the range of a day.
 _OF_THE_SPLIT = Decimal("0.05")
 _SMALLEST_SPLIT = Decimal("0.15")
 

@@ -16,7 +16,7 @@ import psycopg
 
 from ingest.books.cells import plain
 
-# How far a contribution may lie from what the shares were worth at that day's close; brokers take other hours too.
+# How far a contribution may lie from the value of the shares at that day's close. Brokers also use other hours.
 _TOLERANCE = Decimal("0.005")
 
 _CARRIED_IN = """

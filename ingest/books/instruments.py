@@ -28,16 +28,17 @@ _CUSIP = re.compile(r"[0-9]{3}[A-Z0-9]{5}[0-9]")
 _CINS = re.compile(r"[A-Z][0-9]{4}[A-Z0-9][0-9]{3}")
 _SEDOL = re.compile(r"[0-9]{7}|B[0-9][B-DF-HJ-NP-TV-Z0-9]{4}[0-9]")
 _FIGI = re.compile(r"BBG[A-Z0-9]{8}[0-9]")
-# An ISIN that was mistyped is no symbol either; so many digits has no name of a company.
+# A mistyped ISIN is no symbol either: no company's name has this many digits.
 _DIGITS_OF_ISIN = 5
 _CURRENCY_PAIR = re.compile(r"([A-Z]{3})[./]([A-Z]{3})")
 _MONEY_SPELT = re.compile(r"(?:\$|USD)?[ ._:-]?CASH(?:[ ._:-]?USD)?|CUR:USD|U\.?S\.? DOLLARS?(?: CASH)?")
-# What programs write where they have no symbol, or no holding.
+# What programs write where there is no symbol or no holding.
 _NO_SYMBOL = frozenset({"N/A", "#N/A", "NONE", "NULL", "UNKNOWN", "TOTAL", "TOTALS", "SUBTOTAL", "PENDING"})
 _SPACED_CLASS = re.compile(r"([A-Z]{1,4}) ([A-C])")
 _DOTTED_CLASS = re.compile(r"([A-Z]{1,5})\.([A-C])")
 _UNDOTTED = re.compile(r"([A-Z]{1,5})([A-C])")
-# An option's root, and some brokers' symbols, lose the dot of a class share. These are meant where no market data say.
+# An option's root, and some brokers' symbols, lose the dot of a class share. These are used if the market data do not
+# decide.
 _UNDOTTED_CLASS = {"BRKB": "BRK.B", "BRKA": "BRK.A", "BFB": "BF.B", "BFA": "BF.A"}
 _MONTHS = {
     name: number

@@ -206,11 +206,11 @@ def load_positions_file(
         "shares_as_of": shares_as_of,
     }
     portfolios = CsvFile(file.name, [Row(1, row, set())], complete_header=True)
-    _say_how_else_to_load(positions.csv, file)
+    _name_other_command(positions.csv, file)
     return load_files(conn, PortfolioFiles(portfolios, positions), report, strict=strict)
 
 
-def _say_how_else_to_load(csv: CsvFile, file: Path) -> None:
+def _name_other_command(csv: CsvFile, file: Path) -> None:
     """For a file that is not a list of lots, name the command that takes it, in place of its missing columns."""
     lacking = [problem for problem in csv.problems if (problem.column, problem.what) == _NO_ENTRY_DATE]
     for problem in lacking:

@@ -21,7 +21,7 @@ def fundamentals_chain(clients: Clients, *, today: date) -> list[FundamentalsPro
     """
     named = dict.fromkeys(entry.strip().lower() for entry in clients.settings.providers.split(","))
     chain: list[FundamentalsProvider] = []
-    # Imported here: each brings the library that it speaks with.
+    # Imported here, because each provider imports the library that it uses.
     for name in named:
         if name == "yahoo":
             from ingest.providers.yahoo_fundamentals import YahooFundamentals

@@ -34,7 +34,7 @@ from ingest.sources.fetch_state import FUNDAMENTALS, FetchState, read_states, re
 from ingest.sources.tally import ProviderTally
 from ingest.universe import Role, active_symbols
 
-# Symbols that are asked for and stored together: what a killed run loses.
+# The number of symbols that are fetched and stored together. A killed run loses at most these.
 BATCH_SIZE = 20
 
 _COMPANY = "EQUITY"
@@ -71,7 +71,7 @@ class _Batch:
     answers: dict[str, list[tuple[str, Answer]]] = field(default_factory=dict)
     to_record: list[tuple[str, dict[str, Answer]]] = field(default_factory=list)
 
-    def take(self, reply: FundamentalsReply, source: str) -> set[str]:
+    def add_reply(self, reply: FundamentalsReply, source: str) -> set[str]:
         """Add the parts that were missing, and return the symbols that got any."""
         rows: list[tuple[Part, Any, list[tuple[Any, str]]]] = [
             *((Part(row.statement, row.frequency), row, self.statements) for row in reply.statements),
@@ -146,7 +146,7 @@ def collect_fundamentals(
         symbols = due[start : start + BATCH_SIZE]
         batch = _ask(sources, symbols, now, report)
         _store(conn, batch, [provider.name for provider in providers], today, now, report)
-        _tell(batch, symbols, report)
+        _report_outcomes(batch, symbols, report)
         progress(start + len(symbols), len(due))
     return report
 
@@ -175,11 +175,11 @@ def _ask(sources: Sequence[_Source], symbols: Sequence[str], now: datetime, repo
         before, started = (provider.usage.requests, provider.usage.retries), time.monotonic()
         if wants and source.is_up(report):
             reply = provider.fetch_fundamentals(wants)
-            got = batch.take(reply, provider.name)
+            got = batch.add_reply(reply, provider.name)
             tally.asked += len(wants)
             tally.got += len(got)
             report.problems += [(provider.label, problem) for problem in reply.problems]
-            # That a source cannot complete what another has says nothing of whether it has the symbol.
+            # If a source cannot complete what another one has, this does not say whether it has the symbol.
             told = {
                 symbol: answer
                 for symbol, answer in reply.answers.items()
@@ -212,7 +212,7 @@ def _store(
             record_answers(conn, source, FUNDAMENTALS, answers, now)
 
 
-def _tell(batch: _Batch, symbols: Sequence[str], report: FundamentalsReport) -> None:
+def _report_outcomes(batch: _Batch, symbols: Sequence[str], report: FundamentalsReport) -> None:
     """Sort the symbols by how their night ended."""
     with_statements = {row.symbol for row, _ in batch.statements}
     for symbol in symbols:

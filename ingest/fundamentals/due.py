@@ -6,7 +6,7 @@ from datetime import date, timedelta
 # Statements reach the sources some days after the report.
 SETTLED_AFTER_DAYS = 3
 STALE_AFTER_DAYS = 100
-# A source fills a new quarter over some days: the earnings per share at once, the rest later.
+# A source fills in a new quarter over some days: the earnings per share at once, the rest later.
 NIGHTLY_DAYS = 14
 WEEKLY_DAYS = 7
 

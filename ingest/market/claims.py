@@ -37,7 +37,7 @@ _CLAIM_COLUMNS = (
     "from_file",
     "took_place",
 )
-# A value told with other digits is no news.
+# The same value with other digits is no news.
 _SAME_DIGITS = Decimal("1e-9")
 
 

@@ -39,7 +39,7 @@ from warehouse.sessions import FIRST_DAY, sessions_between
 # group is a night of more than a thousand symbols.
 GROUP_SIZE = 500_000
 
-# What is said of a claim that is the same event as another, told alike, is no news.
+# A claim that is the same event as another one, with the same content, is no news.
 _QUIET_NOTES = ("the same split, told twice",)
 _BOOK = (Role.HOLDING, Role.OPTION, Role.UNDERLYING)
 
@@ -98,7 +98,7 @@ def collect_market_data(
             progress(done, len(symbols))
         if not learned:
             break
-        # what events that were told just now have made of the holdings
+        # the symbols that holdings have become by events that were found just now
         there = {active.symbol for active in symbols}
         needed = active_symbols(conn, start, end, calendar=calendar, history_sessions=history_sessions)
         fresh = [active for active in needed if active.symbol not in there]
@@ -219,10 +219,10 @@ def _report_coverage(state: SymbolPrices, report: MarketDataReport, refused: str
     """Add what is missing of one symbol in the run's sessions: the last one, and those after its first price."""
     active = state.active
     if any(kind in ENDS_OF_A_SYMBOL and day <= report.end for day, kind in state.settled.actions):
-        # nothing is traded under the name any more; what lots of it have become is a symbol of its own
+        # nothing is traded under this name any more; what its lots have become is another symbol
         return
     priced = state.chosen.keys() | state.stored.keys()
-    # what is settled today has no need of a price
+    # an option that is settled today needs no price
     is_settled = active.expires == report.end and report.end not in priced
     if active.last == report.end and not is_settled:
         report.wanted_at_end += active.role in _BOOK

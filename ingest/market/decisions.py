@@ -55,7 +55,7 @@ class StandingAction(NamedTuple):
     symbol: str
     ex_date: date
     action_type: str
-    value: Decimal | None  # None: a delisting whose value is not told yet
+    value: Decimal | None  # None for a delisting whose value is not known yet
     new_symbol: str | None
     cash_per_share: Decimal | None
     cost_fraction: Decimal | None
@@ -210,7 +210,7 @@ def replace_file_actions(
     adopt_stored(conn, symbols)
     words = [claim for claims in read_claims(conn, symbols).values() for claim in claims if claim.decision]
     filed = {claim.action: claim for claim in words if claim.decision and claim.decision.from_file}
-    # A file that does not know a value yet takes back none that a person has told.
+    # If a person has given a value, a file that does not know it yet does not take it back.
     told = {
         claim.action[:3]
         for claim in words
@@ -218,7 +218,7 @@ def replace_file_actions(
     }
     for action in filed.keys() - set(actions):
         _forget_filed(conn, action)
-    # What the file has said before keeps who said it first: loading it again changes nothing.
+    # An action that the file contained before keeps its first author. So loading the file again changes nothing.
     new = [
         Claim(PERSON, action, decision=saying.decision(ADDED, from_file=True))
         for action in actions

@@ -28,19 +28,19 @@ from ingest.market.settlement import ONE_EVENT_SESSIONS, same_value
 from ingest.rows import SPLIT
 
 _ONE = Decimal(1)
-# A ratio nearer to 1 cannot be told from a day's move.
+# A ratio nearer to 1 than this cannot be seen in a day's move.
 _TELLING = Decimal("1.25").ln()
-# A split's ratio is looked for inside a history from here on: smaller moves happen.
+# Inside a history, splits are looked for from this ratio on, because smaller moves happen.
 _STRIKING = Decimal("1.5").ln()
-# Around a split's ratio by so much (in logarithms) a move is the split's.
+# A move this near to a split's ratio (in logarithms) is the split's.
 _NEAR = Decimal("0.08")
 # Two closes of one session agree within this (relative).
 _SAME_CLOSE = Decimal("0.005")
-# Closes further apart say nothing of a split between them.
+# Closes that are further apart, in sessions, say nothing about a split between them.
 _FURTHEST_SESSIONS = 10
-# So many closes of their own day are proof, whatever the stock did on the ex-date.
+# This many closes of their own day are proof, whatever the stock did on the ex-date.
 _PROOF = 3
-# Known closes further back say no more.
+# Known closes that are further back add nothing.
 _LOOKED_AT = 40
 
 
@@ -130,7 +130,7 @@ def read_restated(
     if reading.aside and apart != events:
         reading = _read_restated(shown, events, known, calendar)
     if reading.aside:
-        # Nobody looked between the two: only the closes before both can prove them.
+        # No night ran between the two splits, so only closes from before both can prove them.
         two = [part for event in events for part in _parts(event, event.dates if len(event.dates) == 2 else ())]
         before_all = min((min(event.dates) for event in events), default=date.min)
         proof = sum(day < before_all and day in known and known[day].own_day for day in shown)
@@ -292,7 +292,7 @@ def _choose(
     if any(known[day].own_day for day in compared):
         compared = [day for day in compared if known[day].own_day]
     compared = compared[-_LOOKED_AT:]
-    # What a source does not tell it has hardly adjusted its closes for.
+    # If a source does not report a split, it has hardly adjusted its closes for it.
     readings = [(day, adjusted) for adjusted in (event.told, not event.told) for day in event.dates]
 
     def agreeing(day: date, adjusted: bool) -> int:
@@ -307,7 +307,7 @@ def _choose(
             best = [reading for reading in readings if votes[reading] == most]
             proven = most >= _PROOF and all(known[day].own_day for day in compared)
             fitting = [each for each in best if closes.fits(each[0], event.ratio, adjusted=each[1]) is not False]
-            # A large move on the ex-date is no proof against many closes; one that fits the other reading is.
+            # A large move on the ex-date is no proof against many closes. A move that fits the other reading is.
             opposed = closes.fits(best[0][0], event.ratio, adjusted=not best[0][1])
             if fitting or (proven and not opposed) or event.certain or not event.shares or not event.told:
                 return (fitting or best)[0]

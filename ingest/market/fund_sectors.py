@@ -19,10 +19,10 @@ from ingest.sources.fetch_state import FUND_SECTORS, FetchState, is_due, read_st
 from ingest.sources.source import Source
 from warehouse.bulk import MergeCounts, merge_rows
 
-# A live source is asked for the sectors of a fund that are older.
+# A live source is asked again for a fund's sectors when they are older than this.
 _FRESH = timedelta(days=30)
 _FUNDS = frozenset({"ETF", "MUTUALFUND", "FUND"})
-# Sources round: so much more than the whole is none of it.
+# Sources round, so a sum of weights up to this is accepted.
 _MOST = Decimal("1.02")
 
 Weights = dict[str, Decimal]
@@ -85,7 +85,7 @@ def collect_fund_sectors(
             due = [symbol for symbol in funds if symbol not in fresh and is_due(states[source.name].get(symbol), now)]
             asked = [symbol for symbol in due if not source.provider.declines(symbol)]
         asked = [symbol for symbol in asked if symbol not in found and _may_tell(source, stored.get(symbol), ranks)]
-        # What is wrong with a source that is not up was said when it was asked for prices.
+        # If a source is not up, this was reported when it was asked for prices.
         if not asked or (source.is_live and not source.is_up):
             continue
         reply = source.fetch_fund_sectors(asked)

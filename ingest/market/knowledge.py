@@ -37,7 +37,7 @@ class Knowledge:
     fetch_states: Mapping[str, Mapping[str, FetchState]] = field(default_factory=dict)
     accepted: Sequence[AcceptedRow] = ()
     read_history: Callable[[Sequence[str]], Mapping[str, dict[date, StoredBar]]] = lambda symbols: {}
-    refetches_left: int = MOST_REFETCHES  # falls as the sources are asked
+    refetches_left: int = MOST_REFETCHES  # decreases as the sources are asked
 
 
 @dataclass

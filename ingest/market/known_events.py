@@ -27,7 +27,7 @@ from warehouse.settings import KnownEvents
 FILE = Path(__file__).with_name("known_events.csv")
 SETTING = "AFTERCLOSE_KNOWN_EVENTS"
 
-# A lot that was entered so near to an event is rather what it handed out than a purchase, in days.
+# Within these days of an event, a lot is more likely what the event handed out than a purchase.
 DAYS_BEFORE, DAYS_AFTER = 7, 14
 
 _HOLDER_DECIDES = "only its holder knows whether these shares were kept"
@@ -43,8 +43,9 @@ _COLUMNS = (
     Column("source", str),
 )
 
-# A lot concerns an event that lies within its life, under one of the names that count. Where a person's list has what
-# the event hands out beside it, both would count. What is claimed and no longer listed comes without a place.
+# A lot is concerned if the event lies within its life, under one of the names that count. If a person's list has the
+# new shares of the event beside it, both would count. An event that is still claimed and no longer in the list has no
+# place.
 _STANDING = """
 with known as (
     select *

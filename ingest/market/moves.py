@@ -11,20 +11,20 @@ from fractions import Fraction
 from itertools import pairwise
 from statistics import median
 
-# A split's ratio over several sessions is met exactly, that of one session's move only roughly.
+# Over several sessions, closes meet a split's ratio exactly. The move of one session meets it only roughly.
 EXACTLY, ROUGHLY = Decimal("0.005"), Decimal("0.02")
 
 _SPLITS = sorted(
     {Fraction(new) for new in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50)}
     | {Fraction(*ratio) for ratio in ((3, 2), (4, 3), (5, 4), (6, 5), (5, 2))}
 )
-# A move of a split's size is looked at from half the price up: smaller ones happen.
+# Moves to two thirds of the price, or to 1.5 times it, are the smallest that are suspected: smaller ones happen.
 _SMALLEST_SUSPECTED = Fraction(3, 2)
-# From here on true moves are rare enough that a share's own volatility may widen what is taken for a split's.
+# From here on true moves are so rare that a share's own volatility may widen the range of a suspected split.
 _WIDENED_FROM = Fraction(2)
 _VOLATILITIES, _WIDEST = 3, Decimal("0.125")
 _LATEST_MOVES, _FEWEST_MOVES = 120, 20
-# The standard deviation of normal moves, over the median of their sizes.
+# The factor from the median size of normal moves to their standard deviation.
 _OF_MEDIAN = 1.4826
 
 

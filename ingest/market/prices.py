@@ -15,8 +15,8 @@ from ingest.sources.fetch_state import Covered, is_due, not_due
 from ingest.sources.source import Source
 from ingest.universe import Role
 
-# A live source is asked from so many sessions earlier on: it costs no more, brings splits and dividends that were
-# reported late, and shows on which scale its closes stand.
+# A live source is asked for this many earlier sessions as well. That costs no more, brings splits and dividends that
+# were reported late, and shows the scale of its closes.
 _LOOK_BACK = 30
 
 
@@ -65,7 +65,7 @@ def _ask(turn: Turn) -> None:
         state.answered_live |= source.is_live and answer.outcome == Outcome.OK
         state.choose(turn.sources, turn.known.today)
     if source.is_live:
-        _note_coverage(turn)
+        _record_coverage(turn)
     source.tally.rejected = (source.tally.rejected or 0) + len(turn.refused)
     collected.rejected += turn.refused
 
@@ -113,7 +113,7 @@ def _choose_what_to_ask(turn: Turn) -> None:
             source.tally.resting += 1
         else:
             asked[symbol] = days
-    # A folder's files say themselves what is wrong with them, each by its name.
+    # The readers of a folder's files report themselves what is wrong with each file, by name.
     if asked and source.is_live and not source.is_up:
         left_alone = Answer(
             Outcome.NOT_ASKED, f"it did not answer for a symbol that must be there: {source.standing()}"
@@ -164,8 +164,8 @@ def _count(turn: Turn) -> None:
             turn.source.tally.got += answer.outcome == Outcome.OK
 
 
-def _note_coverage(turn: Turn) -> None:
-    """Note which sessions a live source has answered about, and whether it leaves some of the older ones open."""
+def _record_coverage(turn: Turn) -> None:
+    """Record which sessions a live source has answered about, and whether it leaves some of the older ones open."""
     for symbol, days in turn.asked.items():
         state = turn.symbols[symbol]
         overlap_from = state.overlap_from(turn.source.overlap)

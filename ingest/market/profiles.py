@@ -14,7 +14,7 @@ from ingest.sources.fetch_state import PROFILE, FetchState, is_due, read_states,
 from ingest.sources.source import Source
 from warehouse.bulk import MergeCounts
 
-# A live source is asked for a profile that is older.
+# A live source is asked again for a profile that is older than this.
 _FRESH = timedelta(days=30)
 
 
@@ -41,7 +41,7 @@ def collect_profiles(
             asked = _worth_asking(source, symbols, fresh | found.keys(), states[source.name], now)
         else:
             asked = [symbol for symbol in symbols if symbol not in found or None in found[symbol][0]]
-        # What is wrong with a source that is not up was said when it was asked for prices.
+        # If a source is not up, this was reported when it was asked for prices.
         if not asked or (source.is_live and not source.is_up):
             continue
         reply = source.fetch_profiles(asked)
@@ -54,14 +54,14 @@ def collect_profiles(
         if source.is_live:
             answers[source.name] = _answers(reply, asked)
     changed = []
-    # In one transaction: a source that is on record for an answer is not asked again for a month.
+    # In one transaction, because a source whose answer is on record is not asked again for a month.
     with conn.transaction():
         for source_name, given in answers.items():
             record_answers(conn, source_name, PROFILE, given, now)
         stored = read_profiles(conn, symbols)
         for symbol, (profile, source_name) in found.items():
             kept, kept_source = stored.get(symbol, (profile, source_name))
-            # A source further down the chain may complete what an earlier one has said, not contradict it.
+            # A later source in the chain may complete what an earlier one has said, but not contradict it.
             if ranks.get(kept_source, len(ranks)) < ranks[source_name]:
                 profile, source_name = fill_in(kept, profile), kept_source
             else:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from ingest.market.decisions import BadAction, Saying, add_actions, check_action_of_person, describe, user_name
-from ingest.market.row_checks import check_action
+from ingest.market.row_rules import check_action
 from ingest.market.store import (
     Restatement,
     read_bars,

@@ -3,8 +3,8 @@
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
-# What sources adjust prices by for a spin-off is written with large terms: 1281:1000. Both of at least 100 are
-# 104:100; a stock dividend is told so too, and a person can tell.
+# The factor by which sources adjust prices for a spin-off has large terms: one of at least 1,000 (1281:1000), or both
+# of at least 100 (104:100). A stock dividend may be written so too, and a person can decide.
 _SPIN_OFF_TERM, _SPIN_OFF_BOTH_TERMS = 1000, 100
 # The digits of a stored ratio.
 RATIO_DIGITS = 18

@@ -73,7 +73,7 @@ def _refetch(turn: Turn, restated: Mapping[str, Judgement]) -> None:
             state.refetched = (turn.source.place, judgement.reason)
             turn.collected.refetched[symbol] = judgement.reason
         else:
-            # All of it or nothing: half a history would stand on one scale and half on another.
+            # All of it or nothing: otherwise one half of a history would be on one scale and the other on another.
             state.take_back(turn.source)
             turn.answers[symbol] = Answer(answer.outcome, f"{judgement.reason}, and the whole could not be fetched")
             turn.collected.postponed.append(symbol)

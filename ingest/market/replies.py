@@ -16,13 +16,13 @@ from ingest.market.evidence import (
     read_restated,
 )
 from ingest.market.restated import Kind
-from ingest.market.row_checks import NOT_A_SESSION, check_action, check_bar, leave_out_contradictions
+from ingest.market.row_rules import NOT_A_SESSION, check_action, check_bar, leave_out_contradictions
 from ingest.market.symbol_prices import SymbolPrices
 from ingest.market.turn import Turn
 from ingest.providers.base import Answer, Outcome, PriceReply, Restating
 from ingest.rows import SPLIT, CorporateAction, PriceBar
 
-# An instrument that trades around the clock has bars of many days without a session; so few are a slip.
+# An instrument that trades around the clock has bars of many days without a session. Up to this many are a slip.
 _SLIPS = 2
 
 
@@ -82,7 +82,7 @@ def _take_symbol(
         if not turn.is_accepted(row):
             turn.refused.append(row)
             turn.answers[symbol] = Answer(Outcome.BAD_DATA, aside)
-            state.note_refused(turn.source.name, told, aside)
+            state.record_refused(turn.source.name, told, aside)
             return
     if restated is not None:
         bars = [_as_traded(bar, readings) for bar in bars]
@@ -92,7 +92,7 @@ def _take_symbol(
     dates = {day: proven for event, proven in shown_on for day in event.dates}
     took_place = {proven for event, proven in shown_on if event.one_of_several}
     state.unproven += [split for _, reading in readings for split in reading.unproven]
-    state.note_told(turn.source.name, told, turn.spans[symbol], dates, turn.known.now, took_place)
+    state.record_told(turn.source.name, told, turn.spans[symbol], dates, turn.known.now, took_place)
 
 
 def _of_its_sessions(turn: Turn, state: SymbolPrices, told: Iterable[CorporateAction]) -> list[CorporateAction]:
@@ -117,7 +117,7 @@ def _read(
     own_days = state.own_days()
     known = {day: KnownClose(bar.close, day in own_days) for day, bar in state.stored.items()}
     if state.active.symbol in turn.replaces:
-        # What is replaced says nothing, unless a split was dated wrongly: then the closes of their own day stand.
+        # Closes that will be replaced prove nothing. But if a split was dated wrongly, closes of their own day count.
         known = {day: known[day] for day in own_days} if turn.replaces[state.active.symbol] == Kind.REREAD else {}
     calendar = turn.known.calendar
     if restated is None:

@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from ingest.market.moves import EXACTLY, is_hundredfold, split_ratio
 
-# Fewer sessions in common say nothing about a whole history.
+# Fewer common sessions say nothing about a whole history.
 FEWEST_SESSIONS = 3
-# Ratios are one constant where the largest and the smallest differ by no more than this (relative).
+# Ratios are one constant if the largest and the smallest differ by no more than this (relative).
 _CONSTANT = Decimal("0.002")
-# A ratio this near to 1 is rounding.
+# A ratio that is this near to 1 is rounding.
 _ONE = Decimal("0.0001")
-# Two sources of one symbol's closes may differ by as much; a larger constant ratio is another basis.
+# The closes of two sources may differ by this much. A larger constant ratio means another basis.
 _OTHER_SOURCE = Decimal("0.005")
 
 

@@ -25,12 +25,12 @@ PERSON = "person"
 KNOWN = "known"
 ADDED, DISMISSED = "added", "dismissed"
 
-# One event told on two dates lies within so many sessions.
+# Two dates of one event are at most this many sessions apart.
 ONE_EVENT_SESSIONS = 10
 _OTHER_SOURCE_SESSIONS = 5
-# What a person says of a dividend reaches less far: some funds pay the same every week.
+# For dividends, a person's decision reaches less far, because some funds pay the same amount every week.
 _PERSON_DIVIDEND_SESSIONS = 3
-# What may be told of one event as one or the other: after any of them the symbol is another, or none.
+# Kinds that may describe the same event. After any of them the symbol is another one, or ends.
 ENDS_OF_A_SYMBOL = (RENAME, MERGER, DELISTING)
 
 IF_TWO = "if there were two, `actions add` says so of each"
@@ -168,7 +168,7 @@ def _overruled(
                 if same_value(kind, claim.action.value, word.action.value) and apart(claim.action.ex_date, day) <= reach
             ]
             nearest = sorted(nearby, key=lambda claim: apart(claim.action.ex_date, day))
-            # Of splits that took place one by one, a word reaches one.
+            # Of splits that took place one by one, a person's decision reaches only one.
             nearby = [claim for claim in nearby if not claim.took_place or not (on_the_day or claim is not nearest[0])]
             nearest = [claim for claim in nearest if claim in nearby]
             for claim in on_the_day or (nearest if kind == SPLIT else nearest[:1]):
@@ -181,7 +181,8 @@ def _overruled(
 def _settle_splits(told: Sequence[Claim], apart: Callable[[date, date], int], settled: Settled) -> None:
     single = _one_split_a_day(told, settled)
     groups: list[list[Claim]] = []
-    # From the last date on, those that took place before all: what is near the first of a group is the same event.
+    # Splits that took place come first, and in each part the latest date. What is near the first of a group is the same
+    # event.
     for claim in sorted(single, key=lambda claim: (claim.took_place, claim.action.ex_date), reverse=True):
         day = claim.action.ex_date
         near = sorted(
@@ -197,7 +198,7 @@ def _settle_splits(told: Sequence[Claim], apart: Callable[[date, date], int], se
     believed: list[tuple[Claim, set[str]]] = []
     ranks = {claim.key: rank for rank, claim in enumerate(single)}
     for group in sorted(groups, key=lambda group: min(ranks[claim.key] for claim in group)):
-        # The first of the latest: the earliest in the chain of those that tell this date.
+        # Of the claims with the latest date, the one whose source is earliest in the chain.
         latest = max(group, key=lambda claim: (claim.took_place, claim.action.ex_date)).action.ex_date
         of_that_day = [claim for claim in group if claim.action.ex_date == latest]
         chosen = min(of_that_day, key=lambda claim: ranks[claim.key])
@@ -329,7 +330,7 @@ def _stands_for(told: CorporateAction, known: CorporateAction, apart: Callable[[
         return told.ex_date == known.ex_date or (
             told.new_symbol == known.new_symbol and apart(told.ex_date, known.ex_date) <= ONE_EVENT_SESSIONS
         )
-    # some sources write what was handed out as a split or a dividend
+    # some sources write the shares that were handed out as a split or a dividend
     return told.action_type in (SPLIT, DIVIDEND) and told.ex_date == known.ex_date
 
 

@@ -16,7 +16,7 @@ _KEPT = ("open", "high", "low", "close", "volume", "source")
 _PROFILE_COLUMNS = (*Profile._fields, "source")
 
 
-# A close that was stored so soon after its session is as traded: no later split is in it.
+# A close that was stored within this many days of its session is as traded: no later split is in it.
 _OWN_DAYS = 7
 
 

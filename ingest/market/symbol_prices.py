@@ -12,7 +12,7 @@ from itertools import pairwise
 from ingest.market.as_traded import later_splits
 from ingest.market.moves import daily_volatility, suspected_split
 from ingest.market.restated import Judgement, StoredClose, judge
-from ingest.market.row_checks import Suspicion, agree, choose_bars
+from ingest.market.row_rules import Suspicion, agree, choose_bars
 from ingest.market.settlement import IF_TWO, ONE_EVENT_SESSIONS, Claim, ClaimKey, Settled, same_value, settle
 from ingest.market.store import Restatement, StoredBar
 from ingest.providers.base import Answer
@@ -21,13 +21,13 @@ from ingest.sources.fetch_state import FetchState
 from ingest.sources.source import Source
 from ingest.universe import ActiveSymbol, Role
 
-# What a source shows differently by no more than this (relative) is its rounding, and stays as it was stored.
+# A difference up to this (relative) is a source's rounding, and the stored value stays.
 SAME_VALUE = Decimal("0.00001")
-# A split is reported some days late at times: so long a move of its size is not believed.
+# A split is sometimes reported some days late. For this long, a move of its size is not believed.
 _SPLIT_KNOWN_AFTER = timedelta(days=7)
-# That a claim was seen again is written down no more often.
+# The time of a claim's last sighting is written no more often than this.
 _SEEN_AGAIN = timedelta(days=7)
-# After so many sessions without a price another company may bear the symbol.
+# After this many sessions without a price, another company may have the symbol.
 SILENT_SESSIONS = 60
 _WAITS = "told with closes that were put aside"
 
@@ -111,13 +111,13 @@ class SymbolPrices:
         apart = abs(bisect_left(self.calendar, one[0]) - bisect_left(self.calendar, other[0]))
         return apart <= ONE_EVENT_SESSIONS and same_value(SPLIT, one[1], other[1])
 
-    def note_refused(self, source: str, told: Iterable[CorporateAction], reason: str) -> None:
+    def record_refused(self, source: str, told: Iterable[CorporateAction], reason: str) -> None:
         """Keep what a source told in a reply that was put aside; what was believed before stands."""
         for action in told:
-            self._note(Claim(source, action, refused_because=reason), only_new=True)
+            self._keep(Claim(source, action, refused_because=reason), only_new=True)
         self.settle()
 
-    def note_told(
+    def record_told(
         self,
         source: str,
         told: Sequence[CorporateAction],
@@ -146,20 +146,20 @@ class SymbolPrices:
             claim = Claim(source, action, last_seen_at=now, took_place=proven and shown_on == action.ex_date)
             now_told[claim.key] = action
             if shown_on == action.ex_date:
-                self._note(claim)
+                self._keep(claim)
                 continue
             reason = f"the closes show it on {shown_on}"
             if (shown_on, SPLIT) in on_the_day:
                 reason = f"one with the split of {shown_on}, as far as the closes tell; {IF_TWO}"
-            self._note(replace(claim, refused_because=reason))
+            self._keep(replace(claim, refused_because=reason))
             moved = action._replace(ex_date=shown_on)
             if (shown_on, SPLIT) not in on_the_day and (shown_on, SPLIT) not in self.settled.actions:
-                self._note(Claim(source, moved, last_seen_at=now, took_place=proven))
+                self._keep(Claim(source, moved, last_seen_at=now, took_place=proven))
             now_told[Claim(source, moved).key] = moved
-        self._note_moved(source, span, now_told)
+        self._mark_moved(source, span, now_told)
         self.settle()
 
-    def _note_moved(
+    def _mark_moved(
         self,
         source: str,
         span: tuple[date, date],
@@ -187,7 +187,7 @@ class SymbolPrices:
             if found:
                 if found.ex_date != action.ex_date:
                     fresh = {other: each for other, each in fresh.items() if each is not found}
-                self._note(replace(claim, moved_to=found.ex_date))
+                self._keep(replace(claim, moved_to=found.ex_date))
 
     def _apart(self, one: date, other: date) -> int:
         return abs(bisect_left(self.calendar, one) - bisect_left(self.calendar, other))
@@ -200,7 +200,7 @@ class SymbolPrices:
                 return claim.action
         return action
 
-    def _note(self, claim: Claim, *, only_new: bool = False) -> None:
+    def _keep(self, claim: Claim, *, only_new: bool = False) -> None:
         """Keep a claim where it is new or has changed; that it was seen again is kept once a week."""
         old = self.claims.get(claim.key)
         if old is None:
@@ -278,11 +278,11 @@ class SymbolPrices:
         """Settle which offer is taken for each session."""
         offered = [min(offers) for offers in self.offers if offers]
         first_offered = min(offered, default=date.max)
-        # The last close before them is what the first of them is measured against.
+        # The first offer is compared with the last stored close before it.
         since = max((day for day in self.stored if day < first_offered), default=date.min)
         stored_closes = {day: bar.close for day, bar in self.stored.items() if day >= since}
         if self.refetched:
-            # A history on another scale is no measure of the one that replaces it.
+            # A history that is being replaced is on another scale, so nothing is compared with it.
             place = self.refetched[0]
             stored_closes = {day: close for day, close in stored_closes.items() if day not in self.offers[place]}
         choice = choose_bars(
@@ -411,7 +411,7 @@ class SymbolPrices:
             if Decimal("0.75") < move < Decimal("1.4"):
                 continue
             ratio = suspected_split(move, volatility)
-            # Nobody merges three shares into two: what rises so has risen.
+            # Nobody merges three shares into two, so a rise of that size is a true one.
             if ratio and not (move > 1 and "/" in ratio):
                 found.append((day, ratio))
         return found

@@ -129,7 +129,7 @@ def _lines(path: Path) -> Iterator[Iterator[str]]:
     """Open a plain or compressed file as lines of text; what goes wrong while it is read is a BadFile."""
     opened = gzip.open if path.suffix == ".gz" else open
     try:
-        # An odd byte in some company's name must not cost the rest of the file.
+        # One odd byte in a company's name must not spoil the rest of the file.
         with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as text:
             yield text
     except (OSError, EOFError, zlib.error, csv.Error) as error:

@@ -33,16 +33,16 @@ _AS_TRADED = "historical-price-eod/non-split-adjusted"
 _SPLIT_ADJUSTED = "historical-price-eod/full"
 _SECTOR_WEIGHTINGS = "etf/sector-weightings"
 _SYMBOL_CHANGES = "symbol-change"
-# Beyond it the oldest rows are left out, without a word.
+# Beyond this number FMP leaves out the oldest rows without saying so.
 _ROW_CAP = 5000
 _FIELDS = {"open": "adjOpen", "high": "adjHigh", "low": "adjLow", "close": "adjClose", "volume": "volume"}
 
-# What FMP lists beside the sectors of a fund.
+# Entries that FMP lists beside the sectors of a fund.
 _NO_SECTOR = re.compile(r"\b(cash|others?|unclassified|n/?a)\b", re.IGNORECASE)
 _ELSEWHERE = re.compile(r".+\.[A-Z]{1,4}")
-# Longer than any row of days without a session, so that the first one wanted has one before it.
+# Longer than any gap between sessions, so that the first wanted session has one before it.
 _DAYS_BEFORE = timedelta(days=10)
-# Split-adjusted closes are rounded: below this a ratio of two closes has not changed.
+# Split-adjusted closes are rounded. If two ratios of closes differ by less than this, the ratio has not changed.
 _SAME_RATIO = Decimal("0.01")
 
 
@@ -276,7 +276,7 @@ class _SymbolRows:
                 self._reject("corporate_actions", ex_date, "a split without its ratio", row)
                 continue
             action = CorporateAction(self.want.symbol, ex_date, SPLIT, as_ratio(Fraction(new) / Fraction(old)))
-            # Its label may be missing or wrong: the terms decide as well.
+            # The label may be missing or wrong, so the terms decide as well.
             if "spin" in str(row.get("splitType")).lower() or is_adjusted_spin_off(new, old):
                 reason = spin_off_reason(self.want.symbol, ex_date, new, old)
                 self._reject("corporate_actions", ex_date, reason, action._asdict())

@@ -39,7 +39,7 @@ class FmpClient:
             header="apikey",
             limiter=RateLimiter(per_minute),
             deadline=deadline,
-            # A refusal that outlives the pause of a minute is not the minute's limit but the day's.
+            # If FMP still refuses after a pause of one minute, the limit of the day is reached, not that of the minute.
             breaker=CircuitBreaker(threshold=2),
             judge=judge,
             pace=pace,

@@ -29,16 +29,16 @@ _ENDPOINTS = {
     "cash_flow": "cash-flow-statement",
 }
 _PERIODS = {"annual": "annual", "quarterly": "quarter"}
-# Columns of their own, where they are not the same for every company of every day.
+# Fields that are no items of the statement.
 _NO_ITEMS = frozenset({"symbol", "date", "reportedCurrency", "link", "finalLink"})
 
 # Periods of statements: two years of quarters. A plan that allows fewer says so, and is asked for those.
 _STATEMENT_ROWS = 8
 _EARNINGS_ROWS = 20
-# The furthest future comes first: many are asked for, and the nearest are kept, of each frequency.
+# Replies begin with the furthest future. So many rows are asked for, and the nearest ones of each frequency are kept.
 _ESTIMATE_ROWS = 100
 _ESTIMATES_KEPT = 4
-# The period that a company has yet to report on ended some time ago.
+# A company reports on a period some time after its end, up to this.
 _REPORTED_LATE = timedelta(days=100)
 
 
@@ -102,7 +102,7 @@ class FmpFundamentals:
             except SourceError as error:
                 trouble = trouble or error
                 if error.outcome != Outcome.BAD_DATA:
-                    break  # what keeps one part from coming keeps the others
+                    break  # if an error keeps one part from coming, it keeps the others too
         reply.statements += statements
         reply.estimates += estimates
         reply.earnings += earnings

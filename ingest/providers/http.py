@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _LONGEST_DETAIL = 200
 _LARGEST_REPLY_BYTES = 64_000_000
-# Where replies keep a message for people.
+# Fields of replies that hold a message for people.
 _MESSAGES = ("error", "message", "Error Message")
 _SERVER_TROUBLE = frozenset({408, 425, 499})
 
@@ -193,7 +193,7 @@ class JsonClient:
             retry=retry_if_exception(lambda error: isinstance(error, SourceError) and error.again),
             stop=stop_after_attempt(self._pace.attempts) | self._out_of_time,
             wait=self._wait_seconds,
-            # The pause holds back every thread's next turn, and it is the turn that is waited for.
+            # The pause delays the next turn of every thread, so waiting means waiting for the next turn.
             sleep=self._limiter.pause,
             reraise=True,
         )
@@ -264,10 +264,10 @@ class JsonClient:
                 text = text.replace(self._key.get_secret_value(), "[key]")
                 retry_after = retry_after_seconds(response.headers.get("Retry-After"))
                 return Reply(response.status_code, text, _decoded(text)), None, retry_after
-        # The message of such an error may quote a header: its kind is all that is told.
+        # The message of such an error may quote a header, so only its kind is reported.
         except httpx.TimeoutException:
             return None, self._unreachable("no answer in time"), None
-        # OSError and ValueError: what the environment says of proxies and certificates cannot be used.
+        # OSError and ValueError: the settings of proxies and certificates in the environment cannot be used.
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError) as error:
             return None, self._unreachable(f"no connection: {type(error).__name__}"), None
 
@@ -293,13 +293,14 @@ class JsonClient:
     def _http(self) -> "httpx.Client":
         import httpx
 
-        # They tell of every request at INFO and DEBUG; what a night's log needs of them is in the summary.
+        # They log every request at INFO and DEBUG. What a night's log needs of that is in the summary.
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
         return httpx.Client(
             headers={self._header: self._prefix + self._key.get_secret_value(), "Accept": "application/json"},
             timeout=self._pace.timeout_seconds,
-            # httpx keeps a header that it does not know for a key when a redirect leads to another host.
+            # httpx does not know that this header is a key, and would send it along when a redirect leads to another
+            # host.
             follow_redirects=False,
         )
 

@@ -23,16 +23,17 @@ _HOSTS = frozenset({"api.massive.com", "api.polygon.io"})
 _NEW_YORK = ZoneInfo("America/New_York")
 _FIELDS = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
 _ROW_LIMIT = 50_000
-# A contract's life fits in one.
+# One page holds the whole life of a contract.
 _MOST_PAGES = 5
 
-# Expiration, C or P and strike, which come after the root.
+# The length of expiration, C or P and strike, which follow the root.
 _WITHOUT_ROOT = len("YYMMDDC00150000")
 
-# Where the free plan's two years begin, a day or two inside of the edge.
+# The free plan reaches back two years; this stays a day or two inside.
 _PLAN_REACH = timedelta(days=729)
 
-# Of the requests allowed in a minute, how many are sent: those of one minute may arrive within less than one.
+# The share of the requests allowed in a minute that is sent, because those of one minute may arrive within less than
+# one.
 _SAFE_SHARE = 0.96
 
 
@@ -47,7 +48,7 @@ class PolygonProvider:
 
     name = "polygon"
     label = "polygon"
-    # Each request is dear, and what an option traded at is not restated.
+    # Each request is expensive, and the prices of options are not restated.
     overlap_sessions = 0
 
     def __init__(
@@ -63,7 +64,7 @@ class PolygonProvider:
         """Prepare, without a connection; `today` is the date in New York, the other terms are those of `JsonClient`."""
         self.usage = Usage()
         self._today = today
-        # What the plan turns out to have.
+        # The dates that the plan includes, as far as the answers have shown.
         self._first_day, self._last_day = date.min, date.max
         self._http = JsonClient(
             "Polygon",
@@ -171,7 +172,7 @@ class PolygonProvider:
         )
         rows: list[Any] = []
         for _ in range(_MOST_PAGES):
-            # Without a trade there is no such key.
+            # If nothing was traded, this key is missing.
             found = reply.body.get("results", [])
             if not isinstance(found, list) or reply.body.get("ticker", f"O:{want.symbol}") != f"O:{want.symbol}":
                 raise SourceError(Outcome.BAD_DATA, f"not the contract's bars: {reply.summary}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Beyond so many symbols in a row without an answer the rest waits for the next round.
+# After this many symbols in a row without an answer, the rest waits for the next round.
 _OUTAGE = 10
 
 
@@ -77,7 +77,7 @@ class YahooClient:
             self.session.take_over()
             found, failed = self._round(pending, ask, again=number > 0)
             results |= found
-            # What did not get its turn in a later round keeps the reason for which it needed one.
+            # A symbol that did not get its turn in a later round keeps the reason why it needed one.
             failures |= {
                 symbol: error
                 for symbol, error in failed.items()

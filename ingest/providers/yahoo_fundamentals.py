@@ -42,7 +42,7 @@ _EARNINGS_PAGE = "https://finance.yahoo.com/calendar/earnings"
 
 # What yfinance calls the items of each statement.
 _ITEMS = {"income": "financials", "balance": "balance-sheet", "cash_flow": "cash-flow"}
-# It gives four years or five quarters, from whenever it is asked.
+# Yahoo gives four years or five quarters, counted back from today.
 _FIRST_DAY = datetime(2016, 12, 31, tzinfo=UTC)
 _EXCHANGE = ZoneInfo("America/New_York")
 
@@ -112,7 +112,7 @@ class YahooFundamentals:
             except SourceError as error:
                 if error.outcome != Outcome.BAD_DATA:
                     raise
-                broken = broken or error  # of this part alone: the others may be sound
+                broken = broken or error  # only this part is bad: the others may be sound
                 continue
             company.asked.add(part)
         if broken:
@@ -206,7 +206,7 @@ def read_statements(symbol: str, part: Part, body: Any) -> list[Statement]:
                 if name in ("meta", "timestamp"):
                     continue
                 item = name.removeprefix(part.frequency)
-                # A point has its date in it; of a null only its place tells.
+                # A value contains its date. For a null, only its place says which date is meant.
                 for instant, point in zip_longest((series.get("timestamp") or [])[: len(points)], points):
                     if point is None and instant is None:
                         continue
@@ -282,7 +282,7 @@ def read_earnings_page(symbol: str, page: str) -> list[EarningsDate]:
             when, estimate, actual = (row[place] for place in places)
             if found := _PAGE_DATE.match(when):
                 day = _spoken_date(found[0])
-                # The same day twice is the same report: the row that has figures.
+                # If one day occurs twice, both are the same report, and the row with figures counts.
                 eps = EarningsDate(symbol, day, _page_number(estimate), _page_number(actual))
                 if day not in dates or dates[day][2:] == (None, None):
                     dates[day] = eps

@@ -31,7 +31,8 @@ from ingest.providers.http import SourceError, one_line, retry_after_seconds
 from ingest.providers.limits import CircuitBreaker, Deadline, RateLimiter
 from warehouse.errors import UserError
 
-# The exchange's, of all that is quoted in USD; without it yfinance spends a request a symbol to ask for it.
+# The exchanges' time zone, for everything that is quoted in USD. Without it yfinance spends one request for each symbol
+# to ask for it.
 _TIME_ZONE = "America/New_York"
 _SUPPORTED = "1.7"
 
@@ -75,7 +76,7 @@ class YahooSession(curl.Session):
         self._limiter, self._deadline, self._usage = limiter, deadline, usage
         self._timeout_seconds, self._limited_seconds = timeout_seconds, limited_seconds
         self._guard = threading.Lock()
-        # Not the same: yfinance holds a lock of its own while it sends, and waits for it to change the cookie.
+        # This must be another lock: yfinance holds its own lock while it sends, and waits for it to change the cookie.
         self._changing_cookie = threading.Lock()
         self._too_many = CircuitBreaker(threshold=3)
         self._unwelcome = CircuitBreaker(threshold=4)
@@ -84,7 +85,7 @@ class YahooSession(curl.Session):
         self._no_crumb_until = 0.0
         self._cookies_used = 0
         self._charts = threading.local()
-        # Looked up here once: YfData() waits for a lock that is held while another thread fetches a cookie.
+        # Created once, here: YfData() waits for a lock that is held while another thread fetches a cookie.
         self._shared = YfData()
         self._unreachable_hosts: dict[str, tuple[OSError, float]] = {}
 
@@ -178,7 +179,7 @@ class YahooSession(curl.Session):
             self._unreachable_hosts[host] = (error, time.monotonic() + _BLOCKED_SECONDS)
             raise
         if host == _COOKIE_HOST:
-            # yfinance knows that it has a cookie by reading it back from its files, which it has not got here.
+            # yfinance checks whether it has a cookie by reading it back from its files, which do not exist here.
             self._shared._cookie = True
         return response
 
@@ -214,7 +215,7 @@ class YahooSession(curl.Session):
         if path.startswith(_JSON) and not consent:
             if not content.lstrip().startswith(b"{"):
                 raise SourceError(Outcome.UNREACHABLE, f"Yahoo answers {status} with a page and no data", again=True)
-            # Its body says what is the matter; yfinance would take the status for a stale cookie.
+            # The body says what is wrong. yfinance would take the status for a stale cookie.
             response.status_code, response.ok = 200, True
         elif status >= 400:
             raise SourceError(Outcome.BAD_DATA, f"Yahoo answers {status}")
@@ -303,9 +304,9 @@ def _set_up_yfinance() -> None:
     _check_names()
     yfinance.config.debug.hide_exceptions = False
     yfinance.config.debug.logging = False
-    # What it has to say is in the answers.
+    # Everything it logs is also in the answers.
     logging.getLogger("yfinance").setLevel(logging.CRITICAL)
-    # It switches its own deprecation warnings back on when it is imported, and pandas has thousands for it.
+    # When yfinance is imported, it switches its own deprecation warnings on again, and pandas causes thousands of them.
     for category in (DeprecationWarning, FutureWarning):
         warnings.filterwarnings("ignore", category=category, module="yfinance")
     cache._TzCacheManager._tz_cache = cache._TzCacheDummy()

@@ -18,7 +18,7 @@ _FILES_EXAMPLE = (
     f"{SETTING}=files:DIR, where DIR holds prices.csv, and actions.csv, profiles.csv and fund_sectors.csv if there"
 )
 _LIVE = ("yahoo", "fmp", "polygon")
-# Who is left out without a key, and the variable that gives it.
+# The sources that are left out without a key, and the variables that hold the keys.
 _KEYS = {"fmp": "FMP_API_KEY", "polygon": "POLYGON_API_KEY"}
 
 
@@ -106,7 +106,7 @@ class _Maker:
         return Aliased(files, self.aliases) if named else files
 
     def _live(self, name: str) -> Provider:
-        # Imported here: each brings the library that it speaks with.
+        # Imported here, because each provider imports the library that it uses.
         settings = self.clients.settings
         if name == "yahoo":
             from ingest.providers.yahoo import YahooProvider

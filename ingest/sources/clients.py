@@ -19,7 +19,7 @@ class Clients:
     settings: Settings
     deadline: Deadline
 
-    # Imported where they are used: each brings the library that it speaks with.
+    # Imported where they are used, because each provider imports the library that it uses.
     @cached_property
     def yahoo(self) -> "YahooClient":
         """Yahoo's."""

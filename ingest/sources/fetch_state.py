@@ -15,12 +15,13 @@ PROFILE = "profile"
 FUNDAMENTALS = "fundamentals"
 FUND_SECTORS = "fund sectors"
 
-# Nights until a source is asked again for what it did not have: the first time, the second, and so on.
+# Days until a source is asked again for something it did not have: after the first time, the second, and so on.
 BACKOFF_DAYS = (1, 3, 7, 30)
 # A night may begin somewhat earlier than the one before.
 _SLACK = timedelta(hours=6)
 
-# What says that a source has nothing. For prices nothing in range is an answer: a symbol may not have traded.
+# Outcomes that say that a source has nothing. For prices, an empty range is an answer, because a symbol may not have
+# traded.
 _FAILURES = {Outcome.NOT_FOUND, Outcome.NOTHING_IN_RANGE, Outcome.BAD_DATA}
 _PRICE_FAILURES = _FAILURES - {Outcome.NOTHING_IN_RANGE}
 
@@ -142,7 +143,7 @@ def _again(times: int, now: datetime) -> datetime:
 
 def _covering(state: FetchState, covered: Covered, now: datetime) -> FetchState:
     first, last = covered.first, covered.last
-    # Only what joins on to the sessions answered before makes one span with them: in a week there is a session.
+    # Two spans of answered sessions become one only if they touch. A gap of a week contains a session.
     week = timedelta(days=7)
     if state.answered_from and first <= state.answered_through + week and last >= state.answered_from - week:
         first, last = min(first, state.answered_from), max(last, state.answered_through)

@@ -30,7 +30,7 @@ def reach_of_files(
     """How far prices go where folders are the only sources; None where a live source is asked, or nothing is known."""
     try:
         chain = provider_chain(settings, today=today, deadline=Deadline.after(0), relative_to=relative_to)
-    except UserError:  # told where the setup is looked at
+    except UserError:  # this is reported when the setup is checked
         return None
     bare = [provider.provider if isinstance(provider, Aliased) else provider for provider in chain]
     files = [provider for provider in bare if isinstance(provider, FilesProvider)]

@@ -56,7 +56,7 @@ class Source:
                 try:
                     self._probed = self.provider.probe()
                 except UserError as error:
-                    # It cannot work on this machine; the others can.
+                    # This source cannot work on this machine. The others can.
                     self._probed = Answer(Outcome.REFUSED, str(error))
         return self._probed
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from warehouse.phrases import count
 
-TOLD_APART = 5  # more symbols than these that are missed for one reason share a line
+TOLD_APART = 5  # if more symbols than this are missed for one reason, they share a line
 
 
 @dataclass

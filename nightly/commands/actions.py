@@ -104,7 +104,7 @@ def list_(of_group: bool, symbol: str | None, as_json: bool, demo: bool) -> int:
     settings = choose_settings(demo)
     with open_chosen(settings, demo) as database, database.connect("afterclose actions") as conn:
         migrate(conn)
-        with suppress(Busy), run_lock(conn, "actions list"):  # a run under way has taken them itself
+        with suppress(Busy), run_lock(conn, "actions list"):  # a run that is going on has taken them itself
             _take_known(conn, settings, datetime.now(UTC))
         listed = list_actions(conn, symbol, source_order(settings), known_sources())
     if as_json:

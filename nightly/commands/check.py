@@ -9,13 +9,13 @@ import click
 from ingest.providers.limits import Deadline
 from ingest.sources.chain import left_out, provider_chain
 from ingest.sources.source import make_sources
-from nightly.checks import check_contents, check_environment
 from nightly.commands.options import choose_settings, demo_option, open_chosen
 from nightly.context import new_york_date
 from nightly.dbt.results import Finding, drop_settled, explain
 from nightly.dbt.runner import Dbt, DbtError, NodeResult
 from nightly.output.terminal import echo
 from nightly.prepare import prepare_database
+from nightly.readiness import check_contents, check_environment
 from warehouse.distribution import is_spread
 from warehouse.locks import check_lock
 from warehouse.phrases import count
@@ -63,7 +63,7 @@ def check(fast: bool, live: bool, demo: bool) -> int:
         try:
             with database.connect() as conn, check_lock(conn):
                 project = Dbt(database, settings.home / "dbt")
-                project.tell_spread(is_spread(read_preparations(conn)))
+                project.tell_spread(is_spread=is_spread(read_preparations(conn)))
                 results = project.test().results
                 drop_settled(conn, results)
                 findings = explain(conn, results)

@@ -115,8 +115,8 @@ def restore(file: Path, replace: bool, demo: bool) -> None:
 def distribute() -> None:
     """Spread the large tables over the workers of a database that has Citus; tables already spread are left alone.
 
-    What has a portfolio in its rows is spread by portfolio, and pairs of symbols by the first symbol. What was spread by
-    an earlier version is carried on.
+    What has a portfolio in its rows is spread by portfolio, and pairs of symbols by the first symbol. What an earlier
+    version has spread is carried on.
 
     Every command and the API work as before. A single server needs none of this: see docs/scale.md.
     """

@@ -48,7 +48,7 @@ def dbt(arguments: tuple[str, ...], demo: bool) -> int:
             click.echo(f"warning: {warning.message}", err=True)
         if WRITING_COMMANDS.intersection(arguments):
             project = Dbt(replace(database, run_token=let_writers_in(conn, holder)), settings.home / "dbt")
-        project.tell_spread(is_spread(read_preparations(conn)))
+        project.tell_spread(is_spread=is_spread(read_preparations(conn)))
         status = project.command(arguments)
         if WRITING_COMMANDS.intersection(arguments):
             write_descriptions(conn, project.descriptions())

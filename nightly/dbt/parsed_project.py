@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 _FILE = "parsed_project.pickle"
-# What dbt's own `Manifest.deepcopy` takes along: its pickling (`__reduce_ex__`) mixes up the fields of version 1.11.
+# The attributes that dbt's own `Manifest.deepcopy` copies. Its pickling (`__reduce_ex__`) mixes up the fields of
+# version 1.11.
 _PARTS = (
     *("nodes", "sources", "macros", "docs", "exposures", "functions", "metrics", "groups", "selectors", "metadata"),
     *("disabled", "files", "state_check", "semantic_models", "unit_tests", "saved_queries", "flat_graph"),

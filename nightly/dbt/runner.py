@@ -40,7 +40,7 @@ WRITING_COMMANDS = frozenset({"build", "retry", "run", "seed", "snapshot"})
 TESTING_COMMANDS = frozenset({"build", "test"})
 SEEDING_COMMANDS = frozenset({"build", "seed"})
 
-# What the macro `join_run` asks for.
+# What the macro `join_run` reads.
 _TOKEN_VARIABLE = "BATCH_RUN_TOKEN"  # noqa: S105
 # What the macro `is_spread` asks for, and what the folder `for_workers` is materialized by.
 _SPREAD_VARIABLE = "DBT_SPREAD"
@@ -137,7 +137,7 @@ class Dbt:
         self._preparation: Thread | None = None
         self._kept: bytes | None = None
 
-    def tell_spread(self, is_spread: bool) -> None:
+    def tell_spread(self, *, is_spread: bool) -> None:
         """Say, before anything else is asked, whether the database is spread over servers: some models differ."""
         self._is_spread = is_spread
 
@@ -228,7 +228,7 @@ class Dbt:
         import dbt.adapters.postgres
         import dbt.cli.main  # noqa: F401
 
-        # Parsing needs the process' environment, which is everybody's: that waits for the first call.
+        # Parsing reads the environment of the process, which all threads share, so it waits for the first call.
         self._kept = load_parsed(self._kept_in, self._key)
 
     def _await_preparation(self) -> None:

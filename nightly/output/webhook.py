@@ -10,7 +10,7 @@ from nightly.record import one_line
 if TYPE_CHECKING:
     from warehouse.settings import Settings
 
-# For the whole request. A timeout of httpx would begin anew with each byte that arrives.
+# The limit for the whole request. A timeout of httpx would begin anew with each byte that arrives.
 DEADLINE_SECONDS = 10
 
 

@@ -27,7 +27,7 @@ class Phase:
     runs_dbt: bool = False
 
 
-# What the command `analytics` runs alone.
+# The phase that the command `analytics` runs alone.
 RISK = "3"
 
 PHASES = (

@@ -12,7 +12,8 @@ from nightly.record import RunProblem
 if TYPE_CHECKING:
     from nightly.context import Context
 
-# Sources tell fundamentals as of now, so a run about an older session does not ask. A long weekend does not count.
+# Sources report fundamentals as of now, so a run about an older session does not ask. A long weekend still counts as
+# now.
 _RECENT = timedelta(days=7)
 
 

@@ -41,7 +41,7 @@ def sample(server: dict[str, str], template: str, sample_settings: Settings) -> 
         demo.load_sample(database, now)
         run = demo.run_sample(database, sample_settings, now, Progress())
         assert not run.errors, run.problems
-        # what copies are made of, which nobody may be connected to
+        # the template for copies; nobody may be connected to it
         conn.execute("create database untouched_sample template sample strategy file_copy")
     return database
 

@@ -117,7 +117,7 @@ def test_no_answer_mixes_sessions_while_a_night_runs(
                     else:
                         assert body["data"], "risk of the session is there"
                 time.sleep(0.02)
-        except BaseException as error:  # of another thread: told below
+        except BaseException as error:  # from another thread: raised below
             failed.append(error)
 
     reader = threading.Thread(target=poll)

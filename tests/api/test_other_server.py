@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from nightly.checks import check_contents
+from nightly.readiness import check_contents
 from tests.api.conftest import Serve, wait_until
 from warehouse.database import Database, create_if_missing, libpq_url
 from warehouse.migrate import READER, grant_reader
@@ -51,7 +51,7 @@ def kill(database: Database) -> None:
     """End the server of a database as a lack of memory does, whoever is connected."""
     with database.connect() as conn:
         conn.autocommit = True
-        # Commits are asynchronous here: without it the server may come back without the last of them.
+        # Commits are asynchronous here. Without this the server may come back without the last of them.
         conn.execute("checkpoint")
         data = Path(conn.execute("select current_setting('data_directory')").fetchone()[0])
     os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
@@ -84,7 +84,7 @@ def test_a_login_that_may_only_read_is_enough(
 ):
     with other_sample.connect() as conn:
         rules = Path(conn.execute("select current_setting('hba_file')").fetchone()[0])
-        # the embedded server takes nobody but its owner; another server has passwords
+        # the embedded server lets in only its owner; another server has passwords
         rules.write_text(f"local all {LOGIN} trust\nlocal all writer trust\n{rules.read_text()}")
         conn.execute("select pg_reload_conf()")
         conn.execute(f"create role {LOGIN} login in role {READER}")

@@ -61,7 +61,7 @@ def test_the_loader_takes_the_books(market: Market, conn: psycopg.Connection[Any
     ).fetchone()
     assert lots[:3] == (40, 4, 4)
     assert lots[3] < market.sessions[INCEPTION]
-    # two of each portfolio, and a flow after 1 and after 22 sessions
+    # two lots of each portfolio, and a flow after 1 and after 22 sessions
     assert conn.execute("select count(*) from raw.position_realized_events").fetchone() == (8,)
     assert conn.execute("select count(*) from raw.equity_changes").fetchone() == (8,)
 

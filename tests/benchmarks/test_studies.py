@@ -16,11 +16,11 @@ def test_penalties_by_cross_validation_find_what_there_is_on_each_symbols_own_se
     returns[:, 3] = random.normal(0, 0.01, 252)
     model = FactorModel(with_sectors=True, alpha=None, market_is_free=False)
     fit = model.fit(returns, FactorReturns(("Market", "Value", "Size"), factors))
-    # without noise the least of the penalties, which takes a thousandth
+    # without noise it chooses the smallest penalty, which changes the coefficients by a thousandth
     np.testing.assert_allclose(fit.beta[:2], true[:2], atol=2e-3)
     np.testing.assert_allclose(fit.intercept[:2], 0.001, atol=1e-4)
     assert np.isnan(fit.beta[2]).all()
-    # noise alone the largest, which leaves nearly nothing
+    # with noise alone it chooses the largest, which leaves nearly nothing
     assert np.abs(fit.beta[3]).max() < 0.05
     assert fit.observations.tolist() == [252, 152, 40, 252]
     assert fit.quality_flag.tolist() == ["full_history", "limited_history", "insufficient_history", "full_history"]

@@ -19,14 +19,14 @@ _FIGURES = {
     "StockholdersEquity": 7e10,
     "OperatingCashFlow": 3e10,
     "CapitalExpenditure": -3e9,
-    # A binary fraction's noise, which the next night may be without.
+    # The noise of a binary fraction, which may be missing on the next night.
     "FreeCashFlow": 26999999999.999996,
 }
 _PERIODS = {
     "annual": ("2023-09-30", "2024-09-30", "2025-09-30", "2026-09-30"),
     "quarterly": ("2025-09-30", "2025-12-31", "2026-03-31", "2026-06-30", "2026-09-30"),
 }
-# Three statements, of each four years and five quarters.
+# Three statements, each of four years and five quarters.
 STATEMENTS_OF_YAHOO = 3 * (4 + 5)
 
 

@@ -85,7 +85,7 @@ class FakeYahoo:
         adjusted = {_opening(listing, day): factor for day, factor in listing.dividend_factors().items()}
         rows = [(at, bar, bar and bar.close * adjusted[at]) for at, bar in bars.items() if first <= at < end]
         if symbol in self.live:
-            # Yahoo puts it at the end even where it is after the range.
+            # Yahoo puts it at the end, even if it is later than the range.
             now, bar = self.live[symbol]
             rows.append((int(now.timestamp()), bar, bar.close))
         quote, adjusted_closes = {}, {}

@@ -94,7 +94,7 @@ def test_each_portfolio_shows_what_it_is_there_for(closes):
         "CONTRIBUTION",
         "WITHDRAWAL",
     }
-    # nobody spends more than there is: what is held on the first day fits the starting equity
+    # nobody spends more than there is: the holdings of the first day fit into the starting equity
     for name, portfolio in by_portfolio.items():
         cost = sum(
             int(row["Quantity"])

@@ -84,7 +84,7 @@ def test_an_exit_ends_the_need_at_its_session(book, universe):
 def test_what_ended_before_the_run_is_needed_until_it_has_been_rolled(book, universe):
     book.lot("AAPL", exit_date="2020-02-03", exit_price=10)
     needed = universe()["AAPL"]
-    # its life and no more: no history for the analytics of the run
+    # only its own life: no history for the analytics of the run
     assert (needed.first, needed.last) == (day("2019-12-17"), day("2020-02-03"))
     book.rolled_through("2020-02-03")
     assert "AAPL" not in universe()
@@ -102,7 +102,7 @@ def test_an_option_lives_until_it_expires_and_needs_its_underlying(conn, book, u
     contract = "AAPL210320C00120000"
     book.option(contract, "AAPL", "2021-03-20", entry_date="2021-03-02")  # a Saturday: Friday's session
     active = universe()
-    # an option has no history to ask for; its underlying has
+    # no history is asked for an option, but for its underlying
     first, settled = session_before(conn, day("2021-03-02"), 10), day("2021-03-19")
     assert active[contract] == ActiveSymbol(contract, Role.OPTION, first, END, expires=settled)
     assert active["AAPL"] == ActiveSymbol("AAPL", Role.UNDERLYING, session_before(conn, START, 400), END)
@@ -134,7 +134,7 @@ def test_closes_that_leave_nothing_end_the_need(conn, book, universe):
     book.close(whole, "2020-02-04", 60)
     book.close(part, "2020-02-03", 99)
     book.rolled_through("2021-02-26")
-    # only once prices, and with them splits, are known until then
+    # only when prices, and with them splits, are known up to then
     assert {"AAPL", "MSFT"} < set(universe())
     add_price(conn, "AAPL", "2020-02-04")
     add_price(conn, "MSFT", "2020-02-04")
@@ -180,7 +180,7 @@ def test_a_name_is_not_asked_for_after_its_delisting(conn, book, universe):
     assert (needed["GONE"].last, needed["NEW"].last) == (day("2021-03-02"), day("2021-03-02"))
     book.rolled_through("2021-03-02")
     assert "GONE" not in universe(START.replace(day=3))
-    # bought later, it is another company's; told under another name, it is quoted again
+    # if it is bought later, it is another company's; if it has another name, it is quoted again
     book.lot("GONE", "2021-03-04")
     assert universe(START.replace(day=3))["GONE"].last == END
     conn.execute(

@@ -104,7 +104,7 @@ def test_the_models_of_positions_and_portfolios_are_computed_in_shards(spread: N
             " colocate_with => 'analytics.position_values')"
         )
         dbt = Dbt(spread.database, spread.settings.home / "dbt")
-        dbt.tell_spread(True)
+        dbt.tell_spread(is_spread=True)
         assert dbt.command(["--quiet", "compile", "--select", "position_values"]) == 0
         (compiled,) = (spread.settings.home / "dbt").glob("*/target/compiled/**/position_values.sql")
         query = in_one_piece(compiled.read_text())

@@ -85,7 +85,7 @@ def test_prices_are_needed_from_the_earliest_session_that_is_due(conn: psycopg.C
     assert first_session_to_collect([rolled, beyond], trade_date, None) == trade_date
     assert first_session_to_collect([rolled, behind], trade_date, None) == date(2024, 2, 12)
     assert first_session_to_collect([rolled, behind], trade_date, date(2024, 1, 2)) == date(2024, 1, 2)
-    # what is due before the start of a backfill is rolled too, and needs its prices
+    # sessions that are due before the start of a backfill are rolled too, and need their prices
     assert first_session_to_collect([rolled, behind], trade_date, date(2024, 2, 14)) == date(2024, 2, 12)
 
 

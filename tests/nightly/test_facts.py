@@ -107,7 +107,7 @@ def _write(file: Path, header: str, rows: Any) -> None:
 
 def _first(world: World) -> None:
     """What the sources say on the first night."""
-    # 1:7 told as 0.142857, 7:1 as 7.00000, 1:3 as 0.3333
+    # 1:7 reported as 0.142857, 7:1 as 7.00000, 1:3 as 0.3333
     world.price("RDA", {"2024-12-02": 1, "2025-01-06": 7})
     world.price("RDB", {"2024-12-02": 70, "2025-01-06": 10})
     world.price("RDC", {"2024-12-02": 10, "2025-01-06": 30})
@@ -123,14 +123,14 @@ def _first(world: World) -> None:
     )
     world.closes += [("ratios", "RDA", "2024-12-02", "2025-01-08", 1_000_000, 7, 0)]
     world.closes += [("ratios", "RDC", "2024-12-02", "2025-01-08", 1000, 30, 0)]
-    # a dividend of 1.00 that is told for the 5th, and for the 6th on the second night
+    # a dividend of 1.00 that is reported for the 5th, and on the second night for the 6th
     world.price("XDM", {"2025-02-03": 50, "2025-02-06": 49})
     world.actions.append(("XDM", "2025-02-05", "DIVIDEND", "1.00"))
     world.book("dividend", "2025-02-03", ("XDM", 100, 50, "2025-02-03"), equity=10_000)
     # a true fall from 20 to 2.50
     world.price("BIO", {"2025-01-02": 20, "2025-01-13": 2.5})
     world.book("fall", "2025-01-02", ("BIO", 100, 20, "2025-01-02"), equity=10_000)
-    # a 3:2 split told for the 10th that the closes show on the 11th
+    # a 3:2 split reported for the 10th that the closes show on the 11th
     world.price("XSM", {"2025-02-07": 99, "2025-02-10": 100, "2025-02-11": 67})
     world.actions.append(("XSM", "2025-02-10", "SPLIT", "1.5"))
     world.book("moved", "2025-02-07", ("XSM", 100, 99, "2025-02-07"))
@@ -160,16 +160,16 @@ def _first(world: World) -> None:
     world.prices["REBORN"] = {d: p for d, p in world.prices["REBORN"].items() if d <= date(2024, 11, 8)}
     world.prices["REBORN"] |= {d: 49 for d in world.sessions if d >= date(2025, 2, 24)}
     world.book("reborn", "2024-11-04", ("REBORN", 10, 70, "2024-11-04"))
-    # a new name whose prices begin with the change, and nobody has told the old one
+    # a new name whose prices begin with the change, while nobody has reported the old one
     world.price("NEWNAME", {"2025-02-03": 115})
     world.book("renamed", "2024-12-02", ("NEWNAME", 100, 100, "2024-12-02"))
-    # a spin-off that is told, and also loaded as a lot of its own
+    # a spin-off that is reported, and whose child is also loaded as a lot
     world.price("PARENT", {"2024-12-02": 100, "2025-01-13": 75})
     world.price("CHILD", {"2025-01-13": 50})
     world.events.append(("PARENT", "2025-01-13", "SPINOFF", "0.5", "CHILD"))
     world.book("twice told", "2024-12-02", ("PARENT", 10, 100, "2024-12-02"), ("CHILD", 5, 50, "2025-01-13"))
     world.book("told once", "2024-12-02", ("PARENT", 10, 100, "2024-12-02"), ("CHILD", 5, 50, "2025-02-10"))
-    # 100 shares that came in kind on the 6th, told as held since 2015 and as a contribution of what they were worth
+    # 100 shares that came in kind on the 6th, entered as held since 2015 and also as a contribution of their value
     world.price("KIND", {"2025-01-02": 99, "2025-01-06": 100, "2025-01-07": 102})
     world.book("in kind", "2025-01-03", ("KIND", 100, 40, "2015-06-01"), equity=10_000)
     world.book("money", "2025-01-03", ("KIND", 100, 40, "2015-06-01"), equity=10_000)
@@ -249,7 +249,7 @@ def test_a_split_that_moves_counts_once(world):
 
 def test_a_list_of_today_is_warned_of_or_stated_as_such(world):
     world, first, _ = world
-    # ten times the shares, and told with what to do
+    # ten times the shares, reported with what to do
     assert told(first, "as downloaded, NVX of 2024-12-02", "0.1 times", "split of 2025-01-06", "--shares-as-of")
     assert not told(first, "as of today, NVX") and not told(first, "carried in, NVX")
     # 100 · 64 - 100 · 63.16 = 84

@@ -135,7 +135,7 @@ def test_every_connection_cut_in_a_phase(night, undisturbed, phase, later):
 @pytest.fixture
 def own_server(short_folder, careless, small_book, night_settings) -> Iterator[Night]:
     """The rolled database on a server that may crash without harm to other tests."""
-    # What it says is committed has to be there after the crash, as on any real server.
+    # What it reports as committed has to be there after the crash, as on any real server.
     durable = {**careless, "synchronous_commit": "on"}
     server = EmbeddedServer(short_folder / "restarted", night_settings.postgres_version, durable)
     with server.running() as parameters:

@@ -29,7 +29,8 @@ from warehouse.settings import Settings
 
 MOMENTS, AT_ONCE = 20, 5
 
-# Processes begin as copies of one that has imported everything: half of each run would be that, and nothing to kill.
+# Processes begin as copies of one that has imported everything. Otherwise half of each run would be imports, with
+# nothing to kill.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     ["dbt.cli.main", "dbt.adapters.postgres", "nightly.night", "python_models.run", "ingest.market.collection"]
@@ -52,7 +53,7 @@ class Scenario:
     arguments: tuple[str, ...]
     source: str = "rolled"
     prepare: Callable[[Night], None] = lambda night: None
-    # No run can know of what was killed before it stood in the ledger, nor of files and plain dbt.
+    # No run can know about a run that was killed before its entry in the ledger, nor about files and plain dbt.
     may_be_undone: bool = False
 
 

@@ -24,7 +24,7 @@ def test_prices_come_from_the_sources_that_the_settings_name(night, yahoo, fmp, 
     for symbol in ("AAA", "BBB", "SPY"):
         yahoo.add(Listing(symbol, bars_of(closes)))
     fmp.add(Listing("AAPL", bars_of(closes)))
-    # what Yahoo does not have of the night, FMP has
+    # FMP has what Yahoo lacks for the night
     yahoo.listings["BBB"].bars[NEXT_SESSION] = None
     fmp.add(Listing("BBB", bars_of(closes)))
     limits = {"yahoo_per_minute": 60000, "fmp_per_minute": 60000}
@@ -41,7 +41,7 @@ def test_prices_come_from_the_sources_that_the_settings_name(night, yahoo, fmp, 
     assert phase.lines[1].startswith("yahoo: asked for ")
     assert "requests (0 retries)" in phase.lines[2]
     assert KEY not in repr(record)
-    # the moment of the run, and not of the machine, says when a source is asked again
+    # the time of the run, not that of the machine, decides when a source is asked again
     (years,) = night.rows(
         "select distinct extract(year from next_attempt_at) from ops.fetch_state where next_attempt_at is not null"
     )

@@ -96,7 +96,8 @@ def test_a_backfill_of_one_portfolio_leaves_every_row_as_it_was(night):
 
 
 def test_positions_and_tags_say_what_was_skipped_what_is_stale_and_what_a_person_chose(night):
-    # AAA has no close on the 15th; a lot of a symbol nobody quotes, one that is still to come, and one that was gone.
+    # AAA has no close on the 15th. There is also a lot of a symbol that nobody quotes, one in the future, and one that
+    # has ended.
     night.execute(
         """
         insert into raw.market_data_cache (symbol, price_date, close, source) values ('BBB', '2024-02-15', 151, 'test');
@@ -166,7 +167,7 @@ def test_a_night_does_not_begin_on_a_broken_setup(night):
     with pytest.raises(UserError, match=f"providers: AFTERCLOSE_PROVIDERS: {missing} is not a folder"):
         type(night)(night.database, settings).run()
     assert night.rows("select count(*) from ops.batch_runs") == [(1,)]
-    # what asks no source needs none
+    # a command that asks no source needs none
     assert type(night)(night.database, settings).run(from_phase="2").phases[0].status == "succeeded"
 
 
@@ -275,7 +276,7 @@ def test_a_model_that_fails_fails_its_phase_alone(night):
 def test_what_needs_a_failed_model_counts_as_failed_too(night):
     night.execute("drop table raw.equity_changes cascade")
     run = night.run()
-    # positions need no flows, snapshots and the exposures over them do
+    # positions do not need flows; snapshots and exposures do
     assert statuses(run) == ALL_WELL | {"2": "failed", "2.75": "failed"}
     messages = [problem.message for problem in run.errors if problem.phase == "2"]
     assert any('relation "raw.equity_changes" does not exist' in message for message in messages)
@@ -311,7 +312,7 @@ def start_and_wait_for_phase_2(night) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # a shell that puts the tests in the background lets them ignore it
+        # if a shell runs the tests in the background, they ignore this signal by default
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     waiting = (

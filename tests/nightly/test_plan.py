@@ -71,7 +71,7 @@ def test_a_dry_run_says_what_is_rolled_and_why_and_does_nothing(corrected):
         "dry run: nothing was done",
     ]
     assert kept(corrected) == before
-    # and what is said is what is done
+    # and the run does what the plan says
     done = corrected.run("backfill", start=date(2024, 2, 7), end=date(2024, 2, 9), phases=("2", "2.75"))
     counts = done.phases[0].counts
     assert {name: counts[name] for name in ("causes", "rolled", "idle")} == {

@@ -54,7 +54,7 @@ def test_seeds_follow_their_files(conn: psycopg.Connection, database: Database, 
     assert len(prepare()) == 1
     assert conn.execute("select * from analytics.shapes").fetchall() == [("round",)]
 
-    # a view on a seed's table survives new rows, and goes with other columns
+    # a view on a seed's table survives new rows, and is dropped when the columns change
     conn.execute("create view analytics.outside as select name from analytics.colours")
     (project / "seeds/colours.csv").write_text("name,code\nred,1\nblue,2\n")
     prepare()
@@ -109,7 +109,7 @@ def test_tables_are_refilled_while_the_project_is_the_same_and_built_anew_when_i
     assert conn.execute("select count(*) from analytics.outside").fetchone() == (2,)
     assert conn.execute("select count(*) from pg_indexes where tablename = 'kept'").fetchone() == (1,)
 
-    # somebody's plain run builds it anew, perhaps from other files: then nobody knows what fits
+    # a plain run by hand builds it again, perhaps from other files: then nobody knows what fits
     dbt.run(["kept"])
     assert not tables_fit(conn, dbt)
     build(fit=False)

@@ -6,8 +6,8 @@ from pathlib import Path
 from tests.nightly.small_nights import Night
 from warehouse.settings import PROJECT_ROOT
 
-# What holds rows of portfolios and is written by nights: `raw`, and the states of the batch in `ops`, stay on one
-# server with the triggers that note their changes.
+# The tables with rows of portfolios that nights write. `raw`, and the states of the batch in `ops`, stay on one server
+# with the triggers that note their changes.
 OF_PORTFOLIOS = """
     select classes.oid, classes.oid::regclass::text as name
     from pg_class as classes
@@ -62,7 +62,7 @@ def test_what_an_upsert_writes_is_computed_before_it_and_what_is_selected_has_a_
 
 FOLDERS = ("api", "dbt_project", "ingest", "nightly", "python_models", "reports", "warehouse")
 VOLATILE = re.compile(r"\b(clock_timestamp|gen_random_uuid|random|nextval)\(")
-# Migrations never change, and what they define is run on one server.
+# Migrations never change, and they run on one server.
 PUBLISHED = {
     file for file in (PROJECT_ROOT / "warehouse" / "migrations").glob("*.sql") if Path(file).name < "0040"
 }  # fmt: skip

@@ -73,7 +73,7 @@ def test_a_night_computes_exactly_the_earlier_results_whose_inputs_changed_and_s
     run = night.run(phases=PHASES)
     assert "4 sessions, 2024-02-09 to 2024-02-14: computed again (AAA close of 2024-02-09 restated)" in risk(run).lines
     assert risk(run).counts["healed"]["2024-02-12"] == ["AAA close of 2024-02-09 restated"]
-    # Income does not hold it, and what ended before that day does not rest on it
+    # Income does not hold it, and results that ended before that day do not depend on it
     days = (9, 12, 13, 14)
     assert rewritten(night, before) == {(day, whose) for day in days for whose in ("Growth", "symbols")}
     again = risk(night.run(phases=PHASES))
@@ -91,7 +91,7 @@ def test_corrected_positions_and_seeds_reach_back_and_a_changed_close_of_nobody_
         " where session_date between '2024-01-02' and '2024-02-14'"
     )
     run = night.run(phases=PHASES)
-    # entered before the portfolio began, so it touches everything that there is; the symbols stay the same
+    # entered before the portfolio began, so it changes everything that exists; the symbols stay the same
     assert rewritten(night, before) == {(day.day, "Income") for day, whose in before if whose == "Income"}
     assert "(BBB position of 2023-12-28 restated)" in risk(run).lines[1]
 
@@ -125,7 +125,7 @@ def test_another_version_of_the_models_is_taken_up_a_number_of_sessions_at_a_tim
 
     dearer = Night(analysed.database, settings.model_copy(update={"risk_free_rate": 0.04}))
     run = dearer.run(trade_date=END, phases=("3",))
-    # there are no options, so to look is all that is done
+    # there are no options, so nothing more happens
     assert "4 other sessions looked at: nothing that the results rest on has changed" in risk(run).lines
     assert rewritten(night, before) == {(day.day, whose) for day, whose in before}
 
@@ -136,7 +136,7 @@ def test_the_risk_of_missed_sessions_is_caught_up(night: Night):
         "2024-02-16: 2 portfolios, 3 symbols",
         "2024-02-15: computed, because missed before",
     ]
-    # a first night computes its own session alone, not the whole past
+    # a first night computes only its own session, not the whole past
     assert night.rows("select min(calculation_date) from ops.risk_state") == [(END,)]
 
 

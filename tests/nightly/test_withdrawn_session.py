@@ -39,7 +39,7 @@ def test_nothing_of_a_withdrawn_session_stays(unrolled: Night, tmp_path):
     assert night.run(trade_date=PHANTOM, now=datetime(2025, 2, 8, 23, 30, tzinfo=UTC)).trade_date == PHANTOM
     assert of_the_day(night, PHANTOM) >= {"position_values", "portfolio_snapshots", "portfolio_risk_metrics"}
 
-    # Another version of the library knows better.
+    # Another version of the library has corrected this.
     night.execute("update ops.preparations set fingerprint = 'older' where name = 'trading_sessions'")
     night.run(trade_date=MONDAY, now=datetime(2025, 2, 10, 23, 30, tzinfo=UTC))
     assert night.rows("select count(*) from raw.trading_sessions where session_date = %s", PHANTOM) == [(0,)]

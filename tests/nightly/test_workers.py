@@ -127,7 +127,7 @@ def test_workers_end_with_their_parent_and_give_its_lock_back(night: Night, tmp_
         gone, alive = psutil.wait_procs(workers, timeout=60)
         parent.stdout.close()
     assert len(gone) == 2 and not alive
-    # who comes next gets the lock that they shared
+    # whoever comes next gets the lock that they shared
     with hold_run_lock(night.database, "the next run") as lock:
         assert lock.let_writers_in().run_token != token
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 INCEPTION, SPLIT_ON = date(2025, 1, 6), date(2025, 2, 10)
 NIGHTS = [date(2025, 2, 7), SPLIT_ON, date(2025, 2, 11), date(2025, 2, 14)]
 LAST = NIGHTS[-1]
-# What is compared: the prices of the book's own time, what is believed of actions, and what is rolled of both.
+# What is compared: the prices of the book's own time, the believed actions, and the rows that are rolled from both.
 COMPARED = {
     "prices": f"select symbol, price_date, close from raw.market_data_cache where price_date >= '{INCEPTION}'",
     "actions": "select symbol, ex_date, action_type, value, source from raw.corporate_actions",
@@ -26,7 +26,7 @@ COMPARED = {
     "snapshots": "select snapshot_date, equity_balance, cash_value, daily_pnl, daily_return "
     "from analytics.portfolio_snapshots",
 }
-# New shares and old ones as Yahoo tells them, and what 100 shares become.
+# New shares and old ones as Yahoo reports them, and what 100 shares become.
 SPLITS = {"NEVER": (4, 1), "TWICE": (1, 50), "SPUN": (1175, 1000), "ODD": (3, 2), "LATE": (2, 1), "TINY": (1, 190)}
 SHARES = {"NEVER": 400, "TWICE": 2, "SPUN": 100, "ODD": 150, "LATE": 200, "TINY": 100 / 190, "MOVED": 100}
 
@@ -115,4 +115,4 @@ def test_each_road_ends_in_the_same_rows(server, template, night_settings, yahoo
             ("ODD", pytest.approx(0.6)),
         ]
         paid = sum(row[6] for row in end["values"])
-        assert float(paid) == pytest.approx(100 * 1.0 + 150 * 0.6)  # of shares after the split of the day
+        assert float(paid) == pytest.approx(100 * 1.0 + 150 * 0.6)  # in shares after the split of the day

@@ -11,7 +11,7 @@ from warehouse.errors import Busy
 
 State = Mapping[str, list[tuple[Any, ...]]]
 
-# When a row came is no part of what it says.
+# The time at which a row was written is no part of its content.
 _WHEN = ("loaded_at", "rolled_at", "calculated_at", "first_seen_at", "last_seen_at", "since")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from hypothesis import settings
 
-# For property tests: the same examples every time, few enough that all of them stay within seconds.
+# For property tests: always the same examples, and few enough to take only seconds.
 examples = settings(deadline=None, max_examples=25, derandomize=True)
 
 MARKET_FOLDER = Path(__file__).parents[3] / "shared" / "data" / "market"
@@ -40,8 +40,8 @@ STYLED = tuple(CANDIDATES)
 CANDIDATES |= SECTORS
 ETFS = [etf for etfs in CANDIDATES.values() for etf in etfs]
 
-# Each has symbols that were listed weeks before; one lies in the crash. Of the last three an ordinary run of the tests
-# takes some symbols, and the slow one all.
+# Each day has symbols that were listed weeks before, and one day lies in the crash. Of the last three days an ordinary
+# run of the tests takes some symbols, and the slow one takes all.
 ALL_SYMBOLS = ("2020-03-23", "2023-12-29")
 SOME_SYMBOLS = ("2019-06-28", "2021-05-28", "2022-06-16")
 

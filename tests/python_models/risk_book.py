@@ -16,7 +16,7 @@ from tests.real_book import SYMBOLS
 SIXTY, ODDS, CASH, UNDER_WATER = "Sixty", "Odds and ends", "Cash", "Under water"
 SECTOR_ETFS = ("XLC", "XLY", "XLP", "XLE", "XLF", "XLV", "XLI", "XLK", "XLB", "XLRE", "XLU")
 ETFS = ("SPY", "TLT", "VTV", "VLUE", "VUG", "IWF", "MTUM", "QUAL", "IWM", "SIZE", "USMV", *SECTOR_ETFS)
-# Listed late: they are entered on the first of these days on which they have a price.
+# Symbols that were listed late: they are entered on the first of these days on which they have a price.
 ENTRY_DAYS = ("2019-01-02", "2021-06-01", "2022-06-01", "2023-01-03", "2023-12-01")
 INCEPTION, CRASH, END = date(2019, 1, 2), date(2020, 3, 23), date(2023, 12, 29)
 CALL, PUT = "AAPL240621C00190000", "SPY240315P00450000"

@@ -8,7 +8,7 @@ import python_models
 from python_models.fingerprints import fingerprint, method_files, method_fingerprint
 
 PACKAGE = Path(python_models.__file__).parent
-# What they read is in the fingerprints of inputs, value by value; the others only order, write and tell.
+# What modules read is in the fingerprints of inputs, value by value. The others only order, write and report.
 NOT_METHOD = {
     "__init__.py",
     *("compute.py", "fingerprints.py", "inputs.py", "read.py", "report.py", "run.py", "staleness.py"),

@@ -77,7 +77,7 @@ def test_exposures_volatility_and_stress_go_on(conn: psycopg.Connection):
         " inner join raw.portfolios using (portfolio_id) where model = 'market'",
     )
     assert list(exposures.columns) == [FRIDAY, MONDAY]
-    # about 3.5 % of a rise, and a delta that rises with it: no fourth, and no nothing
+    # about 3.5 % of a rise, with a delta that rises with it: neither a quarter of it nor nothing
     assert (abs(exposures[MONDAY] / exposures[FRIDAY] - 1) < 0.25).all()
     assert 300_000 < exposures.loc["Long calls", MONDAY] < 500_000
     assert_allclose(exposures.loc["Short calls"], -exposures.loc["Long calls"])

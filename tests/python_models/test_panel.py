@@ -76,11 +76,12 @@ def test_underlyings_are_brought_to_the_shares_that_a_strike_is_in(conn: psycopg
     underlyings = read_underlyings(conn, wanted)
     spots = [underlyings.spot(symbol, day, day) for symbol, day in wanted]
     assert_array_equal(spots, [np.nan, 400.0, 100.0, 104.0, np.nan])
-    # a lot of before the split has its strike in old shares, each four of the new; the split's own day has new ones
+    # a lot from before the split has its strike in old shares, each worth four new ones; on the day of the split they
+    # are new
     old, new = date(2024, 1, 4), date(2024, 1, 5)
     assert [underlyings.spot(symbol, day, old) for symbol, day in wanted[1:4]] == [400.0, 400.0, 416.0]
     assert [underlyings.spot(symbol, day, new) for symbol, day in wanted[1:4]] == [100.0, 100.0, 104.0]
-    # the year up to the day: 2 dollars on old shares, and half a dollar on new ones
+    # the year up to the day has 2 dollars on old shares, and half a dollar on new ones
     assert_allclose(underlyings.dividend_yield("AAA", date(2024, 1, 10)), (2 / 4 + 0.5) / 104, rtol=1e-15)
 
 
@@ -121,7 +122,7 @@ def test_scenarios_are_gathered_from_their_shocks(conn: psycopg.Connection[Any])
     both, replay = read_scenarios(conn, DEFINITIONS)
     assert (both.scenario.shocks, both.scenario.rate_change) == ({"Market": -0.2}, 50)
     assert not both.scenario.is_replay and both.start is both.end is None
-    # what a replay says of interest rates is a return
+    # the shock of interest rates in a replay is a return
     assert (replay.scenario.shocks, replay.scenario.rate_change) == (dict.fromkeys(STYLED_FACTORS, -0.1), None)
     assert (replay.start, replay.end) == (date(2020, 2, 19), date(2020, 3, 23))
 

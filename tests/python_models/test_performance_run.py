@@ -38,7 +38,7 @@ from warehouse.settings import Settings, load_settings
 FROM, NIGHTS = date(2023, 5, 22), (date(2023, 6, 28), date(2023, 6, 29), date(2023, 6, 30))
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
 CENT = 0.005
-# What a fund of these books holds; the rest of it is in no sector.
+# The holdings of a fund in these books. The rest of it is in no sector.
 FUND, HELD_BY_FUND = "QQQ", {"Information Technology": 0.5, "Health Care": 0.3}
 PERIODS = ("MTD", "QTD", "YTD", "1Y", "3Y", "5Y", "SI")
 
@@ -167,7 +167,7 @@ def test_every_period_of_every_book_agrees_with_the_libraries(conn, snapshots, d
             flows += [(session, flow["taken_out"])] if flow["taken_out"] else []
         days_of_flows, amounts = zip(*flows, strict=True)
         rate = pyxirr.xirr(days_of_flows, amounts)
-        # which it finds to nine digits or so
+        # which the solver finds to about nine digits
         rate = brentq(pyxirr.xnpv, rate - 1e-5, rate + 1e-5, args=(days_of_flows, amounts), xtol=1e-14)
         expected = {
             "twr": empyrical.cum_returns_final(own),
@@ -486,7 +486,7 @@ def test_sector_effects_link_to_the_active_return_of_the_sessions(conn, period: 
                 portfolio,
                 list(days.index),
             )
-            # the session on which both earned the same: the limit of the ratio
+            # on this session both earned the same, so the limit of the ratio counts
             days.loc[level, "own"] += 1e-9
             expected = _linked_by_hand(days, effects)
             ours = pd.DataFrame(found).T[list(expected.columns)].astype(float).loc[expected.index]

@@ -52,7 +52,7 @@ from tests.real_book import SYMBOLS
 from warehouse.database import Database, create_if_missing, libpq_url
 from warehouse.settings import PROJECT_ROOT, load_settings
 
-# Before the first of them no history reaches back two years; COIN was listed nine weeks before the third.
+# Before the first of these days no history reaches back two years. COIN was listed nine weeks before the third.
 SEEDS = PROJECT_ROOT / "dbt_project" / "seeds"
 DAYS = (date(2019, 6, 28), CRASH, date(2021, 6, 15), date(2022, 6, 16), END)
 TABLES = (*SYMBOL_TABLES, *PORTFOLIO_TABLES)
@@ -348,7 +348,7 @@ def test_a_day_has_the_same_rows_that_night_and_with_years_of_later_prices(
     assert content(conn, CRASH) == rolled.rows_that_night
     assert all(rolled.rows_that_night.values())
     report = compute_risk(conn, CRASH, CRASH)
-    assert report.counts()["sessions_computed"] == 0  # nothing that it rests on has changed
+    assert report.counts()["sessions_computed"] == 0  # nothing that it depends on has changed
     with taken_back(conn):
         written = compute_risk(conn, CRASH, CRASH, force=True).counts()["rows"]
         assert sum(written.values()) > 2000
@@ -556,7 +556,7 @@ def test_what_a_restated_factor_reaches_is_healed_with_the_next_session(conn: ps
     """The windows of symbols reach back two years, so to March 2022; portfolios replay that month for ever."""
     symbols = "select calculation_date from ops.risk_state where portfolio_id is null and stale_because is not null"
     with taken_back(conn):
-        compute_risk(conn, END, END)  # takes in what was loaded
+        compute_risk(conn, END, END)  # this takes in what was loaded
         assert conn.execute("select count(*) from ops.risk_state where stale_because is not null").fetchone() == (0,)
         conn.execute(
             "update analytics.daily_returns set total_return = total_return + 0.01"
@@ -771,10 +771,10 @@ def test_what_has_no_number_has_a_reason(conn: psycopg.Connection[Any]):
     ).set_index("name")
     assert metrics.loc[UNDER_WATER, "reason"] == "equity is not positive"
     assert np.isnan(metrics.loc[UNDER_WATER, "ex_ante_vol"])
-    assert metrics.loc[UNDER_WATER, "var_95_1d"] > 0  # dollars are known all the same
+    assert metrics.loc[UNDER_WATER, "var_95_1d"] > 0  # dollars are known nevertheless
     assert metrics.loc[CASH, "ex_ante_vol"] == metrics.loc[CASH, "var_95_1d"] == 0.0
     assert metrics.loc[CASH, "quality_flag"] == "zero_variance"
-    assert metrics.loc[ODDS, "positions_without"] == 2  # the bakery, and what has no price
+    assert metrics.loc[ODDS, "positions_without"] == 2  # the bakery, and a symbol without a price
     report = compute_risk(conn, date(2023, 12, 28), date(2023, 12, 28), force=True)
     warnings = dict(report.warnings())
     assert warnings[f"portfolio {UNDER_WATER}"].startswith("equity is not positive on 2023-12-28")
@@ -805,7 +805,7 @@ def test_a_constant_price_is_named_and_left_out(conn: psycopg.Connection[Any]):
             " where name = %s and calculation_date = %s and model = 'market'",
             [ODDS, END],
         )
-        assert counted == 3 and beta is not None  # beside the bakery, and what has no price
+        assert counted == 3 and beta is not None  # beside the bakery, and a symbol without a price
         pairs = (
             "select count(correlation) from analytics.pairwise_correlations"
             " where 'KO' in (symbol_1, symbol_2) and calculation_date = %s"
@@ -1044,7 +1044,7 @@ def test_stress_tests_of_the_book_are_those_of_a_notebook(conn: psycopg.Connecti
         assert_allclose(found.loc[scenario, "correlated_pnl"], correlated, rtol=1e-8)
         for factor, dollars in (book.betas.T @ values * moves).items():
             assert_allclose(found.loc[scenario, "factor_impacts"][factor], dollars, rtol=1e-8, atol=1e-6)
-    # whatever the day, every replay says what it would do to the book
+    # on any day, every replay says what it would do to the book
     assert found.loc[[name for name in expected if name.startswith("replay")], "correlated_pnl"].notna().all()
 
 
@@ -1129,7 +1129,7 @@ def test_forecasts_are_held_against_the_sessions_after_them(conn: psycopg.Connec
             found["var_breaches"] * np.log(share / 0.05) + (252 - found["var_breaches"]) * np.log((1 - share) / 0.95)
         )
         assert_allclose(found["kupiec_p_value"], chi2.sf(ratio, 1), rtol=1e-8)
-        # nothing has changed since, and a row that a killed run did not reach is made good
+        # nothing has changed since, and a row that a killed run did not reach is added
         assert compute_risk(conn, END, END, portfolio_ids=[sixty]).counts()["rows"] == {}
         conn.execute("delete from analytics.risk_backtest where calculation_date = %s", [END])
         assert compute_risk(conn, END, END).counts()["rows"] == {"risk_backtest": 4}

@@ -129,7 +129,7 @@ def test_equity_in_the_benchmark_has_the_same_flows():
         pnl=[0.0] * 4,
         flow=[0.0, 500.0, 0.0, -1200.0],
     )
-    # 1,000 at the close before; the 500 are there from their day on, the 1,200 until its end
+    # 1,000 at the close before. The 500 count from their day on, and the 1,200 until the end of theirs.
     worth = history.benchmark_equity()
     assert worth[:3] == [pytest.approx(1100), None, pytest.approx((1100 + 500) * 1.1)]
     assert worth[3] is None, "1,760 halved do not pay 1,200: nothing is left"

@@ -41,7 +41,7 @@ RESULTS = (
     "stress_test_results",
     "pairwise_correlations",
 )
-# Growth: 100 AAA and 10 BBB. Every number is a round one, so that the page's own can be told from the database's.
+# Growth: 100 AAA and 10 BBB. Every number is a round one, so the numbers of the page can be told from the database's.
 BY_HAND = """
 insert into analytics.portfolio_factor_exposures
 select day, growth, model, factor, beta, beta * 100000, 2, 1, reason from input

@@ -81,7 +81,7 @@ class _Maker:
     def make_book(self, number: int) -> Portfolio:
         """A portfolio with anything from nothing to ten lots."""
         inception = self.day(FIRST + timedelta(days=1), self.known[len(self.known) // 2])
-        # So little, now and then, that it is lost.
+        # Sometimes so little that it is lost.
         equity = self.money(500, 5_000) if self.random.random() < 0.2 else self.money(20_000, 500_000)
         lots: dict[tuple[str, date], Lot] = {}
         for place in range(self.random.choice((0, 1, 2, 4, 6, 10))):
@@ -124,7 +124,8 @@ class _Maker:
     def make_option(self, name: str, entry_date: date) -> Lot:
         symbol = f"O{name}"
         self.make_closes(symbol, self.random.uniform(1, 20), {})
-        # Its expiration moves back to a session and its entry moves on: it may not expire before it begins.
+        # Its expiration moves back to a session and its entry moves forward. This keeps it from expiring before it
+        # begins.
         expires = max(entry_date + timedelta(days=self.random.randrange(70)), self.calendar.on_or_after(entry_date))
         return Lot(
             symbol,

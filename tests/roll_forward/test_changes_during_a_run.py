@@ -14,7 +14,7 @@ from tests.roll_forward.books import TABLES, Warehouse, load_market, load_portfo
 from warehouse.sessions import sessions_between
 
 INCEPTION, LAST = date(2024, 1, 2), date(2024, 1, 19)
-# A Saturday, which an old calendar takes for a session.
+# A Saturday that an old calendar counts as a session.
 PHANTOM = date(2024, 1, 13)
 
 
@@ -50,7 +50,7 @@ def held_at(warehouse: Warehouse, relation: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("relation", ["ops.roll_forward_changes", "ops.returns_window"])
 def test_what_is_committed_during_a_run_is_taken_in_by_the_next(book: Warehouse, relation: str):
-    book.execute("update raw.positions set entry_price = 99")  # something to do for the run
+    book.execute("update raw.positions set entry_price = 99")  # gives the run something to do
     with held_at(book, relation), book.database.connect() as conn:
         conn.execute("update raw.positions set quantity = 100")
         load_market(conn, {}, [Action("A", date(2024, 1, 9), "SPLIT", Decimal(2))])

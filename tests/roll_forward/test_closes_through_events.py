@@ -149,12 +149,12 @@ def test_an_option_settles_by_the_name_that_its_underlying_has_by_then(copies):
         # 25 is 50 in shares of the strike: 10 for a call, 10 for the put
         assert (realized("CALL"), realized("PUT")) == (2 * 100 * (10 - 11), -100 * (10 - 11))
         content = warehouse.content()
-        # taken back, and another last close under the old name: without the split
+        # the renaming is taken back, and the old name has another last close, which counts without the split
         conn.execute("delete from raw.corporate_actions where action_type = 'RENAME'")
         conn.execute("update raw.market_data_cache set close = 55 where symbol = 'OLD' and price_date = %s", [EVE])
         warehouse.roll()
         assert realized("CALL") == 2 * 100 * (15 - 11)
-        # told late
+        # reported late
         conn.execute(
             "insert into raw.corporate_actions (symbol, ex_date, action_type, value, new_symbol, source)"
             " values ('OLD', %s, 'RENAME', 1, 'NEW', 'late')",
@@ -164,7 +164,7 @@ def test_an_option_settles_by_the_name_that_its_underlying_has_by_then(copies):
         warehouse.roll()
         assert realized("CALL") == 2 * 100 * (10 - 11)
         assert warehouse.content() == content
-        # a later close under the new name is heard of too
+        # a later close under the new name counts too
         conn.execute("update raw.market_data_cache set close = 30 where symbol = 'NEW' and price_date = %s", [AFTER])
         warehouse.roll()
         assert realized("CALL") == 2 * 100 * (20 - 11)

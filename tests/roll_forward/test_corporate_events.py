@@ -83,7 +83,7 @@ EPISODES = {
             ("META", EX): ("100", "18400", "19000", "0", "0", "0", "-1264"),
         },
     ),
-    # A source that knows the whole past under the new name alone.
+    # A source that has the whole past only under the new name.
     "renaming_in_a_source_of_today": Episode(
         "FB",
         "190",
@@ -174,7 +174,7 @@ EPISODES = {
         (event("SIVBQ", "DELISTING", 0),),
         {("SIVBQ", EX): ("0", "0", "0", "-3000", "0", "0", "-5")},
     ),
-    # A child that trades from the day after: until then it is worth what its parent has lost, and nobody gains.
+    # A child that trades from the next day on. Until then it is worth what its parent has lost, and nobody gains.
     "child_without_a_price": Episode(
         "PAR",
         "50",
@@ -186,7 +186,7 @@ EPISODES = {
             ("KID", AFTER): ("50", "2250", "1000", "0", "0", "0", "250"),
         },
     ),
-    # A parent without a close on the day is worth what its child has left of it.
+    # A parent without a close on the day is worth what is left of it without its child.
     "parent_without_a_price": Episode(
         "PAR",
         "50",
@@ -224,7 +224,7 @@ EPISODES = {
             "CARR": (None, None, "13.75", "14"),
             "OTIS": (None, None, "43", "44"),
         },
-        # an event of one kind a day and symbol: the second child is told of the new name
+        # there is one event of each kind on a day for a symbol, so the second child is reported under the new name
         (
             event("UTX", "SPINOFF", 1, "CARR", fraction="0.16"),
             event("RTX", "SPINOFF", "0.5", "OTIS", fraction="0.25"),
@@ -317,12 +317,12 @@ def test_the_returns_of_the_symbols_show_no_jump_that_no_holder_had(rolled: Ware
     change = round(usd(184) / usd("196.64") - 1, 6)
     assert told("renaming", "META") == {EVE: past, EX: change, AFTER: usd("-0.045815")}
     assert told("renaming", "FB") == {EVE: past}
-    # what a share brought: 2.3234 x 116 after 269.62; 239.40 and 71.25 after 142.48; 54.20 after 53.70; nothing
+    # the value of a share: 2.3234 x 116 after 269.62; 239.40 and 71.25 after 142.48; 54.20 after 53.70; nothing
     assert told("stock", "PXD")[EX] == usd("-0.000392")
     assert told("stock_and_cash", "VMW")[EX] == round(usd("310.65") / usd("142.48") - 1, 6)
     assert told("all_cash", "TWTR")[EX] == usd("0.009311")
     assert told("delisting_at_zero", "SIVBQ")[EX] == -1
-    # 66.80 and a third of 57.20 after 83.70; the child's own begin with its second close
+    # 66.80 and a third of 57.20 after 83.70; the child's own returns begin with its second close
     assert told("spin_off", "GE")[EX] == round((usd("66.80") + usd("57.20") / 3) / usd("83.70") - 1, 6)
     assert set(told("spin_off", "GEHC")) == {AFTER}
     assert told("child_without_a_price", "PAR")[EX] == 0

@@ -30,7 +30,7 @@ BOOKS = {
 }
 PRICES = {
     "SPY": {day: Decimal(400) for day in DAYS},
-    # what bears the name later is none of theirs
+    # a later company with this name is not theirs
     "GONE": {BEFORE: Decimal(8), EVE: Decimal("6.25"), AFTER: Decimal(77)},
     "OLD": {BEFORE: Decimal(40)},
     "LATE": {EVE: Decimal(30), EX: Decimal(88)},

@@ -331,7 +331,7 @@ CHANGES = (
     Change("inception moved back", december(26), [change_portfolio("inception_date = '2023-12-24'")]),
     Change("inception moved on", INCEPTION, [change_portfolio("inception_date = '2024-01-06'")]),
     Change("portfolio loaded again as it was", None, [change_portfolio("source = 'again'")]),
-    # What later tests change
+    # Inputs that later tests change.
     Change("one", None),
     Change("other", None, market="one"),
     Change("another", None),
@@ -424,10 +424,10 @@ def test_a_part_of_the_chain_does_not_move_the_state(warehouse: Warehouse, rolle
     before = warehouse.rows(state)
     warehouse.execute(restated("A", january(12)), {"A": "A (one)"})
     warehouse.roll("roll_forward_changes", "roll_forward_window", "position_values")
-    # The end of the chain alone, on a window that the snapshots have not been rolled over.
+    # Only the end of the chain runs, on a window over which the snapshots have not been rolled.
     warehouse.roll("portfolio_sector_exposures")
     assert warehouse.rows(state) == before
-    # The whole chain, and a change that was read after its window was made.
+    # The whole chain runs, and a change was read after its window was made.
     warehouse.execute(restated("A", january(10)), {"A": "A (another)"})
     warehouse.roll("roll_forward_changes")
     warehouse.roll("position_values", "portfolio_snapshots", "portfolio_sector_exposures")

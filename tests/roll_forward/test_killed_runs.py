@@ -24,7 +24,7 @@ from tests.wire import ENDING, Wire
 INTERRUPTED = "roll_forward_interrupted"
 COMPARED = (*TABLES, "sector_tags", "position_sector_tags")
 CORRECTIONS = (
-    # a session in the middle, a lot that goes, and a tag that a person chose
+    # a session in the middle, a lot that is deleted, and a tag that a person chose
     "update raw.market_data_cache set close = close * 1.02 where price_date = '2023-12-05'",
     "update raw.positions set deleted_at = now()"
     " where position_id in (select position_id from raw.positions order by 1 limit 1)",
@@ -78,7 +78,7 @@ def test_a_run_cut_off_and_run_again(
 ):
     expected, statements = undisturbed
     commits = sum(bool(ENDING.match(statement)) for statement in statements)
-    # Without tables, the models differ in how they are written and not in which there are: every third will do.
+    # Without tables, runs write the same models in other ways, so every third commit is enough.
     cuts = [(number, ENDING) for number in range(1, commits + 1, 3 if unbuilt else 1)]
     cuts += [(number,) for number in sorted(Random(1).sample(range(1, len(statements)), 4))]  # noqa: S311
     for cut in cuts:

@@ -254,7 +254,7 @@ def test_a_reverse_split_while_short(books):
     ],
 )
 def test_a_long_history_of_reverse_splits_costs_no_digits(books):
-    # 25·4·8·15·15·7·7: a share of 2023 was 8,820,000 of 2015, which must not show in the quotient of 1/15.
+    # 25·4·8·15·15·7·7: a share of 2023 was 8,820,000 shares of 2015. This must not show in the quotient of 1/15.
     assert books.lot("quantity")[2:] == [Decimal("66666.6666666667")] * 3
     assert [round(pnl, 6) for pnl in books.daily_pnl] == [0] * 5
 
@@ -369,7 +369,7 @@ def test_an_exit_of_a_short(books):
 @case(lot(10, 100, exit_date=TUE, exit_price=101), A=[100, 105, 100, 100, 100, 100])
 def test_bought_and_sold_on_one_day(books):
     assert books.lot("value_date") == [TUE]
-    assert books.daily_pnl == books.daily_realized_pnl == [10, 0, 0, 0, 0]  # the close of 105 is nobody's
+    assert books.daily_pnl == books.daily_realized_pnl == [10, 0, 0, 0, 0]  # the close of 105 belongs to no lot
 
 
 @case(
@@ -832,7 +832,7 @@ def test_an_option_is_closed_in_part_on_the_day_it_expires(books):
     actions=[dividend(1, WED), dividend(1, WED, "OPT"), split(2, THU, "OPT")],
 )
 def test_an_option_pays_no_dividend_and_does_not_split(books):
-    assert books.daily_pnl == [0, 0, 0, 0, -300]  # the last day it expires at the money
+    assert books.daily_pnl == [0, 0, 0, 0, -300]  # on the last day it expires at the money
     assert books.lot("quantity", "OPT") == [1, 1, 1, 1, 0]
 
 

@@ -12,8 +12,8 @@ from tests.roll_forward import random_books
 from tests.roll_forward.books import FIGURES, Warehouse, figures_of, load_market, load_portfolios
 from tests.roll_forward.random_books import LAST, World
 
-# The database keeps 10 decimals of a quantity and of a price: on a few hundred shares that is far below this, which is
-# a thousandth of a cent. Returns are quotients of such amounts.
+# The database keeps 10 decimals of a quantity and of a price. On a few hundred shares the error is far below this
+# tolerance of a thousandth of a cent. Returns are quotients of such amounts.
 USD = Decimal("1e-5")
 RETURN = Decimal("1e-8")
 
@@ -42,7 +42,7 @@ def replayed(rolled: tuple[Warehouse, World]) -> dict[str, list[Day]]:
         symbols = {symbol for lot in portfolio.lots for symbol in (lot.symbol, lot.underlying_symbol)}
         prices = {symbol: closes for symbol, closes in world.prices.items() if symbol in symbols}
         actions = [action for action in world.actions if action.symbol in symbols]
-        # The sessions after the last one tell it what expires later; they are not compared.
+        # From the sessions after the last one it knows what expires later. They are not compared.
         days[name] = [day for day in replay(portfolio, prices, actions, world.sessions) if day.session <= LAST]
     return days
 
@@ -123,7 +123,7 @@ def test_the_books_meet_everything(rolled: tuple[Warehouse, World]):
 def test_the_data_checks_pass(rolled: tuple[Warehouse, World]):
     warehouse, _ = rolled
     failed = {result.name: result.message for result in warehouse.dbt.test().results if not result.well}
-    # the prices have gaps, on the last session too
+    # the prices have gaps, also on the last session
     failed.pop("fresh_prices_cover_the_book", None)
     assert failed == {}
 

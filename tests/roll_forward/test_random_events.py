@@ -16,7 +16,7 @@ from tests.accounting_replay import Action, Close, Lot, Portfolio, replay
 from tests.roll_forward.books import FIGURES, Warehouse, figures_of, load_market, load_portfolios
 from tests.roll_forward.random_books import LAST
 
-# As in test_random_books; chains multiply what is rounded.
+# As in test_random_books. Chains multiply the rounding errors.
 USD = Decimal("1e-4")
 CHECKS = {"position_pnl_identity", "snapshot_is_sum_of_positions", "equity_rolls_forward"}
 
@@ -133,7 +133,7 @@ class Chains:
                 quantity = Decimal(random.choice((1, 3, 100_000)))
                 price = round(Decimal(random.uniform(10, 200)), 2)
                 if day in event_days:
-                    # what is sold on the day that ends a symbol is sold before it, which cash alone does not tell
+                    # an exit on the day that ends a symbol takes place before the end, which cash alone does not show
                     continue
                 closes.append(Close(lot.symbol, lot.entry_date, self.sessions[day], quantity, price, Decimal(1)))
         return Portfolio(self.sessions[inception], Decimal(1_000_000), list(lots.values()), closes)
@@ -180,7 +180,7 @@ def test_identities_hold_and_all_roads_lead_to_the_same_rows(rolled: tuple[Wareh
     content = warehouse.content()
     warehouse.rebuild()
     assert warehouse.content() == content
-    # told late, wrong, or with what never happened, and put right after it was rolled
+    # events that are entered late, with wrong values or although they never happened, and are corrected after the roll
     events = [action for action in chains.actions if action.action_type not in ("SPLIT", "DIVIDEND")]
     late, wrong, moved = events[::3], events[1::3], events[2::3]
     keys = "symbol = %s and ex_date = %s and action_type = %s"

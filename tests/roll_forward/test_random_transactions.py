@@ -189,7 +189,7 @@ def test_nights_and_late_lines_end_with_the_same_rows(rolled, copies, sessions: 
         for rule in RULES:
             whole = (folder / f"{rule}.csv").read_text().splitlines(keepends=True)
             half = folder / "half.csv"
-            # every second line comes late, but the first of each portfolio
+            # every second line is loaded late, except for the first of each portfolio
             first = {line.split(",")[0]: line for line in reversed(whole[1:])}
             half.write_text(
                 "".join([whole[0], *(line for at, line in enumerate(whole[1:]) if at % 2 or line in first.values())])
@@ -246,7 +246,7 @@ def test_what_is_taken_is_what_was_there(conn: psycopg.Connection, lines, rule):
             assert told == [(ids[place], None, quantity)]
         else:
             assert abs(sum(shares for _, _, shares in told) - quantity) < Decimal("1e-9")
-    # whatever the rule, what is left in all is the same
+    # under any rule, the total that is left is the same
     signed = sum((opened[lot] - taken[lot]) * lines[ids.index(lot)][1] for lot in opened)
     long = short = ZERO
     for effect, side, quantity, _ in lines:

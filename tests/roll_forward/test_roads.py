@@ -41,7 +41,7 @@ def dates_and_portfolios(warehouse: Warehouse, world: World) -> None:
     assert _rolled_to(warehouse) == {sessions[25]}
     warehouse.roll(start_date=str(sessions[10]), end_date=str(sessions[40]), portfolio_ids=_ids([one]))
     assert _rolled_to(warehouse) == {sessions[25], sessions[40]}
-    # A window in the middle is carried on to each chain's end.
+    # A window in the middle is continued to the end of each chain.
     warehouse.roll(start_date=str(sessions[5]), end_date=str(sessions[15]), portfolio_ids=_ids(others[::2]))
     assert set(warehouse.window()) <= set(others[::2])
     assert _rolled_to(warehouse) == {sessions[25], sessions[40]}

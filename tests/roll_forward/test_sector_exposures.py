@@ -13,8 +13,8 @@ from warehouse.sessions import sessions_between
 INCEPTION, LAST = date(2024, 1, 2), date(2024, 1, 19)
 SECOND_SET = date(2024, 1, 13)  # a Saturday: from the next session on
 ENTRY = date(2024, 1, 4)
-# A fund whose weights are rounded, one of stocks and bonds, one that a person has tagged, one that is not known, and a
-# stock; closes are such that no share of a value is even.
+# A fund whose weights are rounded, one of stocks and bonds, one that a person has tagged, one without known weights,
+# and a stock. The closes are such that no part of a value is a round number.
 LOTS = (
     Lot("SPY", ENTRY, Decimal(7), Decimal(100)),
     Lot("SPY", date(2024, 1, 5), Decimal(3), Decimal(100)),
@@ -46,7 +46,7 @@ def book(copies) -> Iterator[Warehouse]:
             load_portfolios(conn, {"one": Portfolio(INCEPTION, Decimal(10_000), LOTS, (), (), ())})
             conn.cursor().executemany(
                 "insert into raw.company_profiles (symbol, sector, source) values (%s, %s, 'test')",
-                # a fund's profile may name a sector, of its issuer: what it holds counts
+                # a fund's profile may name its issuer's sector: what the fund holds counts
                 [("XOM", "Energy"), ("SPY", "Financial Services"), ("NOTHING", "Energy")],
             )
             conn.execute(
@@ -135,7 +135,7 @@ def test_it_heals_from_the_day_of_the_set_on_and_is_as_if_rebuilt(book: Warehous
     for statement, since in (
         (f"{update} weight = 0.9 where {second}", date(2024, 1, 16)),
         (f"{update} source = 'other'", None),
-        # the second set is the first now, and holds from ever
+        # the second set is now the first, so it also holds before its date
         (f"delete from raw.fund_sector_weights where not ({second})", ENTRY),
     ):
         book.execute(statement)
@@ -149,7 +149,7 @@ def test_it_heals_from_the_day_of_the_set_on_and_is_as_if_rebuilt(book: Warehous
     book.execute("delete from raw.fund_sector_weights")
     book.roll()
     assert book.rows("select reason from ops.roll_forward_window") == [("SPY sector withdrawn",)]
-    assert sectors(book, LAST)["Financials"][2] == 3  # by the profile, now that nothing is known of what it holds
+    assert sectors(book, LAST)["Financials"][2] == 3  # by the profile, because nothing is known now about what it holds
 
 
 def test_a_new_set_of_the_benchmarks_weights_counts_from_its_day_on(book: Warehouse):

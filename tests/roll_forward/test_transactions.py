@@ -17,9 +17,9 @@ DAYS = [date(2024, 3, day) for day in (1, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 18,
 HEADER = "portfolio,date,type,symbol,quantity,price,amount,fees,lot\n"
 
 PRICES = {
-    # sold over two lots
+    # one sale closes two lots
     "LOT": [10, 12, 13, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14],
-    # bought and flipped short in a day
+    # bought and turned into a short on one day
     "FLP": [10, 10, 11, 11, 12, 12, 12, 12, 12, 12, 12, 12, 12],
     # transferred in
     "TRF": [100, 100, 100, 101, 101, 101, 101, 101, 101, 101, 101, 101, 101],
@@ -153,7 +153,7 @@ def test_a_sale_over_two_lots(rolled: Warehouse):
 def test_bought_and_flipped_short_in_a_day(rolled: Warehouse):
     assert held(rolled, "flipped", DAYS[2]) == {"FLP": -100}
     figures = snapshots(rolled, "flipped", "daily_pnl")
-    # 100 earned by the round trip, nothing by the short at its close; then the short loses 1 a share
+    # the round trip earned 100, the short nothing at its close; then the short loses 1 a share
     assert (figures[DAYS[2]], figures[DAYS[4]]) == ((100,), (-100,))
 
 
@@ -214,9 +214,9 @@ def test_a_sale_of_more_than_is_held_is_told(rolled: Warehouse):
         ("lifo", 50 * 2 - 10 * 1, 100 * 10 + 40 * 16),
         # 50 at 16 and 10 at 13
         ("hifo", -50 * 1 + 10 * 2, 100 * 10 + 40 * 13),
-        # 200 have cost 2,450, so 12.25 each
+        # 200 cost 2,450, so 12.25 each
         ("average", Decimal("60") * (15 - Decimal("12.25")), 140 * Decimal("12.25")),
-        # the lot of the 5th has 50, and no more than those are sold
+        # the lot of the 5th has 50, and no more are sold
         ("named", 50 * 2, 100 * 10 + 50 * 16),
     ],
 )

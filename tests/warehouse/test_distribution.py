@@ -53,7 +53,7 @@ def test_what_the_workers_read_is_a_table_there_and_a_part_of_the_query_on_one_s
     models = {}
     for spread in (False, True):
         dbt = Dbt(database, tmp_path / "dbt")
-        dbt.tell_spread(spread)
+        dbt.tell_spread(is_spread=spread)
         models[spread] = {f"{node.schema}.{node.relation}": node for node in dbt.nodes("model")}
     more = models[True].keys() - models[False].keys()
     assert more <= PLACES.keys()

@@ -37,7 +37,7 @@ try:
 except UserError as error:
     sys.exit(f"refused: {error}")
 """
-# Nothing but where Python finds its packages, if somebody has to tell it.
+# Only the place of Python's packages, if it has to be given.
 BARE = {name: value for name, value in os.environ.items() if name == "PYTHONPATH"}
 CLIENT_NEEDS = [PROJECT_ROOT, Path(sys.prefix), Path(sys.executable).resolve().parent]
 

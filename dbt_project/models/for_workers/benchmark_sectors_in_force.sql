@@ -4,7 +4,7 @@ with benchmark_sector_weights as (
     select * from {{ ref('benchmark_sector_weights') }}
 ),
 
--- a set is in force until the next one is, and the first one before it, too
+-- A set is in force until the next one. The first set is also in force before its own date.
 sets as (
     select
         effective_date,

@@ -23,7 +23,7 @@ by_position as (
     group by portfolio_id, value_date
 ),
 
--- lots of one symbol are one holding: splitting a lot concentrates nothing
+-- Lots of one symbol are one holding, because splitting a lot does not concentrate a portfolio.
 net_holdings as (
     select
         portfolio_id,

@@ -37,13 +37,13 @@ stitched_keys as (
     where new_price_key is not null
 ),
 
--- what each price key is wanted for: the sessions of its lots in the window, and the one before them
+-- The sessions for which each price key is needed: those of its lots in the window, and the one before them.
 wanted as (
     select
         lot_segments.price_key,
-        -- marks belong to a position; the market's prices to a symbol
+        -- a mark belongs to a position, a market price to a symbol
         case lot_segments.investment_class when 'PRIVATE' then lot_segments.position_id end as marked_position_id,
-        -- contracts neither split nor pay dividends
+        -- option contracts do not split and pay no dividends
         bool_or(lot_segments.investment_class = 'PUBLIC') as is_share,
         lot_segments.investment_class = 'PUBLIC'
         and lot_segments.price_key in (select stitched_keys.price_key from stitched_keys) as is_stitched,
@@ -58,7 +58,7 @@ wanted as (
     group by lot_segments.price_key, marked_position_id, is_stitched
 ),
 
--- numbered rather than joined on a range, which compares every key with every session there is
+-- Session numbers are generated. A join on a range would compare every key with every session.
 wanted_sessions as (
     select
         wanted.*,
@@ -114,7 +114,7 @@ last_known as (
     where wanted.marked_position_id is not null
 ),
 
--- a price from before a split, in shares of after it
+-- A price from before a split, converted to the shares after it.
 in_shares_of_the_session as (
     select
         last_known.price_key,

@@ -1,5 +1,5 @@
 {{ config(indexes=[{"columns": ["portfolio_id"], "unique": true}]) }}
--- inputs are read after the changes are noted that a run takes in
+-- `open_changes` is built first: a run notes which changes it takes in before it reads any input.
 -- depends_on: {{ ref('open_changes') }}
 
 with portfolios as (

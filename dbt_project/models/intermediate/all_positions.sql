@@ -15,7 +15,7 @@ final as (
         null::uuid as parent_position_id
     from positions
     union all
-    -- as they began: shares of that day, at their part of the cost; held since the parent was
+    -- Children as they began: in shares of their first day, at their part of the cost, and held since the parent was.
     select
         lot_stages.position_id,
         lot_stages.portfolio_id,

@@ -35,9 +35,9 @@ final as (
     from transactions
     where
         transaction_type in ('INTEREST', 'FEE', 'TAX')
-        -- what it costs that shares come in
+        -- the cost of a transfer of shares into the portfolio
         or (transaction_type = 'TRANSFER_IN' and cash <> 0)
-        -- what is paid on shares that nobody held
+        -- a payment on shares that nobody held
         or (
             transaction_type = 'DIVIDEND'
             and transaction_id not in (select broker_dividends.transaction_id from broker_dividends)

@@ -37,7 +37,7 @@ dated as (
     inner join calendar_days on realized_events.trade_date = calendar_days.calendar_date
 ),
 
--- closes that name what an event has made of a lot, or a child
+-- Closes that name a symbol other than the lot's: what an event has turned the lot into, or its child.
 under_other_symbols as (
     select
         dated.event_id,
@@ -54,7 +54,7 @@ under_other_symbols as (
     where dated.named_symbol is not null
 ),
 
--- what such lots have been by the day of the close
+-- The price keys that such a lot has had by the day of the close.
 became as (
     select
         event_id,
@@ -79,7 +79,8 @@ became as (
             and corporate_events.new_price_key is not null
 ),
 
--- the lot itself, the child that it gave birth to, or none: then the close is told of as one that finds nothing
+-- The lot itself, the child that a spin-off created from it, or null. With null, the close is reported as one that
+-- finds nothing.
 named as (
     select distinct on (became.event_id)
         became.event_id,
@@ -120,11 +121,11 @@ final as (
         lot_matches.session_number,
         lot_matches.sequence,
         lot_matches.quantity,
-        -- what leaves without ever having had a price leaves at its cost
+        -- a lot that never had a price leaves at its cost
         coalesce(lot_matches.price, transaction_lots.entry_price, 0),
         lot_matches.fees
     from lot_matches
-    -- not of a lot that a spin-off gave birth to
+    -- finds nothing for a lot that a spin-off created
     left join transaction_lots on lot_matches.opening_id = transaction_lots.position_id
 )
 

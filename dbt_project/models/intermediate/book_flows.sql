@@ -9,7 +9,7 @@ transactions as (
     where transaction_type in ('DEPOSIT', 'WITHDRAWAL')
 ),
 
--- what comes in or leaves in kind is a flow of what it is worth at the close
+-- A transfer in kind is a flow of its value at the close.
 transfers as (
     select * from {{ ref('lot_matches') }}
     where transaction_type in ('TRANSFER_IN', 'TRANSFER_OUT') and opening_id is not null

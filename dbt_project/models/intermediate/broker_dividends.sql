@@ -43,7 +43,7 @@ told as (
     where calendar_days.next_session_number is not null
 ),
 
--- a payment counts on one of the ex-dates of the 45 sessions before it, else on the day it was made
+-- A payment counts on one of the ex-dates of the 45 sessions before it, or else on the day it was made.
 possible_sessions as (
     select
         told.transaction_id,
@@ -60,7 +60,7 @@ possible_sessions as (
     from told
 ),
 
--- signed shares that were held the night before: the dividend is theirs
+-- Signed shares that were held at the close before the ex-date. Their holder is entitled to the dividend.
 entitled as (
     select
         told.transaction_id,
@@ -102,7 +102,7 @@ totals as (
     from entitled
 ),
 
--- the last ex-date whose dividend is about as large, else the last one, else the day of the payment
+-- The last ex-date whose dividend is about as large, else the last ex-date, else the day of the payment.
 chosen as (
     select distinct on (transaction_id)
         transaction_id,

@@ -20,7 +20,7 @@ symbol_names as (
     select * from {{ ref('symbol_names') }}
 ),
 
--- one of a kind a day: a company merges or is delisted once
+-- At most one event of each kind on a day, because a company merges or is delisted only once. Spin-offs count by child.
 events as (
     select distinct on (price_key, session_number, event_type, child)
         *,
@@ -29,7 +29,7 @@ events as (
         select
             price_key,
             session_number,
-            -- without a value yet it ends nothing
+            -- a delisting without a value ends nothing yet
             case when action_type = 'DELISTING' and value is not null then 'MERGER' else action_type end
                 as event_type,
             action_type,
@@ -43,7 +43,7 @@ events as (
             case action_type when 'SPINOFF' then cost_fraction end as cost_fraction_told
         from event_actions
     ) as kinds
-    -- what stands alone cannot part from itself
+    -- an event between two names of one company has no effect
     where new_price_key is distinct from price_key
     order by
         price_key asc, session_number asc, event_type asc, child asc, action_type desc, ex_date desc
@@ -99,7 +99,7 @@ priced as (
     ) as last_new on true
 ),
 
--- what a share of the close before gives, in USD
+-- The value in USD that one share of the close before has received.
 given as (
     select
         *,
@@ -117,7 +117,8 @@ shared as (
     window same_day as (partition by price_key, session_number)
 ),
 
--- without a price of the child yet: what the parent has lost over the event, else the share of the cost that was told
+-- Where the child has no price yet, its value is what the parent has lost over the event. Where the parent has no price
+-- either, it is the fraction of the cost that was reported.
 valued as (
     select
         *,
@@ -142,7 +143,7 @@ summed as (
     window same_day as (partition by price_key, session_number)
 ),
 
--- of a parent without a price of its own that day, what its last one is still worth
+-- Where the parent has no price of its own on that day: the fraction of its last price that it is still worth.
 kept as (
     select
         *,
@@ -180,7 +181,7 @@ final as (
         coalesce(kept.new_price_date, kept.previous_price_date) as new_price_date,
         kept.new_growth_now as new_growth,
         kept.share_kept,
-        -- with the parent's identifier it makes that of a lot born of it
+        -- with the parent's identifier, this gives the identifier of the lot that a spin-off creates
         concat_ws('|', kept.action_type, kept.ex_date, kept.new_symbol) as birth_name,
         case kept.action_type
             when 'RENAME' then format('%s renamed %s on %s', kept.symbol, kept.new_symbol, kept.ex_date)
@@ -215,7 +216,7 @@ final as (
                     )
                 )
         end as what_happened,
-        -- what part of the cost goes with the child, or is paid for in cash
+        -- the fraction of the cost that goes to the child, or that the cash pays for
         case kept.event_type
             when 'SPINOFF'
                 then

@@ -22,7 +22,8 @@ dated as (
     where calendar_days.next_session_number is not null
 ),
 
--- an event is told of a name of the day before it; a child may take the name that its parent gives up that day
+-- An event names the old symbol as it was on the day before. The child of a spin-off may take the name that its parent
+-- gives up on that day.
 final as (
     select
         dated.*,

@@ -35,7 +35,7 @@ final as (
         1::numeric as cost_share
     from lots
     union all
-    -- what a spin-off gave birth to joins at its first close, in its parent's base shares and at its parent's cost
+    -- A child joins at its first close. It is counted in its parent's base shares and carries its parent's cost.
     select
         position_id,
         parent_position_id,

@@ -17,7 +17,7 @@ final as (
         position_values.symbol,
         {{ market_symbol('positions', held='position_values') }} as market_symbol
     from position_values
-    -- what a spin-off gave birth to is in no book: shares
+    -- a lot that a spin-off created has no row in the books, and it is always shares
     left join positions
         on
             position_values.portfolio_id = positions.portfolio_id

@@ -66,7 +66,7 @@ closes as (
         and lot_closings.quantity_asked - lot_closings.quantity_closed >= 0.000001
 ),
 
--- a child that was never born, or a symbol that the lot had not become by then
+-- Closes that name a child that was never created, or a symbol that the lot had not become by then.
 closes_of_no_lot as (
     select
         realized_events.event_id as input_id,
@@ -93,7 +93,7 @@ closes_of_no_lot as (
         )
 ),
 
--- what a broker's line asks for and no lot has; shares that leave in kind are no sale
+-- Transactions that ask for more than any lot holds. The reason differs by type: shares that leave in kind are no sale.
 unmatched_transactions as (
     select
         lot_matches.closing_id as input_id,

@@ -20,7 +20,7 @@ split_growth as (
     select * from {{ ref('split_growth') }}
 ),
 
--- within a session: closes in the order of the file, then the exit, then the expiry; an event takes what is left
+-- Order within a session: closes in the order of the file, then the exit, then the expiry. An event takes what is left.
 events as (
     select
         position_id,
@@ -73,7 +73,7 @@ events as (
     where is_end
 ),
 
--- shares of the lot's first day are the unit in which a holding changes by trades alone
+-- Everything is counted in shares of the lot's first day. In this unit a holding changes only by trades.
 in_base_shares as (
     select
         events.*,
@@ -102,16 +102,16 @@ in_base_shares as (
         on
             coalesce(stages.price_key, lots.price_key) = split_growth.symbol
             and lots.investment_class = 'PUBLIC'
-            -- an event is before the split of its session
+            -- an event takes effect before the split of its session
             and events.session_number
             - case events.kind
                 when 'event' then 1 else 0
             end between split_growth.from_session_number and split_growth.to_session_number
-    -- a close before a lot joins is in its statement's quantity already
+    -- a close before the lot joins is already in the quantity of its statement
     where events.session_number >= lots.first_session_number
 ),
 
--- each closes at most what is left, and a remainder below a millionth of a share is none
+-- Each closing takes at most what is left. A remainder below a millionth of a share counts as zero.
 accumulated as (
     select
         *,

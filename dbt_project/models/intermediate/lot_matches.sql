@@ -30,7 +30,7 @@ corporate_events as (
     select * from {{ ref('corporate_events') }}
 ),
 
--- symbols that events link are matched together
+-- Symbols that are linked by events are matched together.
 families as (
     select
         symbol,
@@ -39,7 +39,7 @@ families as (
     group by symbol
 ),
 
--- what ends an option is often told on the next business day, and counts on its last session
+-- The end of an option is often reported on the next business day. It counts on the option's last session.
 timed as (
     select
         transactions.*,
@@ -56,7 +56,7 @@ timed as (
     where trade_day.next_session_number is not null
 ),
 
--- a symbol means what it meant on the day, or the company that has it since
+-- A symbol means the company that had it on the day, or else the company that took it later.
 dated as (
     select
         timed.*,
@@ -71,19 +71,19 @@ dated as (
     left join families on timed.symbol = families.symbol and timed.investment_class = 'PUBLIC'
 ),
 
--- shares before any split are the unit in which a holding changes by trades alone
+-- Everything is counted in shares before any split. In this unit a holding changes only by trades.
 in_base_shares as (
     select
         dated.*,
         coalesce(split_growth.growth, 1) as growth,
         round(dated.quantity / coalesce(split_growth.growth, 1), 18) as base_shares,
-        -- with what the trade has cost, as its lot will have it
+        -- the price includes the costs of the trade, as the price of its lot will
         round(
             (dated.unit_price + dated.side * dated.fees / (dated.quantity * dated.multiplier))
             * coalesce(split_growth.growth, 1),
             18
         ) as base_price,
-        -- shares of an assignment come when the option ends, however late that is told
+        -- shares of an assignment arrive when the option ends, however late that is reported
         case
             when dated.effect = 'open' then coalesce(dated.lot_date, dated.trade_date)
             else least(dated.trade_date, dated.expiration_date)
@@ -114,8 +114,8 @@ histories as (
     group by portfolio_id, symbol, lot_matching
 ),
 
--- the lines of a family, with the events among them: before the trades of their session; but what is sold under the old
--- name on the day of a merger is sold before it
+-- The lines of a family, with its events among them. An event comes before the trades of its session. But shares sold
+-- under the old name on the day of a merger are sold before the merger.
 family_lines as (
     select
         in_base_shares.portfolio_id,
@@ -243,7 +243,7 @@ matches as (
         ) with ordinality as matched (opening_id, closing_id, base_shares, place)
 ),
 
--- a transfer is worth what the session's close says: shares come in and leave at it
+-- A transfer is valued at the close of its session, because shares come in and leave at that value.
 transfer_prices as (
     select
         in_base_shares.transaction_id,
@@ -295,7 +295,7 @@ priced as (
             else coalesce(lines.unit_price, 0)
         end as price,
         transfer_prices.market_price,
-        -- the fees of a line go to what it finds, in equal parts that add up
+        -- the fees of a line are shared among the lots that it finds, and the rounded parts add up to the fees
         sum(matches.base_shares) filter (where matches.opening_id is not null) over line as base_shares_found,
         sum(matches.base_shares) filter (where matches.opening_id is not null) over line_so_far as base_shares_so_far,
         lines.fees
@@ -323,7 +323,7 @@ final as (
         price,
         market_price,
         case
-            -- of a transfer that comes in they are no part of what the shares have cost: they are a cash item
+            -- the fees of a TRANSFER_IN are a cash item and no part of the cost of the shares
             when opening_id is null or transaction_type = 'TRANSFER_IN' then 0
             else
                 round(fees * base_shares_so_far / base_shares_found, 10)

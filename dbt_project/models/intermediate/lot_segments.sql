@@ -30,8 +30,8 @@ closing_sessions as (
     group by position_id, session_number
 ),
 
--- a segment begins where a lot joins, where it is closed in part or whole or an event changes it, and on the session
--- after that
+-- A segment begins on each session on which a lot joins, is closed in part or whole, or is changed by an event. Another
+-- segment begins on the session after a closing or an event.
 segment_starts as (
     select
         position_id,
@@ -61,7 +61,7 @@ segment_starts as (
     where is_event
 ),
 
--- what children begin with, at their first close and at their share of the cost: their first rows say the same
+-- The value and cost of children at their first close. The first row of each child shows the same figures.
 births as (
     select
         lot_stages.parent_position_id as position_id,
@@ -93,7 +93,7 @@ handed_over as (
     group by position_id, from_session_number
 ),
 
--- as what, and at what price, a lot opens on the day of an event
+-- What a lot opens as on the day of an event, and at which price.
 events as (
     select
         lot_stages.*,
@@ -130,7 +130,7 @@ segments as (
     window lot_in_order as (partition by segment_starts.position_id order by segment_starts.from_session_number)
 ),
 
--- what the lot has become by then
+-- What the lot has become by the time of the segment.
 staged as (
     select
         segments.position_id,

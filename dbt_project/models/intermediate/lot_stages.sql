@@ -12,7 +12,7 @@ closes as (
     select * from {{ ref('book_closes') }}
 ),
 
--- all that happens to a key on one day
+-- All events of a price key on one day.
 event_days as (
     select
         price_key,
@@ -33,8 +33,8 @@ event_days as (
     group by price_key, session_number, growth_before
 ),
 
--- one row a lot and stretch between events. Shares of a day are base shares x conversion x split_growth / base_growth,
--- whatever the lot has become; what base shares have cost is entry_price x cost_share
+-- One row for each lot and each stretch between events. Shares of a day = base shares x conversion x split_growth /
+-- base_growth, whatever the lot has become. Cost of the base shares = base shares x entry_price x cost_share.
 stages as (
     select
         lots.position_id,
@@ -98,7 +98,7 @@ stages as (
     cross join
         lateral (
             select
-                -- each closes at most what is left, and a remainder below a millionth of a share is none
+                -- each close takes at most what is left, and a remainder below a millionth of a share counts as zero
                 case
                     when
                         (stages.base_shares - coalesce(sum(asked.base_shares), 0))
@@ -164,7 +164,7 @@ stages as (
         and sold.base_shares_left > 0
         and coalesce(
             stages.exit_session_number > event_day.session_number
-            -- what is sold under the old name on the day of a merger is sold before it
+            -- an exit on the day of a merger is under the old name, and takes place before the merger
             or (stages.exit_session_number = event_day.session_number and not event_day.is_merger),
             true
         )

@@ -25,7 +25,7 @@ symbol_names as (
     select * from {{ ref('symbol_names') }}
 ),
 
--- every date is moved to its session first; all comparisons are between sessions
+-- Every date is moved to its session first. All comparisons are between sessions.
 dated as (
     select
         positions.*,
@@ -63,7 +63,7 @@ joined as (
     where exit_session_number is null or exit_session_number >= inception_session_number
 ),
 
--- a symbol means what it meant on the day of entry, or the company that has it since
+-- A symbol means the company that had it on the day of entry, or else the company that took it later.
 named as (
     select
         joined.*,

@@ -16,7 +16,7 @@ split_growth as (
     select * from {{ ref('split_growth') }}
 ),
 
--- transactions say themselves how an option ends
+-- Lots that come from transactions are left out, because the transactions themselves say how an option ends.
 options as (
     select
         lots.*,
@@ -46,7 +46,7 @@ underlying_lots as (
         from options)
 ),
 
--- shares that come and go, at what price
+-- Shares that are bought and sold, with their prices.
 trades as (
     select
         portfolio_id,

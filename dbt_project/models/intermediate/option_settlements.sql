@@ -21,7 +21,7 @@ option_deliveries as (
     select * from {{ ref('option_deliveries') }}
 ),
 
--- an underlying that was renamed goes on under its new name
+-- An underlying that was renamed continues under its new name.
 renamed_keys as (
     select distinct price_key from {{ ref('symbol_names') }}
 ),
@@ -73,12 +73,12 @@ final as (
     select
         last_prices.position_id,
         last_prices.expiry_session_number,
-        -- the underlying's older prices cannot change the settlement; without one, any would
+        -- Older prices of the underlying cannot change the settlement. If this is null, any price could.
         last_prices.underlying_price_date,
         option_deliveries.position_id is not null as is_delivered,
         case
             when option_deliveries.position_id is not null then 0
-            -- intrinsic value, the underlying in shares of the day that the strike is quoted in
+            -- intrinsic value, with the close converted to the shares that the strike is quoted in
             when last_prices.underlying_close is not null
                 then greatest(
                     0,

@@ -5,7 +5,7 @@ with positions as (
     where deleted_at is null
 ),
 
--- what shares have become says what business they are of
+-- Shares have the sector of the company that they have become by events.
 last_stages as (
     select distinct on (position_id)
         position_id,
@@ -35,8 +35,8 @@ fund_sectors as (
     select distinct funds.symbol from {{ ref('fund_sectors') }} as funds
 ),
 
--- a person's choice wins over all else, an option has its underlying's sector, and a fund that is looked through has
--- those of what it holds, whatever its profile says
+-- A person's choice comes before all else. An option has the sector of its underlying. A fund that is looked through
+-- has the sectors of its holdings, whatever its profile says.
 named as (
     select
         positions.position_id,

@@ -14,7 +14,7 @@ event_families as (
     select * from {{ ref('event_families') }}
 ),
 
--- a day that is a session no more, or one now, concerns every symbol that has a price on it or later
+-- A day that has become a session, or is no longer one, concerns every symbol that has a price on that day or later.
 session_changes as (
     select min(from_date) as from_date
     from open_changes
@@ -29,7 +29,7 @@ changes as (
     from open_changes
     where input in ('price', 'split', 'dividend')
     union all
-    -- what an event links may reach from one symbol's past into another's: the whole of it is looked at
+    -- an event may link the past of one symbol to another, so the whole history is computed again
     select
         symbol,
         date '-infinity',

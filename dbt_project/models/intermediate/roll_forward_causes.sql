@@ -46,7 +46,7 @@ portfolios as (
     where {{ portfolio_is_in_scope('active_portfolios.portfolio_id') }}
 ),
 
--- changes of one kind go together: of one symbol whoever holds it, of other inputs within a portfolio
+-- Changes of one kind are grouped: market changes by symbol, whoever holds it, and all other inputs by portfolio.
 concerned as (
     select
         changes.*,
@@ -93,7 +93,7 @@ worded_changes as (
         what,
         whose,
         case
-            -- neither a sector nor a portfolio has a date
+            -- changes of sectors and portfolios have no date
             when input in ('sector', 'portfolio') then concat_ws(' ', symbol, noun, verb)
             when from_date = through_date or (through_date = 'infinity' and num_changes = 1)
                 then concat_ws(' ', symbol, noun, 'of', from_date, verb)

@@ -82,7 +82,7 @@ rolled_lots as (
 dated_changes as (
     select
         input_changes.*,
-        -- a name that is given up or taken changes what days before it are priced by
+        -- a renaming may change which prices are used on earlier days
         case
             when input_changes.from_date = '-infinity' or input_changes.input = 'rename' then 0
             else calendar_days.next_session_number
@@ -93,13 +93,13 @@ dated_changes as (
     left join calendar_days on input_changes.from_date = calendar_days.calendar_date
 ),
 
--- the portfolio itself, its positions' terms, its flows and cash items
+-- Changes of the portfolio itself, of its positions' terms, its flows and its cash items.
 portfolio_changes as (
     select
         changes.change_id,
         rolled_portfolios.portfolio_id,
         case changes.input
-            -- an inception that moved later leaves rows before it that have to go
+            -- rows before an inception that has moved to a later date must be deleted
             when 'portfolio' then changes.from_session_number
             else greatest(changes.from_session_number, rolled_portfolios.inception_session_number)
         end as first_session_number
@@ -108,8 +108,8 @@ portfolio_changes as (
     where changes.from_session_number <= rolled_portfolios.last_rolled_session_number
 ),
 
--- a day that is a session no more, or one now, is rolled from the session at or before it: the rows of a day that is
--- withdrawn lie after that one
+-- A day that has become a session, or is no longer one, is rolled again from the session at or before it. The rows of a
+-- day that is no longer a session lie after that one.
 session_changes as (
     select
         changes.change_id,
@@ -120,7 +120,7 @@ session_changes as (
     where changes.input = 'session'
 ),
 
--- the other symbols that a lot's rows may rest on: names of its company, and what events make of it
+-- Other symbols that the rows of a lot may depend on: other names of its company, and what events turn it into.
 further_symbols as (
     select
         lots.position_id,
@@ -136,7 +136,7 @@ further_symbols as (
     left join symbol_names on lot_stages.price_key = symbol_names.price_key
 ),
 
--- closes, marks and tags name the lot; prices, splits, dividends, events and sectors name the symbol
+-- Closes, marks and tags name the lot. Prices, splits, dividends, events and sectors name the symbol.
 changes_of_lots as (
     select
         changes.*,
@@ -176,20 +176,21 @@ lot_changes as (
         changes.change_id,
         lots.portfolio_id,
         case
-            -- what a lot is stated in, in shares of a later day, hangs on the splits until then
+            -- the shares that a lot is stated in may be those of a later day, and then depend on the splits until that
+            -- day
             when changes.input = 'split' and changes.from_session_number <= lots.base_session_number
                 then lots.first_session_number
             else greatest(changes.from_session_number, lots.first_session_number)
         end as first_session_number
     from changes_of_lots as changes
     inner join rolled_lots as lots on changes.lot_id = lots.position_id
-    -- a lot carried in is first valued at the close before it joins
+    -- a lot that is carried in is first valued at the close before it joins
     inner join sessions as first_valued
         on lots.first_session_number - lots.is_carried_in::integer = first_valued.session_number
     where
         changes.from_session_number <= lots.last_session_number
         and greatest(changes.from_session_number, lots.first_session_number) <= lots.last_rolled_session_number
-        -- nothing older than the price of the first valuation can touch the lot
+        -- nothing older than the price of the first valuation can change the lot
         and (
             changes.input in ('close', 'sector')
             or changes.is_event
@@ -217,7 +218,7 @@ lot_changes as (
         )
 ),
 
--- an option's underlying by all names of its company
+-- The underlyings of options, under every name of the company.
 underlyings as (
     select
         position_id,
@@ -233,8 +234,8 @@ underlyings as (
     where rolled_lots.underlying_symbol is not null
 ),
 
--- an underlying matters to an option when it settles: by its last price, by the splits between that and the first
--- session, in whose shares the strike is, and by what it is called
+-- An underlying changes an option only at its settlement: by its last price, by its name, and by the splits between
+-- that price and the first session, whose shares the strike is stated in.
 settlement_changes as (
     select
         changes.change_id,
@@ -259,7 +260,7 @@ settlement_changes as (
         )
 ),
 
--- the benchmark's returns stand beside the portfolio's own from the close before inception on
+-- The portfolio's rows show the benchmark's return from the close before inception on.
 benchmark_changes as (
     select
         changes.change_id,

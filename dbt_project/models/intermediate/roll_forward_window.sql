@@ -24,7 +24,7 @@ market_data as (
     select * from {{ ref('stg_market_data') }}
 ),
 
--- the last session to roll to: never one that has not closed
+-- The last session to roll to. It is never one that has not closed.
 bounds as (
     select max(session_number) as end_session_number
     from sessions
@@ -34,14 +34,14 @@ bounds as (
         <= coalesce({{ window_date('end_date') }}, (select max(market_data.price_date) from market_data))
 ),
 
--- the cause that reaches back farthest names the window
+-- The cause that reaches back farthest gives the window its reason.
 earliest_causes as (
     select distinct on (portfolio_id) *
     from roll_forward_causes
     order by portfolio_id, first_session_number, precedence, cause
 ),
 
--- a chain is always carried on to its end: the last session rolled, if that is later than the end asked for
+-- A chain is always rolled to its end: to the last session rolled so far, if that is later than the requested end.
 due as (
     select
         earliest_causes.portfolio_id,
@@ -57,7 +57,7 @@ due as (
         <= greatest(bounds.end_session_number, earliest_causes.last_rolled_session_number)
 ),
 
--- a portfolio that is gone leaves every session
+-- A portfolio that was deleted loses its rows of every session.
 withdrawn as (
     select
         roll_forward_state.portfolio_id,
@@ -86,7 +86,7 @@ final as (
         windows.portfolio_id,
         first_session.session_date as first_session,
         last_session.session_date as last_session,
-        -- days between the sessions as well: one of them may have been a session once
+        -- includes the days between sessions, because one of them may have been a session before
         coalesce(session_before.session_date + 1, '-infinity') as replace_from,
         coalesce(session_after.session_date - 1, 'infinity') as replace_through,
         windows.first_session_number,

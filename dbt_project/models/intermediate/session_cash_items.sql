@@ -20,7 +20,7 @@ final as (
     from cash_items
     inner join active_portfolios on cash_items.portfolio_id = active_portfolios.portfolio_id
     inner join calendar_days on cash_items.item_date = calendar_days.calendar_date
-    -- what came before inception is part of the starting equity
+    -- cash items before inception are part of the starting equity
     where calendar_days.next_session_number >= active_portfolios.inception_session_number
     group by cash_items.portfolio_id, calendar_days.next_session_number
 )

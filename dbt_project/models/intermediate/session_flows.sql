@@ -27,7 +27,7 @@ final as (
     from equity_changes
     inner join active_portfolios on equity_changes.portfolio_id = active_portfolios.portfolio_id
     inner join calendar_days on equity_changes.change_date = calendar_days.calendar_date
-    -- what came before inception is part of the starting equity
+    -- flows before inception are part of the starting equity
     where calendar_days.next_session_number >= active_portfolios.inception_session_number
     group by equity_changes.portfolio_id, calendar_days.next_session_number
 )

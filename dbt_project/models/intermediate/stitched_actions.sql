@@ -33,7 +33,8 @@ dated as (
     where calendar_days.next_session_number is not null
 ),
 
--- of a day, what the name tells whose price counts that day; without a price, the name of the day before any other
+-- Each day has the actions reported under the name whose price counts on that day. Without a price, the name that is in
+-- use on the day comes first.
 told as (
     select
         names.price_key,

@@ -23,7 +23,8 @@ placed as (
     from names
 ),
 
--- what is delisted stays at its last price, whatever bears its name later, until it is listed under another one
+-- A delisted symbol stays at its last price until it is listed under another name. Later prices under the old name
+-- belong to others and are not used.
 delisted as (
     select
         delistings.price_key,
@@ -60,7 +61,7 @@ bars as (
         )
 ),
 
--- a source may tell the past under the name of today, and may go on under the old one until it has the new one
+-- A source may report the past under today's name. It may also continue under the old name until it has the new one.
 first_bars as (
     select
         price_key,

@@ -1,5 +1,5 @@
 {{ config(indexes=[{"columns": ["symbol"]}, {"columns": ["price_key"]}]) }}
--- inputs are read after the changes are noted that a run takes in
+-- `open_changes` is built first: a run notes which changes it takes in before it reads any input.
 -- depends_on: {{ ref('open_changes') }}
 
 with recursive corporate_actions as (
@@ -26,7 +26,7 @@ renames as (
     order by corporate_actions.symbol asc, calendar_days.next_session_number asc, corporate_actions.ex_date desc
 ),
 
--- the names that come after each renaming, to the last one
+-- Each renaming with all the names that follow it, up to the last one.
 followed as (
     select
         renames.symbol,
@@ -64,7 +64,7 @@ last_names as (
     order by symbol asc, session_number asc, last_session_number desc
 ),
 
--- a name until it is given up; told before that, it means the company that gives it up
+-- A name until it is given up. Where it is used for a day before that, it means the company that gave it up.
 given_up as (
     select
         renames.symbol,
@@ -77,7 +77,8 @@ given_up as (
     window names_in_order as (partition by renames.symbol order by renames.session_number)
 ),
 
--- a name after it was last given up: of the company that has taken it, also told for days before; else of another one
+-- A name after it was last given up. It belongs to the company that took it, also where it is used for days before
+-- that. If nobody took it, it belongs to another company.
 kept as (
     select
         symbols.symbol,
@@ -104,7 +105,7 @@ named as (
     select * from kept
 ),
 
--- since when the name is in use: since it was taken, if it was
+-- The day from which the name is in use: the day on which it was taken, if it was.
 taken as (
     select
         named.*,

@@ -25,14 +25,14 @@ final as (
             else 'SHORT'
         end as position_type,
         lot_matches.side * lot_matches.quantity as quantity,
-        -- what a trade costs is part of what was paid, or taken off what was received
+        -- the costs of a trade are added to the price paid, or taken off the price received
         lot_matches.price
         + round(lot_matches.side * lot_matches.fees / (lot_matches.quantity * lot_matches.multiplier), 10)
             as entry_price,
         case
             when lot_matches.transaction_type = 'TRANSFER_IN'
                 then coalesce(transactions.lot_date, transactions.trade_date)
-            -- shares of an assignment come on the option's last session, however late that is told
+            -- shares of an assignment arrive on the option's last session, however late that is reported
             else least(transactions.trade_date, sessions.session_date)
         end as entry_date,
         case when lot_matches.transaction_type = 'TRANSFER_IN' then transactions.trade_date end as joins_on,

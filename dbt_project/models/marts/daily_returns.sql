@@ -54,7 +54,8 @@ names as (
     {{ event_names('corporate_events') }}
 ),
 
--- whose returns a symbol shows: of what events touch, its company's under whatever name
+-- The price key whose returns a symbol shows. Where events touch it, these are the returns of its company under all
+-- names.
 shown as (
     select
         symbol,
@@ -118,7 +119,7 @@ pairs as (
     window symbol_in_order as (partition by symbol, price_key order by session_number)
 ),
 
--- what spin-offs between two closes have given, per share before all splits
+-- The value that spin-offs between two closes have handed out, per share before all splits.
 handed_out as (
     select
         pairs.symbol,
@@ -134,8 +135,8 @@ handed_out as (
     group by pairs.symbol, pairs.price_key, pairs.session_number
 ),
 
--- what one share of the previous close has become: shares now and of children, and dividends on the shares of their
--- ex-dates
+-- The value of what one share of the previous close has become: today's shares, and children. Dividends are paid on the
+-- shares of their ex-dates.
 grown as (
     select
         pairs.*,
@@ -163,7 +164,8 @@ grown as (
         and (pairs.until_date is null or pairs.session_date < pairs.until_date)
 ),
 
--- a merger ends a history with what it paid, and another one has none before it: it takes up the old one
+-- A merger ends a history, and its last return is what the merger paid. If the new symbol has no history before the
+-- merger, it takes over the old one.
 ends as (
     select distinct on (corporate_events.price_key, corporate_events.session_number)
         corporate_events.price_key,
@@ -185,13 +187,13 @@ own_returns as (
         grown.symbol,
         grown.price_key,
         grown.session_date as value_date,
-        -- a quotient has as many digits as what is divided: too few of them would hang on splits of long ago
+        -- a quotient has as many decimals as its dividend: with fewer than 30, the result would depend on old splits
         round(round(grown.value_now + grown.dividends, 30) / grown.previous_close - 1, 18) as total_return,
         round(round(grown.value_now, 30) / grown.previous_close - 1, 18) as price_return,
         grown.session_number - grown.previous_session_number as gap_sessions,
         grown.previous_date
     from grown
-    -- a price that is no price would have a return that no column holds, and break the statement for every symbol
+    -- an absurd price would give a return too large for the column, and the statement would fail for every symbol
     where grown.value_now + grown.dividends < grown.previous_close * 1000000000
 ),
 
@@ -226,7 +228,7 @@ lines_of_descent as (
             and lines_of_descent.session_number > heirs.session_number
 ),
 
--- the return that ends a history, of all symbols that show it or have taken it up
+-- The return that ends a history, for every symbol that shows this history or has taken it over.
 last_returns as (
     select
         shown.symbol,

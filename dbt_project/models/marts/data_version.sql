@@ -2,11 +2,11 @@
 
 with relation_versions as (
     select * from {{ ref('stg_relation_versions') }}
-    -- the tokens of the API are no data
+    -- API tokens are not data
     where relation <> 'ops.api_tokens'
 ),
 
--- while risk has not looked at them, they make its results stale
+-- Changes that the risk models have not seen yet make risk results stale, so they are part of the version.
 waiting as (
     select concat_ws(' ', 'changes', min(change_id), max(change_id)) as version
     from {{ ref('stg_input_changes') }}

@@ -8,7 +8,7 @@ sector_map as (
     select * from {{ ref('sector_map') }}
 ),
 
--- a set is in force until the next one is, and the first one before it, too
+-- A set is in force until the next one. The first set is also in force before its own date.
 sets as (
     select
         symbol,
@@ -27,7 +27,8 @@ sets as (
     ) as totals
 ),
 
--- next to nothing that is left of a fund is rounding, and cash as every fund has it; more of it is in no sector
+-- A remainder of up to 2 % of a fund is rounding, or the cash that every fund has. It is spread over the sectors. A
+-- larger remainder is Unclassified.
 weighted as (
     select
         sets.symbol,
@@ -62,8 +63,8 @@ by_sector as (
     group by symbol, from_date, to_date, sector
 ),
 
--- one end of a sector's share is the next one's beginning, and the last end is the whole: so the parts of any amount
--- add up to it, however they are rounded
+-- Shares are ranges: each begins where the one before it ends, and the last ends at 1. So the parts of an amount add up
+-- to it, however they are rounded.
 placed as (
     select
         *,

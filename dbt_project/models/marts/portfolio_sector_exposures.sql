@@ -70,7 +70,7 @@ held as (
     group by portfolio_id, value_date, sector
 ),
 
--- every sector of the benchmark, held or not, and every other one that is held
+-- Every sector of the benchmark, held or not, and every other sector that is held.
 grid as (
     select
         snapshots.portfolio_id,

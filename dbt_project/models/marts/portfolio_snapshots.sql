@@ -42,8 +42,8 @@ portfolio_session_totals as (
     select * from {{ ref('portfolio_session_totals') }}
 ),
 
--- where each chain stands before the window: at its last snapshot, or at the starting equity. A return is null while no
--- day has had one; the benchmark's also where it has no close of the session before inception
+-- The start of each chain before the window: its last snapshot, or else the starting equity. A return is null until
+-- some day has a return. The benchmark's is also null if it has no close of the session before inception.
 chain_starts as (
     select
         due.portfolio_id,
@@ -115,7 +115,7 @@ days as (
         totals.top_3_concentration,
         totals.top_10_concentration
     from roll_forward_window as due
-    -- numbered rather than joined on a range, which compares every portfolio with every session there is
+    -- session numbers are generated, because a join on a range would compare every portfolio with every session
     cross join
         lateral generate_series(
             greatest(due.first_session_number, due.inception_session_number), due.last_session_number
@@ -142,14 +142,14 @@ days as (
 balances as (
     select
         days.*,
-        -- null, and so refused by the table, where the chain before the window is missing
+        -- null where the chain before the window is missing, and then the table refuses the row
         chain_starts.equity_balance + sum(days.daily_pnl + days.daily_capital_flow) over chain as equity_balance
     from days
     left join chain_starts on days.portfolio_id = chain_starts.portfolio_id
     window chain as (partition by days.portfolio_id order by days.session_date)
 ),
 
--- contributions work from the start of their day, withdrawals until its end
+-- Contributions count from the start of their day, withdrawals at its end.
 bases as (
     select
         *,
@@ -164,7 +164,7 @@ returns as (
     from bases
 ),
 
--- the chain's start stands in as one more day, whose P&L and return are those so far, in its own month and year
+-- The start of the chain is added as one more day, in its own month and year. Its P&L and return are those up to then.
 links as (
     select
         portfolio_id,

@@ -26,7 +26,7 @@ data_version as (
     select * from {{ ref('data_version') }}
 ),
 
--- each a step in an index, however long the history
+-- each value is one step in an index, however long the history is
 reached as (
     select
         portfolios.portfolio_id,

@@ -26,7 +26,7 @@ session_closes as (
     select * from {{ ref('session_closes') }}
 ),
 
--- what the broker paid stands in place of the source's dividend
+-- The broker's payment replaces the dividend that the source reports.
 paid_dividends as (
     select
         portfolio_id,
@@ -37,8 +37,8 @@ paid_dividends as (
     group by portfolio_id, position_id, session_number
 ),
 
--- a lot bought during the session opens with nothing; one carried in opens with the close before; one that joins at the
--- close opens with that close
+-- A lot that is bought during the session opens with nothing. A lot that is carried in opens with the close before. A
+-- lot that joins at the close opens with that close.
 opened as (
     select
         segments.*,
@@ -58,7 +58,7 @@ opened as (
         coalesce(segments.previous_base_growth, segments.base_growth) as base_growth_before,
         coalesce(segments.previous_growth, closes.previous_growth) as growth_before,
         case when segments.is_event then segments.previous_price else closes.previous_price end as price_before,
-        -- without any price yet, the unit cost
+        -- without any price so far, the unit cost counts
         coalesce(
             closes.price,
             round(segments.entry_price * segments.base_growth / (closes.growth * segments.conversion), 10)
@@ -77,7 +77,7 @@ opened as (
             and closes.session_number = paid_dividends.session_number
 ),
 
--- shares of the lot's first day, times the splits and conversions since then, are shares of the day
+-- Shares of the day are shares of the lot's first day, times the splits and conversions since then.
 quantities as (
     select
         *,
@@ -104,10 +104,10 @@ amounts as (
         round(multiplier * quantity * price, 10) as market_value,
         round(multiplier * previous_quantity * case when is_received then price else opening_price end, 10)
             as previous_market_value,
-        -- what was there at the close before, at this close
+        -- the holding of the close before, valued at this close
         round(multiplier * case when is_received then previous_quantity else carried_quantity end * price, 10)
             as carried_value,
-        -- a child has the dividend of the day it is born on
+        -- a child receives the dividend of its first day
         coalesce(
             paid_dividend,
             round(
@@ -142,7 +142,7 @@ final as (
         dividend_income,
         fees,
         handed_value - handed_cost_basis as transferred_pnl,
-        -- entries and closes against the close, and fees; the rest is of what was held from the close before
+        -- entries and closes against the close, less fees; the rest of the P&L is of what was held at the close before
         market_value - carried_value - bought + proceeds - fees as trading_pnl,
         market_value - previous_market_value - bought + proceeds + event_cash + handed_value + dividend_income - fees
             as daily_pnl

@@ -50,7 +50,7 @@ realized as (
     select
         latest.portfolio_id,
         latest.position_id,
-        -- segment by segment what position_values books on the session that begins it
+        -- adds up, by segment, what position_values books on the segment's first session
         sum(segments.realized_pnl) as realized_pnl
     from latest
     inner join sessions as as_of_session on latest.as_of_date = as_of_session.session_date
@@ -62,7 +62,7 @@ realized as (
     group by latest.portfolio_id, latest.position_id
 ),
 
--- of a lot that a spin-off gave birth to, first how it came
+-- The events of each lot. For a child, the first one is the spin-off that created it.
 happened as (
     select
         latest.portfolio_id,

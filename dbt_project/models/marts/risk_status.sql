@@ -5,7 +5,8 @@ with risk_state as (
     select * from {{ ref('stg_risk_state') }}
 ),
 
--- taken in by P&L, and not yet looked at by risk: a few minutes of a night, or longer where phase 3 fails
+-- Changes that P&L has taken in and risk has not seen yet. This lasts a few minutes of a night, or longer if phase 3
+-- fails.
 waiting as (
     select * from {{ ref('stg_input_changes') }}
     where risk_taken_at is null and rolled_at is not null

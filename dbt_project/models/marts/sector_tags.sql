@@ -7,7 +7,7 @@
     post_hook="{{ record_whole_build() }}",
 ) }}
 
--- a sector's colour is that of the latest set that has it
+-- A sector has the colour of the latest set that contains it.
 with benchmark_sector_weights as (
     select distinct on (weights.sector)
         weights.sector,

@@ -6,7 +6,8 @@ final as (
     select
         actions.symbol,
         actions.ex_date,
-        -- one company bears a name: who takes the name that another has taken, and not given up, has merged into it
+        -- Only one company has a name at a time. A company that takes a name which another has taken and not given up
+        -- has merged into that one.
         case
             when
                 actions.action_type = 'RENAME'

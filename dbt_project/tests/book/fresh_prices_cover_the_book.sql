@@ -1,5 +1,6 @@
--- Portfolios that are rolled to one session are one book: how much of it, by absolute value, has a price of then. The
--- rows are the symbols that have none. Nobody quotes private holdings and what was delisted, which do not count.
+-- Portfolios that were rolled to the same session count as one book. The test measures how much of each book, by
+-- absolute value, has a price of that session. It returns the symbols without one. Private holdings and delisted shares
+-- do not count, because nobody quotes them.
 {{ config(
     warn_if='> 0 and min(fresh_share) < 0.99',
     error_if='> 0 and min(fresh_share) < 0.90',

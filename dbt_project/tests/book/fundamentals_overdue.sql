@@ -1,6 +1,6 @@
--- Companies in the book whose fundamentals have been due for more than three days, a long weekend, by the rule of
--- ingest/fundamentals/due.py. Where no source of fundamentals was ever asked, as with a folder of prices alone, there
--- is none to wait for; a company that every source was asked for and none has is none to wait for either.
+-- Companies in the book whose fundamentals have been due for more than three days (a long weekend), by the rule of
+-- ingest/fundamentals/due.py. Nothing is overdue where no source of fundamentals was ever asked, as with a folder of
+-- prices alone. A company for which every source was asked and none had an answer is not overdue either.
 {{ config(severity='warn') }}
 
 with clock as (
@@ -37,7 +37,7 @@ with_statements as (
     select distinct symbol from {{ source('raw', 'financial_statements') }}
 ),
 
--- each way of being due, with the day from which on it is
+-- Each reason to be due, with the day from which it holds.
 due as (
     select
         companies.symbol,

@@ -1,5 +1,5 @@
--- Holdings with a market that have no beta on the last session of their portfolio's results, and why. Exposures count
--- them in positions_without, as they do private holdings.
+-- Holdings with a market symbol that have no beta on the last session of their portfolio's results, and the reason.
+-- Exposures count them in positions_without, as they do private holdings.
 {{ config(severity='warn') }}
 
 with last_sessions as (

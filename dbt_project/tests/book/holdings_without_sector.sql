@@ -1,5 +1,5 @@
--- Companies in the book (underlyings of options too) that no sector is known for, or one that sector_map does not know.
--- Funds have none, and what a person chose stands.
+-- Companies in the book (also as underlyings of options) that have no known sector, or a sector that sector_map does
+-- not contain. Funds have no sector, and a sector that a person chose is accepted.
 {{ config(severity='warn') }}
 
 with latest_holdings as (

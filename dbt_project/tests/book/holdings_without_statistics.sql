@@ -1,6 +1,6 @@
--- Holdings with a market of which the risk models say nothing, not even why there is no number, although the risk of
--- their portfolio's last session was computed. One that was loaded or corrected after that is among them until
--- `analytics` has run again.
+-- Holdings with a market symbol for which the risk models give neither a number nor a reason why there is none,
+-- although the risk of their portfolio's last session was computed. A holding that was loaded or corrected after that
+-- is listed until `analytics` has run again.
 {{ config(severity='warn') }}
 
 with held_symbols as (

@@ -1,5 +1,5 @@
--- Portfolios whose P&L does not reach the session that others have reached, or whose risk does not reach their P&L.
--- One that is loaded and was never rolled is among them.
+-- Portfolios whose P&L does not reach the session that others have reached, or whose risk does not reach their P&L. A
+-- portfolio that is loaded and was never rolled is listed too.
 {{ config(severity='warn') }}
 
 with portfolios as (

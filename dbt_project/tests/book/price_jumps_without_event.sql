@@ -1,6 +1,7 @@
--- A close is 1.4 times the one before it, or less than 1/1.4 of it, splits and dividends counted: 3 for 2 is the
--- smallest split that is common, and few true moves are as large. Options are leveraged, and exempt. What was loaded
--- lately is looked at however old it is, and so is where it joins on to what was there.
+-- A close is at least 1.4 times the one before it, or at most 1/1.4 of it, after splits and dividends are counted. The
+-- smallest common split is 3 for 2, and true moves of this size are rare. Options are exempt, because they are
+-- leveraged. Prices that were loaded lately are checked however old they are, and so is the place where they join older
+-- prices.
 {{ config(severity='warn') }}
 
 with options as (

@@ -1,5 +1,5 @@
--- Rows of portfolios and positions that are not in raw, or were deleted there. Each table has an index that begins with
--- the key, so that a table of any length costs a step for each key.
+-- Rows of portfolios and positions that are not in raw, or are deleted there. Each table has an index that begins with
+-- the key, so the test costs one step for each key, however long the table is.
 {{ config(severity='warn') }}
 
 {% set keys = {

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # "AAPL(US0378331005) Cash Dividend USD 0.25 per Share"
 _SYMBOL_IN_WORDS = re.compile(r"^([A-Z][A-Z0-9. ]{0,9}?)\s*\([A-Z]{2}[A-Z0-9]{9}[0-9]\)")
 _LETTERS_AFTER = re.compile(r"(?<=[0-9])[sS]$")
-# What moves money and nothing else; OTHER by its sign.
+# Types that move money and nothing else. OTHER is decided by its sign.
 _MONEY_ALONE = frozenset({"DIVIDEND", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL", "OTHER"})
 _EVENTS = "what companies do to their shares acts by the market's events (`actions add --help`)"
 # The words of brokers, and Robinhood's codes.
@@ -101,7 +101,7 @@ def _read_broker(
     for table in raw.tables:
         if table.rows and table not in read and {"description", "quantity", "proceeds"} <= set(table.keys):
             reading.warn(table.line, table.section or "table", f"{len(table.rows)} rows are left out: {_EVENTS}")
-    # a list that begins with its newest day is told backwards within its days as well
+    # a list that begins with its newest day is in reverse order within its days as well
     days = [row.cells["date"] for _, row in rows if row.cells["date"]]
     if len(days) > 1 and days[0] > days[-1]:
         rows.reverse()
@@ -248,7 +248,7 @@ def _kind_of(
         what = f"{shown(told)} is no action that the layout {reading.recognised.layout.name} knows"
         reading.report(line, "action", f"{what}: leave it out with --skip {shown(told)}")
     if kind == "DISTRIBUTION":
-        # of shares it is what a company does, of money what the account does
+        # if it moves shares, a company does it; if it moves money, the account does it
         kind = "EVENT" if quantity and symbol else "TRANSFER"
     if kind == "SKIP":
         reading.skipped[f"rows of {action}"] += 1
@@ -319,7 +319,7 @@ def _settled_kind(kind: str, quantity: Decimal | None, amount: Decimal | None, s
     if kind == "IN_LIEU" and symbol and amount and not security_number(symbol):
         return IN_LIEU
     if kind == "DEPOSIT" and (amount or 0) < 0:
-        # one that was returned
+        # a payment that was returned
         return "WITHDRAWAL"
     if kind in ("OTHER", "IN_LIEU"):
         return None if not amount else "INTEREST" if amount > 0 else "FEE"

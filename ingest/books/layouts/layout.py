@@ -56,9 +56,9 @@ class TableLayout:
     gross: bool = False
     # fees are signed as cash is: a negative one is a cost, a positive one a rebate
     signed_fees: bool = False
-    # where the amount of money alone stands if no column tells it: "quantity", or "product" of quantity and price
+    # where the amount contains only the money: "quantity", or "product" of quantity and price
     money: str = ""
-    # only a file that names its sections has it
+    # only a file that names its sections has this
     sections_only: bool = False
 
     def place(self, table: Table) -> dict[str, int]:
@@ -91,7 +91,7 @@ class Layout:
     title: str
     tables: tuple[TableLayout, ...]
     as_of: tuple[re.Pattern[str], ...] = ()
-    # None: as its dates tell
+    # None: the dates of the file decide
     day_first: bool | None = False
     account: tuple[re.Pattern[str], ...] = ()
 
@@ -127,7 +127,7 @@ def recognise(raw: RawFile, name: str | None, kind: str) -> Recognised | FilePro
     found = [recognised for layout in chosen if (recognised := _by_layout(raw, layout))]
     if not found:
         return FileProblem(raw.name, 1, "header", _unknown(raw, kind, name))
-    # the layout that asks for most; ours asks for least
+    # choose the layout that asks for most; ours asks for least
     best = max(
         found,
         key=lambda each: (

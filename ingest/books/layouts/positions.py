@@ -54,7 +54,7 @@ class Statement:
     cash: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     problems: list[FileProblem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    # what is odd or left out, and loaded all the same
+    # oddities, and what is left out; the list is loaded all the same
     warnings: list[FileProblem] = field(default_factory=list)
 
     @property
@@ -263,7 +263,7 @@ def _check_product(
     if not price or not total:
         return
     made = abs(price) * shares
-    # a price is rounded on paper, to a cent or to half of its last digit
+    # a printed price is rounded, to a cent or to half of its last digit
     rounding = shares * Decimal(1).scaleb(min(-2, int(price.normalize().as_tuple().exponent))) / 2
     if abs(made - abs(total)) > max(_DOLLAR, made * _NEARLY, rounding):
         what = f"is {plain(abs(total))}, and {plain(shares)} at {plain(abs(price))} make {plain(made)}"

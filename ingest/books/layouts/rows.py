@@ -28,7 +28,7 @@ class Reading:
     skipped: Counter[str]
     warnings: list[FileProblem] = field(default_factory=list)
     day_first: bool | None = False
-    # the sum that the table itself tells, and its line
+    # the sum that the table itself states, and its line
     total: tuple[int, Decimal] | None = None
 
     def __post_init__(self) -> None:
@@ -98,7 +98,7 @@ def rows_of_table(layout: TableLayout, table: Table, reading: Reading) -> Iterat
     for line, cells in table.rows:
         filled = [cell for cell in cells if cell]
         fields = {name: cells[place] if place < len(cells) else "" for name, place in places.items()}
-        # a symbol and a number of shares alone are a holding still
+        # a symbol and a number of shares alone still make a holding
         is_holding = bool(fields.get("symbol")) and bool(reading.number(fields.get("quantity", "")))
         is_short = len(filled) < 3 and len(table.header) > 4 and not is_holding
         if len(filled) < 2 or (is_short and not any(condition.holds(fields) for condition in layout.cash)):
@@ -109,7 +109,7 @@ def rows_of_table(layout: TableLayout, table: Table, reading: Reading) -> Iterat
             reading.report(line, "row", f"{what}: a cell with a comma in it needs quotes")
             continue
         rows.append((line, fields))
-    # a file that tells sums and their parts tells both in rows of their own
+    # a file that states sums and their parts has both in rows of their own
     for condition in layout.keep:
         if any(condition.holds(fields) for _, fields in rows):
             dropped = [row for row in rows if not condition.holds(row[1])]

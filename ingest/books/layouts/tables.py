@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from ingest.books.text import has_decimal_commas, what_it_is
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-# Cells take some seventy times their bytes of memory.
+# In memory, cells take about seventy times their bytes in the file.
 _LARGEST = 64_000_000
 _KEY = re.compile(r"[^a-z0-9$%#]+")
 

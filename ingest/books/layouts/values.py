@@ -13,7 +13,7 @@ _FOREIGN = re.compile(r"[€£¥₹]|\b(?:EUR|GBP|CHF|CAD|AUD|JPY|HKD|SEK|NOK|DK
 _DOLLARS = re.compile(r"(?:US)?\$|\bUSD\b", re.IGNORECASE)
 _NEGATIVES = str.maketrans("\u2212\u2013", "--")
 _EXPONENT = r"(?:[eE][-+]?[0-9]{1,2})?"
-# every three digits, and nowhere else, stands a separator of thousands
+# a separator of thousands stands after every three digits, and nowhere else
 _BY_COMMA = re.compile(rf"(?:[0-9]{{1,3}}(?:[.'’ ][0-9]{{3}})+|[0-9]+)(?:,[0-9]*)?{_EXPONENT}|,[0-9]+")
 _BY_POINT = re.compile(rf"(?:[0-9]{{1,3}}(?:[,'’ ][0-9]{{3}})+|[0-9]+)(?:\.[0-9]*)?{_EXPONENT}|\.[0-9]+")
 _DATES = (

@@ -100,7 +100,7 @@ def find_problems(measured: Mapping[str, Any] | None, trade_date: date) -> list[
             "error" if low else "warning",
         )
     ]
-    if not low:  # else the one error names them
+    if not low:  # otherwise the single error names them
         problems += [
             RunProblem(
                 f"coverage of {name}",

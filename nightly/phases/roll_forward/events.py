@@ -11,7 +11,7 @@ from ingest.market.known_events import DAYS_AFTER, DAYS_BEFORE
 from ingest.rows import DELISTING, MERGER, RENAME, SPINOFF
 from nightly.record import RunProblem
 
-# A company that is listed on the day of its entry has a price within so many days.
+# A company that is listed on the day of its entry has a price within this many days.
 _DAYS_WITHOUT_PRICE = 7
 
 

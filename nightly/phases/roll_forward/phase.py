@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TAGS = {"2": "phase_2", "2.5": "phase_2_5", "2.75": "phase_2_75"}
 
-# The tables whose changed rows a phase tells of.
+# The tables whose changed rows a phase reports.
 _TOLD = {
     "2": ("position_values", "portfolio_snapshots", "daily_returns"),
     "2.5": ("positions",),
@@ -55,7 +55,7 @@ def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
             select,
             context.dbt_variables | {"tables_fit": prepare.tables_fit(conn, context.dbt)},
             context.progress.step,
-            {window.WINDOW_MODEL: lambda: _tell_plan(conn, context)},
+            {window.WINDOW_MODEL: lambda: _show_plan(conn, context)},
         )
         aside: dict[str, str] = {}
         if broken := _phase_of_failure(invocation, numbers):
@@ -156,9 +156,9 @@ def _look(conn: psycopg.Connection, context: Context, number: str) -> PhaseOutco
     return PhaseOutcome({"sectors": tags}, positions.describe_tags(**tags))
 
 
-def _tell_plan(conn: psycopg.Connection, context: Context) -> None:
+def _show_plan(conn: psycopg.Connection, context: Context) -> None:
     """Say what is about to be rolled, between the window and the first table that it replaces."""
-    with suppress(psycopg.Error):  # what is wrong with the database fails the phase soon enough
+    with suppress(psycopg.Error):  # if the database is broken, the phase fails soon enough
         context.progress.show_plan(window.describe(**window.read_window(conn, context)))
 
 
@@ -236,7 +236,7 @@ def _odd_lots(conn: psycopg.Connection) -> list[RunProblem]:
         for odd in find_odd_entries(conn, list(due))
         if odd.entry_date >= due[odd.portfolio_id]
     ]
-    # most nights nobody contributes, and then nothing is asked
+    # on most nights nobody contributes, and then this asks nothing
     return odd + [
         RunProblem(f"{came.portfolio}, CONTRIBUTION of {came.change_date}", came.message, "warning", "2")
         for came in (find_contributions_in_kind(conn, contributed) if contributed else ())

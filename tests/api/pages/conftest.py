@@ -24,7 +24,7 @@ HOSTILE = "<script>alert(1)</script>"
 RIGHT_TO_LEFT = "תיק השקעות ארוך טווח"
 CASH, PRIVATE, LARGE, OWING, NEW = "Nothing But Cash", "Private Only", "Five Hundred", "In Debt", "First Day"
 BOOKS = (HOSTILE, RIGHT_TO_LEFT, CASH, PRIVATE, LARGE, OWING, NEW)
-# 500 lots take so many: a lot is known by its symbol and the session it was entered on, and there are 15.
+# 500 lots need this many sessions: a lot is known by its symbol and its entry session, and there are 15 symbols.
 SYMBOLS = (
     *("AAPL", "AMD", "BAC", "BBY", "CVX", "DIA", "EEM", "EFA", "GE", "HD", "IEF", "JNJ", "JPM", "KO", "LLY", "LQD"),
     *("MRK", "MSFT", "MTUM", "PEP", "PFE", "PG", "QUAL", "RRC", "SPY", "TIP", "TLT", "UNH", "USMV", "VLUE", "WMT"),

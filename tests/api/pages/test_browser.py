@@ -23,9 +23,9 @@ from warehouse.database import Database
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CORE = "Core Growth"
 WIDTHS = (360, 768, 1440)
-# A click returns before the page it asks for is there: what a test expects of one is waited for.
+# A click returns before the new page is there, so tests wait for what they expect.
 expect.set_options(timeout=30_000)
-# What sticks out at the right, but for what scrolls in a place of its own.
+# Elements that stick out at the right, except those that scroll in a place of their own.
 STICKS_OUT = """
     () => [...document.querySelectorAll("main *, .bar *")]
         .filter((each) => !each.closest(".scroll, .hidden, .skip"))

@@ -20,7 +20,7 @@ from tests.api.pages.conftest import BOOKS, CASH, HOSTILE, LARGE, NEW
 from warehouse.database import Database
 
 HTML = {"Accept": "text/html,*/*"}
-# A person follows these; files of numbers are the API's, and their tests'.
+# People follow these links. Files of numbers belong to the API and its tests.
 LINK = re.compile(r'<a [^>]*href="([^"#]+)"')
 
 

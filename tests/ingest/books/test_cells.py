@@ -154,7 +154,7 @@ def test_text_is_only_text(text):
         ("Caf\u00e9", "Caf\u00e9"),
         ("Growth\u00a0Fund", "Growth Fund"),
         ("\u540d\u524d\u3000\U0001f600", "\u540d\u524d \U0001f600"),
-        ("\u212b", "\u00c5"),  # the sign of the unit is the letter
+        ("\u212b", "\u00c5"),  # the letter is the sign of the unit
     ],
 )
 def test_names_that_look_the_same_are_the_same(text, read):

@@ -29,7 +29,7 @@ POSITIONS = {
         JUNE_20,
         {
             "Individual …5678": (
-                # what is pending is cash that has been spent
+                # pending amounts are cash that has been spent
                 "1200.00",
                 {"AAPL": (100, "150", "20000"), "AAPL270617C00200000": (-1, "6.9566", "-788")},
             ),
@@ -89,10 +89,10 @@ POSITIONS = {
     ),
     "merrill_holdings.csv": (
         JUNE_20,
-        # value less gain, over the shares
+        # value less gain, divided by the shares
         {"Roth IRA-Edge …9U23": ("774", {"ADBE": (254, "247.8684645669", "61135.26")})},
     ),
-    # semicolons, decimal commas, other names for the columns and one more
+    # semicolons, decimal commas, other names for the columns, and one more column
     "own_columns.csv": (None, {"": ("500.25", {"AAPL": ("10.5", "150", "2100")})}),
 }
 

@@ -40,7 +40,7 @@ def test_an_amount(text: str, amount: str):
 @pytest.mark.parametrize(
     ("text", "decimal_comma", "reason"),
     [
-        # each of these was once a number, and another one
+        # each of these was once read as a number, and as the wrong one
         ("12,34", False, "'12,34' has a decimal comma, and the file's numbers have points: write all alike"),
         ("1,5", False, "has a decimal comma"),
         ("150.25", True, "has a decimal point, and the file's numbers have commas"),
@@ -215,7 +215,7 @@ def test_months_that_are_added_keep_the_month_between(conn, tmp_path: Path):
     load_transactions(conn, [one, three], TransactionOptions(portfolio="P"))
     load_transactions(conn, [two, four], TransactionOptions(portfolio="P", keep=True))
     assert conn.execute("select count(*) from raw.transactions").fetchone() == (4,)
-    # what a file drops is told
+    # what a file leaves out is reported
     said = load_transactions(conn, [one], TransactionOptions(portfolio="P")).lines()
     assert any("01.csv:1: file: 3 transactions that were loaded before" in line for line in said)
 
@@ -226,10 +226,10 @@ SCHWAB = '"Date","Action","Symbol","Description","Quantity","Price","Fees & Comm
 @pytest.mark.parametrize(
     ("split", "close", "quantity", "kind"),
     [
-        # 101 shares 3 for 2 are 151.5: the half was sold
+        # 101 shares after 3 for 2 are 151.5: the half share was sold
         ("1.5", 80, "0.5", "SELL"),
         ("1.5", None, "0.5", "SELL"),
-        # for twice its price it was no half
+        # at twice its price it was no half share
         ("1.5", 40, None, "INTEREST"),
         # nobody knows the split yet
         (None, 80, None, "INTEREST"),

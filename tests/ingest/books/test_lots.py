@@ -124,7 +124,7 @@ def test_an_exit(tmp_path):
             {"Exit Date": "2024-01-01", "Exit Price Per Share": "1"},
             ["Exit Date: 2024-01-01 lies before the entry on 2024-01-02: correct one of them"],
         ),
-        # A bad cell is one problem: the other half of the pair is there.
+        # A bad cell is only one problem: the other half of the pair is there.
         (
             {"Exit Date": "soon", "Exit Price Per Share": "1"},
             ["Exit Date: 'soon' is not a date written YYYY-MM-DD"],

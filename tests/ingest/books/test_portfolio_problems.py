@@ -66,7 +66,7 @@ def test_what_points_nowhere(conn, write):
         + "Growth,GOOG,2021-01-04,2021-02-01,1,1,0\n"  # not held
         + "Growth,AAPL,2021-01-05,2021-02-01,1,1,0\n"  # no such lot
         + "Growth,AAPL,2021-01-04,2021-01-01,1,1,0\n"  # before its entry
-        + "Growth,MSFT,2021-01-04,2021-02-01,1,1,0\n"  # its lot has a problem of its own
+        + "Growth,MSFT,2021-01-04,2021-02-01,1,1,0\n"  # its lot has a problem itself
         + "Growth,MSFT,2021-01-05,2021-02-01,1,1,0\n"  # not that lot
         + "Growth,TSLA,2021-02-01,2021-03-01,1,1,0\n"  # loaded, but the file replaces it
         + "Income,BRK.B,2021-06-01,2021-07-01,1,1,0\n"  # loaded, and still there

@@ -349,7 +349,7 @@ def test_a_large_book_takes_seconds(conn, write):
     )
     started = time.process_time()
     assert load_folder(conn, folder).counts["closes"].inserted == 10_000
-    # Rows one at a time, or a search through all lots for each close, take far longer.
+    # Inserting rows one at a time, or searching all lots for each close, would take far longer.
     assert time.process_time() - started < 8
 
 
@@ -368,7 +368,7 @@ def test_a_lot_that_is_loaded_anew_has_its_symbols_asked_for_again(conn, write):
     left = leave_alone()
     load_folder(conn, write())
     assert left() == [("AAPL",), ("BRK.B",), ("TSLA",)]
-    # another quantity, and another underlying's option
+    # with another quantity, and an option on another underlying
     changed = BOOK["positions.csv"].replace("tsla,(20)", "tsla,(25)").replace(",AAPL,130,", ",AAPL,131,")
     load_folder(conn, write(positions=changed, closes=None))
     assert left() == [("BRK.B",)]

@@ -145,7 +145,7 @@ def test_adjusted_options_are_told_beside_their_share(conn, tmp_path: Path):
 @pytest.mark.parametrize(
     ("contribution", "told"),
     [
-        # 100 shares at 100; all that is carried in; neither
+        # equity of 100 shares at 100; of everything carried in; of neither
         (10_000, "what it was worth that day (10,000.00)"),
         (10_600, "what they were worth that day (10,600.00)"),
         (9_000, None),

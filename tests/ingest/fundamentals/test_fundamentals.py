@@ -99,7 +99,8 @@ def test_the_first_night_an_unchanged_one_and_a_restatement(conn, apple, yahoo, 
     assert (again.due, net.count(), places(conn)) == (0, asked, written)
     assert again.lines() == ["nothing due: 1 company in the book"]
 
-    # After a hundred days all is asked for again, and what is the same is left alone, also where its noise is not.
+    # After a hundred days everything is asked for again. Equal values are left alone, also where only the noise
+    # differs.
     for series in yahoo.statements["AAPL"].values():
         series |= {day: 27e9 for day, value in series.items() if value == 26999999999.999996}
     unchanged = collect(conn, days=100)
@@ -108,7 +109,7 @@ def test_the_first_night_an_unchanged_one_and_a_restatement(conn, apple, yahoo, 
     assert (unchanged.estimates.unchanged, unchanged.earnings.unchanged) == (1, 3)
     assert places(conn) == written
 
-    # One figure of one period is restated: one new version, and the old one is still what was known.
+    # One figure of one period is restated: there is one new version, and the old one is still what was known then.
     yahoo.statements["AAPL"]["annualNetIncome"]["2025-09-30"] = 23e9
     restated = collect(conn, days=200)
     assert restated.statements[:3] == (0, 1, STATEMENTS_OF_YAHOO - 1)
@@ -162,7 +163,7 @@ def test_a_report_makes_it_due_three_days_later(conn, apple, yahoo, net):
 
 @pytest.mark.parametrize("statement", ["income", "all"])
 def test_a_half_filled_newest_quarter_is_asked_for_until_it_is_whole(conn, apple, yahoo, statement):
-    # three days after the report the new quarter has its EPS, and revenue and the rest are missing
+    # three days after the report the new quarter has its EPS, but no revenue and nothing else
     items = {"TotalRevenue", "NetIncome"} if statement == "income" else set()
     collect(conn)
     days = (NEXT_REPORT - TODAY).days + 3
@@ -182,7 +183,7 @@ def test_a_half_filled_newest_quarter_is_asked_for_until_it_is_whole(conn, apple
         from raw.financial_statements where (statement, frequency, period_end) = ('income', 'quarterly', '2026-12-31')
     """
     assert rows(conn, items_of) == [(None,)]
-    # nightly, as long as it is half filled
+    # each night, while the quarter is half filled
     assert collect(conn, days=days + 1).due == 1
     assert collect(conn, days=days + 2).due == 1
     for name in series:
@@ -207,11 +208,11 @@ def test_a_date_that_was_moved_goes_and_today_stays(conn, apple):
         return write_earnings(conn, [(EarningsDate("AAPL", day, None, actual), "yahoo") for day in days], TODAY)
 
     say(date(2026, 7, 30), LAST_REPORT, TODAY, NEXT_REPORT)
-    # Only the calendar is there: the past and today stay, and what was expected has moved.
+    # Only the calendar answers: past dates and today's stay, and the expected date has moved.
     assert say(date(2027, 2, 2)).deleted == 1
     stored = "select earnings_date from raw.earnings_dates order by 1"
     assert rows(conn, stored) == [(date(2026, 7, 30),), (LAST_REPORT,), (TODAY,), (date(2027, 2, 2),)]
-    # The whole list is there, and October's report was a day later than expected.
+    # The whole list answers: October's report was a day later than expected.
     later = LAST_REPORT + timedelta(1)
     assert say(date(2026, 7, 30), later, date(2027, 2, 2)).deleted == 2
     assert rows(conn, stored) == [(date(2026, 7, 30),), (later,), (date(2027, 2, 2),)]
@@ -274,7 +275,7 @@ def test_fmp_gives_what_yahoo_does_not_get_to_and_yahoo_takes_it_over(conn, appl
     ]
     assert report.missed == report.partly == []
     assert collect(conn).due == 0
-    # Yahoo alone in trouble, and nobody to step in: what came stays, and the rest is due again.
+    # Only Yahoo is configured, and it fails: what came stays, and the rest is due again.
     storm.times = 0
     conn.execute("delete from ops.fetch_state")
     net.fault(TIMESERIES, after=3, times=math.inf, reply=sample("yahoo_any_ratelimited.429.txt"))
@@ -297,7 +298,7 @@ def test_a_period_stays_with_the_first_source_that_has_it(conn):
     # 1.0 is 1, in whichever order the items come; and two versions of one moment keep their order.
     assert write("yahoo", TotalRevenue=1.0) == (0, 0, 1, 0)
     assert write("yahoo", TotalRevenue=2) == (0, 1, 0, 0)
-    # What was not said tonight is no restatement, and stands in the next version.
+    # An item that is missing tonight is no restatement, and the next version keeps it.
     assert write("yahoo", TotalRevenue=None, Other=None) == (0, 0, 1, 0)
     assert write("yahoo", TotalRevenue=None, NetIncome=1) == (0, 1, 0, 0)
     versions = "select line_items from raw.financial_statements order by first_seen_at"

@@ -95,7 +95,7 @@ def test_what_a_source_restates_comes_back_as_it_was(history):
     ]
     for found, (day, (price, volume)) in zip(as_traded_bars(shown, splits), traded.items(), strict=True):
         assert found[:6] == ("A", day, *[price] * 4)
-        # A volume in fewer shares was rounded by the source to whole ones.
+        # The source has rounded a volume in fewer shares to whole ones.
         assert abs(found.volume - volume) <= max(1, 1 / later(day))
     dividends = [CorporateAction("A", day, DIVIDEND, amount / later(day)) for day, amount in paid.items()]
     for found, amount in zip(as_traded_actions([*dividends, *splits]), paid.values(), strict=False):

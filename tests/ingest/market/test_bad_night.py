@@ -36,7 +36,8 @@ UNKNOWN = ["AXA", "AXB", "AXC"]
 CONTRACT = "AAPL210618C00150000"
 HASTY = Pace(backoff_seconds=0.001, limited_seconds=0.001)
 HASTY_YAHOO = YahooPace(backoff_seconds=0.001, limited_seconds=0.001)
-# One probe; the hundredfold and the missing bar with their splits and dividends; the unknown; two of the rest.
+# One request for the probe; those for the hundredfold and the missing bar, with their splits and dividends; for the
+# unknown symbol; and two of the rest.
 QUOTA = 1 + 3 + 3 + len(UNKNOWN) + 2 * 3
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -237,13 +238,13 @@ def test_the_bad_night_and_those_around_it(market):
     said = json.dumps([bad.counts(), bad.lines(), bad.warnings()])
     assert fake_fmp.KEY not in said
     assert fake_massive.KEY not in said
-    # trouble is no answer about a symbol
+    # trouble of a source is no answer about a symbol
     failing = conn.execute(
         "select distinct symbol from ops.fetch_state where consecutive_failures > 0 and kind = 'prices'"
     )
     assert {symbol for (symbol,) in failing} == set(UNKNOWN)
 
-    # the next good night heals all that can be healed
+    # the next good night corrects all that can be corrected
     market.mend()
     market.close(market.good)
     good = market.night(market.good)
@@ -258,7 +259,7 @@ def test_the_bad_night_and_those_around_it(market):
     assert (good.rejected, good.holes.total()) == ([], 0)
     assert [missed.symbol for missed in good.missed] == UNKNOWN
     assert {market.stored()[symbol, market.bad][1] for symbol in market.truth} <= {"yahoo", "fmp"}
-    # and then a night is one like any other
+    # and after that a night is an ordinary one
     market.close(market.later)
     calm = market.night(market.later)
     assert (calm.prices.inserted, calm.prices.updated) == (len(market.truth) + 1, 0)

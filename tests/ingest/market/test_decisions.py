@@ -49,7 +49,7 @@ def test_dismissed_restored_and_corrected(conn, run, told):
     assert "announced, never executed" in run("list", "XYZ").stdout
     run("restore", "XYZ", "2025-02-10", "SPLIT")
     assert stored(conn)[0] == ("XYZ", "2025-02-10", "SPLIT", 1.5, "yahoo")
-    # on its true date: the source's own is overruled
+    # on its true date, which replaces the source's
     run("add", "XYZ", "2025-02-11", "SPLIT", "1.5")
     assert stored(conn)[0] == ("XYZ", "2025-02-11", "SPLIT", 1.5, "person")
     listed = json.loads(run("list", "XYZ", "--json").stdout)

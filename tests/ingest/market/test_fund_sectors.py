@@ -66,7 +66,7 @@ def stored(conn):
 
 def test_a_live_source_is_asked_for_the_funds_of_the_book_once_a_month(conn, night, yahoo):
     report = night(START, yahoo)
-    assert yahoo.funds_asked == [["FUND"]]  # AAPL is none, and SPY is not held
+    assert yahoo.funds_asked == [["FUND"]]  # AAPL is no fund, and SPY is not held
     assert stored(conn) == [
         ("2021-03-01", "Healthcare", 0.7, "yahoo"),
         ("2021-03-01", "Technology", 0.3, "yahoo"),
@@ -76,7 +76,7 @@ def test_a_live_source_is_asked_for_the_funds_of_the_book_once_a_month(conn, nig
     night(day("2021-03-02"), yahoo)
     night(day("2021-03-29"), yahoo)
     assert len(yahoo.funds_asked) == 1
-    # the same again is no news, and what has changed is of the day on which it was told
+    # the same weights again are no news; changed weights are of the day on which they were reported
     assert night(day("2021-04-05"), yahoo).fund_sectors.unchanged == 2
     assert len(stored(conn)) == 2
     yahoo.funds["FUND"] = {"Technology": 0.4, "Healthcare": 0.6}

@@ -29,7 +29,7 @@ def from_the_day(told: Callable[[int], Mapping[int, Terms]]) -> Callable[[int], 
     return lambda n: {day: terms for day, terms in (told(n) if n >= DAY else {}).items() if day <= n}
 
 
-# By what is odd: what takes place, what is told on a night, and the night from which on closes are divided for it.
+# By what is odd: what takes place, what is reported on a night, and from which night on closes are divided for it.
 HISTORIES = {
     "changes its mind for three nights": (TWO, lambda n: {(DAY, DAY + 1, DAY, DAY + 2)[min(n - DAY, 3)]: (2, 1)}, 0),
     "withdrawn and told again": (TWO, lambda n: {} if n in (DAY + 2, DAY + 3, DAY + 5) else TWO, 0),

@@ -21,7 +21,7 @@ from tests.ingest.market_book import Book, day, define_factors, write_folder
 from warehouse.sessions import session_before, sessions_between
 from warehouse.settings import PROJECT_ROOT
 
-# What a night leaves behind, but for when and under which number.
+# What a night leaves behind, except for times and numbers of rows.
 RESULTS = {
     "raw.market_data_cache": "symbol, price_date, close, source",
     "raw.corporate_actions": "symbol, ex_date, action_type, value, source",

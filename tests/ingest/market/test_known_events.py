@@ -39,7 +39,7 @@ def told(symbol, day, kind, value, new=None, says=None):
         (MERGED, told("OLD", "2024-01-08", MERGER, "0.5", "NEW", says=DISMISSED)),
         (SPUN, told("PAR", "2024-01-08", SPINOFF, "0.25", "KID.WI", says=ADDED)),
         (SPUN, told("PAR", "2024-01-09", SPINOFF, "0.3", "KID")),
-        # written as something else by some sources, or by a person who knew no better
+        # some sources write it as something else, and so may a person
         (SPUN, told("PAR", "2024-01-08", SPLIT, "1.281")),
         (SPUN, told("PAR", "2024-01-08", DIVIDEND, "14.2", says=ADDED)),
     ],
@@ -124,7 +124,7 @@ def take(conn, **how):
 
 def test_only_what_was_held_through_an_event_is_concerned(conn, book):
     assert take(conn) == []
-    # entered after it, sold before it, or a new company's: FB is free for others since
+    # entered after the event, sold before it, or of a new company: since then others may use FB
     book("away", ("META", "2022-06-10", None), ("GE", "2021-02-01", "2022-12-30"), ("FB", "2023-01-03", None))
     assert take(conn) == [] and stored(conn) == []
     book("held", ("META", "2022-01-03", None), ("PXD", "2023-01-03", "2024-05-03"))
@@ -158,10 +158,10 @@ def test_a_spin_off_is_told_with_the_command_that_takes_it(conn, book):
     assert stored(conn) == [("FB", "2022-06-09", "META")]
     assert "only its holder knows" in lines["GE"]
     assert "actions add GE 2024-04-02 SPINOFF 0.25 --new-symbol GEV" in lines["GE"]
-    # a lot of today's name is priced by today's name, which sources keep the whole history by
+    # a lot under today's name is priced by that name, under which sources keep the whole history
     book("by today's name", ("ELV", "2021-02-01", None))
     assert take(conn, wanted="on") == []
-    # once, and taken when it is asked for
+    # reported once, and taken on request
     assert take(conn, wanted="on") == []
     assert [scope for scope, _ in take(conn)] == ["ANTM", "GE"] and ("GE", "2024-04-02", "GEV") in stored(conn)
     assert len(take(conn, wanted="on")) == 1 and ("GE", "2024-04-02", "GEV") not in stored(conn)
@@ -183,7 +183,7 @@ def test_a_person_has_the_last_word(conn, book, database, monkeypatch):
     assert "dismissed by anna" in run("list", "FB")
     run("restore", "FB", "2022-06-09", "RENAME")
     assert stored(conn) == [("FB", "2022-06-09", "META")]
-    # a day off, told by a person: one renaming, theirs
+    # a person enters it with a date that is one day off: it is one renaming, with the person's date
     run("add", "FB", "2022-06-10", "RENAME", "--new-symbol", "META")
     assert stored(conn) == [("FB", "2022-06-10", "META")]
 

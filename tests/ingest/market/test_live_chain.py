@@ -69,7 +69,7 @@ def test_each_night_asks_once_for_the_new_session_and_the_overlap(conn, night, s
     assert yahoo.asked("AAPL") == [(str(sessions[19]), str(sessions[59]))]
     assert (first.providers[0].requests, first.providers[0].asked, yahoo.probes) == (5, 2, 1)
 
-    # 50 sessions ago, the oldest of the overlap, and a value that it has seen change since
+    # 50 sessions ago, the oldest session of the overlap, and a value that has changed since
     yahoo.say("AAPL", [sessions[30], sessions[53]], [77, 105.35])
     report = night(sessions[60], yahoo)
     assert len(yahoo.asked("AAPL")) == 2
@@ -83,7 +83,7 @@ def test_each_night_asks_once_for_the_new_session_and_the_overlap(conn, night, s
     assert all_rows(conn) == before
     assert report.prices.unchanged == report.prices.fetched == 14
 
-    # a history that is wanted from earlier on is completed, in the same request
+    # a history that is wanted from an earlier day is completed in the same request
     night(sessions[61], yahoo, history_sessions=55)
     assert min(closes_of(conn)) == sessions[6]
     assert len(yahoo.asked("AAPL")) == 4
@@ -99,7 +99,7 @@ def test_what_a_source_does_not_have_is_asked_for_less_and_less_often(conn, book
     for n in range(59, 69):
         night(sessions[n], yahoo)
         firsts.append(sessions.index(day(yahoo.asked("YOUNG")[-1][0])) - n)
-    # the first night, and 1, 3 and 7 days on: the whole; the others look back 30 sessions from the overlap
+    # on the first night, and 1, 3 and 7 days later, the whole span; other nights look back 30 sessions from the overlap
     assert [first == -40 for first in firsts] == [True, True, False, False, True, False, False, False, False, True]
     assert [state[3] for state in states(conn, symbol="YOUNG", kind="prices")] == [4]
 
@@ -121,7 +121,7 @@ def test_not_found_backs_off_and_is_forgotten_when_it_is_found(conn, book, night
         before = len(yahoo.asked("LATE"))
         night(sessions[n], yahoo)
         asked.append(len(yahoo.asked("LATE")) - before)
-    # Monday; the next day; three days on, Friday; a week on, Friday; a month on
+    # Monday, the next day, three days later (Friday), a week later (Friday), a month later
     assert asked == [1, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0]
     assert states(conn, symbol="LATE", kind="prices") == [("LATE", 4, "2021-04-11", 0)]
     yahoo.say("LATE", sessions, [5] * 70)
@@ -167,14 +167,14 @@ def test_trouble_is_no_answer_about_the_symbol_and_the_next_source_fills(conn, n
     night(sessions[59], yahoo, fmp)
     assert states(conn, source="yahoo", kind="prices") == []
     assert closes_of(conn)[sessions[59]] == 105.91
-    # the next night the first source is the authority again, within the overlap
+    # on the next night the first source decides again, within the overlap
     yahoo.trouble.clear()
     night(sessions[60], yahoo, fmp)
     sources = conn.execute(
         "select source, count(*) from raw.market_data_cache where symbol = 'AAPL' group by 1 order by 1"
     )
     assert sources.fetchall() == [("fmp", 34), ("yahoo", 8)]
-    assert len(fmp.asked("AAPL")) == 1  # and the second was not asked: nothing was missing
+    assert len(fmp.asked("AAPL")) == 1  # and the second source was not asked, because nothing was missing
 
 
 def test_a_history_restated_by_a_constant_ratio_is_fetched_again_as_a_whole(conn, night, sessions, yahoo):
@@ -245,7 +245,7 @@ def test_a_history_on_another_scale_is_put_aside_and_the_next_source_asked(conn,
     assert rejected[:2] == ("AAPL", None)
     assert ("another unit" if ratio in (100, 0.01) else "reports no split") in rejected[2]
     assert report.providers[0].rejected == 1
-    # the next night it goes with what is stored again
+    # on the next night it agrees with what is stored again
     yahoo.closes["AAPL"] = honest
     night(sessions[61], yahoo, fmp)
     assert conn.execute("select count(*) from raw.market_data_cache where source = 'fmp'").fetchone() == (0,)
@@ -259,12 +259,12 @@ def split(sessions, n, ratio):
 @pytest.mark.parametrize("ratio", [2, 4, 10, 1.5])
 def test_a_split_that_is_reported_a_night_late_heals(conn, night, sessions, yahoo, ratio):
     night(sessions[59], yahoo)
-    # the first night after it: the new close, and no split
+    # the first night after the split: the new close, and no split
     yahoo.closes["AAPL"] = split(sessions, 60, ratio)
     report = night(sessions[60], yahoo)
     assert sessions[60] not in closes_of(conn)
     assert any("moved as in a split that the source does not report" in row.reason for row in report.rejected)
-    # then the history restated, still without a split
+    # then the restated history, still without the split
     yahoo.closes["AAPL"] = {
         day: float(c) / (ratio if n < 60 else 1) for n, (day, c) in enumerate(split(sessions, 60, ratio).items())
     }
@@ -305,7 +305,7 @@ def test_so_does_one_whose_day_moves_five_percent_off_its_ratio(conn, night, ses
 def test_a_split_that_is_reported_before_the_history_is_restated_waits(conn, night, sessions, yahoo, ratio):
     night(sessions[59], yahoo)
     honest = split(sessions, 60, ratio)
-    # undone twice: what a provider makes of bars that are not restated yet
+    # undone twice, as a provider does with bars that are not restated yet
     yahoo.closes["AAPL"] = {day: float(c) * (ratio if n < 60 else 1) for n, (day, c) in enumerate(honest.items())}
     yahoo.splits["AAPL"] = {sessions[60]: ratio}
     report = night(sessions[60], yahoo)
@@ -338,7 +338,7 @@ def test_a_real_crash_to_the_half_is_believed_after_a_week(conn, night, sessions
     yahoo.closes["AAPL"] = split(sessions, 60, 2)
     for n in range(60, 66):
         night(sessions[n], yahoo)
-        # what goes on from a suspected close shares its suspicion
+        # closes that continue from a suspected one are suspected too
         assert max(closes_of(conn)) == sessions[59] if n < 66 else True
     night(sessions[66], yahoo)
     assert closes_of(conn)[sessions[60]] == 53.0
@@ -362,7 +362,7 @@ def test_a_later_source_on_another_basis_is_not_spliced_in(conn, night, sessions
     assert [row.reason for row in report.rejected] == [
         "every close is 0.97 times another source's: adjusted for dividends?"
     ]
-    # cents apart is no other basis
+    # a difference of cents is not another basis
     fmp.say("AAPL", sessions, [(100 + n / 10) * 1.002 for n in range(70)])
     night(sessions[60], yahoo, fmp)
     assert closes_of(conn)[sessions[60]] == pytest.approx(106 * 1.002)
@@ -404,7 +404,7 @@ def test_contracts_are_queued_the_neediest_first_and_taken_up_again(conn, book, 
     assert report.providers[1].line().startswith("polygon: asked for 2 symbols, got 2, missed 0, 2 queued, rejected 0")
     night(sessions[60], yahoo, polygon)
     assert [want.symbol for want in polygon.wants[-1]] == [*contracts[2:], *contracts[:2]]
-    # on a rerun nothing is asked of a contract that lacks nothing
+    # a rerun asks nothing about a contract that is complete
     night(sessions[60], yahoo, polygon)
     assert [want.symbol for want in polygon.wants[-1]] == contracts[:2]
     night(sessions[60], yahoo, polygon)

@@ -136,7 +136,7 @@ def test_what_one_folder_misses_the_next_is_asked_for_by_symbol_and_session(conn
         prices=PRICES
         + closes("AAPL", "2021-03-01", 99, 21, 99, 99, 99)
         + closes("MSFT", "2021-03-01", 50, 51, 26, 27, 28),
-        # one of a session that the first has answered for, one of the session that it lacks
+        # one row of a session that the first source has answered for, and one of the session that it lacks
         actions=ACTIONS + "AAPL,2021-03-03,DIVIDEND,0.3\nAAPL,2021-03-02,DIVIDEND,0.4\nMSFT,2021-03-03,SPLIT,2\n",
     )
     report = collect(first, second)
@@ -146,7 +146,7 @@ def test_what_one_folder_misses_the_next_is_asked_for_by_symbol_and_session(conn
         "select symbol, ex_date::text, value::float from raw.corporate_actions order by 1, 2"
     ).fetchall()
     assert actions == [("AAPL", "2021-03-02", 0.4), ("AAPL", "2021-03-04", 0.2), ("MSFT", "2021-03-03", 2.0)]
-    # what is wrong in the second with sessions that the first has answered for is of no interest
+    # errors of the second source in sessions that the first has answered for do not matter
     assert report.rejected == []
     # AAPL, MSFT and SPY, which neither has
     assert [(tally.asked, tally.got, tally.missed) for tally in report.providers] == [(3, 1, 2), (3, 2, 1)]
@@ -195,7 +195,7 @@ def test_a_later_source_does_not_restate_what_an_earlier_one_has_given(conn, boo
     assert list(stored_closes(conn).values()) == [20, 21, 22.1]
     collect(silent, second)
     assert list(stored_closes(conn).values()) == [20, 21, 22.1]
-    # alone in the chain it is the authority
+    # a source that is alone in the chain decides
     collect(second)
     assert list(stored_closes(conn).values()) == [20.1, 21.1, 22.1]
 
@@ -220,7 +220,7 @@ def test_profiles_come_from_the_first_and_are_completed_by_the_others(conn, book
     write_folder(tmp_path / "first", profiles="symbol,name,sector\nAAPL,Apple,Information Technology")
     assert collect(first, second).profiles.updated == 1
     assert profile() == ("Apple", "Information Technology", "Phones", "first")
-    # a source that falls silent takes nothing away
+    # a source that reports nothing takes nothing away
     collect(silent)
     assert profile() == ("Apple", "Information Technology", "Phones", "first")
 
@@ -282,7 +282,7 @@ def test_a_split_makes_a_large_move_plausible_on_the_night_it_comes(conn, book, 
         tmp_path, prices=prices + closes("AAPL", "2021-03-03", 100.5), actions=ACTIONS + "AAPL,2021-03-03,SPLIT,20\n"
     )
     assert collect(split, end=day("2021-03-03")).rejected == []
-    # and known from the store when the files no longer tell
+    # and it is known from the store when the files no longer contain it
     (tmp_path / "actions.csv").unlink()
     write_folder(tmp_path, prices=prices + closes("AAPL", "2021-03-03", 100.5, 101))
     assert collect(split, end=day("2021-03-04")).rejected == []
@@ -299,7 +299,7 @@ def test_a_second_folder_vouches_for_a_crash(conn, book, collect, tmp_path):
     report = collect(crash, witness, end=day("2021-03-03"))
     assert report.rejected == []
     assert list(stored_closes(conn).values()) == [20, 2, 2.1]
-    # once stored it needs no witness any more
+    # once it is stored, it needs no second source any more
     assert collect(crash).rejected == []
 
 
@@ -325,7 +325,7 @@ def test_a_restated_price_replaces_the_stored_one_and_leaves_a_trace(conn, book,
 
     collect(write_folder(tmp_path, prices=prices("100,101,99,100,5", "100,101,99,100,5", "100,101,99,100,5")))
     conn.execute("update ops.input_changes set rolled_at = now()")
-    # within 1e-5 of what is stored; beyond it, the close; beyond it, the high alone
+    # a difference within 1e-5 of what is stored; a larger one of the close; a larger one of the high alone
     provider = write_folder(
         tmp_path, prices=prices("100.0009,101.001,99,100.001,5", "100,101,99,100.0011,5", "100,101.0011,99,100,5")
     )
@@ -359,7 +359,7 @@ def test_a_bar_is_completed_without_being_called_restated(conn, book, collect, t
     collect(write_folder(tmp_path, prices=PRICES + "AAPL,2021-03-01,,,,100,\n"))
     report = collect(write_folder(tmp_path, prices=PRICES + "AAPL,2021-03-01,99,102,98,100,5\n"))
     assert (report.prices.updated, report.restated.total()) == (1, 0)
-    # what a source no longer says stays
+    # values that a source no longer reports stay
     report = collect(write_folder(tmp_path, prices=PRICES + "AAPL,2021-03-01,,,,100,\n"))
     assert report.prices.updated == 0
     assert conn.execute("select high::int, volume from raw.market_data_cache").fetchall() == [(102, 5)]
@@ -379,7 +379,7 @@ def test_dividends_of_one_day_add_up_and_rows_that_are_equal_are_one(conn, book,
     ]
     write_folder(tmp_path, actions=ACTIONS + "AAPL,2021-03-02,DIVIDEND,1.3\nAAPL,2021-03-02,SPLIT,3.00001\n")
     report = collect(provider)
-    # 3.00001 is 3, 1.3 is another dividend than 0.2 and 1.05, which are told no longer
+    # 3.00001 equals 3; 1.3 is another dividend than 0.2 and 1.05, which are no longer reported
     assert (report.actions.updated, report.actions.unchanged) == (1, 1)
 
 
@@ -521,7 +521,7 @@ def test_jumps_without_an_event_are_looked_for_in_everything_newly_loaded(conn, 
         "AAPL": [100.0] * len(sessions),
         "FELL": [400.0 if session < jump else 101.0 for session in sessions],
         "TOLD": [400.0 if session < jump else 101.0 for session in sessions],
-        # a true fall that is no split's
+        # a true fall that is no split
         "HALF": [100.0 if session < jump else 60.0 for session in sessions],
     }
 
@@ -543,10 +543,10 @@ def test_jumps_without_an_event_are_looked_for_in_everything_newly_loaded(conn, 
     (warning,) = [message for scope, message in report.warnings() if scope == "FELL"]
     assert f"the close of {jump} is about 1/4 of the one before" in warning
     assert f"actions add FELL {jump} SPLIT RATIO" in warning
-    # what was looked at is not told again
+    # what a person has looked at is not reported again
     everything = folder(prices, sessions[0], sessions[-1])
     assert night(sessions[-1], everything).jumps == []
-    # older closes that come later are looked at, and where they join on
+    # older closes that come later are checked, and so is the place where they join
     conn.execute("delete from raw.market_data_cache where price_date < %s", [jump])
     assert night(sessions[-1], everything).jumps == [("FELL", jump, "1/4")]
 
@@ -569,7 +569,7 @@ def test_a_contract_without_a_price_on_the_day_it_expires_is_no_miss(conn, book,
     report = collect(write_folder(tmp_path / "data", prices=prices), history_sessions=1)
     assert [missed.symbol for missed in report.missed] == [other]
     assert report.wanted_at_end == 2 and report.coverage() == 0.5
-    # nor is it a hole in the middle of a backfill, nor a miss of the nights after
+    # it is no hole in the middle of a backfill either, and no miss of later nights
     assert expiring not in report.holes
     later = collect(write_folder(tmp_path / "data", prices=prices), start=day("2021-03-01"), end=day("2021-03-05"))
     assert expiring not in [missed.symbol for missed in later.missed] and expiring not in later.holes

@@ -24,7 +24,7 @@ def test_ratios_of_splits():
     assert split_ratio(Decimal("1.34"), ROUGHLY) == "4/3"
     assert split_ratio(Decimal("1.34"), ROUGHLY, smallest=Fraction(3, 2)) is None
     assert split_ratio(Decimal(1), ROUGHLY) is None
-    # between 1/2 and 2/5: the nearer
+    # between 1/2 and 2/5: the nearer one
     assert split_ratio(Decimal("0.42"), Decimal("0.2")) == "2/5"
     assert split_ratio(Decimal("0.47"), Decimal("0.2")) == "1/2"
 
@@ -48,7 +48,7 @@ def test_a_hundredfold():
         ("0.2625", CALM, None),
         ("0.2625", WILD, "1/4"),
         ("0.255", CALM, "1/4"),
-        # Tesla's 5:1 of 2020-08-31, 12.6 % up on the day: as near to a quarter
+        # Tesla's 5:1 of 2020-08-31, 12.6 % up on the day: as near to a ratio of 1/4
         ("0.2252", WILD, "1/4"),
         # 1:20, 8 % down on the day
         ("18.4", WILD, "20"),

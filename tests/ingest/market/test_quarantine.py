@@ -26,7 +26,7 @@ def ids(conn):
 
 def test_an_accepted_bar_is_stored_with_its_source_and_not_refused_again(conn, night, sessions, yahoo):  # noqa: F811
     night(sessions[59], yahoo)
-    yahoo.closes["AAPL"] = split(sessions, 60, 10)  # a crash that is one
+    yahoo.closes["AAPL"] = split(sessions, 60, 10)  # a true crash
     yahoo.say("SPY", [sessions[60]], [38600])
     night(sessions[60], yahoo)
     listed = list_rejected(conn)
@@ -57,7 +57,7 @@ def test_a_bar_that_contradicts_itself_keeps_its_close(conn, night, sessions, tm
         actions=ACTIONS,
     )
     report = night(sessions[59], provider)
-    # the close is kept, and what contradicts it left out and counted
+    # the close is kept, and what contradicts it is left out and counted
     assert (report.rejected, report.left_out) == ([], {"high": 1, "volume": 1})
     assert "left out where they contradict the close, which is kept: 1 high, 1 volume" in report.lines()
     stored = conn.execute(
@@ -90,7 +90,7 @@ def test_a_history_that_was_put_aside_is_fetched_again_once_accepted(conn, night
     (line,) = accept_rejected(conn, [row.id])
     assert line == f"{row.id}: AAPL: the next night takes what yahoo has of it, as a whole"
     assert closes_of(conn)[sessions[59]] == 105.9
-    # where that does not succeed, the word still holds on the night after
+    # if fetching fails, the decision still holds on the next night
     ask = yahoo.fetch_prices
 
     def only_once(wants):
@@ -105,7 +105,7 @@ def test_a_history_that_was_put_aside_is_fetched_again_once_accepted(conn, night
     report = night(sessions[62], yahoo)
     assert (list(report.refetched), report.rejected) == (["AAPL"], [])
     assert closes_of(conn)[sessions[30]] == 51.5
-    # for this once
+    # only once
     assert list_rejected(conn) == []
 
 
@@ -140,13 +140,13 @@ def test_what_is_dismissed_is_refused_as_before_and_not_told_again(conn, night, 
         ("AAPL", True),
         ("SPY", False),
     ]
-    # the next night refuses it again, without a word
+    # the next night refuses it again and does not report it
     report = night(sessions[61], yahoo)
     assert [row.symbol for row in report.rejected] == ["SPY"]
     assert not any("2 rows refused" in message for _, message in report.warnings())
     assert closes_of(conn)[sessions[61]] == 106.1 and sessions[60] not in closes_of(conn)
     assert [row.symbol for row in list_rejected(conn)] == ["SPY"]
-    # a person may think again
+    # a person may decide again
     accept_rejected(conn, [number])
     assert closes_of(conn)[sessions[60]] == 10600
     assert sorted((row.symbol, row.accepted, row.dismissed) for row in list_rejected(conn)) == [
@@ -234,7 +234,7 @@ def test_a_split_is_accepted_as_the_spin_off_that_it_is(conn, night, sessions, y
     assert "AAPL SPINOFF 0.25" in done.output and done.exit_code == 0
     query = "select symbol, action_type, value::float8, new_symbol from raw.corporate_actions"
     assert conn.execute(query).fetchall() == [("AAPL", "SPINOFF", 0.25, "KID")]
-    # told again every night, it is no news; and the child is collected
+    # it comes again every night, and that is no news; and the child is collected
     report = night(sessions[60], yahoo)
     assert report.rejected == []
     assert min(closes_of(conn, "KID")) == sessions[59]

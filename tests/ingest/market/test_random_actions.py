@@ -25,11 +25,11 @@ from warehouse.sessions import sessions_between
 RATIOS = [Decimal(text) for text in ("2", "3", "4", "10", "20", "1.5", "0.5", "0.1", "0.02", "7", "0.25")]
 HISTORY = 45  # sessions that the first night loads
 FIRST_NIGHT, LAST_NIGHT = 60, 80
-APART = 12  # splits of one ratio nearer than this are one
+APART = 12  # splits of one ratio that are nearer than this are one split
 
-# How a source tells of a split or dividend, and when it adjusts its closes for a split.
+# How a source reports a split or dividend, and when it adjusts its closes for a split.
 KNOWABLE = ("well", "told on two dates", "told twice", "told with few digits", "adjusted late", "never adjusted")
-# What nobody can know who first sees a history when it is past.
+# Cases that nobody can recognise who sees a history only after it has happened.
 HIDDEN = (
     "told late",
     "told a day off, then corrected",
@@ -40,7 +40,7 @@ HIDDEN = (
     "withdrawn",
 )
 OF_DIVIDENDS = ("well", "told late", "told twice", "moved to a later day", "withdrawn", "corrected")
-# How a second source tells of them, which does not restate.
+# How a second source, which does not restate, reports them.
 OF_SECOND = ("well", "told late", "told twice", "a day off", "told a day off, then corrected")
 
 
@@ -51,7 +51,7 @@ class Event:
     place: int
     value: Decimal
     way: str
-    amount: int  # of nights or sessions, where the way has some
+    amount: int  # number of nights or sessions, where the case needs one
 
     def told_on(self, number: int, way: str | None = None) -> list[int]:
         """The sessions for which it is told on a night."""
@@ -225,7 +225,8 @@ def histories(draw):
         amount = draw(st.integers(1, 5))
         number = 20 + place * APART + draw(st.integers(0, 5)) - (3 if place == 0 else 0)
         ways = KNOWABLE + HIDDEN if number - 5 > FIRST_NIGHT else KNOWABLE
-        # Nobody can know of one ratio on two near dates, both past on the first night, that it is two splits.
+        # If two splits of one ratio are near each other and both are past on the first night, nobody can know that
+        # there are two.
         if splits and splits[-1][1] == ratio and splits[-1][0] <= FIRST_NIGHT and number - splits[-1][0] <= APART + 5:
             ratio = RATIOS[RATIOS.index(ratio) - 1]
         splits.append((number, ratio, draw(st.sampled_from(ways)), amount))
@@ -260,7 +261,7 @@ def play(market, history):
             note(f"{number} {sessions[number]}: {report.warnings()}")
             world.check(report)
             world.check_dividends(number, final=number == LAST_NIGHT and report.end in world.stored())
-    # how it was told is no reason to be without prices for good, but where nobody can know
+    # the way of reporting never leaves a symbol without prices for good, except where nobody can know
     if all(way in ("well", "told twice", "told with few digits") for _, _, way, _ in history["splits"]):
         assert report.end in world.stored()
 
@@ -272,7 +273,7 @@ def play(market, history):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(histories())
-# the closes of the second source after a 3:2 split that it tells a day early
+# the closes of the second source after a 3:2 split that it reports a day early
 @example(
     {
         "source": "yahoo",

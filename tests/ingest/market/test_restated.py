@@ -20,7 +20,7 @@ def verdict(ratios, *, splits=(), own=True, outranked=False, days=8):
 def test_what_agrees_and_what_agrees_nearly_is_taken():
     assert verdict(1).kind == Kind.TAKE
     assert verdict(1.00009).kind == Kind.TAKE
-    # single corrections are no history
+    # single corrections are no restated history
     assert verdict([1, 1, 0.9, 1, 1, 1, 1, 1]).kind == Kind.TAKE
     assert verdict([0.98, 0.98, 0.99, 0.98, 0.98, 0.98, 0.98, 0.98]).kind == Kind.TAKE
 
@@ -48,10 +48,10 @@ def test_another_unit_is_put_aside(ratio):
 
 @pytest.mark.parametrize("value", [4, 2, 1.5, 1.25, 0.1])
 def test_a_new_split_says_which_of_the_two_is_ahead(value):
-    # what was stored before the split is restated and should not be: its history did not know the split
+    # what was stored before the split was restated wrongly: its history did not know the split
     known_too_late = verdict([value] * 4 + [1] * 4, splits=[(4, value)])
     assert known_too_late.kind == Kind.REFETCH
-    # the closes before it would be right if they were not adjusted once more than they should be
+    # the closes before the split were adjusted once too often
     closes = {
         day: StoredClose(close * Decimal(str(value if n < 4 else 1)), True, False)
         for n, (day, close) in enumerate(zip(DAYS, CLOSES, strict=True))
@@ -72,7 +72,7 @@ def test_a_split_that_goes_with_its_closes_is_taken():
 def test_another_source_may_differ_by_half_a_percent():
     assert verdict(1.004, own=False).kind == Kind.TAKE
     assert verdict(1.02, own=False).reason == "every close is 1.02 times another source's: adjusted for dividends?"
-    # the first source of the chain is the authority on dividends and cents, not on splits and units
+    # the first source of the chain decides about dividends and cents, but not about splits and units
     assert verdict(1.02, own=False, outranked=True).kind == Kind.TAKE
     assert verdict(0.5, own=False, outranked=True).kind == Kind.PUT_ASIDE
     assert verdict(100, own=False, outranked=True).kind == Kind.PUT_ASIDE

@@ -66,7 +66,7 @@ def test_of_two_sources_the_earlier_has_date_and_value():
 def test_weekly_dividends_of_two_sources_pair_up_one_by_one():
     weeks = ["2025-02-03", "2025-02-10", "2025-02-17"]
     told = [claim(day, "0.3", DIVIDEND, source) for day in weeks for source in ORDER]
-    # and one that only the second source knows
+    # and one dividend that only the second source knows
     told.append(claim("2025-02-24", "0.3", DIVIDEND, "fmp"))
     assert [(day, source) for day, _, _, source in believed(*told)] == [
         *((day, "yahoo") for day in weeks),
@@ -97,7 +97,7 @@ def test_what_a_person_dismissed_does_not_come_back_on_another_date():
     assert believed(claim("2025-02-10", "1.5"), dismissed) == []
     assert believed(claim("2025-02-11", "1.5"), dismissed) == []
     assert believed(claim("2025-02-11", "2"), dismissed) == [("2025-02-11", SPLIT, 2, "yahoo")]
-    # a weekly dividend is not the one of the week before
+    # a weekly dividend is not that of the week before
     assert believed(claim("2025-02-10", "0.3", DIVIDEND), word("2025-02-03", "0.3", DIVIDEND, DISMISSED)) == [
         ("2025-02-10", DIVIDEND, 0.3, "yahoo")
     ]
@@ -111,7 +111,7 @@ def test_what_a_person_dismissed_does_not_come_back_on_another_date():
         ("7.00000", 7),
         ("1.5000", Decimal("1.5")),
         ("0.6667", Decimal(2) / 3),
-        ("0.0053", Decimal(1) / 190),  # 1/189 and 1/188 round to it as well: the simplest has the smallest terms
+        ("0.0053", Decimal(1) / 190),  # 1/189 and 1/188 also round to it: the simplest one has the smallest terms
         ("0.33", Decimal("0.33")),
         ("1.175", Decimal("1.175")),
         ("1.0123456789", Decimal("1.0123456789")),
@@ -126,5 +126,5 @@ def test_ratios_with_four_decimals_are_fractions(written, read):
 
 
 def test_seven_million_shares_lose_none():
-    # 7,000,000 shares at 1:7 told as 0.142857 are a million, not 999,999
+    # 7,000,000 shares at 1:7 reported as 0.142857 are a million, not 999,999
     assert round(7_000_000 * read_split_ratio(Decimal("0.142857")), 10) == 1_000_000

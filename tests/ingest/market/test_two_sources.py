@@ -45,7 +45,7 @@ def test_a_dividend_that_one_dates_on_another_day_is_paid_once(nights, net, apar
         shown(nights, n, {})
         for app, on in ((nights.yahoo, SPLIT_ON), (nights.fmp, SPLIT_ON + apart)):
             app.listings["XYZ"].dividends |= {sessions[on]: 1.0} if n >= on else {}
-        # Yahoo lacks a close now and then, which FMP has
+        # Yahoo sometimes lacks a close that FMP has
         nights.yahoo.listings["XYZ"].bars |= {sessions[day]: None for day in (SPLIT_ON, SPLIT_ON + 1) if n < LAST}
         nights.night(sessions[n])
         assert sum(value for _, value in nights.actions("DIVIDEND")) <= 1
@@ -68,7 +68,7 @@ def test_rows_told_twice_in_one_reply_of_fmp_count_once(nights, net):
 
 
 def test_yahoo_is_away_while_the_split_takes_place(nights, net):
-    # FMP fills with closes as traded and tells the split; then Yahoo is back, restated
+    # FMP fills in closes as traded and reports the split; then Yahoo is back, restated
     nights.trade(wave(nights.sessions, 100, 4))
     for n in range(FIRST, LAST + 1):
         shown(nights, n, {SPLIT_ON: (4, 1)})
@@ -85,7 +85,8 @@ def test_yahoo_is_away_while_the_split_takes_place(nights, net):
 
 
 def test_yahoo_dates_a_split_five_sessions_early_and_fmp_has_the_closes(nights):
-    # announced for one day and executed five sessions later, then corrected; on all nights FMP's closes are as traded
+    # the split is announced for one day, executed five sessions later, and then corrected; FMP's closes are always as
+    # traded
     sessions = nights.sessions
     nights.trade(wave(sessions, 100, 4))
     for n in range(SPLIT_ON - 9, LAST + 1):

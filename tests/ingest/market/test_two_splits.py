@@ -70,7 +70,7 @@ def test_closes_of_their_own_day_tell_two(nights, terms, gap):
     ],
 )
 def test_the_second_announced_early_after_the_first(nights, gap, early, late):
-    # told for a day on which nothing happens, and it stays told
+    # reported for a day on which nothing happens, and never corrected
     second = A + gap
     trade(nights, 2, second)
     reports = []
@@ -112,7 +112,8 @@ def test_the_first_stays_when_its_source_tells_the_second_alone(nights):
 
 
 def test_a_first_load_after_both_takes_one_and_says_so(nights):
-    # adjusted for both, and nothing stored before: closes cannot tell; 1:50 on two dates is one as a rule
+    # closes are adjusted for both, and nothing was stored before, so they cannot show it; as a rule 1:50 on two dates
+    # is one
     trade(nights, 2, A + 5)
     show(nights, LAST, (2, 1), A + 5)
     report = nights.night(nights.sessions[LAST])
@@ -140,7 +141,7 @@ def test_what_took_place_is_no_other_told_twice():
         ("yahoo", "2025-09-05"),
         ("fmp", "2025-09-09"),
     }
-    # a person's word on the one leaves the other
+    # a person's decision about one leaves the other
     assert believed(*told, word("2025-09-08", "2", says=DISMISSED)) == two[:1]
     assert believed(*told, word("2025-09-09", "2", says=ADDED)) == [two[0], ("2025-09-09", "SPLIT", 2, "person")]
 

@@ -54,7 +54,7 @@ def is_true(nights, held, entry, shares):
     [(401.5, 4, 1, 100, 400), (0.05, 1, 190, 190_000, 1000), (30.0, 3, 2, 100, 150), (12.0, 1, 10, 500, 50)],
 )
 def test_a_split_that_closes_were_never_adjusted_for(nights, level, new, old, held, shares):
-    # 4:1 told, and closes as traded: 400 before it, 100 after it; not 1,606, and not 160,640 for 100 shares
+    # 4:1 is reported, and closes are as traded: 400 before it, 100 after it; not 1,606, and not 160,640 for 100 shares
     sessions = nights.sessions
     nights.trade(wave(sessions, level, new / old))
 
@@ -87,7 +87,7 @@ def test_one_split_told_on_two_dates_with_closes_adjusted_once(nights):
 
 
 def test_one_that_was_announced_before_it_took_place(nights):
-    # told for the 8th on the 8th, when nothing happens, and executed on the 10th
+    # reported on the 8th for the 8th, when nothing happens, and executed on the 10th
     sessions = nights.sessions
     nights.trade(wave(sessions, 0.5, 1 / 50))
 
@@ -102,7 +102,8 @@ def test_one_that_was_announced_before_it_took_place(nights):
 
 @pytest.mark.parametrize(("early", "kept"), [(1, True), (3, False), (6, True)])
 def test_a_first_load_hears_of_a_split_before_it_has_taken_place(nights, early, kept):
-    # told for a day on which nothing happens, closes not divided: nobody can know, and the night says what to look at
+    # reported for a day on which nothing happens, with closes that are not divided: nobody can know, and the night
+    # warns
     sessions = nights.sessions
     nights.trade(wave(sessions, 100, 2))
 
@@ -117,21 +118,21 @@ def test_a_first_load_hears_of_a_split_before_it_has_taken_place(nights, early, 
         if n == SPLIT_ON - early:
             command = f"`python run_nightly.py actions dismiss XYZ {sessions[n]} SPLIT`"
             assert nights.told(report, "XYZ", f"the split of {sessions[n]} (2) is new", command)
-    # once it takes place, the closes of their own day date it, and the others are fetched again
+    # when it takes place, closes of their own day give its date, and the others are fetched again
     is_true(nights, 100, 70, 200)
     assert nights.actions() == [(sessions[SPLIT_ON], 2)]
 
 
 @pytest.mark.parametrize("adjusted_days", [1, 4, 15])
 def test_closes_adjusted_in_part(nights, adjusted_days):
-    # 2:1, and only the last days before it are adjusted: nothing is taken on two scales
+    # 2:1, and only the last days before it are adjusted: nothing is taken while there are two scales
     sessions = nights.sessions
     nights.trade(wave(sessions, 100, 2))
     told = {sessions[SPLIT_ON]: (2, 1)}
     part = dict.fromkeys(sessions, 1.0) | dict.fromkeys(sessions[SPLIT_ON - adjusted_days : SPLIT_ON], 0.5)
 
     def show(n):
-        # in part for five nights, and then whole
+        # in part for five nights, and then completely
         mixed = {} if n >= SPLIT_ON + 5 else part
         nights.show(sessions[n], told if n >= SPLIT_ON else {}, multiplied_by=mixed if n >= SPLIT_ON else {})
 
@@ -184,7 +185,8 @@ def test_a_spin_off_told_as_a_split_gives_no_shares(nights, new, old):
 
 
 def test_a_split_whose_date_moves_to_the_day_before(nights):
-    # 2:1 told and adjusted for the day; from two nights later on told for the day before: 200 shares, not 400
+    # 2:1 is reported and adjusted for the day; from two nights later on it is reported for the day before: 200 shares,
+    # not 400
     sessions = nights.sessions
     nights.trade(wave(sessions, 100, 2))
 
@@ -201,7 +203,7 @@ def test_a_split_whose_date_moves_to_the_day_before(nights):
     next(roads)
     is_true(nights, 100, 70, 200)
     assert nights.actions() == [(sessions[SPLIT_ON], 2)]
-    # who only ever hears of the day before has 200 shares as well, from then on at half the price
+    # a load that only sees the day before also has 200 shares, at half the price from then on
     for _ in roads:
         assert nights.shares(100, sessions[70]) == 200
         day = sessions[SPLIT_ON - 1]
@@ -252,7 +254,7 @@ def test_a_ticker_that_another_company_bears_now(nights):
     nights.show(sessions[61], {})
     nights.night(sessions[61])
     nights.trade(dict.fromkeys(sessions[SPLIT_ON:], 49.0))
-    # 24 sessions without a price are no silence of 60: Yahoo's date of the first trade tells
+    # 24 sessions without a price are fewer than 60, but Yahoo's date of the first trade shows it
     nights.show(sessions[SPLIT_ON + 1], {}, first_traded=sessions[SPLIT_ON])
     nights.conn.execute("delete from ops.fetch_state")
     report = nights.night(sessions[SPLIT_ON + 1])
@@ -260,7 +262,7 @@ def test_a_ticker_that_another_company_bears_now(nights):
     (row,) = report.rejected
     assert f"first traded on {sessions[SPLIT_ON]}, and the last price stored is of {sessions[61]}" in row.reason
     assert nights.told(report, "XYZ", "another company under the same symbol")
-    # one that was listed all along comes back
+    # a company that was listed all along comes back
     nights.show(sessions[SPLIT_ON + 1], {}, first_traded=date(1999, 1, 4))
     nights.night(sessions[SPLIT_ON + 1])
     assert nights.closes()[sessions[SPLIT_ON]] == 49
@@ -293,7 +295,7 @@ def test_weekends_of_what_trades_around_the_clock_are_counted_and_not_refused(ni
     assert report.without_session == {"XYZ": len(weekends)}
     assert any("rows of days without a session, left out" in line for line in report.lines())
     assert list(nights.closes()) == list(sessions[LAST - HISTORY : LAST + 1])
-    # a bar of one Saturday is a slip, and told
+    # a bar of one Saturday is a slip, and is reported
     saturday = max(day for day in everyday if day.weekday() == 5)
     nights.forget()
     nights.trade(dict.fromkeys([*sessions, saturday], 50.0))

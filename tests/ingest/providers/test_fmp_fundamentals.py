@@ -55,7 +55,7 @@ def test_a_company_in_its_parts(provider, fmp, net):
             "epsDiluted": 7.46,
         },
     )
-    # Of estimates to 2034, the furthest first, the nearest of those that are not yet reported on.
+    # Estimates reach to 2034, the furthest first. The nearest periods without a report are kept.
     assert [(row.period_end.year, row.estimates) for row in reply.estimates] == [
         (year, {"annual": {"epsAvg": year / 1000}}) for year in (2026, 2027, 2028, 2029)
     ]
@@ -73,7 +73,7 @@ def test_only_the_parts_that_are_wanted_are_asked_for(provider, net):
 def test_a_free_plan_is_asked_for_as_many_rows_as_it_has(provider, fmp, net):
     fmp.largest_limit = 5
     assert fetch(provider, "AAPL").answers == {"AAPL": Answer(Outcome.OK)}
-    # Refused once: later requests know.
+    # After one refusal, later requests ask for less.
     assert net.count() == 9 + 1
 
 

@@ -148,7 +148,7 @@ def test_one_request_for_what_it_has_nothing_of(net: FakeNet, apple: Listing) ->
     """An unknown symbol and an empty range look alike: neither is proof that there is no data."""
     reply = provider_of().fetch_prices([Want("ZZZZ", *NOVEMBER[1:]), Want("AAPL", TODAY, TODAY)])
     assert {answer.outcome for answer in reply.answers.values()} == {Outcome.NOTHING_IN_RANGE}
-    # and one for all, whether they have other names since
+    # and one request for all symbols, which asks whether they have new names
     assert len(net.log) == 2 + net.count("symbol-change") == 3
 
 

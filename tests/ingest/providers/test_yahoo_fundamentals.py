@@ -45,7 +45,7 @@ def test_a_company_in_eight_requests(provider, yahoo, net):
         {"CapitalExpenditure": -3000000000, "FreeCashFlow": 27000000000, "OperatingCashFlow": 30000000000},
     )
     (estimate,) = (row for row in reply.estimates if row.symbol == "AAPL")
-    # A fiscal year and its last quarter end on one day, and stay apart.
+    # A fiscal year and its last quarter end on one day, and are kept apart.
     assert estimate.period_end == date(2026, 12, 31)
     assert {frequency: figures["earningsEstimate"]["avg"] for frequency, figures in estimate.estimates.items()} == {
         "quarterly": 2.6,
@@ -56,7 +56,7 @@ def test_a_company_in_eight_requests(provider, yahoo, net):
         "numberOfAnalysts": 27,
         "revenueCurrency": "USD",
     }
-    # Also where the report is at 4:30 PM, which yfinance cannot read.
+    # This also holds if the report is at 4:30 PM, which yfinance cannot read.
     assert [row for row in reply.earnings if row.symbol == "AAPL"] == [
         EarningsDate("AAPL", NEXT_REPORT, Decimal("2.6"), None),
         EarningsDate("AAPL", LAST_REPORT, Decimal("1.77"), Decimal("1.85")),
@@ -72,7 +72,7 @@ def test_only_the_parts_that_are_wanted_are_asked_for(provider, net):
 
 def test_a_null_is_no_value_of_its_period_and_empties_nothing_else(provider, net):
     def with_nulls(request: Request) -> Reply:
-        # The older quarter has no revenue and an EPS, the newer one the reverse.
+        # The older quarter has an EPS but no revenue, and the newer one the reverse.
         reply = sample("yahoo_timeseries_null_point_breaks_yfinance.200.json")
         body = json.loads(reply.body) if isinstance(reply.body, str | bytes) else reply.body
         (revenue,) = body["timeseries"]["result"]
@@ -138,7 +138,7 @@ def test_without_the_page_of_earnings_dates_the_calendar_tells_the_next(provider
     expected = [EarningsDate("AAPL", NEXT_REPORT, Decimal("2.6"), None)]
     assert fetch(provider, "AAPL", parts={EARNINGS}).earnings == expected
     fault.times = 0
-    # Where the page has no date to come, the calendar's is added.
+    # If the page has no future date, that of the calendar is added.
     yahoo.earnings["AAPL"] = yahoo.earnings["AAPL"][1:]
     dates = [row.earnings_date for row in fetch(provider, "AAPL", parts={EARNINGS}).earnings]
     assert sorted(dates) == [date(2026, 7, 30), LAST_REPORT, NEXT_REPORT]

@@ -28,7 +28,7 @@ def test_bars_and_actions_in_one_request_a_symbol(net, yahoo):
     assert reply.answers == dict.fromkeys(("AAPL", "BRK.B"), Answer(Outcome.OK))
     assert reply.rejected == reply.problems == []
     assert net.paths(CHART) == {"/v8/finance/chart/AAPL": 1, "/v8/finance/chart/BRK-B": 1}
-    assert source.usage == Usage(requests=4) and len(net.log) == 4  # the cookie and the crumb are two of them
+    assert source.usage == Usage(requests=4) and len(net.log) == 4  # the cookie and the crumb are two of the requests
 
 
 def test_a_split_between_two_nights_leaves_every_close_as_it_was(yahoo):
@@ -38,7 +38,7 @@ def test_a_split_between_two_nights_leaves_every_close_as_it_was(yahoo):
     apple.splits[DAYS[10]] = (4, 1)
     after = ask(provider(), first=FIRST, last=DAYS[9])
     assert after.bars == before.bars and len(after.bars) == 10
-    # The split is after the last session wanted: it undoes what it has restated, and is not told.
+    # The split is after the last wanted session: its restatement is undone, and it is not reported.
     assert after.actions == before.actions == [CorporateAction("AAPL", DAYS[1], DIVIDEND, D("0.8"))]
     tonight = ask(provider(), first=DAYS[9], last=LAST)
     assert tonight.actions == [CorporateAction("AAPL", DAYS[10], SPLIT, D(4))]
@@ -149,7 +149,7 @@ def test_distributed_capital_gains_are_dividends_counted_once(yahoo):
     reply = ask(provider(), "FUND")
     assert {action.ex_date: action.value for action in reply.actions} == {
         DAYS[3]: D("2.25"),  # 0.25 + 2
-        DAYS[6]: D("2.25"),  # has the gains of 2 in it
+        DAYS[6]: D("2.25"),  # includes the gains of 2
         DAYS[8]: D(1),
     }
 

@@ -128,7 +128,7 @@ def test_the_sectors_of_funds_are_shares_of_the_whole_fund(net, yahoo):
     for fund in ("SPY", "AOR", "AGG"):
         yahoo.add(listing(fund, quote_type="ETF"))
     yahoo.add(listing("AAPL"))
-    # as Yahoo writes them: of the stocks alone, names in lower case, some figures with their text
+    # as Yahoo writes them: shares of the stocks only, names in lower case, some figures with their text
     yahoo.modules["SPY"] = {
         "topHoldings": {
             "stockPosition": raw(0.9997),

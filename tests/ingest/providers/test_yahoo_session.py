@@ -45,7 +45,7 @@ def test_each_client_begins_with_a_cookie_and_a_crumb_of_its_own(net, yahoo):
     first, second = provider(), provider()
     for source in (first, second, second, first):
         assert answer(ask(source)) == Answer(Outcome.OK)
-    assert net.count(CRUMB) == 3  # not for the second in a row
+    assert net.count(CRUMB) == 3  # not after the second in a row
 
 
 def test_yfinance_does_not_warn_of_itself(yahoo):

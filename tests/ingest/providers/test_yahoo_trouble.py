@@ -80,7 +80,7 @@ def test_what_passes_is_asked_again_and_not_taken_from_a_cache(net, yahoo, reply
     yahoo.add(listing())
     net.fault(path=CHART, times=1, reply=reply)
     source = provider()
-    # A range that ended long ago, whose answers yfinance keeps.
+    # A range that ended long ago, for which yfinance keeps the answers.
     assert answer(ask(source, first=FIRST, last=DAYS[5])) == Answer(Outcome.OK)
     assert net.count(CHART) == 2 and source.usage.retries == 1
 
@@ -96,8 +96,8 @@ def test_a_storm_midway_ends_the_asking_and_loses_no_symbol(net, yahoo):
     reason = "it said 3 times in a row that it is asked too often (429)"
     assert answer(reply, "S39") == Answer(Outcome.NOT_ASKED, f"Yahoo is left alone in this run: {reason}")
     assert reply.problems == [f"not asked again in this run: {reason}"]
-    assert net.count(CHART) <= 20 + 3 * 4  # three refusals in a row, with up to four on their way
-    # Nothing more of it in this run, nor is it told twice; a later night has all of them.
+    assert net.count(CHART) <= 20 + 3 * 4  # three refusals in a row, with up to four more requests under way
+    # Yahoo is not asked again in this run, and the reason is not reported twice. A later night has all symbols.
     asked = len(net.log)
     assert ask(source, "S39").problems == [] and len(net.log) == asked
     storm.times = 0
@@ -113,7 +113,7 @@ def test_a_pause_that_yahoo_asks_for_is_kept(net, yahoo):
 
 def test_after_the_deadline_nothing_is_asked(net, yahoo):
     symbols = crowd(yahoo, 30)
-    ask(provider(), "S0")  # so that importing yfinance does not take up the time
+    ask(provider(), "S0")  # so that importing yfinance does not use up the time
     net.fault(path=CHART, times=math.inf, reply=lambda request: Reply(delay=0.4, body=yahoo(request).body))
     reply = ask(provider(seconds=2.0), *symbols)
     outcomes = [answer(reply, symbol).outcome for symbol in symbols]
@@ -128,7 +128,7 @@ def test_an_outage_does_not_cost_a_timeout_for_each_symbol(net, yahoo):
     reply = ask(provider(rounds=2), *symbols)
     assert net.count(CHART) <= 2 * (10 + 4)
     assert {found.outcome for found in reply.answers.values()} == {Outcome.UNREACHABLE, Outcome.NOT_ASKED}
-    # One that passes between two rounds costs nothing but the wait.
+    # An outage that ends between two rounds costs only the wait.
     outage.times = 12
     assert {found.outcome for found in ask(provider(), *symbols).answers.values()} == {Outcome.OK}
 
@@ -137,10 +137,10 @@ def test_an_answer_that_was_on_its_way_before_a_refusal_does_not_end_the_row(net
     symbols = crowd(yahoo, 12)
     net.fault(path=CHART, reply=lambda request: replace(yahoo(request), delay=0.1))
     net.fault(path=CHART, times=math.inf, reply=TOO_MANY)
-    # The one answer comes between the first refusal and the second.
+    # The only answer comes between the first refusal and the second.
     reply = ask(provider(limited_seconds=0.4, workers=2), *symbols)
     assert [found.outcome for found in reply.answers.values()].count(Outcome.OK) == 1
-    assert net.count(CHART) <= 1 + 3 * 2  # it, and three refusals in a row, with up to two on their way
+    assert net.count(CHART) <= 1 + 3 * 2  # this answer, three refusals in a row, and up to two more under way
 
 
 def test_prices_come_without_a_crumb_and_it_is_not_asked_for_each_symbol(net, yahoo):

@@ -60,7 +60,7 @@ def test_a_symbol_is_asked_for_under_its_other_name_and_answered_under_its_own(s
         source, ("FB", "yahoo", "META", date.min, date.max), ("AAPL", "fmp", "ELPPA", date.min, date.max)
     )
     reply = provider.fetch_prices([Want("FB", *WEEK[1:3]), Want("AAPL", *WEEK[:2]), Want("META", *WEEK[3:5])])
-    # one request for both that are META
+    # one request for both, because both are META
     assert source.wants == [[Want("META", WEEK[1], WEEK[4]), Want("AAPL", *WEEK[:2])]]
     assert closes(reply, "FB") == {WEEK[1]: 191, WEEK[2]: 192}
     assert closes(reply, "META") == {WEEK[3]: 193, WEEK[4]: 194}

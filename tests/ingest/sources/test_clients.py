@@ -48,9 +48,9 @@ def test_prices_and_fundamentals_ask_by_one_client_of_each_vendor(clients):
     fundamentals = fundamentals_chain(clients, today=TODAY)
     assert [provider.name for provider in prices] == ["yahoo", "fmp"]
     for one, other, client in zip(prices, fundamentals, (clients.yahoo, clients.fmp), strict=True):
-        # what one of them costs is what all of them cost
+        # the cost of one of them is the cost of all
         assert one.usage is other.usage is client.usage
-    # and a run that follows has its own
+    # and the next run has its own
     assert Clients(clients.settings, clients.deadline).yahoo is not clients.yahoo
 
 
@@ -69,7 +69,7 @@ def test_a_quota_that_is_used_up_is_waited_out_once_a_run(conn, net, yahoo, fmp,
     providers = provider_chain(clients.settings, today=TODAY, deadline=clients.deadline, clients=clients)
     market = collect_market_data(conn, providers, TODAY, TODAY, history_sessions=5, today=TODAY, now=NOW)
     host = r"financialmodelingprep\.com$"
-    # the probe, AAA's three and one of BBB's; then refused, waited for, and refused again
+    # the probe, three requests for AAA and one for BBB; then a refusal, a wait, and another refusal
     assert net.count(host=host) == 5 + 2
     assert any(scope == "fmp" and "not asked again in this run" in message for scope, message in market.warnings())
     asked = net.count(host=host)

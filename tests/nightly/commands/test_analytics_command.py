@@ -68,7 +68,7 @@ def test_pairs_are_kept_for_as_many_sessions_as_the_settings_say_and_force_bring
     record = few.run("analytics", trade_date=ROLLED_TO)
     assert risk(record).counts["pruned_pairs"] == 4
     assert "4 pairs of earlier sessions pruned (AFTERCLOSE_PAIR_SESSIONS)" in risk(record).lines
-    # what has gone is not written again to be pruned again, nor missed
+    # pairs that were pruned are neither written again, pruned again, nor missed
     again = few.run("analytics", start=date(2024, 2, 12), end=date(2024, 2, 13), force=True)
     assert risk(again).counts["rows"]["pairwise_correlations"] == 1
     assert night.rows(pairs) == [("02-13",), ("02-14",)]
@@ -98,7 +98,7 @@ def test_analytics_computes_the_sessions_and_portfolios_asked_for_and_nothing_tw
         night.rows("select * from analytics.portfolio_risk_metrics order by calculation_date, portfolio_id") == before
     )
 
-    # a price that is put right is taken in, from its session on
+    # a corrected price is taken in from its session on
     night.execute(
         "update analytics.daily_returns set total_return = 0.05 where symbol = 'AAA' and value_date = '2024-02-09'"
     )
@@ -118,7 +118,7 @@ def test_analytics_looks_at_the_last_session_rolled_unless_told_otherwise(on_thi
     assert night.rows("select command, arguments from ops.batch_runs order by run_id desc limit 1") == [
         ("analytics", {"date": "2024-02-13"})
     ]
-    # rows that somebody deleted come back when they are asked for
+    # deleted rows come back on request
     night.execute("delete from analytics.portfolio_risk_metrics where calculation_date = '2024-02-13'")
     assert cli.main(["analytics", "--date", "2024-02-13", "--force"]) == 0
     assert "2024-02-13: 2 portfolios" in capsys.readouterr().out
@@ -205,5 +205,5 @@ def test_results_that_cannot_be_right_fail_the_data_checks(on_this_database, cap
     ):
         assert f"Failure in test {name}" in out, name
     assert out.count("Failure in test") == 11
-    # which holdings have no beta, and why, is told and fails nothing
+    # the report says which holdings have no beta and why, and nothing fails
     assert "Warning in test holdings_without_beta" in out

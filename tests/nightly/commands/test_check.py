@@ -29,7 +29,7 @@ def test_a_failed_data_check_says_what_is_wrong_with_an_example_and_what_to_do(o
         "update analytics.position_values set is_stale = true, price_date = '2024-01-12'"
         " where symbol = 'AAA' and value_date = '2024-02-14'",
         "insert into analytics.sector_map select * from analytics.sector_map where source_sector = 'Materials'",
-        # of an earlier check: one that finds nothing now, and one that is gone
+        # tables of an earlier check: one test finds nothing now, and one no longer exists
         "create schema failed_checks",
         "create table failed_checks.price_jumps_without_event as select 'AAA' as symbol",
         "create table failed_checks.renamed_since as select 'AAA' as symbol",
@@ -47,7 +47,7 @@ def test_a_failed_data_check_says_what_is_wrong_with_an_example_and_what_to_do(o
         "fresh_prices_cover_the_book",
         "unique_sector_map_source_sector",
     }
-    # a test in a file of its own: what, how many and one of them, how to see all
+    # a test in its own file: what is wrong, how many rows and one of them, how to see all
     what, rows, where = found["snapshot_is_sum_of_positions:"]
     assert what.startswith("  failed    snapshot_is_sum_of_positions: A snapshot is not the sum of its positions, or")
     assert "`backfill --start D --portfolio NAME`" in what
@@ -56,14 +56,14 @@ def test_a_failed_data_check_says_what_is_wrong_with_an_example_and_what_to_do(o
     assert where == as_typed(
         "            see them: python run_nightly.py dbt -- show --limit 100 --select snapshot_is_sum_of_positions"
     )
-    # one whose rows are stored
+    # a test whose rows are stored
     _, rows, where = found["fresh_prices_cover_the_book:"]
     assert rows == (
         "            1 row, such as symbol AAA, value_date 2024-02-14, price_date 2024-01-12, absolute_value 15000,"
         " fresh_share 0.677419"
     )
     assert "see them: table failed_checks.fresh_prices_cover_the_book, or" in where
-    # and one that dbt has a word for, and we no sentence
+    # and a test that has a name in dbt and no sentence of ours
     what, rows, _ = found["unique_sector_map_source_sector:"]
     assert what.endswith(
         "sector_map.source_sector has a value more than once;"
@@ -99,7 +99,7 @@ def test_the_fast_check_looks_at_the_environment_alone(on_this_database, monkeyp
     assert cli.main(["check", "--fast"]) == 0
     names = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
     assert names == ["database:", "migrations:", "calendar:", "providers:", "disk:", "clock:", "bytecode:"]
-    # a clock that went back would choose a session of long ago
+    # a clock that was set back would choose a session of long ago
     on_this_database.execute("update ops.batch_runs set started_at = now() + interval '1 day'")
     assert cli.main(["check", "--fast"]) == 2
     assert "before the last run: set it (NTP)" in capsys.readouterr().out
@@ -136,7 +136,7 @@ def test_status_shows_runs_portfolios_and_what_was_refused(on_this_database, cap
     night.execute("delete from analytics.portfolio_snapshots where snapshot_date = '2024-02-12' and cash_value < 30000")
     with night.database.connect() as conn:
         found = {each["table"]: each for each in read_freshness(conn, ROLLED_TO)}
-    # The only night so far computed the risk of its own session, and no later one goes behind that.
+    # The only night so far computed the risk of its own session. No later night goes back before that.
     assert found["analytics.portfolio_risk_metrics"]["sessions_missing"] == 0
     lacking = found["analytics.portfolio_snapshots"]
     assert (lacking["sessions_missing"], lacking["from"], lacking["to"]) == (1, "2024-02-12", "2024-02-12")

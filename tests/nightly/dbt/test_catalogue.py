@@ -91,7 +91,7 @@ def test_lineage_leads_from_the_inputs_to_everyone_who_reads(manifest):
     risk = {source.unique_id for source in manifest.sources.values() if source.source_name == "risk"}
     for name in CONSUMERS:
         assert behind(exposures[name].unique_id) & risk, name
-    # from the inputs to what python_models reads, in the name of which its tables are described
+    # from the inputs to what python_models reads, under whose name its tables are described
     assert {
         "source.afterclose.raw.positions",
         "source.afterclose.raw.market_data_cache",

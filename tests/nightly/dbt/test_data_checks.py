@@ -69,7 +69,7 @@ def test_the_share_of_fresh_prices_is_of_the_book_and_not_of_its_lines(find):
     (row,) = find("fresh_prices_cover_the_book", STALE.format(day="'2024-02-13'"))
     # 100 AAA against 210 BBB at one price
     assert (row["symbol"], float(row["fresh_share"])) == ("AAA", pytest.approx(210 / 310, abs=1e-6))
-    # a portfolio that was rolled less far is a book of its own
+    # a portfolio that was rolled less far counts as its own book
     income = "(select portfolio_id from raw.portfolios where name = 'Income')"
     (row,) = find(
         "fresh_prices_cover_the_book",
@@ -101,7 +101,7 @@ def test_a_jump_is_what_neither_split_nor_dividend_explains(find):
     assert (row["symbol"], f"{row['value_date']}", float(row["percent_moved"])) == ("AAA", "2024-02-13", -33.3)
     assert len(moved("0.4")) == 1
     assert moved("0.39") == moved("-0.28") == []
-    # of weeks ago: looked at where it was loaded lately, or what is before it was
+    # jumps of weeks ago are looked at if they, or the close before, were loaded lately
     lately, before = "price_date = '2024-01-05'", "price_date = '2024-01-04'"
     long_loaded = "update raw.market_data_cache set loaded_at = loaded_at - interval '60 days' where not ({}) "
     assert len(moved("0.5", "2024-01-05")) == 1

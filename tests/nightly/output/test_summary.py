@@ -58,7 +58,7 @@ def without(portfolio: str, run: RunRecord) -> RunRecord:
         (record(failed=["2", "2.5"], scope=["A B"]), "run --date 2024-02-15 --portfolio 'A B' --phase 2 --phase 2.5"),
         # the risk of that run was computed without the roll
         (with_risk(record(failed=["2"])), "run --date 2024-02-15 --phase 2 --phase 3"),
-        # nothing after a failed collection saw its prices
+        # no phase after a failed collection saw its prices
         (record(failed=["1"]), "run --date 2024-02-15"),
         (record(problems=[RunProblem("coverage", "80 %")]), "run --date 2024-02-15"),
         (record(problems=[RunProblem("coverage", "80 %")], phase=["2"]), "run --date 2024-02-15"),
@@ -73,7 +73,7 @@ def without(portfolio: str, run: RunRecord) -> RunRecord:
         (record(failed=["3"], scope=["A B"], phase=["3"]), "analytics --date 2024-02-15 --portfolio 'A B'"),
         (record(failed=["2.5", "3"]), "run --date 2024-02-15 --phase 2.5 --phase 3"),
         (record("backfill", failed=["3"], start="2024-01-02"), "analytics --start 2024-01-02 --end 2024-02-15"),
-        # what was due is so no longer
+        # what was due is no longer due
         (since("2024-02-01", record("backfill", failed=["3"])), "analytics --start 2024-02-01 --end 2024-02-15"),
         (
             since("2024-02-01", record("backfill", failed=["2.5", "3"])),

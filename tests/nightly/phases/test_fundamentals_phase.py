@@ -42,7 +42,7 @@ def test_what_is_due_is_fetched_and_staging_shows_it_typed_and_as_it_was_known(l
     assert phase(live_night, now=TONIGHT + timedelta(hours=1)).lines == ["nothing due: 2 companies in the book"]
     assert net.count() == asked
 
-    # Of an income statement: no total of a balance sheet.
+    # An income statement has no totals of a balance sheet.
     assert live_night.rows(STATEMENT) == [(Decimal("1E+11"), Decimal("2.4E+10"), Decimal("1.6"), None)]
     assert live_night.rows(
         "select frequency, eps_estimate, revenue_analysts, currency from staging.stg_analyst_estimates"
@@ -53,7 +53,8 @@ def test_what_is_due_is_fetched_and_staging_shows_it_typed_and_as_it_was_known(l
         " where symbol = 'AAA' and eps_actual is not null order by 1 desc limit 1"
     ) == [(date(2026, 10, 29), Decimal("0.08"))]
 
-    # FMP's names stand for the same columns; a restatement is the latest, and the one before is what was known.
+    # FMP's names fill the same columns. A restatement is the latest version, and the one before it is what was known
+    # then.
     live_night.execute(
         "insert into raw.financial_statements values ('AAA', 'income', 'annual', '2025-09-30', '2024-03-01 12:00+00',"
         """ 'USD', '{"revenue": 99e9, "netIncome": "n/a", "epsDiluted": 1.5, "filingDate": "2025-11-01"}', 'fmp')"""

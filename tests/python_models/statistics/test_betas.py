@@ -29,7 +29,7 @@ def test_betas_are_those_of_statsmodels(panel: Panel, benchmark: str):
         )
         assert_allclose(betas.p_value[column], expected.pvalues[1], rtol=1e-8, atol=1e-12)
         assert_allclose(betas.std_error[column], expected.bse[1], rtol=1e-8, atol=1e-12)
-        if column % 4:  # three quarters of the symbols take statsmodels too long
+        if column % 4:  # statsmodels takes too long for all symbols, so three quarters are left out
             continue
         y, year = panel.returns[-252:, column], panel.series(benchmark)[-252:]
         both = np.isfinite(y) & np.isfinite(year)

@@ -31,7 +31,7 @@ def test_every_pair_is_that_of_pandas(panel: Panel):
     window = panel.frame.iloc[-90:]
     still = window.std().to_numpy() < 1e-12
     expected = window.corr(min_periods=30).to_numpy(copy=True)
-    # pandas divides rounding by rounding there
+    # there pandas divides one rounding error by another
     expected[still] = expected[:, still] = np.nan
     common = window.notna().astype(int).to_numpy()
     assert_array_equal(result.observations, common.T @ common)
@@ -65,7 +65,7 @@ def test_a_pair_that_is_constant_on_its_common_sessions_has_no_correlation():
     returns = 0.01 * random.standard_normal((90, 3))
     returns[:50, 1] = np.nan
     returns[50:, 0] = 0.0004  # moves only where the second has no returns
-    returns[50:, 2] = 0.0004 + 1e-9 * random.standard_normal(40)  # hardly moves there, but does
+    returns[50:, 2] = 0.0004 + 1e-9 * random.standard_normal(40)  # hardly moves there, but it does
     result = correlation_matrix(returns)
     assert np.isnan(result.correlation[0, 1])
     assert np.isfinite(result.correlation[0, 2])

@@ -92,7 +92,7 @@ def test_implied_volatility_gives_the_price_back(spot, moneyness, years, rate, d
     implied = implied_volatility(price, spot, strike, years, **terms)
     floor = black_scholes(spot, strike, years, 0.0, **terms).value
     if price - floor < 1e-9 * spot:
-        return  # no time value left to read
+        return  # no time value is left to read
     assert_allclose(black_scholes(spot, strike, years, implied, **terms).value, price, rtol=1e-12, atol=1e-12 * spot)
     vega = black_scholes(spot, strike, years, volatility + 1e-4, **terms).value - price
     if vega > 1e-6 * spot * 1e-4:

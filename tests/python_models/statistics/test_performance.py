@@ -43,7 +43,7 @@ def books() -> tuple[pd.DataFrame, pd.Series]:
     for number in range(N_BOOKS):
         symbols = random.choice(whole.columns, random.integers(1, 15), replace=False)
         weights = random.normal(1 / len(symbols), 0.4 / len(symbols), len(symbols))
-        # drawn down now and then, in cash now and then
+        # sometimes in a drawdown, sometimes in cash
         held[number] = (whole[symbols] * weights).sum(axis=1) * random.choice([1, 1, 1, 0], len(whole))
     return pd.DataFrame(held), whole["SPY"]
 
@@ -76,10 +76,10 @@ def test_agrees_with_empyrical_on_real_books(empyrical, books, n_sessions: int):
         for name, their in theirs.items():
             our = getattr(ours, name)[book]
             if not np.isfinite(their):
-                # an infinite ratio is none, here
+                # here an infinite ratio counts as none
                 assert np.isnan(our), (book, name, our, their)
             elif name in ("beta", "alpha", "up_capture", "down_capture") and n_sessions == 2:
-                # through two points, or one: empyrical asks for more
+                # a line through two points, or one: empyrical asks for more
                 continue
             else:
                 assert_allclose(our, their, **EXACT, err_msg=f"{name} of book {book}")
@@ -127,7 +127,7 @@ def test_without_flows_the_money_earns_what_the_time_does():
         [100, 0, 100], [120, 5, 0], [30, 30, 30], of=np.array([1]), flows=[4], days_left=[30]
     )
     assert_allclose(ours[:2], [0.2, 0.25])  # 120/100; 5 of 4 paid in at the start
-    assert np.isnan(ours[2])  # all is lost: no growth that can be found
+    assert np.isnan(ours[2])  # everything is lost: there is no growth to find
     assert not several.any()
 
 

@@ -256,7 +256,7 @@ def test_a_young_holding_without_a_beta_is_left_out_of_every_session():
     alone = book_history(holdings_of((0, 1, 1e3), equity=[1e6], n_symbols=8), returns, has_beta)
     assert_allclose(history.linear, alone.linear, rtol=1e-12)
     complete = returns.copy()
-    complete[:, 0] = 0.01  # without a beta, but nothing has to stand in
+    complete[:, 0] = 0.01  # without a beta, but nothing has to replace it
     assert_allclose(book_history(holdings, complete, has_beta).linear, alone.linear + 1e4, rtol=1e-12)
 
 
@@ -317,7 +317,7 @@ def test_scaled_losses_follow_the_book_s_own_volatility_session_by_session():
             expected = series[session] * volatility_before(300) / volatility_before(session)
             assert_allclose(scaled[session, column], expected, rtol=1e-10)
     assert np.isnan(scaled[250, 1])
-    # a storm now makes of the calm days of before what they would be today
+    # in a storm, the scaled returns of earlier calm days are what they would be today
     assert tail_risk(scaled).var[0] > 1.3 * tail_risk(pnl).var[0]
     assert_allclose(scale_to_volatility(7 * pnl), 7 * scaled, rtol=1e-12)
 

@@ -84,7 +84,7 @@ def test_small_moves_are_not_mistaken_for_a_constant():
     expected = ols(y, x, window=90, minimum=30)
     assert set(fit.quality_flag) <= {Quality.LIMITED_HISTORY, Quality.FULL_HISTORY}
     assert_allclose(1e9 * fit.beta[: y.shape[1]], expected.beta, rtol=1e-8)
-    assert_allclose(1e9 * fit.beta[y.shape[1] :], expected.beta, rtol=1e-5)  # half the digits went into the 0.5
+    assert_allclose(1e9 * fit.beta[y.shape[1] :], expected.beta, rtol=1e-5)  # half of the digits were lost to the 0.5
 
 
 def test_flags_say_why_there_is_no_number():

@@ -37,7 +37,7 @@ def test_a_stand_in_is_the_model_s_return_and_one_of_the_symbol_s_own_residuals(
     drawn = (stand_ins[:-80, 0] - factors[:-80] @ fit.beta[0]) / np.sqrt(fit.residual_variance[0])
     distance = np.abs(drawn[:, None] - standardised[None, :]).min(axis=1)
     assert_allclose(distance, 0.0, atol=1e-9)
-    # all of them come up, none again and again, so that the spread is that of the residuals
+    # all residuals are drawn, and none too often, so the spread is that of the residuals
     assert len(np.unique(np.round(drawn, 9))) > 60
     assert 0.85 < drawn.std() < 1.15
 

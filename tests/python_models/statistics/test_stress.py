@@ -176,7 +176,7 @@ def test_shocked_factors_that_are_nearly_one_are_refused():
     rotation = Scenario("rotation", {"Value": 0.05, "Growth": -0.05})
     shocks = factor_shocks((rotation,), FACTORS, np.cov(factors.T), **BOND)
     assert shocks.correlated_reason[0].startswith("the shocked factors are nearly one")
-    # each in its own units: a factor of tiny moves is not ill-conditioned
+    # each factor in its own units: one with tiny moves is not ill-conditioned
     tiny = np.cov((factors * np.r_[1, 1, 1, 1, 1, 1, 1e-6, 1]).T)
     small = Scenario("small", {"Market": -0.1, "Size": 1e-8})
     assert factor_shocks((small,), FACTORS, tiny, **BOND).correlated_reason[0] == ""
@@ -207,7 +207,7 @@ def test_a_replay_that_shocks_all_factors_has_nothing_to_guard():
         shocks = factor_shocks((wild,), FACTORS, covariance, **BOND)
         assert shocks.correlated_reason[0] == ""
         assert_array_equal(shocks.correlated, shocks.direct)
-    # the same shocks of a scenario that people made
+    # the same shocks, in a scenario that people made
     assert (
         factor_shocks((dataclasses.replace(wild, is_replay=False),), FACTORS, covariance, **BOND).correlated_reason
         == ""
@@ -248,7 +248,7 @@ def shocks_of(*rows: list[float]) -> FactorShocks:
 
 
 def test_no_asset_falls_below_nothing():
-    # beta 3 at −50 % is −100 %, not −150 %: the long loses its value, the short gains no more than that
+    # beta 3 at −50 % is −100 %, not −150 %: the long loses its whole value, and the short gains no more than that
     holdings = Holdings(np.array([0, 1]), np.array([0, 0]), np.array([100.0, -100.0]), np.array([1e3, 1e3]), 1)
     result = stress_test(holdings, [[3.0]], shocks_of([-0.5], [-0.2]))
     assert_allclose(result.correlated_pnl, [[-100.0, -60.0], [100.0, 60.0]])

@@ -112,7 +112,7 @@ def test_flags_and_minimum_counts(synthetic: Panel):
         column = synthetic.column(symbol)
         assert all(np.isnan(getattr(result, name)[column]) for name in NUMBERS), symbol
         assert result.vol_trend[column] is None
-    s15 = synthetic.column("S15")  # still for a month, not for a year: only what looks at the month is missing
+    s15 = synthetic.column("S15")  # no moves for a month, but not for a year: only what uses the month is missing
     assert np.isnan(result.realized_vol_21d[s15])
     assert np.isnan(result.vol_percentile[s15])
     assert result.realized_vol_63d[s15] > 0

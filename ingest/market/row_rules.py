@@ -12,21 +12,21 @@ from ingest.market.as_traded import later_splits
 from ingest.market.moves import ROUGHLY, is_hundredfold, split_ratio, suspected_split
 from ingest.rows import CorporateAction, PriceBar
 
-# A close may come to at most 1.8 and must come to at least 0.2 times the last one, splits in between counted.
+# A close may be at most 1.8 and must be at least 0.2 times the last one, after splits in between are counted.
 _LARGEST_MOVE = Decimal("0.8")
 # Two sources of a close agree when they are this close: roundings and late corrections, not another unit or basis.
 _AGREEMENT = Decimal("0.01")
-# No listed price comes near it; beyond it the column's digits end.
+# No listed price is near this; beyond it the column has no digits left.
 _TOO_LARGE = Decimal(10) ** 12
-# Of a ratio or a dividend: what the column holds.
+# The range of a ratio or a dividend that the column can hold.
 _SMALLEST_VALUE, _LARGEST_VALUE = Decimal(10) ** -9, Decimal(10) ** 9
 
-# A ratio of two closes of one session is looked at from here on.
+# Ratios of two closes of one session are checked from this size on.
 _SMALLEST_SPLIT = Fraction(3, 2)
-# Closes that go on from a suspected one within this (relative) share its suspicion.
+# Closes that continue within this (relative) of a suspected one are suspected as well.
 _GOES_ON = Decimal("0.35")
 
-# A large move is believed when so many sessions in a row stand by it, each within so much of the others.
+# A large move is believed when this many sessions in a row stay near it, each within this much of the others.
 STANDING_SESSIONS = 3
 _STAND_BY = Decimal("0.5")
 # The oldest bars of a history are not believed against so large a majority.
@@ -136,8 +136,8 @@ def choose_bars(
     refused: dict[tuple[int, date], str] = {}
     large_moves: dict[date, tuple[Decimal, Decimal]] = {}
     last_close: Decimal | None = None
-    suspected: Decimal | None = None  # the last close that was taken for a split's
-    growth = Decimal(1)  # new shares for one share of the day of last_close
+    suspected: Decimal | None = None  # the last close that looked like a split's
+    growth = Decimal(1)  # new shares for each share of the day of last_close
     next_split = 0
     days = sorted(stored_closes.keys() | set().union(*offers))
     stray, believed = (set(), set()) if any_move else stray_runs(stored_closes, offers, splits)
@@ -203,7 +203,7 @@ def stray_runs(
         return set(), set()
     days = sorted(offered | stored_closes.keys())
     growth = later_splits(splits)
-    level: dict[date, Decimal] = {}  # in shares of the last day all closes stand on one scale
+    level: dict[date, Decimal] = {}  # in shares of the last day, so that all closes are on one scale
     runs: list[list[date]] = []
     for day in days:
         closes = [bars[day].close for bars in offers if day in bars]

@@ -21,7 +21,7 @@ from python_models.definitions import (
 )
 from warehouse.errors import BadInput
 
-# As dbt and PostgreSQL read them: no thousands commas, no signs of money, neither NaN nor infinity.
+# Numbers as dbt and PostgreSQL read them: no thousands commas, no signs of money, neither NaN nor infinity.
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _SYMBOLS = re.compile(r"[A-Z0-9.\-]+( [A-Z0-9.\-]+)*")

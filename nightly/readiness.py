@@ -82,13 +82,13 @@ def _look(conn: psycopg.Connection, settings: Settings, now: datetime, looks: Se
 
 
 def _server(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
-    # Whether it can be reached and is new enough was decided when the database was opened.
+    # Whether the server can be reached and is new enough was decided when the database was opened.
     where = "embedded" if settings.database_url is None else "of DATABASE_URL"
     return Check("database", "ok", f"PostgreSQL {conn.info.parameter_status('server_version')}, {where}")
 
 
 def _migrations(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
-    # They have been applied by now; the command has failed where that could not be done.
+    # Migrations have been applied by now. If that was impossible, the command has failed.
     (count, latest) = fetch_one(conn.execute("select count(*), max(name) from ops.schema_migrations"))
     return Check("migrations", "ok", f"{count} applied, the latest is {latest}")
 
@@ -202,6 +202,6 @@ def _marts(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check
 
 def _risk(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:
     (latest,) = fetch_one(conn.execute("select max(calculation_date) from analytics.portfolio_risk_metrics"))
-    # Nothing depends on it, so that it can't be what is broken.
+    # Nothing depends on it, so it cannot be what is broken.
     missing = "none yet: compute some with `python run_nightly.py analytics`"
     return Check("risk results", "ok", f"to {latest}" if latest else missing)

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from ingest.market.row_checks import (
+from ingest.market.row_rules import (
     HUNDREDFOLD,
     OTHER_SCALE,
     SUSPECTED_SPLIT,
@@ -117,7 +117,7 @@ def test_splits_since_the_last_close_are_counted():
     assert chosen(closes("1000"), closes(None, None, "100"), splits=[(2, 10)]) == {2: 0}
     # a reverse split, one for twenty
     assert chosen(closes("1"), closes(None, "20"), splits=[(1, "0.05")]) == {1: 0}
-    # a split of the day of the last close is in that close already: 100 · 10 against 100
+    # a split on the day of the last close is already in that close: 100 · 10 against 100
     assert chosen(closes("100"), closes(None, "10"), splits=[(0, 10)]) == {}
     # two splits in the gap multiply
     assert chosen(closes("600"), closes(None, None, None, "100"), splits=[(1, 2), (3, 3)]) == {3: 0}
@@ -126,7 +126,7 @@ def test_splits_since_the_last_close_are_counted():
 def test_a_second_source_that_agrees_vouches_for_a_move():
     crash = closes("100", "10", "9")
     assert chosen({}, crash, closes(None, "10.05")) == {0: 0, 1: 0, 2: 0}
-    # 2 % apart they do not agree
+    # if they are 2 % apart, they do not agree
     assert chosen(closes("100"), closes(None, "10", "9"), closes(None, "10.2")) == {}
     # a plausible second opinion is taken instead
     assert chosen({}, closes("100", "10000"), closes(None, "101")) == {0: 0, 1: 1}
@@ -178,14 +178,14 @@ def test_what_goes_on_from_a_suspected_close_shares_the_suspicion():
     assert refused(closes("100"), closes(None, "50", "53", "47")) == dict.fromkeys(
         [(0, 1), (0, 2), (0, 3)], SUSPECTED_SPLIT
     )
-    # back where it was, it was one wrong bar
+    # if the next close is back, it was one wrong bar
     assert refused(closes("100"), closes(None, "50", "101")) == {(0, 1): SUSPECTED_SPLIT}
-    # after 3:2 no close is far from the last good one: what counts is that it goes on from the new level
+    # after 3:2 no close is far from the last good one: what counts is that it continues at the new level
     assert refused(closes("100"), closes(None, "66.6", "66", "65", "64")) == dict.fromkeys(
         [(0, 1), (0, 2), (0, 3), (0, 4)], SUSPECTED_SPLIT
     )
     assert refused(closes("100"), closes(None, "66.6", "98", "97")) == {(0, 1): SUSPECTED_SPLIT}
-    # and with the split known it goes on from there
+    # and once the split is known, it continues from there
     assert refused(closes("100"), closes(None, "50", "53"), splits=[(2, 2)]) == {(0, 1): SUSPECTED_SPLIT}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nightly.dbt.runner import PROJECT
-from nightly.seed_checks import check_seeds
+from nightly.seed_rules import check_seeds
 from warehouse.errors import BadInput
 
 SCENARIOS = "seeds/stress_test_scenarios.csv"
@@ -58,7 +58,7 @@ def test_the_scenarios_are_those_that_a_desk_expects(seeds):
     }
     assert by_name == {row["scenario_id"] for row in rows if row["category"] in ("rotation", "combination")}
     replayed = {row["window_start"][:4] for row in rows if row["category"] == "replay"}
-    assert replayed == {"2000", "2007", "2011", "2018", "2020", "2021"}  # 2022 from the last close of 2021
+    assert replayed == {"2000", "2007", "2011", "2018", "2020", "2021"}  # 2022, from the last close of 2021
 
 
 @pytest.mark.parametrize(
