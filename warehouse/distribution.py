@@ -135,7 +135,10 @@ def distribute(conn: psycopg.Connection[Any]) -> Distribution:
         ).fetchall()
     )
     moved = [_move(conn, table, column) for table, column in PLACES.items() if there.get(table) is False]
-    record_preparations(conn, {SPREAD: _DONE})
+    with conn.transaction():
+        record_preparations(conn, {SPREAD: _DONE})
+        if moved:
+            _forget_views(conn)
     return Distribution(
         workers,
         moved=moved,
@@ -147,8 +150,14 @@ def distribute(conn: psycopg.Connection[Any]) -> Distribution:
 def forget(conn: psycopg.Connection[Any]) -> None:
     """After a restore: all tables lie on the coordinator, whatever the dump says of the database that it is from."""
     with conn.transaction():
-        conn.execute("delete from ops.preparations where name = %s", [SPREAD])
-        conn.execute("delete from ops.spread_tables")
+        if conn.execute("delete from ops.preparations where name = %s", [SPREAD]).rowcount:
+            conn.execute("delete from ops.spread_tables")
+            _forget_views(conn)
+
+
+def _forget_views(conn: psycopg.Connection[Any]) -> None:
+    """Let the published views be built again: some are others on a spread database."""
+    conn.execute("delete from ops.preparations where name = 'views'")
 
 
 def require_workers(conn: psycopg.Connection[Any]) -> int:

@@ -87,7 +87,7 @@
             {%- do run_query(
                 "create or replace function " ~ function ~ " returns table (" ~ typed | join(", ") ~ ")"
                 ~ " language sql stable security definer set search_path = pg_catalog, pg_temp"
-                ~ " as $shown$ " ~ query ~ " $shown$"
+                ~ " as $shown$ " ~ query | replace('"' ~ this.database ~ '".', "") ~ " $shown$"
             ) -%}
         {%- endif -%}
         with shown as materialized (
