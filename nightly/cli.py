@@ -25,7 +25,7 @@ COMMANDS = {
     "show": ("nightly.commands.show", "One portfolio's risk on one page, on the terminal or as HTML"),
     "serve": ("nightly.commands.serve", "The read API and the pages, over HTTP"),
     "quarantine": ("nightly.commands.quarantine", "Show market data that was refused, and accept what is right"),
-    "actions": ("nightly.commands.actions", "Splits, dividends and events: who told them; add, dismiss, restore"),
+    "actions": ("nightly.commands.actions", "Splits, dividends and events: who reported them; add, dismiss, restore"),
     "load": ("nightly.commands.load", "Load portfolios, positions, closes and flows from CSV files"),
     "db": ("nightly.commands.db", "Start, stop and find the database"),
     "dbt": ("nightly.commands.dbt", "Any dbt command on the database: dbt -- run, dbt -- test, …"),

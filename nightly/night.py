@@ -135,7 +135,9 @@ def _lose(run: RunRecord, reason: str) -> None:
     for phase in run.phases:
         if phase.status == "running":
             phase.status = "interrupted"
-    run.problems.append(RunProblem("database", f"the rest was not done, and the ledger not told: {reason}"))
+    run.problems.append(
+        RunProblem("database", f"the rest was not done, and could not be entered in the ledger: {reason}")
+    )
     run.status = "failed"
     run.finished_at = datetime.now(UTC)
 

@@ -92,7 +92,7 @@ def prepare_seeds(conn: psycopg.Connection, dbt: Dbt, progress: Progress) -> Non
         raise UserError(str(error)) from error
     failed = [f"{result.name}: {result.message}" for result in results if not result.well]
     if failed:
-        raise UserError(f"dbt seed failed, mend the file in dbt_project/seeds: {'; '.join(failed)}")
+        raise UserError(f"dbt seed failed, correct the file in dbt_project/seeds: {'; '.join(failed)}")
     record_preparations(conn, {"seeds": fingerprint})
 
 

@@ -63,7 +63,9 @@ def _of_holdings(view: RiskView) -> list[str]:
     if stale:
         found.append(f"Valued at an old price: {words.and_more(stale)}. A run with newer prices puts it right.")
     if view.snapshot.equity_balance <= 0:
-        found.append("Equity is not positive: no weights, betas and volatilities of it; what is in dollars stands.")
+        found.append(
+            "Equity is not positive, so weights, betas and volatilities are empty. Amounts in dollars are right."
+        )
     return found
 
 
@@ -130,8 +132,10 @@ def _of_sectors(view: RiskView) -> list[str]:
     funds = [each.symbol for each in view.holdings if each.is_looked_through]
     notes: list[str] = []
     if funds:
-        notes.append(f"Of {words.and_more(funds)} the sectors are counted that the fund holds.")
+        notes.append(f"For {words.and_more(funds)}, the sectors of what the fund holds are counted.")
     if unknown:
         symbols = words.and_more([each.symbol for each in unknown])
-        notes.append(f"No sector is known of {symbols}: sector_tags.csv can tell it, fund_sectors.csv those of a fund.")
+        notes.append(
+            f"No sector is known for {symbols}: write it into sector_tags.csv, a fund's into fund_sectors.csv."
+        )
     return notes

@@ -260,10 +260,12 @@ def study_betas(market: Market) -> dict[str, Figure]:
     return {name: figure(_root_mean_square, np.array(each), block=MONTHS) for name, each in misses.items()}
 
 
-def study_stand_ins(market: Market, own_returns: int = 60) -> dict[str, Figure]:
-    """VaR of single stocks of which all but the last returns are hidden, over their true VaR; mean of many."""
+def study_stand_ins(market: Market, model: FactorModel, own_returns: int = 60) -> dict[str, Figure]:
+    """VaR of single stocks of which all but the last returns are hidden, over their true VaR; mean of many.
+
+    True is the VaR of all their own returns of the year.
+    """
     symbols = market.stocks[::2]
-    model = FactorModel(with_sectors=True, alpha=10.0, market_is_free=True)
     ratios: dict[str, list[Floats]] = {"betas alone": [], "with residual draws": []}
     for row in range(market.place("2019-06-03"), market.place(LAST), 63):
         window = market.returns[symbols].iloc[row - 251 : row + 1]

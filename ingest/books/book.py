@@ -310,9 +310,7 @@ def _tags(file: CsvFile, lots: _Lots) -> Iterator[tuple]:
     for row in file.rows:
         lot = lots.named(row, file)
         if lot and lot.named_as:
-            file.report(
-                row.line, "symbol", f"a lot bears its tag under the symbol it was loaded with: write {lot.symbol}"
-            )
+            file.report(row.line, "symbol", f"a tag names its lot by the symbol it was loaded with: write {lot.symbol}")
         if lot and not row.bad and _is_first((lot.position_id,), row, file, "symbol", first_lines):
             yield lot.position_id, row.cells["sector"]
 
@@ -321,5 +319,5 @@ def _is_first(key: tuple, row: Row, file: CsvFile, column: str, first_lines: dic
     """Note the row's key; where an earlier row has it, report the row and return False."""
     first = first_lines.setdefault(key, row.line)
     if first != row.line:
-        file.report(row.line, column, f"says again what line {first} says: keep one")
+        file.report(row.line, column, f"repeats what line {first} says: keep one")
     return first == row.line

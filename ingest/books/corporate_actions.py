@@ -19,7 +19,7 @@ def read_actions(file: CsvFile) -> list[CorporateAction]:
             continue
         first = first_lines.setdefault(action[:3], row.line)
         if first != row.line and action not in actions and action.action_type != DIVIDEND:
-            what = f"line {first} tells another {action.action_type} of {action.symbol} on {action.ex_date}: keep one"
+            what = f"line {first} has another {action.action_type} of {action.symbol} on {action.ex_date}: keep one"
             file.report(row.line, "value", what)
         actions[action] = None
     return list(actions)

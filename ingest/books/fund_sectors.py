@@ -19,7 +19,7 @@ def read_fund_sectors(file: CsvFile, today: date) -> list[SectorSet]:
         symbol, sector, as_of = (row.cells[column] for column in ("symbol", "sector", "as_of"))
         first = first_lines.setdefault((symbol, as_of, sector.lower()), row.line)
         if first != row.line:
-            file.report(row.line, "sector", f"says again what line {first} says: keep one")
+            file.report(row.line, "sector", f"repeats what line {first} says: keep one")
             continue
         if as_of > today:
             file.report(row.line, "as_of", f"{as_of} lies in the future")

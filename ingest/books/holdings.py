@@ -118,7 +118,7 @@ def _holding(
 
 def _finds_too_little(line: Line, symbol: str, side: int, quantity: Decimal, found: Decimal) -> FileProblem:
     what = f"{line.type} of {plain(quantity)} {symbol} finds {plain(round(found, 6))}: the rest is left out"
-    before = "tell what came before it (a purchase or TRANSFER_IN, a split by `actions add`)"
+    before = "enter what came before it (a purchase or TRANSFER_IN, a split by `actions add`)"
     cure = f"{before}, or SHORT what opens a short" if side < 0 else before
     return FileProblem(line.file, line.number, "quantity", f"{what}; {cure}")
 
@@ -141,7 +141,7 @@ def _settled(conn: psycopg.Connection[Any], line: Line, held: _Holding, followed
             f"{line.file}:{line.number}: {plain(abs(line.cash))} in lieu is for {plain(fraction)} {_of(line)}"
         )
         return sold_fraction(line, fraction)
-    what = f"{plain(line.cash)} in lieu of a fraction of {_of(line)} counts as income, as nobody tells how large it was"
+    what = f"{plain(line.cash)} in lieu of a fraction of {_of(line)} counts as income, because its size is not known"
     cure = "write it into the row's quantity, or load the file again once the split is known"
     followed.warnings.append(FileProblem(line.file, line.number, "quantity", f"{what}: {cure}"))
     return replace(line, type="INTEREST" if line.cash > 0 else "FEE", instrument=None)

@@ -99,7 +99,7 @@ class CameInKind:
             f"{these} {'are' if others else 'is'} carried in at the close before the inception on"
             f" {self.inception_date}, and the CONTRIBUTION of {self.amount:,.2f} on {self.change_date} is what"
             f" {'they were' if others else 'it was'} worth that day ({worth:,.2f}): if that is these shares themselves,"
-            f" they count twice; tell the portfolio by `load transactions`, with a TRANSFER_IN of {first.symbol} on"
+            f" they count twice; load the portfolio with `load transactions`, with a TRANSFER_IN of {first.symbol} on"
             f" {self.change_date} (price {plain(first.entry_price)}, lot {first.entry_date}), or enter the lot on"
             f" {self.change_date} at its price of that day; if it was money, nothing is to be done"
         )

@@ -137,7 +137,7 @@ def _begun_anew(conn: psycopg.Connection[Any], portfolios: CsvFile) -> list[File
         "select name, inception_date from raw.portfolios where name = any(%s) and deleted_at is null order by name",
         [list(days)],
     )
-    cure = "to keep it, tell what happened since by `load transactions` and compare by `load statement`"
+    cure = "to keep it, load what happened since with `load transactions` and compare with `load statement`"
     return [
         FileProblem(portfolios.name, 1, "as-of", f"{name!r} began on {began} and now begins on {days[name]}: {cure}")
         for name, began in known

@@ -117,6 +117,7 @@ def load_transactions(conn: psycopg.Connection[Any], files: Sequence[Path], opti
 def _dropped(count: int, file: str, *, keep: bool) -> FileProblem:
     """Lines that were loaded before and are missing now."""
     lines = f"{count:,} transaction{'s' * (count > 1)} that {'were' if count > 1 else 'was'} loaded before"
-    where = "and lies between the first and the last day of a file" if keep else ""
+    where = " for days between the first and the last of a file" if keep else ""
+    gone = "are not in the files any more and are" if count > 1 else "is not in the files any more and is"
     cure = "load the files of all days together" if keep else "pass --add to keep what lies on other days"
-    return FileProblem(file, 1, "file", f"{lines} {where} is told no more and dropped: {cure}".replace("  ", " "))
+    return FileProblem(file, 1, "file", f"{lines}{where} {gone} dropped: {cure}")

@@ -185,7 +185,7 @@ def _judge(read: CsvFile) -> PositionFile:
             is_short = (row.cells["Quantity"] or 0) < 0
             cure = "merge them"
             if sides.setdefault(key, is_short) != is_short:
-                cure += ", or tell a purchase and a short sale of one day as transactions (load transactions --help)"
+                cure += ", or load a purchase and a short sale of one day as transactions (load transactions --help)"
             read.report(row.line, "Symbol", f"{what}: {cure}")
         if lot and len(read.problems) == problems_before:
             positions.lots.append(lot)

@@ -431,7 +431,7 @@ def _odd_prices(conn: psycopg.Connection[Any], trades: Sequence[tuple], column: 
             line,
             column,
             f"{plain(price)} for {symbol} lies outside of {plain(low)} to {plain(high)} on {day}: correct it, or its"
-            " date; of a day before a split, shares and price are those of that day",
+            " date; for a day before a split, write the shares and the price of that day",
         )
         for file, line, symbol, price, day, low, high in rows
     ]
@@ -534,7 +534,7 @@ def _cash_below_zero(
             first.get((name, day), of_any_day[name]).file,
             first.get((name, day), of_any_day[name]).number,
             "amount",
-            f"cash of {name!r} is {balance:,.2f} after {day}: tell its deposits, or what it begins with by --equity;"
+            f"cash of {name!r} is {balance:,.2f} after {day}: enter its deposits, or what it begins with by --equity;"
             " a margin loan is fine",
         )
         for name, day, balance in rows

@@ -129,7 +129,7 @@ def misplaced(
             (has_items, "cash items", "INTEREST, FEE and TAX"),
         ):
             if has:
-                what = f"{name!r} has {kind} of their own, and its transactions tell them as {types}"
+                what = f"{name!r} has {kind} of their own, and its transactions have them as {types}"
                 problems.append(FileProblem(file, number, "portfolio", f"{what}: leave them out{or_replace}"))
         if first < inception:
             early = next(
@@ -142,7 +142,7 @@ def misplaced(
                 None,
             )
             what = f"{first} lies before the inception of {name!r} on {inception}"
-            cure = "let it begin with its first transaction, or tell what it held by then as TRANSFER_IN"
+            cure = "let it begin with its first transaction, or enter what it held by then as TRANSFER_IN"
             problems.append(
                 FileProblem(early.file if early else file, early.number if early else number, "date", f"{what}: {cure}")
             )

@@ -293,7 +293,7 @@ def _read_line(row: Row, csv: CsvFile, is_signed: bool) -> Line | None:
         account=cells.get("account") or "",
     )
     if kind in BUYS and (quantity := cells["quantity"] or Decimal(0)) < 0:
-        cure = "leave a cancelled purchase out with its cancellation, and tell a sale as SELL or SHORT"
+        cure = "leave a cancelled purchase out with its cancellation, and write a sale as SELL or SHORT"
         csv.report(row.line, "quantity", f"is {plain(quantity)}, and a {kind} brings shares in: {cure}")
         return None
     if kind in TRANSFERS and instrument is None and not cells["symbol"]:
@@ -341,7 +341,9 @@ def _money(line: Line, csv: CsvFile, is_signed: bool) -> Line | None:
         )
         return None
     if line.type == "DEPOSIT" and amount < 0:
-        csv.report(line.number, "amount", f"is {plain(amount)}, and a DEPOSIT brings money in: tell it as a WITHDRAWAL")
+        csv.report(
+            line.number, "amount", f"is {plain(amount)}, and a DEPOSIT brings money in: write it as a WITHDRAWAL"
+        )
         return None
     if line.type in ("DEPOSIT", "WITHDRAWAL"):
         cash = abs(amount) if line.type == "DEPOSIT" else -abs(amount)
@@ -411,19 +413,19 @@ def _option_end(line: Line, csv: CsvFile) -> Line | None:
         csv.report(
             line.number,
             "symbol",
-            f"{shown(symbol)} is no option, which alone can {line.type.lower()}: correct symbol or type",
+            f"{shown(symbol)} is no option, and only an option can {line.type.lower()}: correct symbol or type",
         )
         return None
     if delivers(line):
         if line.price is not None and line.price not in (0, contract.strike_price):
             what = f"is {plain(line.price)}, but {line.type} delivers at the strike, {plain(contract.strike_price)}"
-            csv.report(line.number, "price", f"{what}: leave it empty, or tell a settlement in cash as EXPIRE")
+            csv.report(line.number, "price", f"{what}: leave it empty, or write a settlement in cash as EXPIRE")
             return None
         # the fees go with the shares
         return replace(line, unit_price=Decimal(0), cash=Decimal(0))
     shares = (line.quantity or Decimal(0)) * CONTRACT_SIZE
     if line.price is None and line.amount is None and line.type != "EXPIRE":
-        what = f"is empty: {contract.underlying_symbol} is settled in cash, tell the price per share or the amount"
+        what = f"is empty: {contract.underlying_symbol} is settled in cash, write the price per share or the amount"
         csv.report(line.number, "price", what)
         return None
     unit_price = line.price if line.price is not None else (abs(line.amount or 0) / shares).quantize(_DECIMALS)
@@ -467,7 +469,7 @@ def without_repeats(files: Sequence[TransactionFile]) -> list[str]:
                 kept.append(line)
         repeated = len(file.lines) - len(kept)
         if repeated:
-            notes.append(f"{file.csv.name}: {repeated:,} lines stand in a file before it too, and count once")
+            notes.append(f"{file.csv.name}: {repeated:,} lines are in an earlier file too, and count once")
         seen |= own
         file.lines = kept
     return notes

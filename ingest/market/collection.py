@@ -201,8 +201,8 @@ def _report_evidence(state: SymbolPrices, report: MarketDataReport) -> None:
     report.doubtful_actions += [
         (
             symbol,
-            f"the split of {day} ({as_written(ratio)}) is new, and nothing was stored to check it by: closes before"
-            " it are taken as divided for it already. See that it has taken place; if it has not,"
+            f"the split of {day} ({as_written(ratio)}) is new, and nothing was stored to check it against: closes"
+            " before it are taken as already divided for it. Check that it has taken place; if it has not,"
             f" `python run_nightly.py actions dismiss {symbol} {day} SPLIT`",
         )
         for day, ratio in state.unproven

@@ -174,7 +174,7 @@ def dismiss_actions(
                 sorted({f"{claim.action.ex_date}" for claim in claims if claim.action.action_type == action_type})
             )
             hint = f"; there are those of {there}" if there else ""
-            raise UserError(f"nobody tells a {action_type} of {symbol} on {ex_date}: nothing to dismiss{hint}")
+            raise UserError(f"no {action_type} of {symbol} on {ex_date} is reported: nothing to dismiss{hint}")
         _forget_word(conn, symbol, ex_date, action_type)
         dismissed = {claim.action.value: claim.action for claim in told}.values()
         words = [Claim(PERSON, action, decision=saying.decision(DISMISSED)) for action in dismissed]

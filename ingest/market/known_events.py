@@ -325,7 +325,7 @@ def _told(event: KnownEvent, refused: str | None) -> str:
             return f"{put_aside}: without it that day counts as a fall; {take} takes it, and {SETTING}=all takes all"
         return (
             f"{put_aside}, and the lots it acts on would have these shares twice: delete that lot, or say that it was"
-            f" bought besides them with {take}"
+            f" bought in addition, with {take}"
         )
     return (
         f"{describe(action)}: taken from the list of well-known events ({event.source}), since it was held then; if"

@@ -103,7 +103,7 @@ def dismiss_rejected(conn: psycopg.Connection[Any], ids: Sequence[int]) -> list[
         [list(ids)],
     )
     return [
-        f"{number}: {symbol}{f' {day}' if day else ''}: dismissed, not told again ({reason})"
+        f"{number}: {symbol}{f' {day}' if day else ''}: dismissed, not reported again ({reason})"
         for number, (symbol, day, reason) in known.items()
     ]
 
@@ -157,7 +157,7 @@ def accept_rejected(conn: psycopg.Connection[Any], ids: Sequence[int], spin_off:
                 kind = payload["action_type"].lower()
                 done.append(f"{number}: {symbol} {row_date}: the {kind} {payload['value']} from {source} holds")
             else:
-                raise ValueError(f"a row of {relation} cannot be accepted: mend it at its source")
+                raise ValueError(f"a row of {relation} cannot be accepted: correct it at its source")
         except ValueError as error:
             problems.append(f"{number}: {symbol}: {error}")
     days = [(bar.symbol, bar.price_date) for bar, _ in bars]
@@ -190,7 +190,7 @@ def _store_bars(conn: psycopg.Connection[Any], bars: Sequence[tuple[PriceBar, st
 
 def _bar(symbol: str, session: date | None, payload: dict[str, Any]) -> PriceBar:
     if session is None or "close" not in payload:
-        raise ValueError("it could not be read: mend it at its source")
+        raise ValueError("it could not be read: correct it at its source")
     numbers = {
         name: None if payload.get(name) is None else _number(payload[name])
         for name in ("open", "high", "low", "close", "volume")
@@ -206,7 +206,7 @@ def _bar(symbol: str, session: date | None, payload: dict[str, Any]) -> PriceBar
 
 def _action(symbol: str, ex_date: date | None, payload: dict[str, Any]) -> CorporateAction:
     if ex_date is None or not {"action_type", "value"} <= payload.keys():
-        raise ValueError("it could not be read: mend it at its source")
+        raise ValueError("it could not be read: correct it at its source")
     action = CorporateAction(symbol, ex_date, payload["action_type"], _number(payload["value"]))
     if reason := check_action(action):
         raise ValueError(f"{reason}, and cannot be stored")
@@ -217,7 +217,7 @@ def _spin_off(
     relation: str, symbol: str, ex_date: date | None, payload: dict[str, Any], spin_off: SpinOff
 ) -> CorporateAction:
     if relation != ACTIONS or ex_date is None or payload.get("action_type") != SPLIT:
-        raise ValueError("it is no split, which alone can be a spin-off")
+        raise ValueError("it is no split, and only a split can be a spin-off")
     try:
         return check_action_of_person(
             symbol, ex_date, SPINOFF, spin_off.shares, spin_off.child, None, spin_off.cost_fraction

@@ -159,15 +159,15 @@ class MarketDataReport:
         warnings += [
             (
                 symbol,
-                f"the close moved from {before:f} to {close:f} on {day}, and is believed: see that it is no split",
+                f"the close moved from {before:f} to {close:f} on {day}, and is believed: check that it is no split",
             )
             for symbol, day, before, close in ((s, d, _short(b), _short(c)) for s, d, b, c in self.large_moves)
         ]
         warnings += [
             (
                 symbol,
-                f"the close of {day} is about {ratio} of the one before, as in a split that nobody tells: if there was"
-                f" one, `python run_nightly.py actions add {symbol} {day} SPLIT RATIO`",
+                f"the close of {day} is about {ratio} of the one before, as in a split that no source reports: if there"
+                f" was one, `python run_nightly.py actions add {symbol} {day} SPLIT RATIO`",
             )
             for symbol, day, ratio in self.jumps
         ]

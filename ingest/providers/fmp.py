@@ -110,7 +110,9 @@ class FmpProvider:
             reply.actions += part.actions
             reply.rejected += part.rejected
         if without_dividends:
-            reply.problems.append(f"the plan does not tell the dividends of {without_dividends} symbols it has bars of")
+            reply.problems.append(
+                f"the plan does not include the dividends of {without_dividends} symbols it has bars of"
+            )
         reply.problems += self._client.problems()
         return reply
 
@@ -173,7 +175,7 @@ class FmpProvider:
         if not part.bars:
             if part.rejected:
                 return Answer(Outcome.BAD_DATA, f"{len(part.rejected)} rows could not be read")
-            return Answer(Outcome.NOTHING_IN_RANGE, "FMP says the same of a symbol that it does not know")
+            return Answer(Outcome.NOTHING_IN_RANGE, "FMP answers the same for a symbol that it does not know")
         try:
             part.add_splits(self._rows_of("splits", spelled))
         except SourceError as error:
@@ -234,7 +236,9 @@ class FmpProvider:
         ratios = [close / theirs[day] for day, close in sorted(closes.items()) if close and theirs.get(day)]
         steady = all(abs(later / earlier - 1) <= _SAME_RATIO for earlier, later in pairwise(ratios))
         if not steady or len(ratios) < len(closes):
-            raise SourceError(Outcome.REFUSED, "the plan does not tell its splits, and there seems to be one in range")
+            raise SourceError(
+                Outcome.REFUSED, "the plan does not include its splits, and there seems to be one in range"
+            )
 
 
 class _SymbolRows:

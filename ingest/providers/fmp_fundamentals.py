@@ -112,7 +112,7 @@ class FmpFundamentals:
             return Answer(Outcome.OK)
         if gates:
             return Answer(Outcome.REFUSED, gates[0])
-        return Answer(Outcome.NOTHING_IN_RANGE, "FMP says the same of a symbol that it does not know")
+        return Answer(Outcome.NOTHING_IN_RANGE, "FMP answers the same for a symbol that it does not know")
 
     def _statements(self, symbol: str, part: Part) -> list[Statement]:
         parameters = {"period": _PERIODS[part.frequency], "limit": _STATEMENT_ROWS}

@@ -80,7 +80,7 @@ def _decides(command: Callable[..., Decision]) -> Callable[..., int]:
     for parameter in (
         demo_option,
         click.option("--by", metavar="NAME", help="Who says so; by default the account's name."),
-        click.option("--because", metavar="TEXT", help="Why; it is kept and shown."),
+        click.option("--because", metavar="TEXT", help="The reason, which is kept and shown."),
         click.argument("action_type", metavar="TYPE", type=_TYPE),
         click.argument("ex_date", metavar="EX_DATE", type=_DAY),
         click.argument("symbol", type=_SYMBOL),
@@ -111,7 +111,7 @@ def list_(of_group: bool, symbol: str | None, as_json: bool, demo: bool) -> int:
         click.echo(json.dumps([row._asdict() for row in listed], indent=2, default=str))
     elif not listed:
         of = f" of {symbol}" if symbol else ""
-        click.echo(f"nothing is told{of}" if symbol else "nobody has decided anything, and nothing is in doubt")
+        click.echo(f"nothing is reported{of}" if symbol else "nobody has decided anything, and nothing is in doubt")
     else:
         print_table(
             "Corporate actions",

@@ -17,7 +17,7 @@ from warehouse.errors import UserError
 @click.option("--date", "trade_date", type=DAY, metavar="D", help="The session. Default: the last one rolled.")
 @click.option("--start", type=DAY, metavar="D", help="The first session of a span, instead of --date.")
 @click.option("--end", type=DAY, metavar="D", help="Its last session. Default: the last one rolled.")
-@click.option("--force", is_flag=True, help="Compute again what is current, too.")
+@click.option("--force", is_flag=True, help="Compute results again that are current, too.")
 @scope_options
 def analytics(
     trade_date: date | None, start: date | None, end: date | None, force: bool, output: Output, **scope: Any

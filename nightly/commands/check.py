@@ -29,7 +29,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "none": "yellow", "broken": "red
 
 
 @click.command()
-@click.option("--fast", is_flag=True, help="The environment alone: what every night looks at before it begins.")
+@click.option("--fast", is_flag=True, help="Only the environment, which every night checks before it begins.")
 @click.option("--live", is_flag=True, help="Ask each source of market data for one symbol instead, and say what works.")
 @demo_option
 def check(fast: bool, live: bool, demo: bool) -> int:

@@ -95,7 +95,9 @@ def dump(file: Path, demo: bool) -> None:
 
 @db.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--replace", is_flag=True, help="Also where portfolios are loaded: they are replaced by those of FILE.")
+@click.option(
+    "--replace", is_flag=True, help="Replace the portfolios of the database, if there are any, by those of FILE."
+)
 @demo_option
 def restore(file: Path, replace: bool, demo: bool) -> None:
     """Bring back what `db dump` has written to FILE: all of it, or on any error nothing.
@@ -105,7 +107,7 @@ def restore(file: Path, replace: bool, demo: bool) -> None:
     with _open(demo) as database, database.connect("afterclose restore") as conn, run_lock(conn, f"restore {file}"):
         if not replace and (loaded := postgres_tools.count_portfolios(conn)):
             has = f"the database has {count(loaded, 'portfolio')}"
-            raise UserError(f"{has}, which {file} would replace: `db dump` them first, and say --replace")
+            raise UserError(f"{has}, which {file} would replace: `db dump` them first, and pass --replace")
         postgres_tools.restore(database, file)
         migrate(conn)
         forget(conn)

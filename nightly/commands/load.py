@@ -20,7 +20,7 @@ FOLDER_HELP = """Load portfolios from CSV files.
   load DIR                a folder of portfolio files, the first two required
   load positions FILE     one position file of our own columns
   load broker FILE…       position lists as brokers export them
-  load transactions FILE… what happened, as brokers list it
+  load transactions FILE… transactions, as brokers list them
   load statement FILE…    compare position lists with what was rolled
 
 The files of DIR, with their columns in any order:
@@ -81,7 +81,7 @@ A folder that is called as one of the commands is loaded with a path: load ./pos
 """
 
 
-_STRICT = click.option("--strict", is_flag=True, help="Refuse what is only warned of otherwise.")
+_STRICT = click.option("--strict", is_flag=True, help="Refuse the files where a load only warns otherwise.")
 
 
 class _FolderOrCommand(click.Group):
@@ -131,14 +131,14 @@ def folder(folder: Path, strict: bool) -> None:
     "--equity",
     required=True,
     type=Cell("amount", parse_non_negative),
-    help="All it is worth in USD at the close of the session before its inception: cash, and lots entered before at"
+    help="What it is worth in USD at the close of the session before its inception: cash, and lots entered before at"
     " market.",
 )
-@click.option("--inception", type=Cell("date", parse_date), help="Its first day; the earliest entry date unless given.")
+@click.option("--inception", type=Cell("date", parse_date), help="Its first day; by default the earliest entry date.")
 @click.option(
     "--shares-as-of",
     type=Cell("date", parse_date),
-    help="The day in whose shares FILE is stated, such as that on which a broker's list was downloaded; unless given,"
+    help="The day in whose shares FILE is stated, such as that on which a broker's list was downloaded; by default"
     " each lot's entry date, or the inception for lots entered before.",
 )
 @_STRICT
@@ -156,11 +156,11 @@ def positions(
         echo("\n".join(report.lines()))
 
 
-_LAYOUT = click.option("--layout", help="The broker's layout; recognised by the file's header unless given.")
+_LAYOUT = click.option("--layout", help="The broker's layout; by default recognised by the file's header.")
 _SYMBOLS = click.option(
     "--symbols",
     type=click.Path(path_type=Path),
-    help="A file of lines `written,symbol`: what an ISIN, CUSIP or name in the file trades as.",
+    help="A file of lines `written,symbol`: the symbol of an ISIN, CUSIP or name in the file.",
 )
 _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
@@ -169,8 +169,12 @@ _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_t
 @_FILES
 @_LAYOUT
 @click.option("--portfolio", type=Cell("name", _parse_name), help="One portfolio for all accounts of the files.")
-@click.option("--as-of", type=Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
-@click.option("--equity", type=Cell("amount", parse_non_negative), help="What it is worth then; positions and cash.")
+@click.option(
+    "--as-of", type=Cell("date", parse_date), help="The day whose close the list shows; by default the file's own."
+)
+@click.option(
+    "--equity", type=Cell("amount", parse_non_negative), help="What it is worth then; by default positions and cash."
+)
 @click.option("--skip", multiple=True, help="Leave out rows whose symbol or description holds this text.")
 @_SYMBOLS
 @_STRICT
@@ -188,18 +192,20 @@ def broker(files: tuple[Path, ...], **options: Any) -> None:
         echo("\n".join(load_broker(conn, files, StatementOptions(**options)).lines()))
 
 
-@load.command("transactions", short_help="Load what happened, as brokers list it.")
+@load.command("transactions", short_help="Load transactions, as brokers list them.")
 @_FILES
 @click.option(
     "--lots",
     type=click.Choice(["fifo", "lifo", "hifo", "average", "named"]),
-    help="Which lots a sale takes from: the oldest (fifo, unless said before), the newest, the dearest, all in equal"
-    " parts, or the one of the date in the column lot.",
+    help="Which lots a sale takes: the oldest (fifo, the default of a new portfolio), the newest, the dearest, equal"
+    " parts of all, or the one of the date in the column lot.",
 )
 @_LAYOUT
 @click.option("--portfolio", type=Cell("name", _parse_name), help="The portfolio of files that name none.")
 @click.option("--equity", type=Cell("amount", parse_non_negative), help="Its equity at the close before its inception.")
-@click.option("--inception", type=Cell("date", parse_date), help="Its first day; that of its first transaction.")
+@click.option(
+    "--inception", type=Cell("date", parse_date), help="Its first day; by default that of its first transaction."
+)
 @click.option("--add", "keep", is_flag=True, help="Keep transactions of days before and after those of the files.")
 @click.option("--replace", is_flag=True, help="Drop all that was loaded before, lots and flows too.")
 @click.option("--skip", multiple=True, help="Leave out lines whose action, symbol or description holds this text.")
@@ -233,7 +239,9 @@ def transactions(files: tuple[Path, ...], **options: Any) -> None:
 @_FILES
 @_LAYOUT
 @click.option("--portfolio", type=Cell("name", _parse_name), help="The portfolio that the list is of.")
-@click.option("--as-of", type=Cell("date", parse_date), help="The day whose close the list shows; the file's own.")
+@click.option(
+    "--as-of", type=Cell("date", parse_date), help="The day whose close the list shows; by default the file's own."
+)
 @click.option("--skip", multiple=True, help="Leave out rows whose symbol or description holds this text.")
 @_SYMBOLS
 @click.pass_context

@@ -71,7 +71,7 @@ def scope_options(command: Command) -> Command:
         click.option("--portfolio", "portfolios", multiple=True, metavar="NAME|ID", help="Only this one; repeatable."),
         click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
         click.option("--verbose", "-v", is_flag=True, help="Log lines with details, on a terminal as well."),
-        click.option("--quiet", "-q", is_flag=True, help="No log; and no summary where all went well."),
+        click.option("--quiet", "-q", is_flag=True, help="No log, and no summary if all went well."),
         demo_option,
     )
     for option in reversed(options):

@@ -67,16 +67,14 @@ def quarantine(
     "child",
     type=Cell("symbol", canonical_symbol),
     metavar="CHILD",
-    help="Whose shares were handed out.",
+    help="The symbol whose shares were handed out.",
 )
-@click.option(
-    "--shares", type=Cell("number", parse_ratio), metavar="NUMBER", help="Of CHILD per share, with --as-spin-off."
-)
+@click.option("--shares", type=Cell("number", parse_ratio), metavar="NUMBER", help="Shares of CHILD for each share.")
 @click.option(
     "--cost-fraction",
     type=Cell("number", parse_ratio),
     metavar="NUMBER",
-    help="Of the cost, 0 to 1, that went along; by default by the first closes.",
+    help="The share of the cost, 0 to 1, that goes to CHILD; by default by the first closes.",
 )
 @demo_option
 @click.pass_obj
@@ -147,4 +145,4 @@ def _print(rejected: Sequence[Rejection], more: bool) -> None:
         click.echo(f"the latest {SHOWN}: --all shows the others")
     echo("one that is right after all: python run_nightly.py quarantine accept ID; one that is wrong: dismiss ID")
     if any("looks like a spin-off" in row.reason for row in rejected):
-        echo("a spin-off that is told as a split: quarantine accept ID --as-spin-off CHILD --shares PER_SHARE")
+        echo("a spin-off that is reported as a split: quarantine accept ID --as-spin-off CHILD --shares PER_SHARE")

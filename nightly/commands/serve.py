@@ -121,7 +121,7 @@ def add(demo: bool, name: str, portfolios: tuple[str, ...], expires: date | None
     """
     tokens = importlib.import_module("api.tokens")
     if expires and expires < datetime.now(UTC).date():
-        raise UserError(f"--expires {expires} is over: name a day to come")
+        raise UserError(f"--expires {expires} has passed: give a day in the future")
     if not name.strip():
         raise UserError("a token needs a name: whom or what it is for")
     end = datetime.combine(expires + timedelta(days=1), time(), UTC) if expires else None

@@ -31,7 +31,7 @@ _WIDTH_WITHOUT_TERMINAL = 100
     "day",
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="D",
-    help="The session; otherwise the latest whose P&L and risk both stand.",
+    help="The session; by default the latest with both P&L and risk.",
 )
 @click.option(
     "--html", "file", metavar="FILE", type=click.Path(path_type=Path), help="Write the page to FILE, with real plots."

@@ -1,11 +1,13 @@
 """dbt, run in this process: quietly for the phases, in the open for `dbt -- …`.
 
-Five things that dbt leaves to its caller are done here:
+Seven things that dbt leaves to its caller are done here:
 - It reports success when it ran nothing: what was expected is compared with what ran.
 - Changed variables make it parse the whole project again: it is parsed once without any, and the parsed manifest handed
   on, a fresh one to each invocation, which writes into it. It is kept between runs (`parsed_project`).
 - Its parse cache counts as stale when the address of the server changes, as the embedded one's does with each start:
   the parser sees a fixed address.
+- It parses whole statements to put ephemeral models into them: that is done without (`ephemeral`).
+- It compiles the templates that it renders in every process: they are kept between runs too (`kept_templates`).
 - It keeps its adapters, which are bound to a database: they are reset.
 - It takes connection and options from the environment: that is set around each call and put back.
 """
@@ -16,13 +18,15 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from nightly.dbt.ephemeral import inject_quickly
+from nightly.dbt.kept_templates import kept_templates
 from nightly.dbt.parsed_project import keep_parsed, load_parsed, project_key, unpickle
 from nightly.record import one_line
 from nightly.stopwatch import Stopwatch
@@ -310,7 +314,9 @@ class Dbt:
             if once_built and node.node_name in once_built and node.node_status == "success":
                 once_built[node.node_name]()
 
-        with self._environment():
+        # What runs every night is kept, and not the many templates of tests and seeds.
+        templates = kept_templates(self._workspace / "templates", self._key) if command == "run" else nullcontext()
+        with self._environment(), templates:
             ran = self._invoke(command, *options, *given, manifest=manifest, on_event=on_event)
         results = {result.node.unique_id: _node_result(result) for result in ran.results}
         absent = [
@@ -331,6 +337,7 @@ class Dbt:
         from dbt.adapters.factory import reset_adapters
         from dbt.cli.main import dbtRunner
 
+        inject_quickly()
         self._workspace.mkdir(parents=True, exist_ok=True)
         folders = (
             *("--project-dir", str(self.project), "--profiles-dir", str(self.project)),

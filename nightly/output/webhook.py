@@ -31,7 +31,7 @@ def notify(settings: Settings, summary: dict[str, Any], deadline_seconds: float 
     post.start()
     post.join(deadline_seconds)
     (problem,) = answers or [f"no answer within {deadline_seconds:g} s"]
-    return problem and f"the webhook was not told: {problem}; look at AFTERCLOSE_WEBHOOK_URL"
+    return problem and f"the webhook did not get the summary: {problem}; look at AFTERCLOSE_WEBHOOK_URL"
 
 
 def _post(url: str, summary: dict[str, Any], timeout_seconds: float) -> str | None:

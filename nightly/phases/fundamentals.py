@@ -21,7 +21,7 @@ def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
     """Fetch what is due of the companies in the book; raises BadInput for what is wrong in the symbol aliases."""
     (number,) = numbers
     if context.today - context.trade_date > _RECENT:
-        line = f"nothing asked: sources tell fundamentals of today, and the run is about {context.trade_date}"
+        line = f"nothing asked: sources report the fundamentals of today, and the run is about {context.trade_date}"
         return {number: PhaseOutcome(lines=[line])}
 
     from ingest.fundamentals.chain import fundamentals_chain

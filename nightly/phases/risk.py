@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from python_models.workers import Crew
 
 _CAUSES = 5
-_PUT_RIGHT = "put its prices and actions right, and the next run computes again what lacks it"
+_PUT_RIGHT = "correct its prices and actions, and the next run computes again what lacks it"
 
 
 def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:

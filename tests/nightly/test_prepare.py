@@ -64,7 +64,7 @@ def test_seeds_follow_their_files(conn: psycopg.Connection, database: Database, 
     assert colours() == [("red", 1, True)]
 
     (project / "seeds/colours.csv").write_text("name,code,warm\nred,1,true\nblue,not a number,false\n")
-    with pytest.raises(UserError, match=r"mend the file in dbt_project/seeds: colours: .*invalid input"):
+    with pytest.raises(UserError, match=r"correct the file in dbt_project/seeds: colours: .*invalid input"):
         prepare()
 
 

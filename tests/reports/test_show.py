@@ -154,7 +154,7 @@ def test_the_terminal_page_says_what_the_tables_hold(growth: RiskView):
 def test_a_book_that_owes_or_holds_nothing_is_told_once(growth: RiskView):
     owing = replace(growth, snapshot=replace(growth.snapshot, equity_balance=-500.0))
     page = " ".join(page_of(owing).split())
-    assert "Equity is not positive: no weights, betas and volatilities of it; what is in dollars stands." in page
+    assert "Equity is not positive, so weights, betas and volatilities are empty. Amounts in dollars are right." in page
     assert "Volatilities rest on" not in page and "No exposure to" not in page
     assert "VaR 95 %, 1 day 1,234.00 exp. shortfall 2,345.00 VaR, not scaled 1,111.00 VaR held on" in page, (
         "a small book shows cents, and no share of equity"

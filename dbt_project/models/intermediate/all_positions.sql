@@ -1,6 +1,6 @@
 {{ config(materialized='ephemeral') }}
 
-with positions as (
+with positions as not materialized (
     select * from {{ ref('book_positions') }}
 ),
 

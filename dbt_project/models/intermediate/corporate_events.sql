@@ -8,7 +8,7 @@ stitched_prices as (
     select * from {{ ref('stitched_prices') }}
 ),
 
-calendar_days as (
+calendar_days as not materialized (
     select * from {{ ref('calendar_days') }}
 ),
 

@@ -30,11 +30,11 @@ active_portfolios as (
     select * from {{ ref('active_portfolios') }}
 ),
 
-calendar_days as (
+calendar_days as not materialized (
     select * from {{ ref('calendar_days') }}
 ),
 
-sessions as (
+sessions as not materialized (
     select * from {{ ref('sessions') }}
 ),
 

@@ -1,6 +1,6 @@
 {{ config(indexes=[{"columns": ["position_id"]}]) }}
 
-with lots as (
+with lots as not materialized (
     select * from {{ ref('held_lots') }}
 ),
 

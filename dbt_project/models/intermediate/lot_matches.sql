@@ -10,7 +10,7 @@ portfolios as (
     where deleted_at is null
 ),
 
-calendar_days as (
+calendar_days as not materialized (
     select * from {{ ref('calendar_days') }}
 ),
 

@@ -1,6 +1,6 @@
 {{ config(indexes=[{"columns": ["position_id"]}, {"columns": ["portfolio_id"]}]) }}
 
-with lots as (
+with lots as not materialized (
     select * from {{ ref('held_lots') }}
 ),
 
@@ -12,7 +12,7 @@ lot_stages as (
     select * from {{ ref('lot_stages') }}
 ),
 
-sessions as (
+sessions as not materialized (
     select * from {{ ref('sessions') }}
 ),
 

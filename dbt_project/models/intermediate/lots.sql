@@ -13,7 +13,7 @@ active_portfolios as (
     select * from {{ ref('active_portfolios') }}
 ),
 
-calendar_days as (
+calendar_days as not materialized (
     select * from {{ ref('calendar_days') }}
 ),
 

@@ -27,8 +27,8 @@ company_profiles as (
     select * from {{ ref('stg_company_profiles') }}
 ),
 
-sector_map as (
-    select * from {{ ref('sector_map') }}
+told_sectors as (
+    select * from {{ ref('told_sectors') }}
 ),
 
 fund_sectors as (
@@ -60,11 +60,11 @@ named as (
 final as (
     select
         named.position_id,
-        coalesce(sector_map.sector, named.source_sector) as sector,
+        told_sectors.sector,
+        told_sectors.sector_tag_id,
         named.source
     from named
-    left join sector_map on lower(named.source_sector) = lower(sector_map.source_sector)
-    where named.source_sector is not null
+    inner join told_sectors on named.source_sector = told_sectors.source_sector
 )
 
 select * from final

@@ -6,7 +6,7 @@ with open_changes as (
     where is_to_returns
 ),
 
-sessions as (
+sessions as not materialized (
     select * from {{ ref('sessions') }}
 ),
 

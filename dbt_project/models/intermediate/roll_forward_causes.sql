@@ -21,7 +21,7 @@ benchmark_sector_weights as (
     select * from {{ ref('benchmark_sector_weights') }}
 ),
 
-calendar_days as (
+calendar_days as not materialized (
     select * from {{ ref('calendar_days') }}
 ),
 

@@ -41,11 +41,11 @@ option_settlements as (
     select * from {{ ref('option_settlements') }}
 ),
 
-calendar_days as (
+calendar_days as not materialized (
     select * from {{ ref('calendar_days') }}
 ),
 
-sessions as (
+sessions as not materialized (
     select * from {{ ref('sessions') }}
 ),
 
@@ -93,6 +93,16 @@ dated_changes as (
     left join calendar_days on input_changes.from_date = calendar_days.calendar_date
 ),
 
+-- The changes of an ordinary night are of a session that nobody is rolled to yet, so they concern no lot.
+past_changes as (
+    select * from dated_changes
+    where
+        from_session_number <= (
+            select max(rolled_portfolios.last_rolled_session_number)
+            from rolled_portfolios
+        )
+),
+
 -- Changes of the portfolio itself, of its positions' terms, its flows and its cash items.
 portfolio_changes as (
     select
@@ -103,7 +113,7 @@ portfolio_changes as (
             when 'portfolio' then changes.from_session_number
             else greatest(changes.from_session_number, rolled_portfolios.inception_session_number)
         end as first_session_number
-    from dated_changes as changes
+    from past_changes as changes
     inner join rolled_portfolios on changes.portfolio_id = rolled_portfolios.portfolio_id
     where changes.from_session_number <= rolled_portfolios.last_rolled_session_number
 ),
@@ -142,7 +152,7 @@ changes_of_lots as (
         changes.*,
         lots.position_id as lot_id,
         false as is_of_further_symbol
-    from dated_changes as changes
+    from past_changes as changes
     inner join rolled_lots as lots on changes.position_id = lots.position_id
     where changes.portfolio_id is null
     union all
@@ -150,7 +160,7 @@ changes_of_lots as (
         changes.*,
         lots.position_id,
         false
-    from dated_changes as changes
+    from past_changes as changes
     inner join rolled_lots as lots on changes.symbol = lots.price_key
     where changes.portfolio_id is null and changes.input <> 'sector'
     union all
@@ -158,7 +168,7 @@ changes_of_lots as (
         changes.*,
         lots.position_id,
         false
-    from dated_changes as changes
+    from past_changes as changes
     inner join rolled_lots as lots on changes.symbol = coalesce(lots.underlying_symbol, lots.price_key)
     where changes.portfolio_id is null and changes.input = 'sector'
     union all
@@ -166,7 +176,7 @@ changes_of_lots as (
         changes.*,
         further_symbols.position_id,
         true
-    from dated_changes as changes
+    from past_changes as changes
     inner join further_symbols on changes.symbol = further_symbols.symbol
     where changes.portfolio_id is null
 ),
@@ -241,7 +251,7 @@ settlement_changes as (
         changes.change_id,
         lots.portfolio_id,
         option_settlements.expiry_session_number as first_session_number
-    from dated_changes as changes
+    from past_changes as changes
     inner join underlyings on changes.symbol = underlyings.symbol
     inner join rolled_lots as lots on underlyings.position_id = lots.position_id
     inner join option_settlements on lots.position_id = option_settlements.position_id
@@ -266,7 +276,7 @@ benchmark_changes as (
         changes.change_id,
         rolled_portfolios.portfolio_id,
         greatest(changes.from_session_number, rolled_portfolios.inception_session_number) as first_session_number
-    from dated_changes as changes
+    from past_changes as changes
     inner join rolled_portfolios on changes.symbol = rolled_portfolios.benchmark
     inner join sessions on rolled_portfolios.inception_session_number = sessions.session_number
     where

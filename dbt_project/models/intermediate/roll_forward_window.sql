@@ -16,7 +16,7 @@ active_portfolios as (
     select * from {{ ref('active_portfolios') }}
 ),
 
-sessions as (
+sessions as not materialized (
     select * from {{ ref('sessions') }}
 ),
 

@@ -11,7 +11,7 @@ calendar_days as (
     select * from {{ ref('calendar_days') }}
 ),
 
-sessions as (
+sessions as not materialized (
     select * from {{ ref('sessions') }}
 ),
 

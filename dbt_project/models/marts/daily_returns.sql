@@ -22,7 +22,7 @@ market_data as (
     select * from {{ ref('stg_market_data') }}
 ),
 
-sessions as (
+sessions as not materialized (
     select * from {{ ref('sessions') }}
 ),
 

@@ -11,17 +11,12 @@ with position_sectors as (
     select * from {{ ref('position_sectors') }}
 ),
 
-sector_tags as (
-    select * from {{ ref('sector_tags') }}
-),
-
 final as (
     select
-        position_sectors.position_id,
-        sector_tags.sector_tag_id,
-        position_sectors.source
+        position_id,
+        sector_tag_id,
+        source
     from position_sectors
-    inner join sector_tags on position_sectors.sector = sector_tags.name
 )
 
 select * from final

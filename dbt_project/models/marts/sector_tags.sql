@@ -16,14 +16,19 @@ with benchmark_sector_weights as (
     order by weights.sector asc, weights.effective_date desc
 ),
 
-position_sectors as (
-    select * from {{ ref('position_sectors') }}
+told_sectors as (
+    select * from {{ ref('told_sectors') }}
+),
+
+position_sector_tags as (
+    select * from {{ ref('position_sector_tags') }}
 ),
 
 sectors as (
     select sector from benchmark_sector_weights
     union
-    select sector from position_sectors
+    select told_sectors.sector from told_sectors
+    where told_sectors.sector_tag_id in (select position_sector_tags.sector_tag_id from position_sector_tags)
     union
     select fund_sectors.sector from {{ ref('fund_sectors') }} as fund_sectors
     where fund_sectors.sector <> 'Unclassified'

@@ -26,7 +26,7 @@ _SYMBOL_IN_WORDS = re.compile(r"^([A-Z][A-Z0-9. ]{0,9}?)\s*\([A-Z]{2}[A-Z0-9]{9}
 _LETTERS_AFTER = re.compile(r"(?<=[0-9])[sS]$")
 # Types that move money and nothing else. OTHER is decided by its sign.
 _MONEY_ALONE = frozenset({"DIVIDEND", "INTEREST", "FEE", "TAX", "DEPOSIT", "WITHDRAWAL", "OTHER"})
-_EVENTS = "what companies do to their shares acts by the market's events (`actions add --help`)"
+_EVENTS = "what companies do to their shares is taken from the market's events (`actions add --help`)"
 # The words of brokers, and Robinhood's codes.
 _SPINOFF = re.compile("spin|distribution|^soff$", re.IGNORECASE)
 _RENAME = re.compile("name change|symbol change|rename|change to|^namc$", re.IGNORECASE)
@@ -174,7 +174,9 @@ def _read_row(
         amount = quantity if layout.money == "quantity" else (quantity or Decimal(0)) * (price or Decimal(0))
     told, kind = kind, _settled_kind(kind, quantity, amount, symbol)
     if told == "IN_LIEU" and kind in ("INTEREST", "FEE"):
-        what = f"{action}: {plain(amount or Decimal(0))} counts as income, as no symbol says of what it is a fraction"
+        what = (
+            f"{action}: {plain(amount or Decimal(0))} counts as income, because no symbol says what it is a fraction of"
+        )
         reading.warn(line, "symbol", f"{what}: write the symbol, or what a number stands for with --symbols FILE")
     if kind is None or (symbol and is_cash(symbol) and kind in ("BUY", "SELL", "REINVEST", "SPLIT")):
         reading.skipped["rows that move money between cash and a money-market fund" if symbol else "empty rows"] += 1
@@ -202,7 +204,7 @@ def _read_row(
         price, amount = price or None, amount or None
         if kind == "TRANSFER_IN" and price is None and amount is None:
             what = f"{symbol} came without what it has cost: it counts at its value of the day"
-            reading.warn(line, "price", f"{what}, tell cost and day as price and lot in a transactions.csv")
+            reading.warn(line, "price", f"{what}: write cost and day as price and lot into a transactions.csv")
     if kind in ("ASSIGN", "EXERCISE") or (kind == "EXPIRE" and not price and not amount):
         price = amount = None
     return Row(
@@ -262,7 +264,7 @@ def _event_to_add(told: str, symbol: str | None, day: date, quantity: Decimal | 
     """
     moved = [f"{plain(quantity)} shares"] if quantity else []
     moved += [f"{amount:,.2f} in cash"] if amount else []
-    acts = f"its {' and '.join(moved)} come by the market's event" if moved else "it acts by the market's event"
+    acts = f"its {' and '.join(moved)} come from the market's event" if moved else "it is taken from the market's event"
     named = symbol if symbol and not security_number(symbol) else None
     if _SPINOFF.search(told):
         event = f"PARENT {day} SPINOFF RATIO --new-symbol {named or 'CHILD'}"
@@ -281,7 +283,7 @@ def _event_to_add(told: str, symbol: str | None, day: date, quantity: Decimal | 
         event = f"{named or 'SYMBOL'} {day} SPLIT RATIO"
     else:
         event = "--help"
-    return f"{acts}; where no source tells it, `actions add {event}`"
+    return f"{acts}; if no source reports it, `actions add {event}`"
 
 
 def _is_readable(symbol: str, description: str, line: int, reading: Reading) -> bool:

@@ -45,8 +45,8 @@ def find_unfollowed(conn: psycopg.Connection) -> list[RunProblem]:
 def _of_options(action_type: str, ex_date: date) -> str:
     if action_type == RENAME:
         return (
-            f"options on it follow the RENAME of {ex_date}, and settle by closes of the new name; their own closes go"
-            " on under a symbol of that name, and until they are loaded under it they stand at the last one before"
+            f"options on it follow the RENAME of {ex_date}, and settle by closes of the new name; their own closes"
+            " continue under a symbol of that name: load them under it, until then they stay at their last close"
         )
     return (
         f"options on it are adjusted contracts since the {action_type} of {ex_date}, with other shares or cash to"
@@ -133,9 +133,9 @@ def _without_earlier_prices(conn: psycopg.Connection) -> list[RunProblem]:
     return [
         RunProblem(
             f"{name}, {symbol} of {entry_date}",
-            f"no price before {first_date}, so it stands at its cost until then: if the company had another name, tell"
-            f" it with `python run_nightly.py actions add OLD DATE RENAME --new-symbol {symbol}`; else see that symbol"
-            " and entry date are right",
+            f"no price before {first_date}, so it stands at its cost until then: if the company had another name,"
+            f" enter it with `python run_nightly.py actions add OLD DATE RENAME --new-symbol {symbol}`; otherwise check"
+            " the symbol and the entry date",
             "warning",
             "2",
         )
@@ -172,7 +172,7 @@ def _without_value(conn: psycopg.Connection) -> list[RunProblem]:
         RunProblem(
             symbol,
             f"delisted on {ex_date} without a value: {lots:,} {'lot stays' if lots == 1 else 'lots stay'} at"
-            f" {_last_price(price, price_date)} until you tell what a share gives, in USD, 0 for nothing:"
+            f" {_last_price(price, price_date)} until you enter what a share gives, in USD, 0 for nothing:"
             f" `python run_nightly.py actions add {symbol} {ex_date} {DELISTING} VALUE`",
             "warning",
             "2",

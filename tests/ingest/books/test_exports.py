@@ -368,7 +368,7 @@ def test_what_a_company_does_is_no_trade_and_told_with_its_event(tmp_path: Path,
     assert not told.csv.problems
     assert [line.type for line in told.lines] == ["DEPOSIT"]
     [warning] = map(str, told.warnings)
-    assert f"where no source tells it, `actions add {event}`" in warning
+    assert f"if no source reports it, `actions add {event}`" in warning
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ def test_exports_that_overlap_count_once(conn, tmp_path: Path):
     june.write_text(OWN + 2 * fill + "2025-06-02,BUY,AAPL,10,201,,\n")
     said = load_transactions(conn, [may, june], TransactionOptions(portfolio="P")).lines()
     assert conn.execute("select count(*) from raw.transactions").fetchone() == (4,)
-    assert "  june.csv: 2 lines stand in a file before it too, and count once" in said
+    assert "  june.csv: 2 lines are in an earlier file too, and count once" in said
 
 
 def test_dates_that_may_be_either_are_refused(tmp_path: Path):

@@ -47,7 +47,7 @@ QQQ,Energy,0.1,2098-01-01
     assert problems(conn, write(fund_sectors=text)) == [
         "fund_sectors.csv:2: weight: '34.6' is more than the whole: write a fraction (0.288) or a percentage (28.8%)",
         "fund_sectors.csv:3: weight: SPY as of 2021-03-31: its weights add up to more than the whole fund",
-        "fund_sectors.csv:6: sector: says again what line 5 says: keep one",
+        "fund_sectors.csv:6: sector: repeats what line 5 says: keep one",
         "fund_sectors.csv:7: sector: is empty: fill it in, or leave the row out",
         "fund_sectors.csv:8: as_of: 2199-01-01 lies outside 1900 to 2099: correct it",
         "fund_sectors.csv:9: as_of: 2098-01-01 lies in the future",

@@ -155,7 +155,7 @@ def test_lists_that_would_double_an_account_are_refused(conn, tmp_path: Path):
     ("row", "problem"),
     [
         ("2025-06-02,BUY,AAPL,-10,200,,\n", "quantity: is -10, and a BUY brings shares in: leave a cancelled purchase"),
-        ("2025-06-02,DEPOSIT,,,,-500,\n", "amount: is -500, and a DEPOSIT brings money in: tell it as a WITHDRAWAL"),
+        ("2025-06-02,DEPOSIT,,,,-500,\n", "amount: is -500, and a DEPOSIT brings money in: write it as a WITHDRAWAL"),
         ("02/06/2025,BUY,AAPL,10,200,,\n", "date: '02/06/2025' is not a date written YYYY-MM-DD"),
     ],
 )
@@ -193,7 +193,7 @@ def test_a_sale_that_finds_too_little_is_told(conn, tmp_path: Path):
     file.write_text(OWN + "2025-06-02,DEPOSIT,,,,9000,\n2025-06-02,BUY,AAPL,10,200,,\n2025-06-03,SELL,AAPL,25,210,,\n")
     said = load_transactions(conn, [file], TransactionOptions(portfolio="P")).lines()
     assert any(
-        "june.csv:4: quantity: SELL of 25 AAPL finds 10: the rest is left out; tell what came" in s for s in said
+        "june.csv:4: quantity: SELL of 25 AAPL finds 10: the rest is left out; enter what came" in s for s in said
     )
     with pytest.raises(BadInput, match="finds 10"):
         load_transactions(conn, [file], TransactionOptions(portfolio="P", strict=True))

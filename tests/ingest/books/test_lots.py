@@ -252,7 +252,7 @@ def test_an_option_needs_no_more_than_one_weekday_to_live(tmp_path, entered, exp
 def test_a_second_lot_of_a_day_is_to_be_merged(tmp_path, second):
     found = problems(tmp_path, STOCK, {**STOCK, "Entry Date": "2024-01-03"}, {**STOCK, **second})
     said = "4: Symbol: a second lot of AAPL entered 2024-01-02 in 'Growth' (the first is on line 2): merge them"
-    other_side = ", or tell a purchase and a short sale of one day as transactions (load transactions --help)"
+    other_side = ", or load a purchase and a short sale of one day as transactions (load transactions --help)"
     assert found[-1] == said + (other_side if second.get("Quantity") == "-5" else "")
 
 

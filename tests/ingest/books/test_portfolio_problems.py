@@ -86,8 +86,8 @@ def test_what_points_nowhere(conn, write):
         "closes.csv:9: entry_date: no lot of BRK.B in 'Income' was entered on 2021-06-02 but on 2021-06-01",
         "manual_prices.csv:2: symbol: AAPL in 'Growth' is priced by the market: leave the row out",
         "manual_prices.csv:3: symbol: 'Growth' holds no 'house': correct it, or add its lot",
-        "manual_prices.csv:5: date: says again what line 4 says: keep one",
-        "sector_tags.csv:3: symbol: says again what line 2 says: keep one",
+        "manual_prices.csv:5: date: repeats what line 4 says: keep one",
+        "sector_tags.csv:3: symbol: repeats what line 2 says: keep one",
         "sector_tags.csv:4: entry_date: no lot of House in 'Growth' was entered on 2020-01-04 but on 2021-01-04",
     ]
 

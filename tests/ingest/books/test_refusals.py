@@ -63,15 +63,18 @@ TRANSACTIONS = [
     (OWN + "2025-06-02,BUY,AAPL,1,,2,5,\n", "fees: are 5, more than the amount of 2: correct one of them"),
     (OWN + "2025-06-02,BUY,AAPL,900000000000000,2,,,\n", "cost too much, 10^15 or more: correct it or the price"),
     (OWN + "2025-06-02,DIVIDEND,AAPL,,,,,\n", "amount: is empty: a DIVIDEND needs one, write it"),
-    (OWN + "2025-06-02,DEPOSIT,,,,-5,,\n", "amount: is -5, and a DEPOSIT brings money in: tell it as a WITHDRAWAL"),
-    (OWN + "2025-06-02,EXPIRE,AAPL,1,,,,\n", "symbol: 'AAPL' is no option, which alone can expire: correct symbol or"),
+    (OWN + "2025-06-02,DEPOSIT,,,,-5,,\n", "amount: is -5, and a DEPOSIT brings money in: write it as a WITHDRAWAL"),
+    (
+        OWN + "2025-06-02,EXPIRE,AAPL,1,,,,\n",
+        "symbol: 'AAPL' is no option, and only an option can expire: correct symbol or",
+    ),
     (
         OWN + "2025-06-02,ASSIGN,AAPL250620C200,1,190,,,\n",
         "price: is 190, but ASSIGN delivers at the strike, 200: leave",
     ),
     (
         OWN + "2025-06-02,ASSIGN,SPX250620C5000,1,,,,\n",
-        "price: is empty: SPX is settled in cash, tell the price per share",
+        "price: is empty: SPX is settled in cash, write the price per share",
     ),
     (
         OWN + "2025-06-02,TRANSFER_IN,AAPL,1,2,,,2026-01-01\n",

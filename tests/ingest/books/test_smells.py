@@ -59,7 +59,7 @@ def test_a_folder_of_transactions_needs_no_positions(conn, tmp_path: Path):
         ("BUY", -201),
     ]
     write(folder, capital_flows="portfolio,date,type,amount\nT,2024-01-02,CONTRIBUTION,5\n")
-    with pytest.raises(BadInput, match="its transactions tell them as DEPOSIT and WITHDRAWAL"):
+    with pytest.raises(BadInput, match="its transactions have them as DEPOSIT and WITHDRAWAL"):
         load_folder(conn, folder)
 
 

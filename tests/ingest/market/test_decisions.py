@@ -65,7 +65,7 @@ def test_dismissed_restored_and_corrected(conn, run, told):
 
 
 def test_what_nobody_tells_cannot_be_dismissed(run, told):
-    with pytest.raises(Exception, match=r"nobody tells a SPLIT of XYZ on 2025-02-11.*2025-02-10"):
+    with pytest.raises(Exception, match=r"no SPLIT of XYZ on 2025-02-11 is reported.*2025-02-10"):
         run("dismiss", "XYZ", "2025-02-11", "SPLIT")
     with pytest.raises(Exception, match="no person has said anything"):
         run("restore", "XYZ", "2025-02-10", "SPLIT")
@@ -186,7 +186,7 @@ def test_a_file_with_bad_rows_loads_nothing(conn, run, folder):
     assert result.stderr.splitlines()[:3] == [
         "corporate_actions.csv:2: value: must not be negative: -2: leave out the minus, or the row",
         "corporate_actions.csv:3: new_symbol: is empty, and RENAME needs it: name what shares become or get",
-        "corporate_actions.csv:5: value: line 4 tells another SPLIT of XYZ on 2025-04-01: keep one",
+        "corporate_actions.csv:5: value: line 4 has another SPLIT of XYZ on 2025-04-01: keep one",
     ]
     assert stored(conn) == [] and conn.execute("select count(*) from raw.positions").fetchone() == (0,)
 

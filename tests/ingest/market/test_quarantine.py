@@ -133,7 +133,7 @@ def test_what_is_dismissed_is_refused_as_before_and_not_told_again(conn, night, 
         dismiss_rejected(conn, [number, 98, 99])
     (line,) = dismiss_rejected(conn, [number])
     assert line.startswith(
-        f"{number}: AAPL {sessions[60]}: dismissed, not told again (the close moved by more than 80 %"
+        f"{number}: AAPL {sessions[60]}: dismissed, not reported again (the close moved by more than 80 %"
     )
     assert [row.symbol for row in list_rejected(conn)] == ["SPY"]
     assert [(row.symbol, row.dismissed) for row in sorted(list_rejected(conn, dismissed=True))] == [
@@ -173,7 +173,7 @@ def test_what_cannot_be_stored_is_refused_as_a_whole(conn, night, sessions, tmp_
         "AAPL: close: 0.000000 is no price, and cannot be stored",
         "AAPL: value: 0 is no split (positive and finite), and cannot be stored",
         "2021-02-27: not a session that has closed",
-        "SPY: it could not be read: mend it at its source",
+        "SPY: it could not be read: correct it at its source",
         "99: there is no such row",
     ):
         assert problem in text
@@ -204,7 +204,7 @@ def test_the_commands(conn, database, night, sessions, yahoo, monkeypatch, capsy
     assert cli.main(["quarantine"]) == 0
     assert "(accepted)" in " ".join(capsys.readouterr().out.split())
     assert cli.main(["quarantine", "dismiss", str(row["id"])]) == 0
-    assert f"AAPL {sessions[60]}: dismissed, not told again" in capsys.readouterr().out
+    assert f"AAPL {sessions[60]}: dismissed, not reported again" in capsys.readouterr().out
     assert cli.main(["quarantine"]) == 0
     assert capsys.readouterr().out == "nothing was refused\n"
     assert cli.main(["quarantine", "--all"]) == 0

@@ -245,12 +245,12 @@ def test_without_its_splits_a_symbol_is_taken_if_two_series_show_none(
         net.fault(f"{endpoint}$", reply=sample("fmp_gate_symbol.402.txt"), times=1e9)
     wants = [NOVEMBER, Want("MSFT", *NOVEMBER[1:]), Want("AAPL", EX_SPLIT, DAYS[-1])]
     split, steady, on_first_day = (provider_of().fetch_prices([want]) for want in wants)
-    refusal = Answer(Outcome.REFUSED, "the plan does not tell its splits, and there seems to be one in range")
+    refusal = Answer(Outcome.REFUSED, "the plan does not include its splits, and there seems to be one in range")
     assert split.answers["AAPL"] == on_first_day.answers["AAPL"] == refusal
     assert (split.bars, on_first_day.bars) == ([], [])
     assert steady.answers["MSFT"] == Answer(Outcome.OK)
     assert len(steady.bars) == 15
-    assert steady.problems == ["the plan does not tell the dividends of 1 symbols it has bars of"]
+    assert steady.problems == ["the plan does not include the dividends of 1 symbols it has bars of"]
 
 
 def test_an_endpoint_behind_a_gate_is_asked_once_a_run(net: FakeNet, fmp: FakeFmp, apple: Listing) -> None:
@@ -260,7 +260,7 @@ def test_an_endpoint_behind_a_gate_is_asked_once_a_run(net: FakeNet, fmp: FakeFm
     assert len(first.bars) == len(second.bars) == 15
     assert net.count("/dividends$") == 1
     assert first.problems == [
-        "the plan does not tell the dividends of 1 symbols it has bars of",
+        "the plan does not include the dividends of 1 symbols it has bars of",
         "not asked again in this run for dividends: the plan does not include this endpoint",
     ]
 

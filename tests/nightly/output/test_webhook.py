@@ -55,7 +55,7 @@ def test_it_is_told_the_summary(hook):
 def test_a_hook_that_refuses_is_one_line_without_its_address(hook):
     hook.status = 500
     said = webhook.notify(settings(hook.server_port), {})
-    assert said == "the webhook was not told: it answered 500; look at AFTERCLOSE_WEBHOOK_URL"
+    assert said == "the webhook did not get the summary: it answered 500; look at AFTERCLOSE_WEBHOOK_URL"
 
 
 def test_a_hook_that_is_not_there_is_one_line_without_its_address(hook):
@@ -63,7 +63,7 @@ def test_a_hook_that_is_not_there_is_one_line_without_its_address(hook):
     hook.shutdown()
     hook.server_close()
     said = webhook.notify(settings(port), {})
-    assert said == "the webhook was not told: ConnectError; look at AFTERCLOSE_WEBHOOK_URL"
+    assert said == "the webhook did not get the summary: ConnectError; look at AFTERCLOSE_WEBHOOK_URL"
     assert webhook.notify(load_settings(), {}) is None
 
 
@@ -82,7 +82,7 @@ def test_a_hook_that_drips_is_given_up_and_one_that_talks_for_ever_is_not_listen
         thread = threading.Thread(target=drip, daemon=True)
         thread.start()
         assert webhook.notify(dripping, {}, deadline_seconds=0.5) == (
-            "the webhook was not told: no answer within 0.5 s; look at AFTERCLOSE_WEBHOOK_URL"
+            "the webhook did not get the summary: no answer within 0.5 s; look at AFTERCLOSE_WEBHOOK_URL"
         )
         stop.set()
         thread.join()

@@ -78,5 +78,5 @@ def test_a_run_narrowed_to_a_portfolio_asks_for_its_companies(live_night):
 def test_nothing_is_asked_without_a_source_or_for_an_older_session(night, live_night, net):
     assert phase(night).lines == ["no source of fundamentals among AFTERCLOSE_PROVIDERS (yahoo; fmp with a key)"]
     later = phase(live_night, trade_date=ROLLED_TO, now=TONIGHT + timedelta(days=8))
-    assert later.lines == ["nothing asked: sources tell fundamentals of today, and the run is about 2024-02-14"]
+    assert later.lines == ["nothing asked: sources report the fundamentals of today, and the run is about 2024-02-14"]
     assert net.count() == 0

@@ -101,7 +101,7 @@ def test_a_symbol_that_breaks_a_model_is_set_aside_and_taken_in_when_it_is_put_r
     (problem,) = run.errors
     assert (problem.phase, problem.scope) == ("3", "symbol AAA")
     assert problem.message.startswith("set aside, the others went on: RaiseException: no such number (")
-    assert "put its prices and actions right" in problem.message
+    assert "correct its prices and actions" in problem.message
     assert f"--date {ROLLED_TO}" in (summary.rerun_command(run) or "")
     assert of_the_day(night, "symbol_volatility", ROLLED_TO) == ["BBB", "SPY"]
     assert of_the_day(night, "portfolio_risk_metrics", ROLLED_TO) == ["Growth", "Income"]
