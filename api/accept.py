@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 
 def preferred(accept: str, there_are: Sequence[str]) -> str | None:
@@ -30,6 +31,7 @@ def preferred(accept: str, there_are: Sequence[str]) -> str | None:
     return chosen
 
 
+@lru_cache(maxsize=64)
 def takes_gzip(accept_encoding: str) -> bool:
     """Whether the caller accepts a gzipped body."""
     weights = dict(_weights(accept_encoding))

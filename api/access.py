@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -65,20 +66,25 @@ class Access:
 
     async def admit(self, headers: Mapping[str, str], cookies: Mapping[str, str], state: State) -> Caller:
         """Who makes a request with these headers; raises Problem where it is not let in."""
-        if not state.has_tokens and self._only_loopback:
+        if self._needs_no_token(state):
             self._refuse_strangers(headers)
             return Caller()
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and token.startswith(PREFIX):
-            known = digest(token.strip())
-        elif not scheme and (session := cookies.get(COOKIE)):
-            known = self._sessions.get(session)
-        else:
-            known = None
+        known = self._digest_in(headers, cookies)
         caller = await self._opens(known, state) if known else None
         if caller is None:
             raise Unauthorized
         return caller
+
+    def admit_known(self, headers: Mapping[str, str], cookies: Mapping[str, str], state: State) -> Caller | None:
+        """The same without asking the database; None for a token that was not looked up, and for who is not let in."""
+        if self._needs_no_token(state):
+            try:
+                self._refuse_strangers(headers)
+            except Problem:
+                return None
+            return Caller()
+        known = self._digest_in(headers, cookies)
+        return _in_force(self._freshness.known_caller(known, state)) if known else None
 
     async def sign_in(self, token: str) -> str | None:
         """Open a session for the bearer of a token; returns the cookie's value, or None for an invalid token."""
@@ -95,11 +101,21 @@ class Access:
         """End a session."""
         self._sessions.pop(session or "", None)
 
+    def _needs_no_token(self, state: State) -> bool:
+        return self._only_loopback and not state.has_tokens
+
+    def _digest_in(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> bytes | None:
+        """The digest of the token that a request carries, or that its browser has signed in with."""
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token.startswith(PREFIX):
+            return digest(token.strip())
+        if not scheme and (session := cookies.get(COOKIE)):
+            return self._sessions.get(session)
+        return None
+
     async def _opens(self, known: bytes, state: State) -> Caller | None:
         """The caller that a token belongs to; None where it is unknown, revoked or expired."""
-        caller = await self._freshness.caller(known, state)
-        is_over = caller and caller.expires_at and caller.expires_at <= datetime.now(UTC)
-        return None if is_over else caller
+        return _in_force(await self._freshness.caller(known, state))
 
     def _refuse_strangers(self, headers: Mapping[str, str]) -> None:
         """Without tokens, serve only programs on this machine, and no web page of another origin in its browser.
@@ -117,6 +133,13 @@ class Access:
             raise Problem(403, f"pages of {origin} may not read this: AFTERCLOSE_API_ORIGINS names those that may")
 
 
+def _in_force(caller: Caller | None) -> Caller | None:
+    """The caller, unless the token has expired."""
+    is_over = caller and caller.expires_at and caller.expires_at <= datetime.now(UTC)
+    return None if is_over else caller
+
+
+@lru_cache(maxsize=64)
 def is_loopback(host: str | None) -> bool:
     """Whether a host's name or address always means this machine."""
     if host is None:

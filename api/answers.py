@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import psycopg
@@ -61,16 +62,40 @@ class Kept:
     version: str | None
     etag: str
 
-    async def send(self, send: Send, asked_for: str) -> int:
-        """Send the answer, or 304 where the caller has it already; returns the status."""
-        if self.etag and has_tag(asked_for, self.etag):
-            headers = [header for header in self.headers if header[0] not in (b"content-length", b"content-encoding")]
-            await send({"type": "http.response.start", "status": 304, "headers": headers})
+    async def send(self, send: Send, asked_for: str) -> None:
+        """Send the answer, or 304 where the caller has it already."""
+        if self._is_known(asked_for):
+            await send({"type": "http.response.start", "status": 304, "headers": self._headers_of_304})
             await send({"type": "http.response.body", "body": b""})
-            return 304
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": self.body})
-        return self.status
+        else:
+            await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+            await send({"type": "http.response.body", "body": self.body})
+
+    def written(self, asked_for: str) -> tuple[int, bytes, bytes]:
+        """The same as bytes: the status, the lines of the headers, and the body."""
+        if self._is_known(asked_for):
+            return 304, self._head_of_304, b""
+        return self.status, self._head, self.body
+
+    def _is_known(self, asked_for: str) -> bool:
+        return bool(self.etag) and has_tag(asked_for, self.etag)
+
+    @property
+    def _headers_of_304(self) -> list[tuple[bytes, bytes]]:
+        return [header for header in self.headers if header[0] not in (b"content-length", b"content-encoding")]
+
+    @cached_property
+    def _head(self) -> bytes:
+        return head_of(self.headers)
+
+    @cached_property
+    def _head_of_304(self) -> bytes:
+        return head_of(self._headers_of_304)
+
+
+def head_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The lines of headers."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 class KeptResponse(Response):

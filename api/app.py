@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from api import pages, probes
 from api.access import Access
 from api.answers import Answers, Shelf
+from api.counter import Counter
 from api.endpoints import router
 from api.forms import Turns
 from api.freshness import Freshness
@@ -60,6 +61,7 @@ def create_app(options: Options) -> FastAPI:
     )
     app.state.answers = Answers(reader, shelf)
     app.state.access = access
+    app.state.counter = Counter(access, freshness, shelf)
     app.state.freshness = freshness
     app.state.options = options
     app.state.turns = Turns()

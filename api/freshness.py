@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from uuid import UUID
 
 import psycopg
 
 from api.access import Caller
+from api.prepared import Prepared
 from api.problems import Unavailable
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class State:
     """The database at one moment: the `version` of all data, None before any night, and that of the `tokens`."""
 
     version: str | None
-    tokens: UUID | None
+    tokens: str | None
     has_tokens: bool
 
 
@@ -50,42 +50,47 @@ class Freshness:
 
     def __init__(self, connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]]) -> None:
         self._connect = connect
-        self._conn: psycopg.AsyncConnection[Any] | None = None
+        self._line: Prepared | None = None
         self._lock = asyncio.Lock()
         self._waiting: asyncio.Future[State] | None = None
         self._asking: asyncio.Task[None] | None = None
         self._callers: dict[bytes, Caller | None] = {}
-        self._callers_of: UUID | None = None
+        self._callers_of: str | None = None
 
     async def state(self) -> State:
         """The state at some moment after this call; raises Unavailable."""
+        return await asyncio.shield(self.ask())
+
+    def ask(self) -> asyncio.Future[State]:
+        """The same as a future, which many share: nobody may cancel it."""
         if self._waiting is None:
             self._waiting = asyncio.get_running_loop().create_future()
             if self._asking is None or self._asking.done():
                 self._asking = asyncio.create_task(self._ask())
-        return await asyncio.shield(self._waiting)
+        return self._waiting
+
+    def known_caller(self, digest: bytes, state: State) -> Caller | None:
+        """The holder of a token that has been looked up since tokens last changed; None for any other."""
+        return self._callers.get(digest) if self._callers_of == state.tokens else None
 
     async def caller(self, digest: bytes, state: State) -> Caller | None:
         """The holder of a token; None for a token that is not valid. Raises Unavailable."""
         if self._callers_of != state.tokens or len(self._callers) >= _MOST_TOKENS:
             self._callers, self._callers_of = {}, state.tokens
         if digest not in self._callers:
-            found = await self._fetch("select name, portfolio_ids, expires_at from analytics.api_token(%s)", [digest])
-            callers = [Caller(name, None if ids is None else frozenset(ids), expires) for name, ids, expires in found]
-            self._callers[digest] = next(iter(callers), None)
+            self._callers[digest] = await self._on_line(lambda line: _look_up(line, digest))
         return self._callers[digest]
 
     async def close(self) -> None:
         """Close the connection."""
-        if self._conn:
-            await self._conn.close()
+        if self._line:
+            await self._line.conn.close()
 
     async def _ask(self) -> None:
         while self._waiting is not None:
             asked, self._waiting = self._waiting, None
             try:
-                ((version, tokens, has_tokens),) = await self._fetch(_STATE, [])
-                result = State(version, tokens, has_tokens)
+                result = await self._on_line(_read_state)
             except BaseException as error:
                 # whatever the error is, those who wait have to see it
                 if not asked.done():
@@ -97,17 +102,14 @@ class Freshness:
                 if not asked.done():
                     asked.set_result(result)
 
-    async def _fetch(self, query: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+    async def _on_line(self, read: Callable[[Prepared], Awaitable[T]]) -> T:
         async with self._lock:
             for attempt in (1, 2):
                 try:
                     async with asyncio.timeout(_ASK_SECONDS):
-                        if self._conn is None or self._conn.closed:
-                            self._conn = await self._connect()
-                        cursor = await self._conn.execute(query.encode(), parameters)
-                        return await cursor.fetchall()
-                except psycopg.errors.UndefinedTable:
-                    query = _STATE_BEFORE
+                        if self._line is None or self._line.conn.closed:
+                            self._line = Prepared(await self._connect())
+                        return await read(self._line)
                 except psycopg.errors.InsufficientPrivilege:
                     raise Unavailable(MAY_NOT_READ) from None
                 except (psycopg.Error, OSError, TimeoutError):
@@ -117,6 +119,27 @@ class Freshness:
         raise Unavailable
 
     async def _drop(self) -> None:
-        conn, self._conn = self._conn, None
-        if conn:
-            await conn.close()
+        line, self._line = self._line, None
+        if line:
+            await line.conn.close()
+
+
+async def _read_state(line: Prepared) -> State:
+    try:
+        ((version, tokens, has_tokens),) = await line.fetch(_STATE)
+    except psycopg.errors.UndefinedTable:
+        ((version, tokens, has_tokens),) = await line.fetch(_STATE_BEFORE)
+    return State(_text(version), _text(tokens), has_tokens == b"t")
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()
+
+
+async def _look_up(line: Prepared, digest: bytes) -> Caller | None:
+    cursor = await line.conn.execute("select name, portfolio_ids, expires_at from analytics.api_token(%s)", [digest])
+    found = await cursor.fetchone()
+    if found is None:
+        return None
+    name, ids, expires = found
+    return Caller(name, None if ids is None else frozenset(ids), expires)

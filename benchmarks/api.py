@@ -30,6 +30,7 @@ from typing import Any
 import psutil
 import psycopg
 import uvloop
+from psycopg import sql
 
 from api.access import Caller
 from api.asking import Ask, find_portfolio, find_session
@@ -39,12 +40,14 @@ from benchmarks.books import write_books
 from benchmarks.http_load import HttpAnswer, Load, Target, ask, run_load
 from benchmarks.market import invent_market, write_market
 from benchmarks.scenarios import HISTORY_SESSIONS
+from benchmarks.wrk import run_wrk
 from warehouse.settings import PROJECT_ROOT
 
 CONNECTIONS = 8
 SYMBOLS = 200
 MEASURED_SECONDS = 5.0
 WARM_SECONDS = 1.0
+WRK_SECONDS = 20.0
 # the largest growth of private memory between a third of the load and its end
 MOST_GROWTH = 1.1
 KINDS = {"snapshot": ("portfolio_snapshot", ""), "factors": ("portfolio_factors", "/factors")}
@@ -160,7 +163,7 @@ class Recording(psycopg.Cursor[Any]):
 
     def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
         """Keep and run."""
-        text = query.as_string(self) if isinstance(query, psycopg.sql.Composable) else query
+        text = query.as_string(self) if isinstance(query, sql.Composable) else query
         filled = psycopg.ClientCursor(self.connection).mogrify(text, params)
         Recording.statements = (*Recording.statements, filled)
         return super().execute(query, params, **more)
@@ -356,6 +359,7 @@ async def _measure(
     say(f"a load of {CONNECTIONS} connections for {seconds:g} s")
     load, memory, _ = await bear(url, processes, addresses, for_seconds(seconds), rate)
     loads = [told("by day", load, memory)]
+    by_wrk = run_wrk(url, addresses, connections=CONNECTIONS, seconds=max(min(seconds, WRK_SECONDS), 1), folder=folder)
     say("the same during a night")
     night = subprocess.Popen(
         [sys.executable, "run_nightly.py", "run", "--date", str(next_session), "--from-phase", "2", "--json"],
@@ -373,12 +377,14 @@ async def _measure(
     if set(sessions.seen.values()) != {str(next_session)}:
         load.problems["the night's session was never seen"] += 1
     loads.append(told("during a night", load, memory))
-    return {"costs": [asdict(each) for each in costs], "loads": loads}
+    return {"costs": [asdict(each) for each in costs], "loads": loads, "wrk": by_wrk and asdict(by_wrk)}
 
 
 def failures(results: dict[str, Any]) -> list[str]:
     """What must not happen under any load."""
     found = [f"{load['load']}: {each}" for load in results["loads"] for each in load["problems"]]
+    if (wrk := results.get("wrk")) and wrk["errors"]:
+        found.append(f"wrk: {wrk['errors']} errors")
     for load in results["loads"]:
         _, third, end = load["megabytes"]
         if end > third * MOST_GROWTH:
@@ -398,9 +404,17 @@ def show(results: dict[str, Any]) -> None:
             f" p99 {each['p99_ms']:.1f} ms, {each['statuses']}, the client's CPU {each['client_ms']:.2f} ms,"
             f" MB at first, a third and the end: {each['megabytes']}"
         )
-    p99 = results["loads"][0]["p99_ms"]
-    for bare in (each for each in results["costs"] if each["what"] == "select 1"):
-        print(f"p99 by day is {p99 / bare['p50_ms']:.0f} times the median of `select 1`, {bare['how']}")
+    p99s = {"p99 by day": results["loads"][0]["p99_ms"]}
+    if wrk := results["wrk"]:
+        p99s["p99 of wrk"] = wrk["p99_ms"]
+        print(
+            f"by wrk: {wrk['requests']:,} requests, {wrk['requests'] / wrk['seconds']:.0f}/s,"
+            f" p50 {wrk['p50_ms']:.2f} ms, p99 {wrk['p99_ms']:.2f} ms, {wrk['errors']} errors"
+        )
+    for bare, (name, p99) in itertools.product(
+        (each for each in results["costs"] if each["what"] == "select 1"), p99s.items()
+    ):
+        print(f"{name} is {p99 / bare['p50_ms']:.1f} times the median of `select 1`, {bare['how']}")
 
 
 def main() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -87,6 +90,8 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status. SIGTERM ends a run as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A log whose reader has gone is no reason for a traceback with each line of it.
+    logging.raiseExceptions = False
     cli.help = as_typed(cli.help or "")
     try:
         return cli.main(arguments, prog_name=as_typed(), standalone_mode=False) or 0
@@ -103,6 +108,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = error.filename or "the output"
+        echo(f"error: {where}: the disk is full: make room, and give the command again", err=True)
+        _forget_output()
+        return 1
     except Exception as error:
         import psycopg
 
@@ -112,6 +124,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         echo(f"error: {_masked(said)}", err=True)
         return 1
+
+
+def _forget_output() -> None:
+    """Let what is still to be written to standard output go nowhere, so that Python's last attempt does not fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _masked(error: object) -> str:

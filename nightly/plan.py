@@ -114,7 +114,7 @@ def _plan_healing(conn: psycopg.Connection, context: Context) -> dict[str, Any]:
 
 
 def _describe_risk(plan: dict[str, Any]) -> list[str]:
-    lines = [f"risk of {_sessions(plan['risk'])} is computed"]
+    lines = [f"risk of {_sessions(plan['risk'])} is computed, unless it is current"]
     healed = plan["risk_healed"]
     if healed and healed["sessions"]:
         why = and_more(healed["causes"], _CAUSES) or "they were missed"

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
+from ingest.sources.reach import reach_of_files
 from nightly import ledger
+from nightly.context import new_york_date
 from nightly.freshness import read_freshness
 from nightly.output import summary
 from warehouse.queries import fetch_one
-from warehouse.sessions import latest_closed_session, sessions_between
+from warehouse.sessions import latest_closed_session, session_before, sessions_between
+from warehouse.settings import PROJECT_ROOT, Settings
 
 RUNS_SHOWN = 10
 
 
-def read_status(conn: psycopg.Connection, now: datetime, runs: int = RUNS_SHOWN) -> dict[str, Any]:
+def read_status(conn: psycopg.Connection, settings: Settings, now: datetime, runs: int = RUNS_SHOWN) -> dict[str, Any]:
     """The state of the batch, plain JSON values.
 
     `trade_date`, the latest closed session; `rolled_to`, the last one that any portfolio is rolled to, and `due`, how
-    many sessions lie between them; `runs`, latest first; `portfolios`; `tables`, how far each is and what it
-    lacks; `quarantine`; `restatements`.
+    many sessions lie between them; `sources_ended`, the folders whose prices end there, where that is why
+    nothing more is rolled; `runs`, latest first; `portfolios`; `tables`, how far each is and what it lacks;
+    `quarantine`; `restatements`.
     """
     trade_date = latest_closed_session(conn, now)
     (rolled_to,) = fetch_one(conn.execute("select max(last_session) from ops.roll_forward_state"))
@@ -69,12 +73,19 @@ def read_status(conn: psycopg.Connection, now: datetime, runs: int = RUNS_SHOWN)
         "trade_date": trade_date.isoformat(),
         "rolled_to": rolled_to and rolled_to.isoformat(),
         "due": due,
+        "sources_ended": _sources_ended(conn, settings, rolled_to, now) if due else None,
         "runs": [_run_line(run) for run in ledger.recent_runs(conn, runs)],
         "portfolios": portfolios,
         "tables": read_freshness(conn, trade_date),
         "quarantine": quarantine,
         "restatements": restatements,
     }
+
+
+def _sources_ended(conn: psycopg.Connection, settings: Settings, rolled_to: date, now: datetime) -> str | None:
+    """The sources, where all of them are folders whose prices end in the session that is rolled to."""
+    reach = reach_of_files(conn, settings, today=new_york_date(now), relative_to=PROJECT_ROOT)
+    return reach.sources if reach and session_before(conn, reach.last_day, 0) <= rolled_to else None
 
 
 def _run_line(run: ledger.RunRecord) -> dict[str, Any]:

@@ -24,6 +24,9 @@ _NAMES_OF_DAYS = 6
 _NAMED_BY_DAY_UP_TO = 70
 # the width of a plot on a phone
 _ROOM_FOR_A_LETTER = 0.022
+# what a phone has room for above a plot
+_LETTERS_ABREAST, _LETTERS_BETWEEN = 48, 3
+_LEGEND_ROW = 14
 _NUMBERS_UP_TO = 14
 _COLOUR_STEPS = 10
 
@@ -79,12 +82,16 @@ def time_chart(
     if len(days) < 2 or max((sum(value is not None for value in line.values) for line in lines), default=0) < 2:
         return None
     rungs = ticks(min([*known, *include]), max([*known, *include]), max(int(height / 48), 3))
+    legend = _legend(unit, lines)
+    below_the_unit = _LEGEND_ROW * (len(legend) - 1)
+    height += below_the_unit
     drawing = svg.plot(height, title, description)
-    top, bottom = 34.0, height - 22
+    top, bottom = 34.0 + below_the_unit, height - 22
     up = Scale(rungs[0], rungs[-1], bottom, top)
     across = Scale(0, len(days) - 1, 0, _UNITS)
     drawing.text(0, 11, unit, "axis")
-    _legend(drawing, lines)
+    for place, names in enumerate(legend):
+        drawing.key("100%", 11 + _LEGEND_ROW * place, names)
     for rung in rungs:
         drawing.line(0, up(rung), "100%", up(rung), "zero" if rung == 0 else "grid")
     for place, text in (marks or {}).items():
@@ -312,9 +319,17 @@ def _tips(
         )
 
 
-def _legend(drawing: svg.Drawing, lines: Sequence[Line]) -> None:
-    if len(lines) > 1:
-        drawing.key("100%", 11, [(line.label, line.style) for line in lines])
+def _legend(unit: str, lines: Sequence[Line]) -> list[list[tuple[str, str]]]:
+    """The names and styles of several lines, in rows that a phone has room for; the first row is beside the unit."""
+    rows: list[list[tuple[str, str]]] = [[]]
+    free = _LETTERS_ABREAST - len(unit)
+    for line in lines if len(lines) > 1 else ():
+        if len(line.label) + _LETTERS_BETWEEN > free:
+            rows.append([])
+            free = _LETTERS_ABREAST
+        rows[-1].append((line.label, line.style))
+        free -= len(line.label) + _LETTERS_BETWEEN
+    return rows
 
 
 def _name_days(drawing: svg.Drawing, days: Sequence[date], y: float, width: float = 1.0) -> None:

@@ -38,7 +38,9 @@ class Drawing:
         self._parts.append(f'<text class="{style}" {place}{turn}>{escape(content)}</text>')
 
     def key(self, x: Length, y: Length, names: Sequence[tuple[str, str]]) -> None:
-        """The legend: the names of the lines, each in its colour, ending at `x`."""
+        """The legend: the names of the lines, each in its colour, ending at `x`; nothing where there is none."""
+        if not names:
+            return
         spans = "<tspan>   </tspan>".join(f'<tspan class="key {style}">{escape(name)}</tspan>' for name, style in names)
         self._parts.append(f'<text class="axis keys" x="{_at(x)}" y="{_at(y)}" text-anchor="end">{spans}</text>')
 

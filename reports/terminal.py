@@ -42,6 +42,7 @@ _HEADER_FIGURES = 77
 _LABELS = 9
 _NARROWEST_BAR = 7
 _EQUITY_ROWS = 7
+_PNL_SESSIONS = 60
 _CONTRIBUTORS = 8
 _SCENARIOS = 10
 _POSITIONS = 10
@@ -162,7 +163,8 @@ class _Page:
 
     def daily_pnl(self) -> Block:
         columns = self._width - _LABELS - 2
-        sessions = self._view.sessions[-min(columns, 60) :]
+        sessions = self._view.sessions[-min(columns, _PNL_SESSIONS) :]
+        broad = 2 if columns >= 2 * _PNL_SESSIONS else 1
         values = [session.daily_pnl for session in sessions]
         lines = [self._head("Daily P&L", f"USD, {words.count(len(sessions), 'session')}")]
         largest = max(map(abs, values))
@@ -173,7 +175,8 @@ class _Page:
         for place, text in enumerate(rows):
             style = GAIN if place < PNL_ROWS else LOSS
             axis = f" {self._glyphs.axis}"
-            lines.append(row((labels.get(place, ""), -_LABELS, QUIET), (axis, 2, QUIET), (text, columns, style)))
+            drawn = "".join(letter * broad for letter in text)
+            lines.append(row((labels.get(place, ""), -_LABELS, QUIET), (axis, 2, QUIET), (drawn, columns, style)))
         days = len([value for value in values if value > 0])
         best, worst = (pick(sessions, key=lambda session: session.daily_pnl) for pick in (max, min))
         summary = (

@@ -407,7 +407,13 @@ def _user_name(uid: int) -> str:
 
 
 def _reason(output: str) -> str:
-    """Return the line of a tool's output that says what went wrong: the last that speaks of an error, or the last."""
+    """Return the line of a tool's output that says what went wrong: the last that speaks of an error, or the last.
+
+    A full disk has many consequences that are errors too, so it comes before all of them.
+    """
     lines = [line.strip() for line in output.splitlines() if line.strip()]
+    full = [line for line in lines if "No space left on device" in line]
+    if full:
+        return f"{full[0]}: make room"
     wrong = [line for line in lines if any(word in line for word in ("PANIC:", "FATAL:", "error:"))]
     return (wrong or lines or [""])[-1]

@@ -2,11 +2,12 @@
 
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from dotenv import dotenv_values
+from dotenv.parser import Binding, parse_stream
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -103,9 +104,10 @@ def load_settings() -> Settings:
     """Read the settings now.
 
     Raises:
-        UserError: a value is wrong, or a name misspelt; the message names each such variable, and never shows a secret.
+        UserError: a value is wrong, a name misspelt, or a line of `.env` no setting; the message names each such
+            variable or line, and never shows a secret.
     """
-    _refuse_misspelt()
+    _refuse_misspelt(_names_in_file())
     try:
         return Settings()  # pyright: ignore[reportCallIssue] # its fields come from the environment
     except ValidationError as error:
@@ -113,12 +115,38 @@ def load_settings() -> Settings:
         raise UserError(f"{wrong} (in the environment or {PROJECT_ROOT / '.env'}; see .env.example)") from None
 
 
-def _refuse_misspelt() -> None:
+def _names_in_file() -> list[str]:
+    """The names that `.env` sets, none where there is no such file; raises UserError for what cannot be read.
+
+    A line that sets nothing is refused by its number alone: it may be a key that was pasted without its name.
+    """
+    file = Settings.model_config.get("env_file")
+    if not isinstance(file, Path) or not file.is_file():
+        return []
+    try:
+        with file.open(encoding="utf-8-sig") as lines:
+            found = list(parse_stream(lines))
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{file}:{line}: it is not UTF-8: save the file in that encoding") from None
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror})") from None
+    unset = [str(_line_of(each)) for each in found if each.error or (each.key and each.value is None)]
+    if unset:
+        lines_of = f"line {unset[0]} is" if len(unset) == 1 else f"lines {', '.join(unset)} are"
+        raise UserError(f"{file}: {lines_of} not NAME=value: write a setting like that, or put # before a remark")
+    return [each.key for each in found if each.key]
+
+
+def _line_of(found: Binding) -> int:
+    """The line on which a setting stands: what was read for it begins with the blank lines before it."""
+    text = found.original.string
+    return found.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+
+
+def _refuse_misspelt(in_file: Sequence[str]) -> None:
     """Raise UserError for a name that is no setting, but is nearly one or has our prefix."""
     known = {str(field.alias) for field in Settings.model_fields.values()}
-    file = Settings.model_config.get("env_file")
-    # pydantic reports a file that cannot be read.
-    in_file = dotenv_values(file) if isinstance(file, Path) and file.is_file() else {}
     given = {name.upper(): 0.9 for name in os.environ} | {name.upper(): 0.8 for name in in_file}
     problems: list[str] = []
     for name in sorted(given.keys() - known - _OF_OTHERS):

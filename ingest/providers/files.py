@@ -50,29 +50,26 @@ class FilesProvider:
         """Nothing: a file may hold any symbol."""
         return None
 
-    @property
-    def has_prices(self) -> bool:
-        """Whether there is a file of prices."""
-        return any((self.folder / f"prices{suffix}").is_file() for suffix in (".csv", ".csv.gz"))
-
     def probe(self) -> Answer:
         """Look at what the folder holds: the files' columns, and whether the first prices can be read."""
-        tables = [self._prices(), self._table("actions", _ACTION_COLUMNS, _ACTION_COLUMNS, "corporate_actions")]
-        tables.append(self._table("profiles", _PROFILE_COLUMNS, (), "company_profiles"))
-        tables.append(self._funds())
+        tables = [self._prices(), self._actions(), self._profiles(), self._funds()]
         try:
             if not any(table.path() for table in tables):
                 there = sorted(file.name for file in self.folder.iterdir() if file.is_file())
                 has = f"it has {and_more(there, 5)}" if there else "it has no files"
                 return Answer(Outcome.BAD_DATA, f"there is no prices.csv, actions.csv or profiles.csv; {has}")
-            for table in tables:
-                first = list(islice(table.rows_of(_Everything()), _ROWS_TRIED))
-                if table is tables[0] and first and all(_unreadable_price(cells) for _, _, cells in first):
-                    line, _, cells = first[0]
-                    return Answer(Outcome.BAD_DATA, f"prices.csv:{line}: {_unreadable_price(cells)}")
         except (BadFile, OSError) as problem:
             return Answer(Outcome.BAD_DATA, str(problem))
-        return Answer(Outcome.OK)
+        return _try_first_rows(tables)
+
+    def probe_prices(self) -> Answer:
+        """Look at the files of prices and actions alone: whether this folder can answer for prices at all."""
+        try:
+            if not self._prices().path():
+                return Answer(Outcome.BAD_DATA, "there is no prices.csv")
+        except BadFile as problem:
+            return Answer(Outcome.BAD_DATA, str(problem))
+        return _try_first_rows([self._prices(), self._actions()])
 
     def last_day(self) -> date | None:
         """The last day that the file of prices has, of any symbol; None where it has none or can't be read."""
@@ -93,8 +90,7 @@ class FilesProvider:
         be taken for gains and losses.
         """
         wanted = {want.symbol: want for want in wants}
-        prices = self._prices()
-        actions = self._table("actions", _ACTION_COLUMNS, _ACTION_COLUMNS, "corporate_actions")
+        prices, actions = self._prices(), self._actions()
         try:
             bars, seen = _read_bars(prices, wanted)
             corporate_actions = _read_actions(actions, wanted)
@@ -122,7 +118,7 @@ class FilesProvider:
 
     def fetch_profiles(self, symbols: Sequence[str]) -> ProfileReply:
         """Read the profiles of these symbols; where two rows of one symbol differ, neither is taken."""
-        table = self._table("profiles", _PROFILE_COLUMNS, (), "company_profiles")
+        table = self._profiles()
         profiles: dict[str, Profile] = {}
         contradicted = set()
         try:
@@ -168,11 +164,30 @@ class FilesProvider:
     def _funds(self) -> CsvTable:
         return self._table("fund_sectors", _FUND_COLUMNS, _FUND_COLUMNS, "fund_sector_weights")
 
+    def _actions(self) -> CsvTable:
+        return self._table("actions", _ACTION_COLUMNS, _ACTION_COLUMNS, "corporate_actions")
+
+    def _profiles(self) -> CsvTable:
+        return self._table("profiles", _PROFILE_COLUMNS, (), "company_profiles")
+
     def _prices(self) -> CsvTable:
         return self._table("prices", _PRICE_COLUMNS, ("date", "close"), "market_data_cache")
 
     def _table(self, stem: str, columns: Sequence[str], required: Sequence[str], relation: str) -> CsvTable:
         return CsvTable(self.folder, stem, columns, required, relation, self.name)
+
+
+def _try_first_rows(tables: Sequence[CsvTable]) -> Answer:
+    """Read the headers and first rows of these tables; those of prices, the first table, have to be prices."""
+    try:
+        for table in tables:
+            first = list(islice(table.rows_of(_Everything()), _ROWS_TRIED))
+            if table is tables[0] and first and all(_unreadable_price(cells) for _, _, cells in first):
+                line, _, cells = first[0]
+                return Answer(Outcome.BAD_DATA, f"prices.csv:{line}: {_unreadable_price(cells)}")
+    except (BadFile, OSError) as problem:
+        return Answer(Outcome.BAD_DATA, str(problem))
+    return Answer(Outcome.OK)
 
 
 def _read_bars(table: CsvTable, wanted: dict[str, Want]) -> tuple[dict[str, dict[date, PriceBar]], set[str]]:

@@ -13,6 +13,7 @@ import click
 import psycopg
 
 from nightly.commands.options import choose_settings, demo_option, open_chosen
+from nightly.output.terminal import width_of_output
 from reports.notes import notes
 from reports.portfolios import NothingRolled
 from reports.reading import read_view
@@ -91,6 +92,6 @@ def _print(view: RiskView, notes: list[str]) -> None:
     # A name may hold letters that the terminal's encoding lacks.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
+    console = Console(width=width_of_output(_WIDTH_WITHOUT_TERMINAL), highlight=False)
     glyphs = UNICODE if console.encoding.lower().startswith("utf") else ASCII
     console.print(render(view, notes, console.width, glyphs), soft_wrap=True)

@@ -31,11 +31,12 @@ def status(run_id: int | None, as_json: bool, demo: bool) -> int:
     Times are UTC. The exit status says nothing about the runs; it is 2 when there is no such run.
     """
     now = datetime.now(UTC)
-    with open_chosen(choose_settings(demo), demo) as database, database.connect() as conn:
+    settings = choose_settings(demo)
+    with open_chosen(settings, demo) as database, database.connect() as conn:
         migrate(conn)
         refresh_sessions(conn, new_york_date(now))
         if run_id is None:
-            state = read_status(conn, now)
+            state = read_status(conn, settings, now)
             click.echo(json.dumps(state, indent=2)) if as_json else _print_status(state, demo)
             return 0
         run = ledger.read_run(conn, run_id)
@@ -57,6 +58,8 @@ def _print_status(state: dict[str, Any], demo: bool) -> None:
         first = "python run_nightly.py demo" if demo else "python run_nightly.py load DIR`, then `python run_nightly.py"
         echo(f"no run yet: `{first}`")
     due = f", and {count(state['due'], 'session')} due since" if state["due"] else ""
+    if state["sources_ended"]:
+        due = f", where the prices of {state['sources_ended']} end"
     lately = f"Tables (rolled to {state['rolled_to']}{due}; the latest closed session is {state['trade_date']})"
     tables = {
         "Recent runs": state["runs"],

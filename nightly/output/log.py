@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from typing import Any, Literal
 from warehouse.secrets import mask
 
 Format = Literal["logfmt", "json"]
+
+_BARE = re.compile('[^ "=]+')
 
 
 class EventLog:
@@ -60,7 +63,7 @@ class _EventFormatter(logging.Formatter):
         }
         if record.exc_info and record.exc_info[1]:
             event["error"] = "".join(traceback.format_exception(record.exc_info[1], limit=-4))
-        return self._write(mask(event, self._secrets))
+        return self._write(mask(event, self._secrets) if self._secrets else event)
 
 
 def _json(event: dict[str, Any]) -> str:
@@ -74,5 +77,6 @@ def _logfmt(event: dict[str, Any]) -> str:
 def _quoted(value: Any) -> str:
     """A value in logfmt: bare if it is one word, else in quotes; always on one line."""
     text = str(value)
-    bare = text and text.isprintable() and not any(character in text for character in ' "=')
-    return text if bare else json.dumps(text, ensure_ascii=False)
+    if _BARE.fullmatch(text) and text.isprintable():
+        return text
+    return json.dumps(text, ensure_ascii=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,11 @@ def echo(text: str, *, err: bool = False) -> None:
     context = click.get_current_context(silent=True)
     about_demo = context is not None and context.params.get("demo", False)
     click.echo(as_typed(on_demo(text) if about_demo else text), err=err)
+
+
+def width_of_output(without_terminal: int) -> int | None:
+    """The columns to write in where standard output is no terminal and COLUMNS says nothing; None: rich finds out."""
+    return None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else without_terminal
 
 
 def print_table(title: str, records: Sequence[dict[str, Any]], right: Sequence[str] = ()) -> None:
@@ -58,7 +64,7 @@ def _table(title: str, records: Sequence[dict[str, Any]], right: Sequence[str]) 
 def _print(what: Any) -> None:
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False).print(what)
+    Console(width=width_of_output(_WIDTH_WITHOUT_TERMINAL), highlight=False).print(what)
 
 
 def _cell(value: Any) -> str:

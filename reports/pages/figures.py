@@ -239,7 +239,7 @@ def scenario_table(view: RiskView, scenarios: Sequence[ScenarioResult], dollars:
         Column("direct", "Direct, USD", lambda scenario: scenario.direct_pnl, dollars.signed, signed=True),
         Column("correlated", "Correlated, USD", lambda scenario: scenario.correlated_pnl, dollars.signed, signed=True),
         Column("share", "Of equity", lambda scenario: view.weight(scenario.pnl), percents(1, "+")),
-        Column("excluded", "Lots left out", lambda scenario: scenario.positions_excluded),
+        Column("excluded", "Positions left out", lambda scenario: scenario.positions_excluded),
         Column("about", "", lambda scenario: scenario.reason or scenario.description or "", left=True),
     ]
     return table(columns, scenarios, label="All scenarios", style="texts names")

@@ -14,6 +14,7 @@ from api.server import HEAD_BYTES, bind, make_server
 from api.tokens import add_token, revoke_token
 from tests.api.conftest import PATIENCE_SECONDS, wait_until
 from warehouse.database import Database
+from warehouse.errors import UserError
 
 LIST = "/api/v1/portfolios"
 # how a body in chunks ends
@@ -141,6 +142,14 @@ def test_a_client_that_never_asks_is_not_waited_for(port: int, monkeypatch: pyte
         assert read_one(connection)[0] == 200
         connection.sendall(b"GET / HT")
         assert read(connection) == b"", "nor for the second request"
+
+
+def test_a_port_that_is_taken_and_an_address_elsewhere_are_told_in_a_line(port: int):
+    app = create_app(Options("postgresql://"))
+    with pytest.raises(UserError, match=f"^port {port} of 127.0.0.1 is in use, perhaps by another `serve`: .* --port"):
+        bind(make_server(app, port=port))
+    with pytest.raises(UserError, match=r"^nothing can be served at 192\.0\.2\.1, port 0 \(.+\): name another --host"):
+        bind(make_server(app, host="192.0.2.1"))
 
 
 def test_an_old_client_is_answered_and_let_go(port: int):

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import resource
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,29 @@ def test_help_names_every_command_and_explains_the_exit_status():
     for name in ("run", "backfill", "analytics", "check", "status", "show", "load", "db", "dbt", "demo"):
         assert f"\n  {name} " in shown.stdout
     assert "Exit status" in shown.stdout
+
+
+def test_an_output_that_ends_early_or_has_no_room_leaves_no_traceback(night):
+    def said_by(command: str) -> tuple[int, str]:
+        ended = subprocess.run(
+            ["bash", "-c", command],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, **night.environment()},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        return ended.returncode, ended.stderr
+
+    program = f"{shlex.quote(sys.executable)} run_nightly.py"
+    status, told = said_by(f"{program} status > /dev/full")
+    assert (status, told.strip()) == (1, "error: the output: the disk is full: make room, and give the command again")
+    status, told = said_by(f"{program} status --json | head -1")
+    assert (status, told) == (0, "")
+    status, told = said_by(f"{program} dbt -- ls | head -1")
+    assert "Traceback" not in told
+    assert "BrokenPipe" not in told
 
 
 def test_help_answers_at_once():

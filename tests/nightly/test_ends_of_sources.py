@@ -48,6 +48,18 @@ def test_a_dry_run_ends_there_too(night: Night, monkeypatch, capsys):
     assert plan["rolled"][0]["last_session"] == LAST_PRICE.isoformat()
 
 
+def test_the_status_says_that_the_prices_end_there(night: Night, monkeypatch, capsys):
+    for name, value in night.environment().items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["status"]) == 0
+    assert f"(rolled to {ROLLED_TO}, and " in " ".join(capsys.readouterr().out.split()), "there are prices for more"
+    night.run("backfill", now=YEARS_LATER)
+    assert cli.main(["status"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"(rolled to {LAST_PRICE}, where the prices of files:" in told
+    assert " due since" not in told
+
+
 @pytest.mark.parametrize("stored", [ROLLED_TO])
 def test_prices_that_are_stored_count_as_well_as_those_in_the_folder(night: Night, tmp_path, stored):
     (tmp_path / "prices.csv").write_text("symbol,date,close\nAAA,2024-01-05,100\n")

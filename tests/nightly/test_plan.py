@@ -65,7 +65,7 @@ def test_a_dry_run_says_what_is_rolled_and_why_and_does_nothing(corrected):
         "        asked for: 2 portfolios from 2024-02-07",
         "        Growth, Income: 10 sessions, 2024-02-01 to 2024-02-14 (4 before those asked for: BBB close of"
         " 2024-02-01 restated; 3 after those asked for: the chain goes on to its end)",
-        "  3     risk of 3 sessions, 2024-02-07 to 2024-02-09 is computed",
+        "  3     risk of 3 sessions, 2024-02-07 to 2024-02-09 is computed, unless it is current",
         "        and the session 2024-02-14 again, where it comes out differently: BBB close of 2024-02-01 restated and"
         " 1 more",
         "dry run: nothing was done",
@@ -80,7 +80,7 @@ def test_a_dry_run_says_what_is_rolled_and_why_and_does_nothing(corrected):
     assert plan.render(make(corrected)).splitlines()[-5:] == [
         "  2     next session: 2 portfolios from 2024-02-15",
         "        Growth, Income: 2024-02-15",
-        "  3     risk of 2024-02-15 is computed",
+        "  3     risk of 2024-02-15 is computed, unless it is current",
         "        and the session 2024-02-14 again, where it comes out differently: BBB close of 2024-02-01 restated and"
         " 1 more",
         "dry run: nothing was done",

@@ -170,6 +170,24 @@ def test_a_long_line_keeps_its_highest_and_lowest_point():
     assert charts.time_chart("Line", "", days[:5], [Line("Line", [None] * 4 + [1.0])], str, unit="USD") is None
 
 
+def test_a_legend_has_as_many_rows_as_a_phone_needs():
+    names = ["Utilities", "Growth", "Information Technology", "Communication Services"]
+    days = [date(2024, 1, 1) + timedelta(days=place) for place in range(9)]
+
+    def rows_of(unit: str, lines: list[str]) -> list[tuple[float, str]]:
+        drawn = [Line(name, [float(place) for place in range(9)]) for name in lines]
+        drawing = charts.time_chart("Lines", "They go.", days, drawn, str, unit=unit)
+        rows = re.findall(r'class="axis keys" x="100%" y="(\d+)"[^>]*>(.*?)</text>', drawing)
+        return [(float(y), re.sub("<[^>]+>", "", row)) for y, row in rows]
+
+    assert rows_of("Beta", names[:2]) == [(11, "Utilities   Growth")], "beside the unit"
+    assert rows_of("Beta", names[:1]) == [], "a line alone needs no name"
+    rows = rows_of("Volatility of these holdings, of a whole year", names)
+    assert [y for y, _ in rows] == [25, 39]
+    assert "   ".join(row for _, row in rows) == "   ".join(names)
+    assert all(len(row) <= 48 for _, row in rows)
+
+
 def test_a_heatmap_is_a_few_paths_however_many_cells():
     symbols = [f"S{place:02}" for place in range(39)] + [HOSTILE]
     pairs = [

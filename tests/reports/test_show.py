@@ -188,6 +188,16 @@ def test_the_terminal_page_fits(growth: RiskView, width: int, glyphs):
     assert "STRESS" in page and "CORRELATION" in page and "WHAT IS MISSING" in page
 
 
+def test_a_wide_terminal_has_broader_columns(growth: RiskView):
+    def columns(width: int) -> int:
+        lines = page_of(growth, width).splitlines()
+        place = next(place for place, line in enumerate(lines) if line.startswith("DAILY P&L"))
+        return max(len(line.rstrip()) for line in lines[place + 1 : place + 7]) - 11
+
+    assert columns(100) <= 60
+    assert columns(160) == 2 * columns(100)
+
+
 def test_a_scenario_whose_result_surprises_is_explained(growth: RiskView):
     rates = replace(growth.scenarios[0], name="Rates -200 bp", direct_pnl=-100.0, correlated_pnl=-23_760.0, reason=None)
     page = " ".join(page_of(replace(growth, scenarios=[rates])).split())
@@ -214,6 +224,10 @@ def test_a_pipe_gets_plain_text_and_any_encoding_will_do(here: Night):
         page = run(PYTHONIOENCODING="utf-8").decode()
         assert "Grüße 漢字  " in page and "│" in page
         assert "\x1b" not in plain + page
+        widths = [
+            max(map(len, run(PYTHONIOENCODING="utf-8", COLUMNS=wide).decode().splitlines())) for wide in ("", "150")
+        ]
+        assert widths == [100, 150]
         coloured = run(FORCE_COLOR="1", TERM="xterm", PYTHONIOENCODING="utf-8").decode()
         assert "\x1b[32m" in coloured
         without = run(FORCE_COLOR="1", NO_COLOR="1", TERM="xterm", PYTHONIOENCODING="utf-8").decode()

@@ -19,7 +19,7 @@ import pytest
 from warehouse.database import libpq_url
 from warehouse.errors import UserError
 from warehouse.privileges import Account, server_account
-from warehouse.server import EmbeddedServer, find_binaries
+from warehouse.server import EmbeddedServer, _reason, find_binaries
 from warehouse.settings import PROJECT_ROOT
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
@@ -392,3 +392,10 @@ class TestAnotherAccount:
     def test_root_without_any_capability(self, tmp_path):
         with client(tmp_path / "home", ["setpriv", "--bounding-set=-all"], stderr=subprocess.STDOUT) as process:
             assert "root may not give" in process.first_line
+
+
+def test_a_full_disk_is_told_rather_than_what_follows_from_it():
+    full = "FATAL:  could not extend file: No space left on device"
+    follows = "PANIC:  cannot abort transaction 1, it was already committed"
+    assert _reason(f"creating directory\n{full}\n{follows}\nremoving contents\n") == f"{full}: make room"
+    assert _reason(f"creating directory\n{follows}\nremoving contents\n") == follows

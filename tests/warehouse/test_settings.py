@@ -94,6 +94,37 @@ def test_a_misspelt_name_is_refused_and_its_value_never_shown(monkeypatch, tmp_p
     assert "s3cret" not in f"{refusal.value} {in_file.value}"
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (b"AFTERCLOSE_PROVIDERS=yahoo\ns3cret\n", ": line 2 is not NAME=value: write a setting"),
+        (b"AFTERCLOSE_PROVIDERS\n# a remark\n\nno setting s3cret\n", ": lines 1, 4 are not NAME=value: write"),
+        (b'FMP_API_KEY="s3cret\n', ": line 1 is not NAME=value"),
+        (b"# a remark\nFMP_API_KEY=s3cret\xe9\n", ":2: it is not UTF-8: save the file in that encoding"),
+    ],
+)
+def test_a_line_of_the_file_that_sets_nothing_is_refused_by_its_number(monkeypatch, tmp_path, written, said):
+    file = tmp_path / ".env"
+    file.write_bytes(written)
+    monkeypatch.setitem(Settings.model_config, "env_file", file)
+    with pytest.raises(UserError, match=re.escape(f"{file}{said}")) as refusal:
+        load_settings()
+    assert "s3cret" not in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("begins", ["", "\N{BYTE ORDER MARK}"])
+def test_a_file_as_editors_write_it_is_read(monkeypatch, tmp_path, begins):
+    monkeypatch.delenv("AFTERCLOSE_PROVIDERS", raising=False)
+    file = tmp_path / ".env"
+    file.write_text(
+        f"{begins}AFTERCLOSE_PROVIDERS = 'fmp'  # a remark\r\n\r\n# another\r\nexport FMP_API_KEY=\r\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setitem(Settings.model_config, "env_file", file)
+    assert (load_settings().providers, load_settings().fmp_api_key) == ("fmp", None)
+
+
 def test_other_programs_variables_are_their_own(monkeypatch, tmp_path):
     for name in ("DATABASE_URI", "PGDATABASE", "MAPS_API_KEY", "DATABASE_URL_TEST", "OPENAI_API_KEY"):
         monkeypatch.setenv(name, "x")

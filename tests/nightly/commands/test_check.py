@@ -196,6 +196,16 @@ def test_a_folder_without_prices_is_a_broken_setup_unless_another_source_has_the
     assert cli.main(["check", "--fast"]) == 2
     assert "there is no prices.csv, and nobody else is asked for prices" in capsys.readouterr().out
     assert cli.main(["run"]) == 2
+    for unreadable, said in (
+        ("symbol;date;close\nAAA;2024-01-05;100\n", "its columns are separated by semicolons: save it as CSV"),
+        ('symbol,date,close\nAAA,2024-01-05,"100,5"\n', "close: '100,5' is not a number: write decimals with a point"),
+    ):
+        (tmp_path / "prices.csv").write_text(unreadable)
+        assert cli.main(["check", "--fast"]) == 2
+        told = capsys.readouterr().out
+        assert "broken    providers: " in told
+        assert said in told
+    (tmp_path / "prices.csv").unlink()
     monkeypatch.setenv("AFTERCLOSE_PROVIDERS", f"files:{tmp_path},yahoo")
     assert cli.main(["check", "--fast"]) == 0
     (tmp_path / "prices.csv").write_text("symbol;date;close\n")
