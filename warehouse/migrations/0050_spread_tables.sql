@@ -62,5 +62,5 @@ begin
     perform truncate_local_data_after_distributing_table(named);
 end
 $$;
-comment on procedure ops.spread_relation(regclass) is
+comment on procedure ops.spread_relation (regclass) is
 'Brings a table of spread_tables to where it belongs; to others, and to those that are there, it does nothing';

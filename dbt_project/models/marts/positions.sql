@@ -25,77 +25,77 @@ lot_happenings as (
 ),
 
 {% if is_spread() %}
--- The last row of each lot, where its portfolio lies.
-latest as (
-    select
-        listed_positions.*,
-        value.symbol as symbol_then,
-        value.price as last_price,
-        value.price_date,
-        value.market_value,
-        value.unrealized_pnl,
-        coalesce(value.is_stale, false) as is_stale,
-        value.value_date as as_of_date
-    from listed_positions
-    left join lateral (
-        select position_values.*
-        from {{ ref('position_values') }} as position_values
-        where
-            position_values.position_id = listed_positions.position_id
-            and position_values.portfolio_id = listed_positions.portfolio_id
-        order by position_values.value_date desc
-        limit 1
-    ) as value on true
-),
-{% else %}
-portfolios as (
-    select * from {{ ref('stg_portfolios') }}
-    where deleted_at is null
-),
-
--- Most lots have a row in their portfolio's last session, which is looked up once for all of them.
-last_session_values as (
-    select value.*
-    from portfolios
-    cross join
-        lateral (
+    -- The last row of each lot, where its portfolio lies.
+    latest as (
+        select
+            listed_positions.*,
+            value.symbol as symbol_then,
+            value.price as last_price,
+            value.price_date,
+            value.market_value,
+            value.unrealized_pnl,
+            coalesce(value.is_stale, false) as is_stale,
+            value.value_date as as_of_date
+        from listed_positions
+        left join lateral (
             select position_values.*
             from {{ ref('position_values') }} as position_values
             where
-                position_values.portfolio_id = portfolios.portfolio_id
-                and position_values.value_date = (
-                    select max(dated.value_date)
-                    from {{ ref('position_values') }} as dated
-                    where dated.portfolio_id = portfolios.portfolio_id
-                )
-            -- Without it the planner may read all sessions of all portfolios instead.
-            offset 0
-        ) as value
-),
+                position_values.position_id = listed_positions.position_id
+                and position_values.portfolio_id = listed_positions.portfolio_id
+            order by position_values.value_date desc
+            limit 1
+        ) as value on true
+    ),
+{% else %}
+    portfolios as (
+        select * from {{ ref('stg_portfolios') }}
+        where deleted_at is null
+    ),
 
-latest as (
-    select
-        listed_positions.*,
-        coalesce(last_value.symbol, earlier.symbol) as symbol_then,
-        coalesce(last_value.price, earlier.price) as last_price,
-        coalesce(last_value.price_date, earlier.price_date) as price_date,
-        coalesce(last_value.market_value, earlier.market_value) as market_value,
-        coalesce(last_value.unrealized_pnl, earlier.unrealized_pnl) as unrealized_pnl,
-        coalesce(last_value.is_stale, earlier.is_stale, false) as is_stale,
-        coalesce(last_value.value_date, earlier.value_date) as as_of_date
-    from listed_positions
-    left join last_session_values as last_value
-        on
-            listed_positions.position_id = last_value.position_id
-            and listed_positions.portfolio_id = last_value.portfolio_id
-    left join lateral (
-        select position_values.*
-        from {{ ref('position_values') }} as position_values
-        where last_value.position_id is null and position_values.position_id = listed_positions.position_id
-        order by position_values.value_date desc
-        limit 1
-    ) as earlier on true
-),
+    -- Most lots have a row in their portfolio's last session, which is looked up once for all of them.
+    last_session_values as (
+        select value.*
+        from portfolios
+        cross join
+            lateral (
+                select position_values.*
+                from {{ ref('position_values') }} as position_values
+                where
+                    position_values.portfolio_id = portfolios.portfolio_id
+                    and position_values.value_date = (
+                        select max(dated.value_date)
+                        from {{ ref('position_values') }} as dated
+                        where dated.portfolio_id = portfolios.portfolio_id
+                    )
+                -- Without it the planner may read all sessions of all portfolios instead.
+                offset 0
+            ) as value
+    ),
+
+    latest as (
+        select
+            listed_positions.*,
+            coalesce(last_value.symbol, earlier.symbol) as symbol_then,
+            coalesce(last_value.price, earlier.price) as last_price,
+            coalesce(last_value.price_date, earlier.price_date) as price_date,
+            coalesce(last_value.market_value, earlier.market_value) as market_value,
+            coalesce(last_value.unrealized_pnl, earlier.unrealized_pnl) as unrealized_pnl,
+            coalesce(last_value.is_stale, earlier.is_stale, false) as is_stale,
+            coalesce(last_value.value_date, earlier.value_date) as as_of_date
+        from listed_positions
+        left join last_session_values as last_value
+            on
+                listed_positions.position_id = last_value.position_id
+                and listed_positions.portfolio_id = last_value.portfolio_id
+        left join lateral (
+            select position_values.*
+            from {{ ref('position_values') }} as position_values
+            where last_value.position_id is null and position_values.position_id = listed_positions.position_id
+            order by position_values.value_date desc
+            limit 1
+        ) as earlier on true
+    ),
 {% endif %}
 
 realized as (
