@@ -1,4 +1,4 @@
-"""Attribution of a day's P&L and active return: two statements for all portfolios and sessions at once.
+"""Attribution of a day's P&L and active return: one statement for all portfolios and sessions at once.
 
 P&L is money, so it is added up in SQL, in exact numbers. The remainder is a source too.
 """
@@ -16,6 +16,7 @@ from python_models.definitions import Definitions
 from python_models.read import read_returns
 from python_models.statistics.factors import ETF_WINDOW, choose_factor_etfs, factor_returns
 from warehouse.market_symbol import market_symbol
+from warehouse.queries import fetch_one
 from warehouse.sessions import session_before, sessions_between
 
 # Long and short holdings of a sector that net to less than this share of their sum have no meaningful return.
@@ -68,10 +69,8 @@ def write_attribution(
         "etf_returned": factor_days.etf_returned,
         "least_net_share": _LEAST_NET_SHARE,
     }
-    return {
-        "portfolio_pnl_attribution": conn.execute(_PNL, parameters).rowcount,
-        "portfolio_sector_attribution": conn.execute(_SECTORS, parameters).rowcount,
-    }
+    of_pnl, of_sectors = fetch_one(conn.execute(_HELD + _PNL + _SECTORS, parameters))
+    return {"portfolio_pnl_attribution": of_pnl, "portfolio_sector_attribution": of_sectors}
 
 
 def _known(value: float) -> float | None:
@@ -170,9 +169,7 @@ held as materialized (
 )
 """
 
-_PNL = (
-    _HELD
-    + """,
+_PNL = """,
 
 deltas as (
     select
@@ -260,16 +257,16 @@ shared as (
                     then 'no return of ' || deltas.without_return || ' underlyings on the day: it is in here' end
             )
     ) as parts (source, pnl, reason)
-)
+),
 
-insert into analytics.portfolio_pnl_attribution (calculation_date, portfolio_id, source, pnl, reason)
-select day, portfolio_id, source, pnl, reason from shared
+written_pnl as (
+    insert into analytics.portfolio_pnl_attribution (calculation_date, portfolio_id, source, pnl, reason)
+    select day, portfolio_id, source, pnl, reason from shared
+    returning 1
+)
 """
-)
 
-_SECTORS = (
-    _HELD
-    + """,
+_SECTORS = """,
 
 funds as materialized (
     select symbol, sector, weight, from_date, to_date from analytics.fund_sectors
@@ -416,36 +413,40 @@ rests as (
         from compared
         group by day, portfolio_id
     ) as explained on bases.day = explained.day and bases.portfolio_id = explained.portfolio_id
+),
+
+written_sectors as (
+    insert into analytics.portfolio_sector_attribution (
+        calculation_date, portfolio_id, sector, portfolio_weight, benchmark_weight, portfolio_return, benchmark_return,
+        allocation, selection, interaction, total, reason
+    )
+    select
+        day, portfolio_id, sector, weight, benchmark_weight, portfolio_return, benchmark_return,
+        allocation, selection, total - allocation - selection, total,
+        case
+            when is_without_return then 'no return of its ETF on the day: it is given that of the other sectors'
+            when is_netted then 'long and short nearly cancel: no return of its own, all of it in interaction'
+        end
+    from effects
+    union all
+    select
+        day, portfolio_id, 'Trading', null, null, null, null, 0, 0, trading, trading,
+        case
+            when equity <= 0 then 'equity of the close before is not positive: no weights, all of it is here'
+            when built_return is null then 'no sector ETF has a return on the day: no sectors, all of it is here'
+        end
+    from rests
+    union all
+    select
+        day, portfolio_id, 'Benchmark', null, null, null, benchmark_return,
+        case when of_benchmark is not null then 0 end,
+        case when of_benchmark is not null then 0 end,
+        of_benchmark,
+        of_benchmark,
+        case when of_benchmark is null then 'the benchmark has no return on the day' end
+    from rests
+    returning 1
 )
 
-insert into analytics.portfolio_sector_attribution (
-    calculation_date, portfolio_id, sector, portfolio_weight, benchmark_weight, portfolio_return, benchmark_return,
-    allocation, selection, interaction, total, reason
-)
-select
-    day, portfolio_id, sector, weight, benchmark_weight, portfolio_return, benchmark_return,
-    allocation, selection, total - allocation - selection, total,
-    case
-        when is_without_return then 'no return of its ETF on the day: it is given that of the other sectors'
-        when is_netted then 'long and short nearly cancel: no return of its own, all of it in interaction'
-    end
-from effects
-union all
-select
-    day, portfolio_id, 'Trading', null, null, null, null, 0, 0, trading, trading,
-    case
-        when equity <= 0 then 'equity of the close before is not positive: no weights, all of it is here'
-        when built_return is null then 'no sector ETF has a return on the day: no sectors, all of it is here'
-    end
-from rests
-union all
-select
-    day, portfolio_id, 'Benchmark', null, null, null, benchmark_return,
-    case when of_benchmark is not null then 0 end,
-    case when of_benchmark is not null then 0 end,
-    of_benchmark,
-    of_benchmark,
-    case when of_benchmark is null then 'the benchmark has no return on the day' end
-from rests
+select (select count(*) from written_pnl), (select count(*) from written_sectors)
 """
-)
