@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# two workers, each with a PostgreSQL of its own; a file's tests stay together and share what they set up
+# two workers, each with a PostgreSQL of its own; the tests of a file, or of a package, share what they set up
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help

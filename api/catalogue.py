@@ -1,4 +1,4 @@
-"""The published tables as the YAML of the dbt project describes them: the only place with texts about columns."""
+"""The published tables as the YAML of the dbt project describes them, column by column."""
 
 from __future__ import annotations
 

@@ -84,10 +84,5 @@ def optional(columns: tuple[Column, ...]) -> tuple[Column, ...]:
     return tuple(replace(column, optional=True) for column in columns)
 
 
-def renamed(columns: tuple[Column, ...], **names: str) -> tuple[Column, ...]:
-    """The same columns, some of them under other names."""
-    return tuple(replace(column, name=names.get(column.name, column.name)) for column in columns)
-
-
 def _written(column: Column) -> str:
     return column.sql if column.sql.endswith(f".{column.name}") else f"{column.sql} as {column.name}"

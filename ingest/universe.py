@@ -12,7 +12,9 @@ from uuid import UUID
 
 import psycopg
 
+from ingest.share_growth import share_growth
 from warehouse.errors import UserError
+from warehouse.market_symbol import market_symbol
 
 BENCHMARK = "SPY"
 
@@ -51,7 +53,7 @@ class ActiveSymbol:
 # expiration, or the close that leaves nothing. It matters if it lasts into the run, or if the roll-forward still has to
 # take it in. Whether closes leave nothing depends on splits, which come with prices. So this is believed only where the
 # splits up to then are known; in doubt a lot is open.
-_NEEDS = """
+_NEEDS = f"""
 with recursive lots as (
     select
         lot.position_id,
@@ -90,14 +92,11 @@ closed_lots as (
     from lots
     inner join raw.position_realized_events as event on event.position_id = lots.position_id
     cross join lateral (
-        select intermediate.product_of_ratios(split.value) as growth
-        from raw.corporate_actions as split
-        where
-            not lots.is_option
-            and split.symbol = lots.symbol
-            and split.action_type = 'SPLIT'
-            and split.ex_date > lots.share_date
-            and split.ex_date <= event.trade_date
+        select
+            case
+                when lots.is_option then 1
+                else {share_growth("lots.symbol", "lots.share_date", "event.trade_date")}
+            end as growth
     ) as since_first_day
     where event.trade_date between lots.joined_on and %(end)s
     group by lots.position_id, lots.symbol, lots.quantity
@@ -123,13 +122,11 @@ traded as (
     from raw.transactions as line
     inner join raw.portfolios as portfolio using (portfolio_id)
     cross join lateral (
-        select intermediate.product_of_ratios(split.value) as growth
-        from raw.corporate_actions as split
-        where
-            line.investment_class <> 'OPTIONS'
-            and split.symbol = line.symbol
-            and split.action_type = 'SPLIT'
-            and split.ex_date <= line.trade_date
+        select
+            case
+                when line.investment_class = 'OPTIONS' then 1
+                else {share_growth("line.symbol", "'-infinity'", "line.trade_date")}
+            end as growth
     ) as until_then
     where
         line.effect not in ('cash', 'none')
@@ -243,7 +240,7 @@ lots_that_matter as (
 -- what events make of it, and under what other name a source may have it
 linked as (
     select
-        case when is_option then underlying_symbol else symbol end as symbol,
+        {market_symbol("lots_that_matter")} as symbol,
         is_option,
         first_date,
         last_date,

@@ -1,1 +1,1 @@
-"""One portfolio's risk on one page: read once, shown on a terminal, as HTML or as JSON."""
+"""Schema `analytics` as people see it: one reader for each subject, and a terminal, pages and JSON that show it."""

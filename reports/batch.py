@@ -42,7 +42,7 @@ _BY_SOME = (
 
 
 @dataclass(frozen=True)
-class Freshness:
+class TableFreshness:
     """How far a table is: the session `good_to`; `behind` of the `portfolios` have not reached `latest`."""
 
     table: str
@@ -57,7 +57,7 @@ class Batch:
     """`status` is the answer of `analytics.batch_status()`; `stale` counts risk results that rest on old inputs."""
 
     status: dict[str, Any]
-    tables: list[Freshness]
+    tables: list[TableFreshness]
     stale: list[dict[str, Any]]
 
     @property
@@ -70,18 +70,20 @@ def read_batch(conn: psycopg.Connection[Any]) -> Batch:
     """Read the state of the batch; tables that have not been built yet are left out."""
     (status,) = fetch_one(conn.execute("select analytics.batch_status()"))
     prices = status["prices_to"]
-    tables = [Freshness("prices", date.fromisoformat(prices) if prices else None)]
+    tables = [TableFreshness("prices", date.fromisoformat(prices) if prices else None)]
     built = {name for (name,) in conn.execute("select tablename from pg_tables where schemaname = 'analytics'")}
     for table, column in _BY_SESSION:
         if table in built:
             names = {"table": sql.Identifier(table), "day": sql.Identifier(column)}
             query = sql.SQL("select max({day}) from analytics.{table}").format(**names)
-            tables.append(Freshness(table, *fetch_one(conn.execute(query))))
+            tables.append(TableFreshness(table, *fetch_one(conn.execute(query))))
     stale: list[dict[str, Any]] = []
     if "portfolio_snapshots" in built:
         tables += [_by_portfolio(conn, table, column) for table, column in _BY_PORTFOLIO if table in built]
         tables += [
-            Freshness(table, _by_portfolio(conn, table, column).latest) for table, column in _BY_SOME if table in built
+            TableFreshness(table, _by_portfolio(conn, table, column).latest)
+            for table, column in _BY_SOME
+            if table in built
         ]
         stale = [
             {"name": name, "day": day, "because": because} for name, day, because in conn.execute(_STALE).fetchall()
@@ -101,7 +103,7 @@ _STALE = """
 """
 
 
-def _by_portfolio(conn: psycopg.Connection[Any], table: str, column: str) -> Freshness:
+def _by_portfolio(conn: psycopg.Connection[Any], table: str, column: str) -> TableFreshness:
     query = sql.SQL(
         """
         with latest as (
@@ -121,4 +123,4 @@ def _by_portfolio(conn: psycopg.Connection[Any], table: str, column: str) -> Fre
         from latest
         """
     ).format(table=sql.Identifier(table), day=sql.Identifier(column))
-    return Freshness(table, *fetch_one(conn.execute(query)))
+    return TableFreshness(table, *fetch_one(conn.execute(query)))

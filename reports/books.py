@@ -21,7 +21,7 @@ SPARK_SESSIONS = 63
 
 
 @dataclass(frozen=True)
-class Line:
+class PortfolioLine:
     """A portfolio in one line: columns of `portfolio_snapshots` and `portfolio_risk_metrics` of one session.
 
     `day` is None where nothing has been published yet, and then everything else is too. Exposures are shares of equity;
@@ -128,7 +128,7 @@ _NEIGHBOURS = """
 """
 
 
-def read_lines(conn: psycopg.Connection[Any], allowed: Collection[UUID] | None = None) -> list[Line]:
+def read_lines(conn: psycopg.Connection[Any], allowed: Collection[UUID] | None = None) -> list[PortfolioLine]:
     """Read a line for each portfolio, or only for the allowed ones, by name."""
     given = {"allowed": None if allowed is None else list(allowed), "sessions": SPARK_SESSIONS}
     cursor = conn.cursor(row_factory=dict_row)
@@ -136,7 +136,10 @@ def read_lines(conn: psycopg.Connection[Any], allowed: Collection[UUID] | None =
     sparks: dict[UUID, list[float]] = defaultdict(list)
     for row in cursor.execute(_SPARKS, given).fetchall():
         sparks[row["portfolio_id"]].append(row["equity_balance"])
-    return [Line(**row, spark=tuple(sparks[row["portfolio_id"]])) for row in cursor.execute(_LINES, given).fetchall()]
+    return [
+        PortfolioLine(**row, spark=tuple(sparks[row["portfolio_id"]]))
+        for row in cursor.execute(_LINES, given).fetchall()
+    ]
 
 
 def read_neighbours(conn: psycopg.Connection[Any], portfolio: Portfolio, day: date) -> tuple[date | None, date | None]:

@@ -28,6 +28,21 @@ ROOM_FOR_TESTS = 4 * 2**30
 _numbers = itertools.count(1)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadfile`, the files of a package stay together too: they share what they set up."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadPackageScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = Path(nodeid.split("::", 1)[0])
+            return str(file.parent if (PROJECT_ROOT / file.parent / "__init__.py").exists() else file)
+
+    return LoadPackageScheduling(config, log)
+
+
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
     """A temporary folder that everybody may enter, as pytest's own may not be."""

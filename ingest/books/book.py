@@ -44,9 +44,6 @@ class Known:
     former_symbols: Mapping[str, Set[str]] = field(default_factory=dict)
 
 
-NOTHING_KNOWN = Known({}, frozenset(), {}, ())
-
-
 @dataclass(frozen=True, slots=True)
 class Replacement:
     """A file's rows of one kind, and the portfolios whose rows of that kind they replace."""

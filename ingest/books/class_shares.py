@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from ingest.books.instruments import Instrument, other_spelling
-from ingest.books.layouts.positions import Statement
+from ingest.books.layouts.positions import BrokerStatement
 from ingest.books.lots import PositionFile
 from ingest.books.transactions import TransactionFile
 
@@ -62,7 +62,7 @@ def settle_transactions(conn: psycopg.Connection[Any], files: Iterable[Transacti
     return notes_of(known)
 
 
-def settle_statements(conn: psycopg.Connection[Any], statements: Iterable[Statement]) -> None:
+def settle_statements(conn: psycopg.Connection[Any], statements: Iterable[BrokerStatement]) -> None:
     """Give the lots of these position lists the spelling that the market knows, and note it."""
     for statement in statements:
         known = known_spellings(conn, {name for lot in statement.lots for name in _names(lot.instrument)})

@@ -9,6 +9,8 @@ from uuid import UUID
 
 import psycopg
 
+from ingest.share_growth import share_growth
+
 # Beyond this factor an entry price cannot be the price of that day.
 _LARGEST_FACTOR = Decimal("1.5")
 # If a price is this near to a later split's ratio, the split explains it. Splits with ratios nearer to 1 than the
@@ -16,7 +18,7 @@ _LARGEST_FACTOR = Decimal("1.5")
 _OF_THE_SPLIT = Decimal("0.05")
 _SMALLEST_SPLIT = Decimal("0.15")
 
-_ENTRIES = """
+_ENTRIES = f"""
 with lots as (
     select
         portfolio.name,
@@ -40,20 +42,11 @@ priced as (
     select
         lots.*,
         bar.close,
-        bar.close / since_entry.growth as expected,
+        bar.close / {share_growth("lots.symbol", "lots.session_date", "lots.share_date")} as expected,
         later.dates,
         later.ratios
     from lots
     inner join raw.market_data_cache as bar on bar.symbol = lots.symbol and bar.price_date = lots.session_date
-    cross join lateral (
-        select coalesce(intermediate.product_of_ratios(split.value), 1) as growth
-        from raw.corporate_actions as split
-        where
-            split.symbol = lots.symbol
-            and split.action_type = 'SPLIT'
-            and split.ex_date > lots.session_date
-            and split.ex_date <= lots.share_date
-    ) as since_entry
     cross join lateral (
         select
             array_agg(split.ex_date order by split.ex_date) as dates,

@@ -23,7 +23,8 @@ from ingest.books.cells import (
 )
 from ingest.books.csv_files import Column, CsvFile, FileProblem, read_csv
 from ingest.books.lots import PORTFOLIO, PositionFile, read_positions
-from ingest.books.transactions import LOT_MATCHING, TransactionFile, read_transactions
+from ingest.books.transaction_files import read_transactions
+from ingest.books.transactions import LOT_MATCHING, TransactionFile
 from ingest.rows import ACTION_TYPES
 from ingest.symbols import canonical_symbol
 

@@ -15,11 +15,13 @@ from uuid import UUID
 import psycopg
 
 from ingest.books.cells import plain
+from ingest.share_growth import share_growth
 
 # How far a contribution may lie from the value of the shares at that day's close. Brokers also use other hours.
 _TOLERANCE = Decimal("0.005")
 
-_CARRIED_IN = """
+_GROWTH = share_growth("lot.symbol", "greatest(portfolio.inception_date, lot.shares_as_of)", "session.session_date")
+_CARRIED_IN = f"""
 select
     portfolio.name,
     portfolio.portfolio_id,
@@ -31,7 +33,7 @@ select
     lot.entry_date,
     lot.entry_price,
     lot.quantity,
-    lot.quantity * since.growth * bar.close as value
+    lot.quantity * bar.close * {_GROWTH} as value
 from raw.equity_changes as flow
 inner join raw.portfolios as portfolio using (portfolio_id)
 inner join raw.positions as lot using (portfolio_id)
@@ -39,15 +41,6 @@ cross join lateral (
     select min(session_date) as session_date from raw.trading_sessions where session_date >= flow.change_date
 ) as session
 inner join raw.market_data_cache as bar on bar.symbol = lot.symbol and bar.price_date = session.session_date
-cross join lateral (
-    select coalesce(intermediate.product_of_ratios(split.value), 1) as growth
-    from raw.corporate_actions as split
-    where
-        split.symbol = lot.symbol
-        and split.action_type = 'SPLIT'
-        and split.ex_date > greatest(portfolio.inception_date, lot.shares_as_of)
-        and split.ex_date <= session.session_date
-) as since
 where
     portfolio.portfolio_id = any(%(portfolio_ids)s)
     and portfolio.deleted_at is null

@@ -13,9 +13,10 @@ from ingest.books.cells import plain
 from ingest.books.class_shares import settle_statements
 from ingest.books.csv_files import CsvFile, FileProblem, Row
 from ingest.books.files import EARLIEST_INCEPTION, PortfolioFiles
-from ingest.books.layouts.positions import StatedLot, Statement, merged, read_statement, read_symbols
+from ingest.books.layouts.positions import BrokerStatement, StatedLot, merged, read_statement, read_symbols
+from ingest.books.load_report import LoadReport, summarised
 from ingest.books.lots import Lot, PositionFile
-from ingest.books.portfolios import LoadReport, load_files, summarised
+from ingest.books.portfolios import load_files
 from ingest.books.smells import smells_of_statement
 from warehouse.errors import BadInput
 
@@ -50,7 +51,7 @@ def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: S
     settle_statements(conn, statements)
     problems = [problem for statement in statements for problem in statement.problems]
     notes = [note for statement in statements for note in statement.notes]
-    accounts: dict[str, list[tuple[Statement, str]]] = {}
+    accounts: dict[str, list[tuple[BrokerStatement, str]]] = {}
     for statement in statements:
         for account in statement.accounts:
             accounts.setdefault(options.portfolio or account or "", []).append((statement, account))
@@ -109,10 +110,10 @@ def load_broker(conn: psycopg.Connection[Any], files: Sequence[Path], options: S
     return report
 
 
-def told_twice(statements: Sequence[Statement]) -> list[FileProblem]:
+def told_twice(statements: Sequence[BrokerStatement]) -> list[FileProblem]:
     """Report lists that are passed twice, and accounts with holdings or cash in several files: they would double."""
     problems = []
-    first_told: dict[tuple[str, str, date | None], Statement] = {}
+    first_told: dict[tuple[str, str, date | None], BrokerStatement] = {}
     for number, statement in enumerate(statements):
         told = (statement.lots, statement.cash, statement.as_of)
         same = [each.file for each in statements[:number] if told == (each.lots, each.cash, each.as_of)]
@@ -145,7 +146,7 @@ def _begun_anew(conn: psycopg.Connection[Any], portfolios: CsvFile) -> list[File
     ]
 
 
-def _session_of(conn: psycopg.Connection[Any], statement: Statement, notes: list[str]) -> date | None:
+def _session_of(conn: psycopg.Connection[Any], statement: BrokerStatement, notes: list[str]) -> date | None:
     """The session whose close a list shows; for a list made on a weekend that is Friday."""
     row = conn.execute(
         "select max(session_date) from raw.trading_sessions where session_date <= %s", [statement.as_of]
@@ -156,7 +157,7 @@ def _session_of(conn: psycopg.Connection[Any], statement: Statement, notes: list
     return session
 
 
-def read_statements(files: Sequence[Path], options: StatementOptions) -> list[Statement]:
+def read_statements(files: Sequence[Path], options: StatementOptions) -> list[BrokerStatement]:
     """Read the position lists; a day given by the user outranks the files' own.
 
     Raises BadInput where the file for --symbols cannot be read.

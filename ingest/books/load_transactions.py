@@ -1,8 +1,6 @@
 """Loads files of transactions, in our own columns or a broker's, into schema `raw`: all of them or none."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,34 +12,14 @@ from ingest.books.csv_files import FileProblem
 from ingest.books.files import EARLIEST_INCEPTION
 from ingest.books.holdings import follow
 from ingest.books.layouts.activity import read_activity
-from ingest.books.portfolios import LoadReport, summarised
+from ingest.books.load_report import LoadReport, summarised
 from ingest.books.smells import smells_of_transactions
+from ingest.books.transaction_files import without_repeats
 from ingest.books.transaction_store import drop_lots, lost_history, merge_transactions, misplaced, set_lot_matching
-from ingest.books.transactions import without_repeats
+from ingest.books.transactions import TransactionOptions
 from ingest.identifiers import natural_id
 from ingest.sources.fetch_state import forget_failures_of_new_lots
 from warehouse.errors import BadInput
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionOptions:
-    """The options of `load transactions`; None where the file or the default decides.
-
-    `portfolio` names the portfolio of a broker's file, and `equity` is its value at the close before `inception`.
-    `lots` is the matching rule. `keep` leaves lines of other days alone; `replace` drops all lines loaded before.
-    `skip` has actions of a broker to leave out. `symbols` maps security numbers and names to their symbols.
-    """
-
-    portfolio: str | None = None
-    equity: Decimal | None = None
-    inception: date | None = None
-    lots: str | None = None
-    layout: str | None = None
-    keep: bool = False
-    replace: bool = False
-    strict: bool = False
-    skip: Sequence[str] = ()
-    symbols: Path | None = None
 
 
 def load_transactions(conn: psycopg.Connection[Any], files: Sequence[Path], options: TransactionOptions) -> LoadReport:

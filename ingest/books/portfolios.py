@@ -1,18 +1,16 @@
 """Loads portfolios into schema `raw`, from a folder of CSV files or one position file: all of it or nothing."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import psycopg
 
-from ingest.books.book import Book, Known, LotReference, Replacement, assemble, named_portfolios
+from ingest.books.book import Book, Known, LotReference, assemble, named_portfolios
+from ingest.books.book_tables import merge_book
 from ingest.books.class_shares import settle_positions, settle_transactions
 from ingest.books.corporate_actions import read_actions
 from ingest.books.csv_files import CsvFile, FileProblem, Row
@@ -20,6 +18,7 @@ from ingest.books.files import EARLIEST_INCEPTION, FILES, PortfolioFiles, read_f
 from ingest.books.fund_sectors import read_fund_sectors
 from ingest.books.holdings import follow
 from ingest.books.layouts.layout import name_layout
+from ingest.books.load_report import LoadReport, summarised
 from ingest.books.lots import read_positions_of
 from ingest.books.smells import smells_of_lots, smells_of_transactions
 from ingest.books.transaction_store import merge_transactions, misplaced, set_lot_matching
@@ -28,115 +27,10 @@ from ingest.market.fund_sectors import replace_sets
 from ingest.market.settlement import PERSON
 from ingest.sources.chain import source_order
 from ingest.sources.fetch_state import forget_failures_of_new_lots
-from warehouse.bulk import MergeCounts, merge_rows
 from warehouse.errors import BadInput, UserError
 from warehouse.settings import load_settings
 
-_OF_PORTFOLIOS = "portfolio_id = any(%(portfolio_ids)s)"
-_OF_THEIR_POSITIONS = f"position_id in (select position_id from raw.positions where {_OF_PORTFOLIOS})"
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """The table of a kind of row: its key and other columns in the order of `Book`, and the rows a file replaces."""
-
-    name: str
-    key: tuple[str, ...]
-    others: tuple[str, ...]
-    replaced: str | None
-
-
-# By the field of `Book`, in the order of loading: closes, marks and tags refer to positions.
-_TABLES = {
-    "portfolios": _Table(
-        "raw.portfolios",
-        ("portfolio_id",),
-        ("name", "inception_date", "starting_equity", "benchmark", "currency", "deleted_at"),
-        None,
-    ),
-    "positions": _Table(
-        "raw.positions",
-        ("position_id",),
-        (
-            "portfolio_id",
-            "symbol",
-            "position_type",
-            "quantity",
-            "entry_price",
-            "entry_date",
-            "exit_price",
-            "exit_date",
-            "underlying_symbol",
-            "option_type",
-            "strike_price",
-            "expiration_date",
-            "investment_class",
-            "investment_subtype",
-            "shares_as_of",
-            "deleted_at",
-            "joins_on",
-        ),
-        _OF_PORTFOLIOS,
-    ),
-    "closes": _Table(
-        "raw.position_realized_events",
-        ("event_id",),
-        ("position_id", "trade_date", "sequence", "quantity_closed", "close_price", "fees", "named_symbol"),
-        _OF_THEIR_POSITIONS,
-    ),
-    "flows": _Table(
-        "raw.equity_changes",
-        ("change_id",),
-        ("portfolio_id", "change_date", "change_type", "amount"),
-        _OF_PORTFOLIOS,
-    ),
-    "cash_items": _Table(
-        "raw.cash_items",
-        ("item_id",),
-        ("portfolio_id", "item_date", "item_type", "amount"),
-        _OF_PORTFOLIOS,
-    ),
-    "marks": _Table("raw.manual_prices", ("position_id", "price_date"), ("price",), _OF_THEIR_POSITIONS),
-    "tags": _Table("raw.manual_sector_tags", ("position_id",), ("sector",), _OF_THEIR_POSITIONS),
-}
 _NO_ENTRY_DATE = ("Entry Date", "the column is missing: add it to the header and to each row")
-_HANGING_ON_POSITIONS = ("closes", "marks", "tags")
-
-
-@dataclass(slots=True)
-class LoadReport:
-    """The result of a load: `counts` by kind of row in the order of loading, `lost` rows that went with removed lots.
-
-    `marks_spread` counts earlier marks that were given to new lots of their symbol.
-    """
-
-    loaded_from: str
-    counts: dict[str, MergeCounts] = field(default_factory=dict)
-    lost: dict[str, int] = field(default_factory=dict)
-    marks_spread: int = 0
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def changed(self) -> int:
-        """The number of rows written or deleted."""
-        written = sum(counts.inserted + counts.updated + counts.deleted for counts in self.counts.values())
-        return written + self.marks_spread
-
-    def lines(self) -> list[str]:
-        """Return the report for a person: a headline, a line for each kind of row, and then the notes."""
-        outcome = "loaded" if self.changed else "nothing has changed"
-        lines = [f"{self.loaded_from}: {outcome}"]
-        for kind, counts in self.counts.items():
-            lines.append(
-                f"  {kind.replace('_', ' '):<10} {counts.fetched:>7,} read: {counts.inserted:,} inserted,"
-                f" {counts.updated:,} updated, {counts.unchanged:,} unchanged, {counts.deleted:,} deleted"
-            )
-        if any(self.lost.values()):
-            lost = ", ".join(f"{count:,} {kind}" for kind, count in self.lost.items() if count)
-            lines.append(f"  lots that are no longer in the file took with them: {lost}")
-        if self.marks_spread:
-            lines.append(f"  marks given to new lots of their symbol: {self.marks_spread:,}")
-        return lines + [f"  {note}" for note in self.notes]
 
 
 def load_folder(conn: psycopg.Connection[Any], folder: Path, *, strict: bool = False) -> LoadReport:
@@ -242,12 +136,7 @@ def load_files(
         fund_sectors = read_fund_sectors(files.fund_sectors, today) if files.fund_sectors else []
         if files.problems:
             raise BadInput(summarised(files.problems))
-        for kind, table in _TABLES.items():
-            replacement: Replacement | None = getattr(book, kind)
-            if kind == "positions":
-                _merge_positions(conn, table, book, report)
-            elif replacement:
-                report.counts[kind] = _merge(conn, table, replacement)
+        merge_book(conn, book, report)
         followed = follow(conn, [files.transactions], book.portfolio_ids) if files.transactions else None
         _load_transactions(conn, files, book, report)
         if actions:
@@ -286,44 +175,6 @@ def _load_transactions(conn: psycopg.Connection[Any], files: PortfolioFiles, boo
     problems = misplaced(conn, book.portfolio_ids.values(), told, files.portfolios.name)
     if problems:
         raise BadInput(summarised(problems))
-
-
-def _merge_positions(conn: psycopg.Connection[Any], table: _Table, book: Book, report: LoadReport) -> None:
-    """Merge positions, and handle the closes, tags and marks of removed lots, where no file replaces them.
-
-    Closes and tags name a lot and go with it. Marks name a symbol and stay with its lots, whichever these are now.
-    """
-    hanging_on: dict[str, list[UUID]] = {}
-    for kind in _HANGING_ON_POSITIONS:
-        brought: Replacement | None = getattr(book, kind)
-        hanging_on[kind] = sorted(
-            set(book.positions.portfolio_ids).difference(brought.portfolio_ids if brought else ())
-        )
-    before = _count_hanging(conn, hanging_on)
-    _keep_marks(conn, hanging_on["marks"])
-    report.counts["positions"] = _merge(conn, table, book.positions)
-    report.marks_spread = _spread_marks(conn)
-    after = _count_hanging(conn, hanging_on)
-    report.lost = {kind: before[kind] - after[kind] for kind in _HANGING_ON_POSITIONS}
-
-
-def _merge(conn: psycopg.Connection[Any], table: _Table, replacement: Replacement) -> MergeCounts:
-    return merge_rows(
-        conn,
-        table.name,
-        table.key,
-        (*table.key, *table.others, "source"),
-        ((*row, replacement.source) for row in replacement.rows),
-        within=table.replaced,
-        parameters={"portfolio_ids": replacement.portfolio_ids},
-    )
-
-
-def summarised(problems: Sequence[FileProblem]) -> list[str]:
-    """Return the problems for a person, with the statement that nothing was loaded."""
-    files = {problem.file for problem in problems}
-    counted = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {', '.join(sorted(files))}"
-    return [*map(str, problems), f"nothing was loaded: {counted}"]
 
 
 def _read_known(conn: psycopg.Connection[Any], files: PortfolioFiles) -> Known:
@@ -368,63 +219,6 @@ def _former_symbols(conn: psycopg.Connection[Any], files: PortfolioFiles) -> dic
             found |= more
         former[symbol] = found - {symbol}
     return former
-
-
-def _count_hanging(conn: psycopg.Connection[Any], portfolio_ids: Mapping[str, Sequence[UUID]]) -> dict[str, int]:
-    """Count closes, tags and marks of these portfolios' positions; a mark counts once, however many lots share it."""
-    closes, marks, tags = (_TABLES[kind].name for kind in _HANGING_ON_POSITIONS)
-    row = conn.execute(
-        f"""
-        select
-            (
-                select count(*) from {closes} inner join raw.positions using (position_id)
-                where portfolio_id = any(%(closes)s)
-            ),
-            (
-                select count(distinct (portfolio_id, symbol, price_date))
-                from {marks} inner join raw.positions using (position_id)
-                where portfolio_id = any(%(marks)s)
-            ),
-            (
-                select count(*) from {tags} inner join raw.positions using (position_id)
-                where portfolio_id = any(%(tags)s)
-            )
-        """,
-        dict(portfolio_ids),
-    ).fetchone()
-    return dict(zip(_HANGING_ON_POSITIONS, row, strict=True))
-
-
-def _keep_marks(conn: psycopg.Connection[Any], portfolio_ids: Sequence[UUID]) -> None:
-    """Remember the marks of these portfolios by symbol, before their lots are removed."""
-    conn.execute(
-        f"""
-        create temp table kept_marks on commit drop as
-        select distinct on (portfolio_id, symbol, price_date)
-            portfolio_id, symbol, price_date, price, marks.source
-        from raw.manual_prices as marks
-        inner join raw.positions using (position_id)
-        where {_OF_PORTFOLIOS}
-        order by portfolio_id, symbol, price_date, marks.loaded_at desc
-        """,
-        {"portfolio_ids": portfolio_ids},
-    )
-
-
-def _spread_marks(conn: psycopg.Connection[Any]) -> int:
-    """Give the remembered marks to every private lot of their symbol; returns the number of added rows."""
-    added = conn.execute(
-        """
-        insert into raw.manual_prices (position_id, price_date, price, source)
-        select position_id, price_date, price, kept_marks.source
-        from pg_temp.kept_marks
-        inner join raw.positions using (portfolio_id, symbol)
-        where investment_class = 'PRIVATE'
-        on conflict do nothing
-        """
-    ).rowcount
-    conn.execute("drop table pg_temp.kept_marks")
-    return added
 
 
 def _ignored_amounts(conn: psycopg.Connection[Any], book: Book) -> list[str]:

@@ -13,9 +13,9 @@ import psycopg
 from ingest.books.cells import plain
 from ingest.books.class_shares import settle_statements
 from ingest.books.csv_files import FileProblem
-from ingest.books.layouts.positions import StatedLot, Statement, merged
+from ingest.books.layouts.positions import BrokerStatement, StatedLot, merged
 from ingest.books.load_broker import StatementOptions, read_statements, told_twice
-from ingest.books.portfolios import summarised
+from ingest.books.load_report import summarised
 from warehouse.errors import BadInput, UserError
 
 _NEXT_TO_NOTHING = Decimal("0.000001")
@@ -51,7 +51,7 @@ def reconcile(
     settle_statements(conn, statements)
     lines: list[str] = []
     agrees = True
-    parts: dict[tuple[str, date | None], list[tuple[Statement, str]]] = {}
+    parts: dict[tuple[str, date | None], list[tuple[BrokerStatement, str]]] = {}
     for statement in statements:
         lines += statement.notes
         for account in statement.accounts:

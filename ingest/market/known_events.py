@@ -22,6 +22,7 @@ from ingest.market.settlement import KNOWN, Claim
 from ingest.rows import DELISTING, MERGER, RENAME, SPINOFF, CorporateAction
 from ingest.symbols import canonical_symbol
 from warehouse.errors import BadInput
+from warehouse.market_symbol import market_symbol
 from warehouse.settings import KnownEvents
 
 FILE = Path(__file__).with_name("known_events.csv")
@@ -46,7 +47,7 @@ _COLUMNS = (
 # A lot is concerned if the event lies within its life, under one of the names that count. If a person's list has the
 # new shares of the event beside it, both would count. An event that is still claimed and no longer in the list has no
 # place.
-_STANDING = """
+_STANDING = f"""
 with known as (
     select *
     from unnest(%(places)s::int[], %(symbols)s::text[], %(dates)s::date[], %(types)s::text[], %(new_symbols)s::text[])
@@ -60,7 +61,7 @@ held_as as (
 lots as materialized (
     select
         portfolio_id,
-        case investment_class when 'OPTIONS' then underlying_symbol else symbol end as symbol,
+        {market_symbol("positions")} as symbol,
         entry_date as first_date,
         coalesce(exit_date, expiration_date, 'infinity') as last_date,
         investment_class = 'PUBLIC' as is_listed
@@ -74,12 +75,12 @@ lots as materialized (
     union all
     select
         portfolio_id,
-        coalesce(underlying_symbol, symbol),
+        {market_symbol("transactions")},
         trade_date,
         'infinity',
         transaction_type = 'TRANSFER_IN'
     from raw.transactions
-    where coalesce(underlying_symbol, symbol) = any(%(all_symbols)s)
+    where {market_symbol("transactions")} = any(%(all_symbols)s)
 ),
 
 concerned as (

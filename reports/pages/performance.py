@@ -60,7 +60,7 @@ _FIGURES: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
 
 
 @dataclass(frozen=True)
-class Sections:
+class PerformanceSections:
     """The charts and tables of performance; None where there is nothing to draw.
 
     `shown` are the sessions of the charts, `attributed` is the period of the attribution, and `reason` says why numbers
@@ -108,7 +108,7 @@ def render_performance(history: History, performance: Performance, shell: Shell,
 
 def sections_of(
     history: History, performance: Performance | None, benchmark: str, period: str = "SI"
-) -> Sections | None:
+) -> PerformanceSections | None:
     """The sections of the page; None where performance has not been read."""
     if performance is None:
         return None
@@ -118,7 +118,7 @@ def sections_of(
     of_all = falls(history)
     earned = [row for row in performance.contributions if row["pnl"]]
     effects = performance.sector_effects
-    return Sections(
+    return PerformanceSections(
         history=history,
         shown=shown,
         benchmark=benchmark,

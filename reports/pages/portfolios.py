@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from reports import charts, words
-from reports.books import Line
+from reports.books import PortfolioLine
 from reports.pages.environment import Dollars, Shell, render
 from reports.pages.figures import percents, signed_number
 from reports.tables import Column, Order, ordered, table
 
 
-def render_portfolios(lines: Sequence[Line], shell: Shell, sort: str = "name") -> str:
+def render_portfolios(lines: Sequence[PortfolioLine], shell: Shell, sort: str = "name") -> str:
     """The page as HTML, the lines sorted by the column that `sort` names (a minus before it: largest first)."""
     dollars = Dollars(max((abs(line.equity) for line in lines if line.equity is not None), default=0.0))
     order = Order("/", {}, sort)
@@ -37,7 +37,7 @@ def render_portfolios(lines: Sequence[Line], shell: Shell, sort: str = "name") -
     )
 
 
-def _columns(dollars: Dollars) -> list[Column[Line]]:
+def _columns(dollars: Dollars) -> list[Column[PortfolioLine]]:
     return [
         Column("name", "Portfolio", lambda line: line.name, cell=_name, left=True),
         Column("equity", "Equity, USD", lambda line: line.equity, dollars.money),
@@ -55,23 +55,23 @@ def _columns(dollars: Dollars) -> list[Column[Line]]:
     ]
 
 
-def _total(lines: Sequence[Line]) -> dict[str, float | str | None]:
+def _total(lines: Sequence[PortfolioLine]) -> dict[str, float | str | None]:
     equity = sum(line.equity or 0.0 for line in lines)
     daily = sum(line.daily_pnl or 0.0 for line in lines)
     return {"name": words.count(len(lines), "portfolio"), "equity": equity, "day": daily}
 
 
-def _name(line: Line) -> Markup:
+def _name(line: PortfolioLine) -> Markup:
     flags = Markup().join(Markup('<span class="flag">{}</span>').format(flag) for flag in line.flags)
     return Markup('<a href="/portfolios/{}" dir="auto">{}</a><small>{}</small>').format(
         line.portfolio_id, line.name, flags
     )
 
 
-def _worst(line: Line) -> Markup:
+def _worst(line: PortfolioLine) -> Markup:
     share = words.typographic(words.percent(line.weight(line.worst_pnl), "+"))
     return Markup("{}<small>{}</small>").format(share, line.worst_scenario or "")
 
 
-def _spark(line: Line) -> Markup:
+def _spark(line: PortfolioLine) -> Markup:
     return charts.sparkline(f"Equity of {line.name}", line.spark) if len(line.spark) > 1 else Markup()

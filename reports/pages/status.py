@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from reports import words
-from reports.batch import Batch, Freshness
+from reports.batch import Batch, TableFreshness
 from reports.pages.environment import Shell, render
 from reports.tables import Column, table
 
@@ -119,14 +119,14 @@ def _due(batch: Batch, demo: bool) -> date | None:
 
 
 def _tables(batch: Batch, due: date | None) -> Markup:
-    def state(each: Freshness) -> Markup:
+    def state(each: TableFreshness) -> Markup:
         if each.good_to is None:
             return Markup('<span class="flag bad">not for every portfolio</span>') if each.portfolios else Markup()
         if due and each.good_to < due:
             return Markup('<span class="flag">{} behind</span>').format(words.count((due - each.good_to).days, "day"))
         return Markup('<span class="flag good">up to date</span>')
 
-    columns: list[Column[Freshness]] = [
+    columns: list[Column[TableFreshness]] = [
         Column("table", "Table", lambda each: each.table, left=True),
         Column("good_to", "Good to", lambda each: each.good_to, str, left=True),
         Column("state", "", lambda each: None, cell=state, left=True),

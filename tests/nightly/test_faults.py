@@ -27,8 +27,6 @@ from warehouse.errors import BadInput, Busy
 from warehouse.server import EmbeddedServer
 from warehouse.settings import PROJECT_ROOT, load_settings
 
-DBT_PHASES = ("2", "2.5", "2.75")
-
 
 def portfolios_at(night: Night) -> set[str]:
     """The names of the portfolios that have a snapshot of the session."""

@@ -6,20 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingest.books.cells import plain, shown
 from ingest.books.csv_files import CsvFile, FileProblem, Row
 from ingest.books.instruments import is_cash, read_instrument, read_option, security_number
 from ingest.books.layouts.layout import ACTIVITY, TableLayout, recognise
 from ingest.books.layouts.positions import read_symbols
-from ingest.books.layouts.rows import Reading, account_of, rows_of_table
+from ingest.books.layouts.rows import TableReading, account_of, rows_of_table
 from ingest.books.layouts.tables import RawFile, key_of, read_raw
-from ingest.books.transactions import IN_LIEU, TransactionFile, judge, read_transactions, settled_once
+from ingest.books.transaction_files import judge, read_transactions, settled_once
+from ingest.books.transactions import IN_LIEU, TransactionFile, TransactionOptions
 from warehouse.errors import BadInput
-
-if TYPE_CHECKING:
-    from ingest.books.load_transactions import TransactionOptions
 
 # "AAPL(US0378331005) Cash Dividend USD 0.25 per Share"
 _SYMBOL_IN_WORDS = re.compile(r"^([A-Z][A-Z0-9. ]{0,9}?)\s*\([A-Z]{2}[A-Z0-9]{9}[0-9]\)")
@@ -35,7 +33,7 @@ _SPLIT = re.compile("split", re.IGNORECASE)
 _OURS = frozenset({"date", "type"})
 
 
-def read_activity(paths: Sequence[Path], options: "TransactionOptions") -> tuple[list[TransactionFile], list[str]]:
+def read_activity(paths: Sequence[Path], options: TransactionOptions) -> tuple[list[TransactionFile], list[str]]:
     """Read files of transactions in our own columns or a broker's, and say how they were read.
 
     Raises BadInput where the file for --symbols cannot be read.
@@ -75,14 +73,14 @@ def _is_ours(raw: RawFile) -> bool:
 
 
 def _read_broker(
-    raw: RawFile, options: "TransactionOptions", symbols: Mapping[str, str]
+    raw: RawFile, options: TransactionOptions, symbols: Mapping[str, str]
 ) -> tuple[TransactionFile, list[str]]:
     csv = CsvFile(raw.name, complete_header=True)
     recognised = recognise(raw, options.layout, ACTIVITY)
     if isinstance(recognised, FileProblem):
         csv.problems.append(recognised)
         return TransactionFile(csv), []
-    reading = Reading(recognised, csv.problems, Counter())
+    reading = TableReading(recognised, csv.problems, Counter())
     rows: list[tuple[bool, Row]] = []
     for layout, table in recognised.tables:
         if layout.kind != ACTIVITY:
@@ -114,7 +112,7 @@ def _read_broker(
     return file, reading.notes()
 
 
-def _cancel(rows: list[tuple[bool, Row]], reading: Reading) -> None:
+def _cancel(rows: list[tuple[bool, Row]], reading: TableReading) -> None:
     """Take out each line that is a cancellation, and the line that it cancels."""
     for each in [each for each in rows if each[1].cells["type"] == "CANCEL"]:
         rows.remove(each)
@@ -139,8 +137,8 @@ def _read_row(
     cells: dict[str, str],
     portfolio: str,
     layout: TableLayout,
-    reading: Reading,
-    options: "TransactionOptions",
+    reading: TableReading,
+    options: TransactionOptions,
     symbols: Mapping[str, str],
 ) -> Row | None:
     """Turn a broker's row into one of our own; None where it moves nothing, or is reported."""
@@ -225,7 +223,7 @@ def _read_row(
     )
 
 
-def _is_foreign(cells: Mapping[str, str], line: int, reading: Reading) -> bool:
+def _is_foreign(cells: Mapping[str, str], line: int, reading: TableReading) -> bool:
     """Whether a row is not in USD, which is reported; rows of totals have other words in the currency's place."""
     currency = cells.get("currency", "").strip().upper()
     if currency in ("", "USD") or currency.startswith("BASE"):
@@ -240,7 +238,7 @@ def _is_foreign(cells: Mapping[str, str], line: int, reading: Reading) -> bool:
 
 
 def _kind_of(
-    cells: Mapping[str, str], quantity: Decimal | None, line: int, layout: TableLayout, reading: Reading
+    cells: Mapping[str, str], quantity: Decimal | None, line: int, layout: TableLayout, reading: TableReading
 ) -> str | None:
     """What the layout takes a row's action for; None, and counted or reported, where it is to be skipped."""
     action, symbol = cells.get("action", ""), cells.get("symbol", "")
@@ -286,7 +284,7 @@ def _event_to_add(told: str, symbol: str | None, day: date, quantity: Decimal | 
     return f"{acts}; if no source reports it, `actions add {event}`"
 
 
-def _is_readable(symbol: str, description: str, line: int, reading: Reading) -> bool:
+def _is_readable(symbol: str, description: str, line: int, reading: TableReading) -> bool:
     """Whether a symbol is one; reports what is none."""
     number = security_number(symbol)
     if number:
@@ -302,7 +300,7 @@ def _is_readable(symbol: str, description: str, line: int, reading: Reading) -> 
     return True
 
 
-def _fees(cells: Mapping[str, str], line: int, layout: TableLayout, reading: Reading) -> Decimal:
+def _fees(cells: Mapping[str, str], line: int, layout: TableLayout, reading: TableReading) -> Decimal:
     """What a row costs; below zero for a rebate, which only signed fees can tell."""
     told = [reading.amount(cells, line, name) or Decimal(0) for name in ("fees", "more_fees")]
     return -sum(told, Decimal(0)) if layout.signed_fees else sum(map(abs, told), Decimal(0))

@@ -11,7 +11,7 @@ from ingest.books.cells import plain, shown
 from ingest.books.csv_files import FileProblem
 from ingest.books.instruments import Instrument, is_cash, read_instrument, read_option, security_number
 from ingest.books.layouts.layout import CASH, POSITIONS, TableLayout, recognise
-from ingest.books.layouts.rows import Reading, account_of, rows_of_table
+from ingest.books.layouts.rows import TableReading, account_of, rows_of_table
 from ingest.books.layouts.tables import Table, read_raw
 from ingest.books.layouts.values import read_day
 from ingest.books.lots import CONTRACT_SIZE
@@ -44,7 +44,7 @@ class StatedLot:
 
 
 @dataclass(slots=True)
-class Statement:
+class BrokerStatement:
     """A position list: its date, its lots, and the cash of each account; with problems, it is of no use."""
 
     file: str
@@ -63,7 +63,9 @@ class Statement:
         return list(dict.fromkeys([*(lot.account for lot in self.lots), *self.cash]))
 
 
-def read_statement(path: Path, layout: str | None, symbols: Mapping[str, str], skip: Sequence[str] = ()) -> Statement:
+def read_statement(
+    path: Path, layout: str | None, symbols: Mapping[str, str], skip: Sequence[str] = ()
+) -> BrokerStatement:
     """Read a position list. Never raises for what is in the file: look at `problems`.
 
     Args:
@@ -72,7 +74,7 @@ def read_statement(path: Path, layout: str | None, symbols: Mapping[str, str], s
         symbols: what a security number or a name of the file trades as.
         skip: texts of rows to leave out.
     """
-    statement = Statement(path.name, layout or "")
+    statement = BrokerStatement(path.name, layout or "")
     try:
         raw = read_raw(path)
     except (OSError, ValueError) as error:
@@ -83,7 +85,7 @@ def read_statement(path: Path, layout: str | None, symbols: Mapping[str, str], s
     if isinstance(recognised, FileProblem):
         statement.problems.append(recognised)
         return statement
-    reading = Reading(recognised, statement.problems, Counter())
+    reading = TableReading(recognised, statement.problems, Counter())
     statement.layout = recognised.layout.name
     dates: list[date] = []
     for table_layout, table in recognised.tables:
@@ -124,7 +126,7 @@ def read_statement(path: Path, layout: str | None, symbols: Mapping[str, str], s
     return statement
 
 
-def _check_total(held: Decimal, cash: Decimal, reading: Reading) -> None:
+def _check_total(held: Decimal, cash: Decimal, reading: TableReading) -> None:
     """Warn where the rows of a table do not make the total that it tells, of the positions or with the cash."""
     if reading.total:
         (line, total), reading.total = reading.total, None
@@ -137,8 +139,8 @@ def _settle_costs(
     rows: Sequence[tuple[int, dict[str, str], bool]],
     layout: TableLayout,
     table: Table,
-    reading: Reading,
-    statement: Statement,
+    reading: TableReading,
+    statement: BrokerStatement,
 ) -> None:
     """A column "Cost" is of a share or of all of them: whichever lies nearer to the prices, and that is said."""
     place = layout.place(table).get("cost_unclear")
@@ -157,7 +159,7 @@ def _settle_costs(
     statement.notes.append(f"{reading.file}: {table.header[place]} is read as the cost of {of_what}")
 
 
-def _read_cash(table_layout: TableLayout, table: Table, reading: Reading, statement: Statement) -> None:
+def _read_cash(table_layout: TableLayout, table: Table, reading: TableReading, statement: BrokerStatement) -> None:
     """Cash reports name each currency, and a sum of them in the base currency."""
     totals: dict[str, Decimal] = {}
     account = ""
@@ -180,8 +182,8 @@ def _read_row(
     cells: Mapping[str, str],
     account: str,
     is_money: bool,
-    reading: Reading,
-    statement: Statement,
+    reading: TableReading,
+    statement: BrokerStatement,
     symbols: Mapping[str, str],
 ) -> None:
     cells = dict(cells)
@@ -257,7 +259,7 @@ def _read_row(
 
 
 def _check_product(
-    line: int, column: str, price: Decimal | None, shares: Decimal, total: Decimal | None, reading: Reading
+    line: int, column: str, price: Decimal | None, shares: Decimal, total: Decimal | None, reading: TableReading
 ) -> None:
     """Warn where a price a share, and what all of them make, are not of one position."""
     if not price or not total:
@@ -270,7 +272,9 @@ def _check_product(
         reading.warn(line, column, f"{what}: correct the one that is wrong, the {column} counts")
 
 
-def _instrument(line: int, cells: Mapping[str, str], reading: Reading, symbols: Mapping[str, str]) -> Instrument | None:
+def _instrument(
+    line: int, cells: Mapping[str, str], reading: TableReading, symbols: Mapping[str, str]
+) -> Instrument | None:
     """What a row holds: by its symbol, by a description that is an option, or by what the caller knows it as."""
     written, description = cells.get("symbol", "").strip(), cells.get("description", "").strip()
     for name in (written, description):

@@ -20,7 +20,7 @@ _DIGITS = re.compile(r"[0-9A-Za-z]{5,}")
 
 
 @dataclass(slots=True)
-class Reading:
+class TableReading:
     """What reading a file has found out besides its rows: problems, what was skipped, and notes."""
 
     recognised: Recognised
@@ -91,7 +91,9 @@ class Reading:
         return [*raw.notes, said]
 
 
-def rows_of_table(layout: TableLayout, table: Table, reading: Reading) -> Iterator[tuple[int, dict[str, str], bool]]:
+def rows_of_table(
+    layout: TableLayout, table: Table, reading: TableReading
+) -> Iterator[tuple[int, dict[str, str], bool]]:
     """Yield each row that counts as its line, its cells by field, and whether it is money."""
     places = layout.place(table)
     rows = []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.books.book import NOTHING_KNOWN, assemble
+from ingest.books.book import Known, assemble
 from ingest.books.files import read_folder
 from ingest.books.portfolios import load_folder
 from tests.ingest.books.loading import (
@@ -94,7 +94,7 @@ def test_what_points_nowhere(conn, write):
 
 def found_without_a_database(folder: Path) -> list[str]:
     files = read_folder(folder)
-    assemble(files, NOTHING_KNOWN)
+    assemble(files, Known({}, frozenset(), {}, ()))
     return list(map(str, files.problems))
 
 
