@@ -154,4 +154,6 @@ def bind(server: uvicorn.Server) -> socket.socket:
     # Head and body are sent separately. Without this option a client's delayed acknowledgement costs 40 ms each time.
     # An event loop sets the option only for sockets that it makes itself.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Whoever reads the address and connects at once waits in the queue until the server is ready, and is not refused.
+    sock.listen(server.config.backlog)
     return sock

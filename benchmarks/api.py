@@ -267,9 +267,7 @@ class Sessions:
             days = {as_of, data["snapshot"]["snapshot_date"], data["status"]["published_to"]}
             if len(days) > 1 or data["risk"] is None or not data["sectors"]:
                 return f"sessions are mixed: {sorted(days)}"
-        return (
-            None if not data or answer.headers["etag"].startswith(f'"{body["version"]}-') else "another version's tag"
-        )
+        return None if answer.headers["etag"] == f'"{body["version"]}"' else "another version's tag"
 
 
 async def bear(
@@ -368,10 +366,16 @@ async def _measure(
         stdout=subprocess.DEVNULL,
         stderr=(folder / "night.log").open("w"),
     )
-    until = for_seconds(max(seconds, 1))
-    load, memory, sessions = await bear(
-        url, processes, addresses, lambda load: night.poll() is None or until(load), rate
-    )
+    until, during = for_seconds(max(seconds, 1)), 0
+
+    def goes_on(load: Load) -> bool:
+        nonlocal during
+        if night.poll() is None:
+            during = load.count
+        # every address is asked for once more after the night has ended
+        return until(load) or load.count < during + 2 * len(addresses)
+
+    load, memory, sessions = await bear(url, processes, addresses, goes_on, rate)
     if night.returncode:
         raise SystemExit(f"the night failed: {(folder / 'night.log').read_text()}")
     if set(sessions.seen.values()) != {str(next_session)}:

@@ -113,10 +113,11 @@ def _providers(conn: psycopg.Connection, settings: Settings, now: datetime) -> C
     except UserError as error:
         return Check("providers", "broken", one_line(error))
     files = [provider for provider in chain if isinstance(provider, FilesProvider)]
-    prices = {provider.label: provider.probe_prices() for provider in files}
-    if len(files) == len(chain) and not any(answer.outcome == Outcome.OK for answer in prices.values()):
-        without = "; ".join(f"{label}: {answer.detail}" for label, answer in prices.items())
-        return Check("providers", "broken", f"{without}, and nobody else is asked for prices")
+    if len(files) == len(chain):
+        prices = {provider.label: provider.probe_prices() for provider in files}
+        if not any(answer.outcome == Outcome.OK for answer in prices.values()):
+            without = "; ".join(f"{label}: {answer.detail}" for label, answer in prices.items())
+            return Check("providers", "broken", f"{without}, and nobody else is asked for prices")
     probed = {provider.label: provider.probe() for provider in files}
     unsound = [f"{label}: {answer.detail}" for label, answer in probed.items() if answer.outcome != Outcome.OK]
     if unsound:

@@ -23,29 +23,27 @@ def costs_beyond_equity(
     """Portfolios whose lots, held at the same time, cost more than equity, deposits and a margin loan can pay."""
     rows = conn.execute(
         """
-        with moves as (
-            select
-                portfolio_id,
-                entry_date as moved_on,
-                quantity * entry_price * case investment_class when 'OPTIONS' then 100 else 1 end as cost
+        with lots as (
+            select *, entry_price * case investment_class when 'OPTIONS' then 100 else 1 end as unit_cost
             from raw.positions
             where portfolio_id = any(%(ids)s) and deleted_at is null
+        ),
+
+        moves as (
+            select portfolio_id, entry_date as moved_on, quantity * unit_cost as cost
+            from lots
             union all
-            select
-                portfolio_id,
-                exit_date,
-                -quantity * entry_price * case investment_class when 'OPTIONS' then 100 else 1 end
-            from raw.positions
-            where portfolio_id = any(%(ids)s) and deleted_at is null and exit_date is not null
+            select portfolio_id, exit_date, -quantity * unit_cost
+            from lots
+            where exit_date is not null
             union all
             select
                 portfolio_id,
                 event.trade_date,
-                -sign(quantity) * least(event.quantity_closed, abs(quantity)) * entry_price
-                * case investment_class when 'OPTIONS' then 100 else 1 end
-            from raw.positions
+                -sign(quantity) * least(event.quantity_closed, abs(quantity)) * unit_cost
+            from lots
             inner join raw.position_realized_events as event using (position_id)
-            where portfolio_id = any(%(ids)s) and deleted_at is null and exit_date is null
+            where exit_date is null
         ),
 
         peaks as (

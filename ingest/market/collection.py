@@ -208,6 +208,7 @@ def _report_evidence(state: SymbolPrices, report: MarketDataReport) -> None:
         for day, ratio in state.unproven
         if (day, SPLIT) in state.settled.actions
     ]
+    report.doubtful_actions += [(symbol, doubt) for doubt in state.doubts]
     for day, (before, close) in state.large_moves.items():
         if day not in state.stored:
             report.large_moves.append((symbol, day, before, close))

@@ -23,6 +23,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ingest.market.as_traded import later_splits
+from ingest.market.moves import daily_volatility
 from ingest.market.ratios import as_written
 from ingest.market.settlement import ONE_EVENT_SESSIONS, same_value
 from ingest.rows import SPLIT
@@ -30,10 +31,12 @@ from ingest.rows import SPLIT
 _ONE = Decimal(1)
 # A ratio nearer to 1 than this cannot be seen in a day's move.
 _TELLING = Decimal("1.25").ln()
-# Inside a history, splits are looked for from this ratio on, because smaller moves happen.
+# Inside a history, splits are looked for from this ratio on, because smaller moves happen; but not to a calm share.
 _STRIKING = Decimal("1.5").ln()
 # A move this near to a split's ratio (in logarithms) is the split's.
 _NEAR = Decimal("0.08")
+# Of a ratio that is less than striking: so many times what the share moves in a day.
+_NO_MOVE_OF_A_DAY = 6
 # Two closes of one session agree within this (relative).
 _SAME_CLOSE = Decimal("0.005")
 # Closes that are further apart, in sessions, say nothing about a split between them.
@@ -45,10 +48,14 @@ _LOOKED_AT = 40
 
 
 class KnownClose(NamedTuple):
-    """A stored close; `own_day`: stored within a week of its session, so that no later split is in it."""
+    """A stored close; `own_day`: stored within a week of its session, so that no later split is in it.
+
+    `read_on`: when it was read of the source whose reply is read now, None where it came from another.
+    """
 
     close: Decimal
     own_day: bool
+    read_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +171,10 @@ def _read_restated(
         day, adjusted = choice
         newer = day
         reading.dates[event] = day
+        believed_alone = not event.told and event.shares and not event.certain
+        if believed_alone and not adjusted and closes.fits(day, event.ratio, adjusted=False) is False:
+            reading.aside = _told_no_longer(event, day)
+            return reading
         if adjusted:
             reading.undo.append((day, event.ratio))
             if event.told and event.shares and not event.certain and event.size >= _TELLING and not own:
@@ -203,16 +214,37 @@ def read_as_traded(
 
 
 def tell_splits_apart(events: Sequence[SplitEvent], closes: Sequence["_Closes"]) -> list[SplitEvent]:
-    """Make an event of each date of a split on which some of the closes, as traded, move by its ratio."""
-    apart = []
+    """Make an event of each date of a split on which some of the closes, as traded, move by its ratio.
+
+    What else is told of the ratio goes with the one of these that it shares a date with.
+    """
+    apart: list[SplitEvent] = []
+    whole = []
     for event in events:
         moved = [
             day
             for day in event.dates
             if day in event.took_place or any(each.fits(day, event.ratio, adjusted=False) for each in closes)
         ]
-        apart += _parts(event, moved if event.shares and not event.certain and event.size >= _TELLING else ())
+        parts = _parts(event, moved if event.shares and not event.certain and event.size >= _TELLING else ())
+        if len(parts) > 1:
+            apart += parts
+        else:
+            whole += parts
+    for event in whole:
+        place = next((at for at, part in enumerate(apart) if _is_told_of(event, part)), None)
+        if place is None:
+            apart.append(event)
+        else:
+            apart[place] = replace(apart[place], dates=tuple(dict.fromkeys([*apart[place].dates, *event.dates])))
     return apart
+
+
+def _is_told_of(event: SplitEvent, part: SplitEvent) -> bool:
+    """Whether an event is one of several splits of its ratio: it shares a date with that one."""
+    if event.certain or not event.shares or not part.one_of_several:
+        return False
+    return same_value(SPLIT, event.ratio, part.ratio) and not set(event.dates).isdisjoint(part.dates)
 
 
 def _parts(event: SplitEvent, took_place: Iterable[date]) -> list[SplitEvent]:
@@ -291,6 +323,10 @@ def _choose(
     compared = [day for day in sorted(own) if older <= day < latest]
     if any(known[day].own_day for day in compared):
         compared = [day for day in compared if known[day].own_day]
+    else:
+        # What was read after the split, by another date or by none, is no proof of it.
+        earliest = min(event.dates)
+        compared = [day for day in compared if (known[day].read_on or date.min) < earliest]
     compared = compared[-_LOOKED_AT:]
     # If a source does not report a split, it has hardly adjusted its closes for it.
     readings = [(day, adjusted) for adjusted in (event.told, not event.told) for day in event.dates]
@@ -356,11 +392,12 @@ def _stray_jump(reading: Reading, closes: _Closes, known: Mapping[date, KnownClo
 
     A source has adjusted a part of its history only. A move between two closes that are known is what it is.
     """
-    striking = [event for event in reading.dates if event.size >= _STRIKING and event.shares and not event.certain]
-    if not striking:
+    looked_for = [event for event in reading.dates if event.size >= _TELLING and event.shares and not event.certain]
+    if not looked_for:
         return None
     factor = reading.factor()
     grown = {day: close * factor(day) for day, close in closes.closes.items()}
+    volatility = daily_volatility(closes.closes[day] for day in closes.days)
     on = {day for event, day in reading.dates.items()}
     splits = sorted((day, event.ratio) for event, day in reading.dates.items() if event.shares)
     for before, after in pairwise(closes.days):
@@ -368,10 +405,15 @@ def _stray_jump(reading: Reading, closes: _Closes, known: Mapping[date, KnownClo
         for day, ratio in splits:
             if before < day <= after:
                 move *= ratio
-        if (before in known and after in known) or abs(move.ln()) < _STRIKING - _NEAR:
+        if (before in known and after in known) or after in on:
             continue
-        for event in striking:
-            if min(abs((move * event.ratio).ln()), abs((move / event.ratio).ln())) <= _NEAR and after not in on:
+        for event in looked_for:
+            near = _NEAR
+            if event.size < _STRIKING:
+                near = min(_NEAR, event.size / 4)
+                if volatility is None or abs(move.ln()) < _NO_MOVE_OF_A_DAY * volatility:
+                    continue
+            if min(abs((move * event.ratio).ln()), abs((move / event.ratio).ln())) <= near:
                 ratio = as_written(event.ratio)
                 return (
                     f"the split of {reading.dates[event]} ({ratio}) is told, and the closes move by its ratio on"
@@ -409,6 +451,14 @@ def _in_doubt(event: SplitEvent) -> str:
         f"the split of {day} ({ratio}) is told, and the closes agree neither with one that they are adjusted for nor"
         f" with one that they are not: `actions add {symbol_and_day} {ratio}` says that it holds, `actions dismiss"
         f" {symbol_and_day}` that it does not"
+    )
+
+
+def _told_no_longer(event: SplitEvent, day: date) -> str:
+    ratio = as_written(event.ratio)
+    return (
+        f"the split of {day} ({ratio}) is believed, its source tells it no longer, and the closes do not show it: if it"
+        f" was none, `actions dismiss SYMBOL {day} SPLIT`, if it holds, `actions add SYMBOL {day} SPLIT {ratio}`"
     )
 
 

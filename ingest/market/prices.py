@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from ingest.market.knowledge import Collected, Knowledge
-from ingest.market.refetch import judge_histories
+from ingest.market.refetch import judge_folder, judge_histories
 from ingest.market.replies import sift_reply
 from ingest.market.symbol_prices import SymbolPrices
 from ingest.market.turn import Turn, rejected_bar, rejected_history
@@ -58,6 +58,8 @@ def _ask(turn: Turn) -> None:
             for symbol, answer in remembered.items()
         }
         judge_histories(turn)
+    else:
+        judge_folder(turn)
     for symbol, answer in turn.answers.items():
         state = turn.symbols[symbol]
         state.answers.append((source.label, answer))

@@ -9,6 +9,8 @@ _SPIN_OFF_TERM, _SPIN_OFF_BOTH_TERMS = 1000, 100
 # The digits of a stored ratio.
 RATIO_DIGITS = 18
 _LARGEST_TERM = 200
+# Terms that are written as decimals: 1.281:1 is 1281:1000, unless a fraction so simple rounds to it.
+_SPIN_OFF_DECIMALS, _SIMPLE_TERM = 3, 20
 _FEWEST_DECIMALS = 4
 _WIDE = Context(prec=60)
 
@@ -27,7 +29,22 @@ def as_written(ratio: Decimal) -> str:
 def is_adjusted_spin_off(numerator: Decimal, denominator: Decimal) -> bool:
     """Whether a split, as its source writes it, is what prices were adjusted by for a spin-off: 1281:1000, 104:100."""
     terms = numerator, denominator
-    return max(terms) >= _SPIN_OFF_TERM or min(terms) >= _SPIN_OFF_BOTH_TERMS
+    if max(terms) >= _SPIN_OFF_TERM or min(terms) >= _SPIN_OFF_BOTH_TERMS:
+        return True
+    written = max(terms, key=_decimals)
+    if _decimals(written) < _SPIN_OFF_DECIMALS or numerator <= denominator:
+        return False
+    exact = Fraction(written)
+    return abs(exact.limit_denominator(_SIMPLE_TERM) - exact) > Fraction(1, 2 * 10 ** _decimals(written))
+
+
+def ratio_of_terms(numerator: Decimal, denominator: Decimal) -> Decimal:
+    """Return the new shares per old of a split as its source writes it: 1:7, and 0.142857:1 as well."""
+    if denominator == 1:
+        numerator = read_split_ratio(numerator)
+    elif numerator == 1 and _decimals(denominator) >= _FEWEST_DECIMALS:
+        return as_ratio(1 / Fraction(read_split_ratio(denominator)).limit_denominator(_LARGEST_TERM))
+    return as_ratio(Fraction(numerator) / Fraction(denominator))
 
 
 def spin_off_reason(symbol: str, ex_date: object, numerator: Decimal, denominator: Decimal) -> str:
@@ -39,6 +56,11 @@ def spin_off_reason(symbol: str, ex_date: object, numerator: Decimal, denominato
         f" symbol; if it is a split: `{command} SPLIT {ratio:f}`, if a spin-off:"
         f" `{command} SPINOFF SHARES_OF_CHILD_PER_SHARE --new-symbol CHILD`"
     )
+
+
+def _decimals(number: Decimal) -> int:
+    exponent = number.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def read_split_ratio(written: Decimal) -> Decimal:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from datetime import date
 
 from ingest.market.replies import sift_reply
-from ingest.market.restated import Judgement, Kind
+from ingest.market.restated import FEWEST_SESSIONS, Judgement, Kind
 from ingest.market.turn import Turn
 from ingest.providers.base import Answer, Outcome, Want
+from ingest.rows import RejectedRow
 
 
 def judge_histories(turn: Turn) -> None:
@@ -25,9 +26,7 @@ def judge_histories(turn: Turn) -> None:
         if judgement.kind in (Kind.REFETCH, Kind.REREAD) or turn.is_accepted(row):
             restated[symbol] = judgement
         else:
-            state.take_back(turn.source)
-            turn.answers[symbol] = Answer(Outcome.BAD_DATA, judgement.reason)
-            turn.refused.append(row)
+            _put_aside(turn, row, symbol)
     for symbol in list(restated)[turn.known.refetches_left :]:
         turn.symbols[symbol].take_back(turn.source)
         turn.answers[symbol] = Answer(Outcome.NOT_ASKED, "restated, to be fetched again as a whole on a later night")
@@ -44,6 +43,38 @@ def judge_histories(turn: Turn) -> None:
             and symbol in restated
             and restated[symbol].reason == reason
         ]
+
+
+def judge_folder(turn: Turn) -> None:
+    """Doubt what a folder holds where every close is a split's ratio away from what is stored, and no split is told.
+
+    Against closes that were stored on their own day it is put aside; otherwise people may have mended it, and are told.
+    """
+    for symbol, closes in turn.shown.items():
+        state = turn.symbols[symbol]
+        if not state.shows_otherwise(closes):
+            continue
+        judgement = state.judge(turn.source, turn.sources, closes)
+        if judgement.kind != Kind.PUT_ASIDE:
+            continue
+        row = turn.refuse_history(symbol, closes, judgement.reason)
+        if turn.is_accepted(row):
+            turn.collected.used_up.append(turn.accepted[row.relation, symbol, row.row_date, row.reason])
+        elif len(state.own_days() & closes.keys()) >= FEWEST_SESSIONS:
+            _put_aside(turn, row, symbol)
+        else:
+            reason = judgement.reason if judgement.reason.endswith("?") else f"{judgement.reason}."
+            state.doubts.append(
+                f"{reason} The closes are taken as traded: if they are adjusted for a split, write them as"
+                " they were traded, and the split into actions.csv"
+            )
+
+
+def _put_aside(turn: Turn, row: RejectedRow, symbol: str) -> None:
+    """Take nothing of what the source shows of a symbol; `row` stands for it in the quarantine."""
+    turn.symbols[symbol].take_back(turn.source)
+    turn.answers[symbol] = Answer(Outcome.BAD_DATA, row.reason)
+    turn.refused.append(row)
 
 
 def _refetch(turn: Turn, restated: Mapping[str, Judgement]) -> None:

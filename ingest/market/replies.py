@@ -114,8 +114,11 @@ def _read(
     restated: Sequence[Restating] | None,
 ) -> list[tuple[Restating | None, Reading]]:
     """Find out what the closes say of the splits that are told, for each span that has its own."""
-    own_days = state.own_days()
-    known = {day: KnownClose(bar.close, day in own_days) for day, bar in state.stored.items()}
+    own_days = state.own_days(action.ex_date for action in told if action.action_type == SPLIT)
+    known = {
+        day: KnownClose(bar.close, day in own_days, bar.came_on if bar.source == turn.source.name else None)
+        for day, bar in state.stored.items()
+    }
     if state.active.symbol in turn.replaces:
         # Closes that will be replaced prove nothing. But if a split was dated wrongly, closes of their own day count.
         known = {day: known[day] for day in own_days} if turn.replaces[state.active.symbol] == Kind.REREAD else {}

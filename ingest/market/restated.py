@@ -19,6 +19,8 @@ FEWEST_SESSIONS = 3
 _CONSTANT = Decimal("0.002")
 # A ratio that is this near to 1 is rounding.
 _ONE = Decimal("0.0001")
+# Nothing but a split or another unit restates by this much (in logarithms). Spin-offs are reported, and undone.
+_LARGE = Decimal("1.25").ln()
 # The closes of two sources may differ by this much. A larger constant ratio means another basis.
 _OTHER_SOURCE = Decimal("0.005")
 
@@ -61,7 +63,7 @@ def judge(
     known: Mapping[date, StoredClose],
     offered: Mapping[date, Decimal],
     new_splits: Sequence[tuple[date, Decimal]],
-    told: Collection[Decimal] = (),
+    told: Collection[tuple[date, Decimal]] = (),
 ) -> Judgement:
     """Compare a source's closes, as traded, with those that are known of the same symbol and sessions.
 
@@ -69,14 +71,14 @@ def judge(
         known: what is stored, from this source (`own`) or another.
         offered: the source's closes, by session.
         new_splits: (ex-date, new shares per old) that it reports and that are not stored yet, by date.
-        told: the ratios of all splits that were ever told of the symbol.
+        told: (ex-date, new shares per old) of all splits that were ever told of the symbol.
     """
     first_split = new_splits[0][0] if new_splits else date.max
-    own = [day for day in offered if day in known and known[day].own and day < first_split]
+    own = [day for day in sorted(offered) if day in known and known[day].own]
+    if ratio := _misread_by(known, offered, own, told):
+        return Judgement(Kind.REREAD, f"closes were read with a split of {_about(ratio)} that is dated otherwise now")
+    own = [day for day in own if day < first_split]
     if len(own) >= FEWEST_SESSIONS:
-        if ratio := _misread_by(known, offered, own, told):
-            reason = f"closes were read with a split of {_about(ratio)} that is dated otherwise now"
-            return Judgement(Kind.REREAD, reason)
         return _judge_own(known, offered, own, new_splits)
     others = [day for day in offered if day in known and not known[day].own]
     if len(others) >= FEWEST_SESSIONS:
@@ -96,8 +98,9 @@ def _judge_own(
     if is_hundredfold(ratio):
         return Judgement(Kind.PUT_ASIDE, f"every close is {_about(ratio)} times what is stored: another unit?")
     split = split_ratio(ratio, EXACTLY)
-    if split is None:
+    if split is None and abs(ratio.ln()) < _LARGE:
         return Judgement(Kind.REFETCH, f"every close is {_about(ratio)} times what was stored")
+    split = split or _about(ratio)
     if not new_splits:
         return Judgement(
             Kind.PUT_ASIDE, f"every close is {split} of what is stored, and the source reports no split: not known yet?"
@@ -111,17 +114,27 @@ def _judge_own(
 
 
 def _misread_by(
-    known: Mapping[date, StoredClose], offered: Mapping[date, Decimal], days: list[date], told: Collection[Decimal]
+    known: Mapping[date, StoredClose],
+    offered: Mapping[date, Decimal],
+    days: list[date],
+    told: Collection[tuple[date, Decimal]],
 ) -> Decimal | None:
-    """Return the ratio of a told split by which stored closes are off, where those of their own day are right."""
+    """Return the ratio of a told split by which stored closes are off, where those of their own day are right.
+
+    All that came before those may be off, or what lies between two dates of a split, or before one that is new: some
+    closes in a row, up to a date that is told.
+    """
     own_days = [day for day in days if known[day].own_day]
-    others = [day for day in days if not known[day].own_day and day < min(own_days, default=date.min)]
-    if len(others) < FEWEST_SESSIONS or any(
-        abs(offered[day] / known[day].close - 1) > _OTHER_SOURCE for day in own_days
-    ):
+    changed = [n for n, day in enumerate(days) if abs(offered[day] / known[day].close - 1) > _OTHER_SOURCE]
+    in_a_row = changed and changed[-1] - changed[0] == len(changed) - 1
+    if not own_days or not in_a_row or any(known[days[n]].own_day for n in changed):
         return None
-    off = _constant_ratio(known, offered, others)
-    return next((ratio for ratio in told if off and abs(ratio.ln()) > _OTHER_SOURCE and _is_one(off, ratio)), None)
+    off = _constant_ratio(known, offered, [days[n] for n in changed])
+    last = days[changed[-1]]
+    following = next((day for day in days if day > last), last)
+    before_all = len(changed) >= FEWEST_SESSIONS and following == own_days[0] and changed[0] == 0
+    ratios = [ratio for ex_date, ratio in told if before_all or last < ex_date <= following]
+    return next((ratio for ratio in ratios if off and abs(ratio.ln()) > _OTHER_SOURCE and _is_one(off, ratio)), None)
 
 
 def _is_one(off: Decimal, ratio: Decimal) -> bool:

@@ -266,7 +266,10 @@ def _stands(
     splits: Sequence[tuple[date, Decimal]],
     sessions: Sequence[date],
 ) -> bool:
-    """Whether a source's close is stood by in the next two sessions, splits counted: each within 50 % of the others."""
+    """Whether a source's close is stood by in the next two sessions, splits counted: each within 50 % of the others.
+
+    What fills a gap has to lead to the close that is stored after it as well.
+    """
     place = bisect_left(sessions, day)
     standing = sessions[place : place + STANDING_SESSIONS]
     if len(standing) < STANDING_SESSIONS or standing[0] != day or any(each not in bars for each in standing):
@@ -275,6 +278,9 @@ def _stands(
         return False
     growth = later_splits(splits)
     levels = [bars[each].close / growth(each) for each in standing]
+    after = min((each for each in stored_closes if each > standing[-1]), default=None)
+    if after and implausible_move(stored_closes[after] / growth(after), levels[-1]):
+        return False
     return max(levels) - min(levels) <= _STAND_BY * min(levels)
 
 

@@ -4,7 +4,8 @@ A claim is what one source, or a person, says. The rules, in this order:
 
 1. What a person added holds, and what a person dismissed does not, whatever the sources say.
 2. A claim that the closes speak against (`refused_because`), or that its source has moved to another date, is out.
-3. Rows of one source and day: equal ones are one, different dividends add up, different splits are put aside.
+3. Rows of one source and day: equal ones are one (0.3333 and 0.33 as well), different dividends add up, different
+   splits are put aside.
 4. Splits of one ratio within 10 sessions are one split, on the later date (executed, not announced), but for those that
    closes as traded have shown one by one (`took_place`).
 5. Of two sources the earlier in the chain has the date and the value; the other's claim within 5 sessions is the same.
@@ -262,11 +263,29 @@ def _settle_by_source(told: Sequence[Claim], apart: Callable[[date, date], int],
 def _of_one_day(claims: Sequence[Claim], settled: Settled) -> tuple[CorporateAction, Claim]:
     """Return what one source tells of one day: the sum of its dividends, or the event that it told last."""
     if claims[0].action.action_type == DIVIDEND:
-        total = sum((claim.action.value for claim in claims), Decimal(0))
-        return claims[0].action._replace(value=total), claims[0]
+        exact = []
+        for claim in sorted(claims, key=lambda claim: _digits(claim.action.value), reverse=True):
+            same = next((other for other in exact if _rounds_to(other.action.value, claim.action.value)), None)
+            if same:
+                settled.notes[claim.key] = f"the same dividend as {same.action.value_text}, with fewer digits"
+            else:
+                exact.append(claim)
+        total = sum((claim.action.value for claim in exact), Decimal(0))
+        return exact[0].action._replace(value=total), exact[0]
     last = max(claims, key=lambda claim: (claim.last_seen_at is not None and claim.last_seen_at.timestamp()) or 0)
     settled.notes |= {claim.key: "told otherwise since" for claim in claims if claim is not last}
     return last.action, last
+
+
+def _digits(value: Decimal) -> int:
+    """Return how many decimals an amount has, at least those of cents."""
+    exponent = value.normalize().as_tuple().exponent
+    return max(2, -exponent) if isinstance(exponent, int) else 2
+
+
+def _rounds_to(exact: Decimal, rounded: Decimal) -> bool:
+    """Whether one amount is another with fewer digits: 0.33 is 0.3333."""
+    return exact == rounded or round(exact, _digits(rounded)) == rounded
 
 
 def _matches(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -18,6 +19,7 @@ _PROFILE_COLUMNS = (*Profile._fields, "source")
 
 # A close that was stored within this many days of its session is as traded: no later split is in it.
 _OWN_DAYS = 7
+_NEW_YORK = ZoneInfo("America/New_York")
 
 
 class StoredBar(NamedTuple):
@@ -30,7 +32,12 @@ class StoredBar(NamedTuple):
     volume: int | None
     source: str
     own_day: bool = False
-    loaded_at: datetime = datetime.min.replace(tzinfo=UTC)
+    loaded_at: datetime = datetime(1, 1, 2, tzinfo=UTC)
+
+    @property
+    def came_on(self) -> date:
+        """The day in New York on which it came."""
+        return self.loaded_at.astimezone(_NEW_YORK).date()
 
 
 class Restatement(NamedTuple):

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from ingest.market.as_traded import later_splits
 from ingest.market.moves import daily_volatility, suspected_split
-from ingest.market.restated import Judgement, StoredClose, judge
+from ingest.market.restated import Judgement, Kind, StoredClose, judge
 from ingest.market.row_rules import Suspicion, agree, choose_bars
 from ingest.market.settlement import IF_TWO, ONE_EVENT_SESSIONS, Claim, ClaimKey, Settled, same_value, settle
 from ingest.market.store import Restatement, StoredBar
@@ -29,6 +29,10 @@ _SPLIT_KNOWN_AFTER = timedelta(days=7)
 _SEEN_AGAIN = timedelta(days=7)
 # After this many sessions without a price, another company may have the symbol.
 SILENT_SESSIONS = 60
+# A dividend that has moved with another amount: one so near (relative) is the same.
+_NEAR_AMOUNT = Decimal("0.25")
+# What is told no longer, and of the same value so many sessions away since, may be one: a person is told.
+_MAY_HAVE_MOVED_SESSIONS = 45
 _WAITS = "told with closes that were put aside"
 
 
@@ -55,6 +59,7 @@ class SymbolPrices:
     first_traded: date | None = None
     left_out: Counter[str] = field(default_factory=Counter)
     unproven: list[tuple[date, Decimal]] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
     large_moves: dict[date, tuple[Decimal, Decimal]] = field(default_factory=dict)
     _moved_before: set[ClaimKey] = field(default_factory=set)
     _before_turn: dict[ClaimKey, Claim] = field(default_factory=dict)
@@ -75,21 +80,27 @@ class SymbolPrices:
         """The dates of splits that closes have shown beside others of the same ratio nearby."""
         return frozenset(claim.action.ex_date for claim in self.claims.values() if claim.took_place)
 
-    def own_days(self) -> set[date]:
+    def own_days(self, told: Iterable[date] = ()) -> set[date]:
         """Return the sessions whose stored close is as traded, whatever is told since: stored within a week of them.
 
-        What came when a later split was told already was read by it, and is no proof of where that split lies.
+        What came when a later split was told already was read by it, and is no proof of where that split lies. Nor is
+        what came on its ex-date or after it: it may have been adjusted before anybody told the split. `told` are the
+        ex-dates of splits that are told tonight.
         """
-        splits = [
+        splits: list[tuple[date, datetime | None]] = [
             (claim.action.ex_date, claim.first_seen_at)
             for claim in self.claims.values()
-            if claim.action.action_type == SPLIT and claim.first_seen_at
+            if claim.action.action_type == SPLIT
         ]
-        return {
-            day
-            for day, bar in self.stored.items()
-            if bar.own_day and not any(ex_date > day and seen <= bar.loaded_at for ex_date, seen in splits)
-        }
+        splits += [(ex_date, None) for ex_date in told]
+
+        def may_be_adjusted(day: date, bar: StoredBar) -> bool:
+            return any(
+                ex_date > day and ((seen is not None and seen <= bar.loaded_at) or ex_date <= bar.came_on)
+                for ex_date, seen in splits
+            )
+
+        return {day for day, bar in self.stored.items() if bar.own_day and not may_be_adjusted(day, bar)}
 
     def word_on(self, ratio: Decimal, dates: Sequence[date]) -> str | None:
         """Return what a person has said of a split that is told on these dates: added, dismissed or nothing."""
@@ -165,12 +176,17 @@ class SymbolPrices:
         span: tuple[date, date],
         told: Mapping[ClaimKey, CorporateAction],
     ) -> None:
-        """Find what a source tells no longer and tells on another date, or with another value, since."""
+        """Find what a source tells no longer and tells on another date, or with another value, since.
+
+        A dividend may have both: then one within a quarter of its amount is the same. What may be one and is not taken
+        for it is left among the doubts.
+        """
         fresh = {
             key: action
             for key, action in told.items()
             if key in self.claims and (self.claims[key].first_seen_at is None or key in self._moved_before)
         }
+        left = []
         for claim in self.claims_of(source):
             key, action = claim.key, claim.action
             if key in told or claim.moved_to or not span[0] <= action.ex_date <= span[1]:
@@ -188,6 +204,33 @@ class SymbolPrices:
                 if found.ex_date != action.ex_date:
                     fresh = {other: each for other, each in fresh.items() if each is not found}
                 self._keep(replace(claim, moved_to=found.ex_date))
+            else:
+                left.append(claim)
+        for claim in left:
+            other = self._nearest_like(claim.action, fresh.values())
+            if other is None or claim.took_place or claim.refused_because:
+                continue
+            near = self._apart(other.ex_date, claim.action.ex_date) <= ONE_EVENT_SESSIONS
+            if near and other.action_type == DIVIDEND and agree(other.value, claim.action.value, _NEAR_AMOUNT):
+                fresh = {key: each for key, each in fresh.items() if each is not other}
+                self._keep(replace(claim, moved_to=other.ex_date))
+            elif near or same_value(other.action_type, other.value, claim.action.value):
+                kind, day = other.action_type, claim.action.ex_date
+                self.doubts.append(
+                    f"{source} no longer tells the {kind.lower()} {claim.action.value_text} of {day}, which stays, and"
+                    f" tells {other.value_text} of {other.ex_date} since: if the two are one, `python run_nightly.py"
+                    f" actions dismiss {self.active.symbol} {day} {kind}`"
+                )
+
+    def _nearest_like(self, action: CorporateAction, others: Iterable[CorporateAction]) -> CorporateAction | None:
+        """Return the nearest split or dividend of the type of one that is told no longer, None where none is near."""
+        near = [
+            (self._apart(other.ex_date, action.ex_date), other)
+            for other in others
+            if other.action_type == action.action_type and action.action_type in (SPLIT, DIVIDEND)
+        ]
+        apart, nearest = min(near, default=(_MAY_HAVE_MOVED_SESSIONS + 1, None))
+        return nearest if apart <= _MAY_HAVE_MOVED_SESSIONS else None
 
     def _apart(self, one: date, other: date) -> int:
         return abs(bisect_left(self.calendar, one) - bisect_left(self.calendar, other))
@@ -331,6 +374,8 @@ class SymbolPrices:
 
     def judge(self, source: Source, sources: Sequence[Source], shown: Mapping[date, Decimal]) -> Judgement:
         """Compare all closes that a source shows with those that are known."""
+        if (moved := self._moved_over_closes(source.name)) is not None:
+            return Judgement(Kind.REREAD, f"closes were read with the split of {moved} that is dated otherwise now")
         later = {other.name for other in sources[source.place + 1 :]} - {source.name}
         known = {
             day: StoredClose(self.offers[place][day].close, sources[place].name == source.name)
@@ -348,8 +393,29 @@ class SymbolPrices:
             for key, claim in self.changed_claims.items()
             if key.action_type == SPLIT and key.source == source.name and claim.first_seen_at is None
         )
-        told = {key.value for key in self.claims if key.action_type == SPLIT}
+        told = {(key.ex_date, key.value) for key in self.claims if key.action_type == SPLIT}
         return judge(known, shown, new_splits, told)
+
+    def _moved_over_closes(self, source: str) -> date | None:
+        """Return the date of a split that its source has moved tonight over closes that were read with it, or None."""
+        moved = [
+            (key.ex_date, claim.moved_to)
+            for key, claim in self.changed_claims.items()
+            if key.source == source and key.action_type == SPLIT and claim.moved_to and not claim.decision
+        ]
+        if not moved:
+            return None
+        own_days = self.own_days()
+        read_with_it = [day for day, bar in self.stored.items() if bar.source == source and day not in own_days]
+        return next(
+            (old for old, new in moved if any(min(old, new) <= day < max(old, new) for day in read_with_it)), None
+        )
+
+    def shows_otherwise(self, shown: Mapping[date, Decimal]) -> bool:
+        """Whether the oldest, the middle and the newest close that are stored are all shown differently."""
+        common = sorted(shown.keys() & self.stored.keys())
+        some = {common[0], common[len(common) // 2], common[-1]} if common else set()
+        return bool(some) and not any(agree(shown[day], self.stored[day].close, SAME_VALUE) for day in some)
 
     def take_back(self, source: Source) -> dict[date, PriceBar]:
         """Forget what a source offers, and return it; what it tells of actions that was not known before waits."""

@@ -15,11 +15,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from ingest.market.ratios import as_ratio, is_adjusted_spin_off, spin_off_reason
+from ingest.market.ratios import is_adjusted_spin_off, ratio_of_terms, spin_off_reason
 from ingest.providers import json_values
 from ingest.providers.base import Answer, FundSectorsReply, Outcome, PriceReply, ProfileReply, Usage, Want
 from ingest.providers.fmp_client import EndpointGateError, FmpClient
@@ -279,7 +278,7 @@ class _SymbolRows:
             if not new or not old or new < 0 or old < 0:
                 self._reject("corporate_actions", ex_date, "a split without its ratio", row)
                 continue
-            action = CorporateAction(self.want.symbol, ex_date, SPLIT, as_ratio(Fraction(new) / Fraction(old)))
+            action = CorporateAction(self.want.symbol, ex_date, SPLIT, ratio_of_terms(new, old))
             # The label may be missing or wrong, so the terms decide as well.
             if "spin" in str(row.get("splitType")).lower() or is_adjusted_spin_off(new, old):
                 reason = spin_off_reason(self.want.symbol, ex_date, new, old)

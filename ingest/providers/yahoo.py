@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from ingest.market.ratios import as_ratio, is_adjusted_spin_off, spin_off_reason
+from ingest.market.ratios import is_adjusted_spin_off, ratio_of_terms, spin_off_reason
 from ingest.providers.base import (
     Answer,
     FundSectorsReply,
@@ -280,7 +280,7 @@ def _splits(
             for ratio in (Fraction(split).limit_denominator(_LARGEST_TERM),)
         ]
     for day, new, old in told:
-        action = CorporateAction(symbol, day, SPLIT, as_ratio(Fraction(new) / Fraction(old)))
+        action = CorporateAction(symbol, day, SPLIT, ratio_of_terms(new, old))
         if is_adjusted_spin_off(new, old):
             rejected.append(_rejected(action, spin_off_reason(symbol, day, new, old)))
             action = action._replace(action_type=SPINOFF)

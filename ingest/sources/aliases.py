@@ -69,7 +69,8 @@ def _check(alias: Alias, others: Sequence[Alias], line: int, read: CsvFile) -> N
     if alias.valid_from > alias.valid_to:
         read.report(line, "valid_to", f"{alias.valid_to} is before valid_from, {alias.valid_from}")
     if alias.symbol == alias.provider_symbol:
-        read.report(line, "provider_symbol", f"{alias.symbol} is the symbol itself")
+        advice = f"name what {alias.provider} calls it, or leave the row out"
+        read.report(line, "provider_symbol", f"{alias.symbol} is the symbol itself: {advice}")
     for other in others:
         same = (other.symbol, other.provider) == (alias.symbol, alias.provider)
         if same and alias.valid_from <= other.valid_to and other.valid_from <= alias.valid_to:

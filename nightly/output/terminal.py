@@ -25,8 +25,14 @@ def echo(text: str, *, err: bool = False) -> None:
 
 
 def width_of_output(without_terminal: int) -> int | None:
-    """The columns to write in where standard output is no terminal and COLUMNS says nothing; None: rich finds out."""
-    return None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else without_terminal
+    """The columns to write in: at least these where standard output is no terminal, more if COLUMNS says so.
+
+    None: there is a terminal, and rich finds out.
+    """
+    if sys.stdout.isatty():
+        return None
+    columns = os.environ.get("COLUMNS", "")
+    return max(without_terminal, int(columns)) if columns.isdigit() else without_terminal
 
 
 def print_table(title: str, records: Sequence[dict[str, Any]], right: Sequence[str] = ()) -> None:

@@ -452,6 +452,7 @@ def test_a_deleted_portfolio_leaves_every_table_and_can_come_back(warehouse: War
 def test_after_all_this_nothing_is_due_and_a_full_refresh_changes_nothing(warehouse: Warehouse, rolled_again):
     warehouse.roll()
     assert warehouse.window() == {}
+    assert warehouse.rows("select count(*) from ops.open_changes") == [(0,)]
     content = warehouse.content()
     warehouse.rebuild()
     assert warehouse.content() == content

@@ -148,7 +148,7 @@ def test_an_embedded_server_that_has_stopped_says_why(short_folder):
             database.connect()
     assert gone.endswith(f"see {log}")
     assert str(refusal.value) == (
-        "PostgreSQL has stopped: 2024-01-02 [1]  PANIC:  could not write to file: No space left on device: "
+        "PostgreSQL has stopped: 2024-01-02 [1]  PANIC:  could not write to file: No space left on device: make room: "
         f"see {log}: put that right and run it again"
     )
 

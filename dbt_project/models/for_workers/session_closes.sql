@@ -78,16 +78,13 @@ last_known as (
         wanted.session_number,
         wanted.session_date,
         last_price.price_date,
-        last_price.session_number as price_session_number,
         last_price.price as price_then
     from wanted_sessions as wanted
     left join lateral (
         select
             market_data.price_date,
-            market_data.close as price,
-            calendar_days.last_session_number as session_number
+            market_data.close as price
         from {{ ref('stg_market_data') }} as market_data
-        inner join calendar_days on market_data.price_date = calendar_days.calendar_date
         where market_data.symbol = wanted.price_key and market_data.price_date <= wanted.session_date
         order by market_data.price_date desc
         limit 1
@@ -101,7 +98,6 @@ last_known as (
         wanted.session_number,
         wanted.session_date,
         last_mark.price_date,
-        null,
         last_mark.price
     from wanted_sessions as wanted
     left join lateral (
@@ -130,6 +126,7 @@ in_shares_of_the_session as (
         coalesce(growth_now.growth, 1) as growth,
         round(last_known.price_then * coalesce(growth_then.growth, 1) / coalesce(growth_now.growth, 1), 10) as price
     from last_known
+    left join calendar_days as priced on last_known.price_date = priced.calendar_date
     left join split_growth as growth_now
         on
             last_known.price_key = growth_now.symbol
@@ -139,8 +136,7 @@ in_shares_of_the_session as (
         on
             last_known.price_key = growth_then.symbol
             and last_known.is_share
-            and last_known.price_session_number
-            between growth_then.from_session_number and growth_then.to_session_number
+            and priced.last_session_number between growth_then.from_session_number and growth_then.to_session_number
     union all
     select
         wanted.price_key,

@@ -1,6 +1,6 @@
 import json
 import tempfile
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -573,3 +573,22 @@ def test_a_contract_without_a_price_on_the_day_it_expires_is_no_miss(conn, book,
     assert expiring not in report.holes
     later = collect(write_folder(tmp_path / "data", prices=prices), start=day("2021-03-01"), end=day("2021-03-05"))
     assert expiring not in [missed.symbol for missed in later.missed] and expiring not in later.holes
+
+
+def test_a_folder_that_is_rewritten_for_a_split_which_it_does_not_tell(conn, book, collect, tmp_path):
+    traded = PRICES + closes("AAPL", "2021-02-22", 100, 101, 99, 100, 102)
+    collect(write_folder(tmp_path / "data", prices=traded))
+    before = stored_closes(conn)
+    halves = PRICES + closes("AAPL", "2021-02-22", 50, 50.5, 49.5, 50, 51) + closes("AAPL", "2021-03-01", 51, 50)
+    # nobody wrote these closes down on their own day: people may have mended the folder, and are told
+    report = collect(write_folder(tmp_path / "data", prices=halves))
+    assert stored_closes(conn)["2021-02-22"] == 50
+    (said,) = [message for scope, message in report.warnings() if scope == "AAPL" and "1/2 of what" in message]
+    assert "the split into actions.csv" in said
+
+    conn.execute("delete from raw.market_data_cache")
+    of_the_day = {"now": datetime(2021, 2, 26, 23, tzinfo=UTC)}
+    collect(write_folder(tmp_path / "data", prices=traded), **of_the_day)
+    report = collect(write_folder(tmp_path / "data", prices=halves), **of_the_day)
+    assert stored_closes(conn) == before
+    assert any(row.symbol == "AAPL" and "1/2 of what is stored" in row.reason for row in report.rejected)

@@ -288,6 +288,32 @@ def play(market, history):
         "seed": 4,
     }
 )
+# the nights of the days between which a split's date moves were missed
+@example(
+    {
+        "source": "yahoo",
+        "splits": [(19, Decimal(7), "never adjusted", 1), (72, Decimal("0.1"), "moved to the day before", 4)],
+        "dividends": [],
+        "second": "well",
+        "skipped": [61, 62, 63, 64, 65, 66, 68, 71, 72, 73, 74],
+        "seed": 46533,
+    }
+)
+# a split told on two dates, and another of its ratio eight sessions after the second
+@example(
+    {
+        "source": "yahoo",
+        "splits": [
+            (18, Decimal(2), "never adjusted", 1),
+            (61, Decimal(2), "told on two dates", 5),
+            (69, Decimal(2), "told twice", 5),
+        ],
+        "dividends": [],
+        "second": None,
+        "skipped": [],
+        "seed": 8063,
+    }
+)
 def test_random_histories(market, history):
     play(market, history)
 

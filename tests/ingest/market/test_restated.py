@@ -76,3 +76,12 @@ def test_another_source_may_differ_by_half_a_percent():
     assert verdict(1.02, own=False, outranked=True).kind == Kind.TAKE
     assert verdict(0.5, own=False, outranked=True).kind == Kind.PUT_ASIDE
     assert verdict(100, own=False, outranked=True).kind == Kind.PUT_ASIDE
+
+
+@pytest.mark.parametrize(("ratio", "named"), [(190, "190"), (1 / 13, "0.07692"), (1.3, "1.3"), (60, "60")])
+def test_so_is_any_other_large_ratio(ratio, named):
+    # 1:190 adjusted for, and not told yet: nothing but a split restates so much
+    expected = f"every close is {named} of what is stored, and the source reports no split: not known yet?"
+    assert verdict(ratio) == (Kind.PUT_ASIDE, expected)
+    assert verdict(1.2499).kind != Kind.REFETCH
+    assert verdict(1.04).kind == Kind.REFETCH

@@ -248,3 +248,13 @@ def test_a_first_load_is_anchored_on_the_newest_and_the_majority():
 def test_older_bars_are_measured_against_what_is_stored():
     stored = closes(None, None, None, "50", "51", "52")
     assert chosen(stored, closes("5000", "5000", "50", "50", "51", "52")) == {2: 0, 3: 0, 4: 0, 5: 0}
+
+
+def test_what_fills_a_gap_leads_to_what_is_stored_after_it():
+    # three closes in another unit were refused by the first load, and are offered once more the night after
+    before, after = closes("10", "10.1"), closes("10.2", "10", first=MONDAY + timedelta(5))
+    wrong = closes("1000", "1010", "1005", first=MONDAY + timedelta(2))
+    assert chosen(before | after, wrong) == {}
+    # without anything after them they are a rise that three sessions stand by
+    assert chosen(before, wrong) == {2: 0, 3: 0, 4: 0}
+    assert chosen(before | after, closes("9", "9.5", "10", first=MONDAY + timedelta(2))) == {2: 0, 3: 0, 4: 0}

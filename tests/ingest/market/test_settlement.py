@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from ingest.market.ratios import read_split_ratio
+from ingest.market.ratios import is_adjusted_spin_off, ratio_of_terms, read_split_ratio
 from ingest.market.settlement import ADDED, DISMISSED, IF_TWO, PERSON, Claim, Decision, settle
 from ingest.rows import DIVIDEND, SPLIT, CorporateAction
 from tests.fakes.market import weekdays
@@ -128,3 +128,42 @@ def test_ratios_with_four_decimals_are_fractions(written, read):
 def test_seven_million_shares_lose_none():
     # 7,000,000 shares at 1:7 reported as 0.142857 are a million, not 999,999
     assert round(7_000_000 * read_split_ratio(Decimal("0.142857")), 10) == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("amounts", "paid"),
+    [
+        (("0.3333", "0.33"), 0.3333),
+        (("0.5", "0.504", "0.50399"), 0.50399),
+        (("0.24375", "0.2438", "0.24"), 0.24375),
+        (("0.5", "0.52"), 1.02),
+        (("0.3333", "0.34"), 0.6733),
+    ],
+)
+def test_a_dividend_told_with_fewer_digits_as_well_is_one(amounts, paid):
+    told = [claim("2025-03-03", amount, DIVIDEND) for amount in amounts]
+    assert believed(*told) == [("2025-03-03", DIVIDEND, paid, "yahoo")]
+    said = settle(told, ORDER, CALENDAR).notes
+    assert len(said) == (0 if paid > 0.6 else len(amounts) - 1)
+    assert all(note == f"the same dividend as {paid}, with fewer digits" for note in said.values())
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "is_spin_off", "ratio"),
+    [
+        ("1049", "1000", True, "1.049"),
+        ("281", "100", True, "2.81"),
+        ("1.049", "1", True, "1.049"),
+        ("1", "0.781", True, "1.280409731113956466"),
+        ("1.333", "1", False, "1.333"),
+        ("1.05", "1", False, "1.05"),
+        ("3", "2", False, "1.5"),
+        ("0.142857", "1.0", False, "0.142857142857142857"),
+        ("1", "0.142857", False, "7"),
+        ("6.6667", "1", False, "6.666666666666666667"),
+        ("1", "15", False, "0.066666666666666667"),
+    ],
+)
+def test_terms_that_are_written_as_decimals(new, old, is_spin_off, ratio):
+    assert is_adjusted_spin_off(Decimal(new), Decimal(old)) == is_spin_off
+    assert ratio_of_terms(Decimal(new), Decimal(old)) == Decimal(ratio)

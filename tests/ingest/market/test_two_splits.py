@@ -1,8 +1,13 @@
 """Two splits of one ratio within two weeks, which others may take for one that is told twice."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import pytest
 
+from ingest.market.decisions import Saying, add_actions
 from ingest.market.settlement import ADDED, DISMISSED
+from ingest.rows import SPLIT, CorporateAction
 from tests.ingest.market.real_nights import begin_nights
 from tests.ingest.market.test_settlement import believed, claim, notes, word
 from tests.ingest.market.test_yahoo_histories import is_true
@@ -125,6 +130,21 @@ def test_a_first_load_after_both_takes_one_and_says_so(nights):
         f"one with the split of {nights.sessions[A + 5]}",
         "if there were two",
     )
+
+
+def test_a_person_says_of_each_that_there_were_two(nights):
+    trade(nights, 2, A + 5)
+    show(nights, LAST, (2, 1), A + 5)
+    nights.night(nights.sessions[LAST])
+    at = datetime(2025, 9, 30, tzinfo=UTC)
+    for day in (A + 5, A):
+        action = CorporateAction("XYZ", nights.sessions[day], SPLIT, Decimal(2))
+        add_actions(nights.conn, [action], Saying("anna", at, "both were paid", ["yahoo"]))
+    for n in (LAST + 1, LAST + 2):
+        show(nights, n, (2, 1), A + 5)
+        nights.night(nights.sessions[n])
+    assert nights.actions() == both(nights, A + 5, 2)
+    is_true(nights, 100, 70, 400)
 
 
 def test_what_took_place_is_no_other_told_twice():

@@ -301,3 +301,109 @@ def test_weekends_of_what_trades_around_the_clock_are_counted_and_not_refused(ni
     nights.trade(dict.fromkeys([*sessions, saturday], 50.0))
     nights.show(sessions[LAST], {})
     assert [row.row_date for row in nights.night(sessions[LAST]).rejected] == [saturday]
+
+
+@pytest.mark.parametrize(("new", "old"), [(1, 190), (1, 13), (13, 10)])
+def test_a_split_of_an_odd_ratio_that_is_adjusted_for_before_it_is_told(nights, new, old):
+    # every close is 190 times what is stored, and no split is told: nothing is overwritten, and the night says so
+    sessions = nights.sessions
+    nights.trade(wave(sessions, 0.5 if new < old else 50, new / old))
+
+    def show(n):
+        adjusted = dict.fromkeys(sessions[:SPLIT_ON], old / new) if n >= SPLIT_ON else {}
+        told = {sessions[SPLIT_ON]: (new, old)} if n >= SPLIT_ON + 3 else {}
+        nights.show(sessions[n], told, multiplied_by=adjusted)
+
+    for n in range(82, SPLIT_ON + 3):
+        show(n)
+        report = nights.night(sessions[n])
+    assert nights.closes() == pytest.approx({day: nights.true[day] for day in nights.closes()}, rel=1e-5)
+    assert nights.told(report, "XYZ", "the source reports no split: not known yet?")
+    for _ in by_each_road(nights, show):
+        is_true(nights, 190_000, 70, 190_000 * new / old)
+
+
+@pytest.mark.parametrize(("new", "old"), [(4, 1), (1, 10), (3, 2)])
+@pytest.mark.parametrize("first_told", [-9, -5, -1, 1, 2, None])
+def test_a_date_that_is_corrected_after_a_first_load(nights, new, old, first_told):
+    # loaded two sessions after the split, told on a wrong day or not at all: no proof of anything; then it is corrected
+    sessions = nights.sessions
+    nights.trade(wave(sessions, 100, new / old))
+
+    def show(n):
+        told = {} if first_told is None else {sessions[SPLIT_ON + first_told]: (new, old)}
+        if n > SPLIT_ON + 2:
+            told = {sessions[SPLIT_ON]: (new, old)}
+        adjusted = dict.fromkeys(sessions, 1.0) | dict.fromkeys(sessions[:SPLIT_ON], old / new)
+        nights.show(sessions[n], told, multiplied_by=adjusted)
+
+    for n in range(SPLIT_ON + 2, LAST + 1):
+        show(n)
+        nights.night(sessions[n])
+    is_true(nights, 100, 70, 100 * new / old)
+    assert nights.actions() == [(sessions[SPLIT_ON], new / old)]
+    (moved,) = nights.conn.execute("select count(*) from ops.action_restatements").fetchone()
+    assert moved == (first_told is not None)
+
+
+@pytest.mark.parametrize(("new", "old"), [(5, 4), (4, 3)])
+@pytest.mark.parametrize("unadjusted_days", [1, 4, 15])
+def test_a_small_split_adjusted_in_part(nights, new, old, unadjusted_days):
+    # to a share that moves by less than a percent a day, a jump of a quarter is none of its own
+    sessions = nights.sessions
+    nights.trade(wave(sessions, 100, new / old))
+    adjusted = dict.fromkeys(sessions, 1.0) | dict.fromkeys(sessions[: SPLIT_ON - unadjusted_days], old / new)
+    nights.show(sessions[LAST], {sessions[SPLIT_ON]: (new, old)}, multiplied_by=adjusted)
+    report = nights.night(sessions[LAST])
+    assert nights.closes() == {}
+    assert nights.told(report, "XYZ", f"the split of {sessions[SPLIT_ON]}", "adjusted in part?")
+
+
+def test_a_split_that_never_was_and_is_told_no_longer(nights):
+    # 4:1 told and adjusted for, for two nights: the next says that the closes do not show what is believed
+    sessions = nights.sessions
+    nights.trade(wave(sessions, 100))
+
+    def show(n):
+        false = n in (SPLIT_ON, SPLIT_ON + 1)
+        nights.show(
+            sessions[n],
+            {sessions[SPLIT_ON]: (4, 1)} if false else {},
+            multiplied_by=dict.fromkeys(sessions[:SPLIT_ON], 0.25) if false else {},
+        )
+
+    for n in range(82, LAST + 1):
+        show(n)
+        report = nights.night(sessions[n])
+        if nights.shares(100, sessions[70]) != 100 and n > SPLIT_ON + 1:
+            command = f"`actions dismiss XYZ {sessions[SPLIT_ON]} SPLIT`"
+            assert nights.told(report, "XYZ", "its source tells it no longer", command)
+
+
+def test_wrong_closes_in_the_middle_do_not_come_in_the_night_after(nights):
+    # another unit for three sessions: refused by the first load, and by every night after it
+    sessions = nights.sessions
+    nights.trade(wave(sessions, 100))
+    wrong = dict.fromkeys(sessions[50:53], 100.0)
+    for n in range(82, 88):
+        nights.show(sessions[n], {}, multiplied_by=wrong)
+        nights.night(sessions[n])
+        assert not nights.closes().keys() & wrong.keys()
+    assert nights.closes() == pytest.approx({day: nights.true[day] for day in nights.closes()}, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("later", "amount", "paid"), [(2, 0.55, 0.55), (-3, 0.46, 0.46), (2, 1.2, 1.7), (20, 0.5, 1.0)]
+)
+def test_a_dividend_that_moves_and_is_another_amount(nights, later, amount, paid):
+    # told no longer, and a like one near by since: the same; what may be one is said
+    sessions = nights.sessions
+    nights.trade(wave(sessions, 50))
+    for n in range(82, LAST + 1):
+        day, value = (60, 0.5) if n < SPLIT_ON else (60 + later, amount)
+        nights.show(sessions[n], {}, dividends={sessions[day]: value})
+        report = nights.night(sessions[n])
+        if n == SPLIT_ON:
+            command = f"`python run_nightly.py actions dismiss XYZ {sessions[60]} DIVIDEND`"
+            assert nights.told(report, "no longer tells the dividend 0.5", command) == (paid > 0.55)
+    assert sum(value for _, value in nights.actions("DIVIDEND")) == pytest.approx(paid)

@@ -44,7 +44,7 @@ def test_all_that_is_wrong_in_the_file_is_told_at_once(tmp_path):
         read_aliases(path)
     assert sorted(refused.value.problems) == [
         "symbol_aliases.csv:3: valid_from: FB is META at yahoo for a part of that time already",
-        "symbol_aliases.csv:4: provider_symbol: FB is the symbol itself",
+        "symbol_aliases.csv:4: provider_symbol: FB is the symbol itself: name what fmp calls it, or leave the row out",
         "symbol_aliases.csv:5: valid_to: 2022-01-01 is before valid_from, 2022-01-02",
         "symbol_aliases.csv:6: provider: 'bloomberg' is not one of YAHOO, FMP, POLYGON, FILES",
         "symbol_aliases.csv:7: symbol: is empty: fill it in, or leave the row out",

@@ -84,9 +84,9 @@ def test_the_next_run_compiles_nothing_and_a_changed_model_is_seen(server, tmp_p
         assert stored == number
         return len(compiled) - before
 
-    assert run(1) > 10
+    first = run(1)
     # to replace a table takes some others than to make it
-    assert run(2) < 5
+    assert run(2) < first
     assert run(3) == 0
     (project / "models" / "first.sql").write_text("select {{ var('number', 1) }} + 0 as number")
     assert run(4) > 0
