@@ -21,6 +21,7 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {%- call statement("main") -%}
+        {{ let_workers_be_asked_again() }}
         {{ empty_table() }};
         insert into {{ this }} {{ in_one_piece(sql) if is_spread() and model.config.meta.get("is_computed_in_shards") else sql }};
         analyze {{ this }}

@@ -41,6 +41,14 @@
 {%- endmacro %}
 
 {#
+    A table that is whole on each worker is whole on the coordinator, too. Citus writes that one in its own process, and
+    would then refuse to analyze the table in the same transaction, because it does that over connections to all.
+#}
+{% macro let_workers_be_asked_again() -%}
+    {{- "set local citus.enable_local_execution to off;" if is_spread() and "for_workers" in model.fqn -}}
+{%- endmacro %}
+
+{#
     A query in which no CTE is computed on its own. Such a one is computed before the rest and sent to all workers, and
     each worker is to compute its own part.
 #}
