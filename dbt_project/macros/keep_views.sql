@@ -32,6 +32,9 @@
             {%- endif %}
         end
         $keep_views$
+    {%- elif is_spread() and model.config.materialized == "refilled_table" -%}
+        {#- Not there before: built by the first night after `db distribute`, or after somebody has dropped it. -#}
+        call ops.spread_relation('{{ this.include(database=false) }}')
     {%- endif -%}
 {%- endmacro %}
 

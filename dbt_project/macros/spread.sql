@@ -87,19 +87,20 @@
         {{ query }}
     {%- else -%}
         {%- set function = this.schema ~ ".show_" ~ this.identifier ~ "()" -%}
+        {%- set typed = [] -%}
+        {%- for column in model.columns.values() -%}
+            {%- do typed.append(column.name ~ " " ~ column.data_type) -%}
+        {%- endfor -%}
         {%- if execute and flags.WHICH in ("run", "build") -%}
-            {%- set typed = [] -%}
-            {%- for column in model.columns.values() -%}
-                {%- do typed.append(column.name ~ " " ~ column.data_type) -%}
-            {%- endfor -%}
+            {#- The view says which columns there are: a function whose own columns change could not be replaced. -#}
             {%- do run_query(
-                "create or replace function " ~ function ~ " returns table (" ~ typed | join(", ") ~ ")"
+                "create or replace function " ~ function ~ " returns setof record"
                 ~ " language sql stable security definer set search_path = pg_catalog, pg_temp"
                 ~ " as $shown$ " ~ query | replace('"' ~ this.database ~ '".', "") ~ " $shown$"
             ) -%}
         {%- endif -%}
         with shown as materialized (
-            select * from {{ function }}
+            select * from {{ function }} as returned ({{ typed | join(", ") }})
         )
 
         select * from shown
