@@ -135,14 +135,16 @@ def distribute(conn: psycopg.Connection[Any]) -> Distribution:
         ).fetchall()
     )
     moved = [_move(conn, table, column) for table, column in PLACES.items() if there.get(table) is False]
-    to_come = [table for table in PLACES if table not in there]
     with conn.transaction():
         record_preparations(conn, {SPREAD: _DONE})
         if moved:
-            _forget_built(conn, "views")
-        if to_come:
-            _forget_built(conn, "tables")
-    return Distribution(workers, moved, already=[table for table in PLACES if there.get(table)], to_come=to_come)
+            _forget_views(conn)
+    return Distribution(
+        workers,
+        moved=moved,
+        already=[table for table in PLACES if there.get(table)],
+        to_come=[table for table in PLACES if table not in there],
+    )
 
 
 def forget(conn: psycopg.Connection[Any]) -> None:
@@ -150,12 +152,12 @@ def forget(conn: psycopg.Connection[Any]) -> None:
     with conn.transaction():
         if conn.execute("delete from ops.preparations where name = %s", [SPREAD]).rowcount:
             conn.execute("delete from ops.spread_tables")
-            _forget_built(conn, "views")
+            _forget_views(conn)
 
 
-def _forget_built(conn: psycopg.Connection[Any], kind: str) -> None:
-    """Let the published views, or the tables that are refilled, be built again: there are others on a spread database."""
-    conn.execute("delete from ops.preparations where name = %s", [kind])
+def _forget_views(conn: psycopg.Connection[Any]) -> None:
+    """Let the published views be built again: some are others on a spread database."""
+    conn.execute("delete from ops.preparations where name = 'views'")
 
 
 def require_workers(conn: psycopg.Connection[Any]) -> int:
