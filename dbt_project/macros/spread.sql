@@ -1,9 +1,9 @@
 {#
     Whether the database is spread over servers by Citus (warehouse/distribution.py). The caller of dbt says so in its
-    environment. Everything in this file does nothing on one server.
+    environment. Everything in this file does nothing on one server. A unit test has tables of its own, on one server.
 #}
 {% macro is_spread() -%}
-    {{- return(env_var("DBT_SPREAD", "") == "yes") -}}
+    {{- return(env_var("DBT_SPREAD", "") == "yes" and model.resource_type != "unit_test") -}}
 {%- endmacro %}
 
 {# Whether the model's table lies on the workers in shards by portfolio: then its new rows are computed there, too. #}
