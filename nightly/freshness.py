@@ -48,7 +48,7 @@ _TABLES = (
     _Table("analytics.stress_test_results", "calculation_date", by_portfolio=True, from_its_first=True),
 )
 
-# The first and the last read by an index, one session (or one portfolio and session) at a time, however large the table.
+# All but the second read by an index, one session (of one portfolio) at a time, however large the table.
 _BY_SESSION = """
 select
     (select max({date}) from {table}) as good_to,

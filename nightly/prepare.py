@@ -16,7 +16,7 @@ import psycopg
 
 from nightly.dbt.runner import Dbt, DbtError
 from nightly.record import RunProblem
-from warehouse.distribution import is_spread
+from warehouse.distribution import is_spread, settle
 from warehouse.errors import UserError
 from warehouse.migrate import grant_reader, migrate
 from warehouse.preparations import digest_files, read_preparations, record_preparations
@@ -71,7 +71,9 @@ def prepare_seeds(conn: psycopg.Connection, dbt: Dbt, progress: Progress) -> Non
     Raises BadInput for what is wrong in them, before any is loaded, and UserError when one can't be loaded.
     """
     remembered = read_preparations(conn)
-    dbt.tell_spread(is_spread=is_spread(remembered))
+    if spread := is_spread(remembered):
+        settle(conn)
+    dbt.tell_spread(is_spread=spread)
     files = {file.stem: file for file in sorted((dbt.project / "seeds").glob("*.csv"))}
     fingerprint = digest_files((dbt.project / "seeds").rglob("*"), dbt.project)
     columns = {name: _columns(conn, "analytics", name) for name in files}

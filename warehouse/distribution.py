@@ -114,6 +114,7 @@ def distribute(conn: psycopg.Connection[Any]) -> Distribution:
         UserError: the database has no Citus, or Citus knows no worker.
     """
     workers = require_workers(conn)
+    settle(conn)
     _let_readers_in(conn)
     _note_changes(conn)
     record_preparations(conn, {SPREAD: _BEGUN})
@@ -158,6 +159,27 @@ def forget(conn: psycopg.Connection[Any]) -> None:
 def _forget_views(conn: psycopg.Connection[Any]) -> None:
     """Let the published views be built again: some are others on a spread database."""
     conn.execute("delete from ops.preparations where name = 'views'")
+
+
+def silent_workers(conn: psycopg.Connection[Any]) -> list[str]:
+    """The workers of a spread database that do not answer, each as `host:port (why)`."""
+    rows = conn.execute(
+        "select format('%s:%s (%s)', nodename, nodeport, result) from run_command_on_workers('select 1')"
+        " where not success order by 1"
+    )
+    return [" ".join(told.split()) for (told,) in rows]
+
+
+def settle(conn: psycopg.Connection[Any]) -> None:
+    """End what a server that died left between its two commits, where this user may.
+
+    Citus does it by itself within a minute. Until then those rows are locked, and some servers show what others do not.
+    """
+    (may,) = fetch_one(
+        conn.execute("select has_function_privilege('pg_catalog.recover_prepared_transactions()', 'execute')")
+    )
+    if may:
+        conn.execute("select recover_prepared_transactions()")
 
 
 def require_workers(conn: psycopg.Connection[Any]) -> int:

@@ -2,13 +2,20 @@
 
 AFTERCLOSE_TEST_CITUS_URL names a database for these tests alone, with the extension citus and workers in it: our
 schemas in it are dropped before and after. Without it they are skipped.
+
+The test that kills a worker also needs AFTERCLOSE_TEST_CITUS_KILL, a shell command that kills the postmaster of one
+worker with SIGKILL, and AFTERCLOSE_TEST_CITUS_START, one that starts it and ends once it answers.
 """
 
 import os
 import re
-from collections.abc import Iterator
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from datetime import date
+from typing import Any
 
+import psycopg
 import pytest
 
 from ingest.books.portfolios import load_folder
@@ -16,14 +23,26 @@ from nightly.dbt.runner import Dbt
 from nightly.prepare import prepare_database
 from python_models.write import prune_pairs
 from tests.nightly.small_nights import NEXT_SESSION, ROLLED_TO, TONIGHT, Night
-from tests.nightly.twins import difference, state
+from tests.nightly.test_kill_matrix import PROCESSES, command
+from tests.nightly.twins import State, difference, state, unlike
 from warehouse.database import Database, check_url
 from warehouse.distribution import PLACES, distribute
 from warehouse.queries import fetch_one
 from warehouse.sessions import refresh_sessions
 
 URL = os.environ.get("AFTERCLOSE_TEST_CITUS_URL", "")
+KILL, START_AGAIN = (os.environ.get(f"AFTERCLOSE_TEST_CITUS_{name}", "") for name in ("KILL", "START"))
 START = date(2024, 1, 12)
+# What a night is doing when a worker is killed: a part of a statement of each phase.
+MOMENTS = (
+    "market_data",
+    "position_values__result",
+    "portfolio_snapshots__result",
+    "positions__result",
+    "portfolio_sector_exposures__result",
+    "portfolio_risk_metrics",
+    "pairwise_correlations",
+)
 
 pytestmark = pytest.mark.skipif(not URL, reason="AFTERCLOSE_TEST_CITUS_URL names no database with Citus and workers")
 
@@ -128,6 +147,74 @@ def test_readers_see_that_results_have_changed(spread: Night):
     with spread.database.connect() as conn:
         assert prune_pairs(conn, NEXT_SESSION) > 0
     assert version() != after
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (KILL and START_AGAIN), reason="no command is given that kills a worker, and starts it again")
+def test_a_worker_that_is_killed_leaves_no_half_session_and_one_run_heals(spread: Night, night: Night, tmp_path):
+    """Each time a quantity has changed, so that every phase has something to do for each session since it is held."""
+    for each in (night, spread):
+        assert not each.run(trade_date=NEXT_SESSION).errors
+    before = state(night)
+    hit = []
+    for number, moment in enumerate(MOMENTS):
+        for each in (night, spread):
+            each.execute(f"update raw.positions set quantity = {101 + number} where symbol = 'AAA'")
+        assert not night.run(trade_date=NEXT_SESSION).errors
+        after = state(night)
+
+        output = tmp_path / "killed.log"
+        arguments = ["run", "--date", str(NEXT_SESSION), "--quiet"]
+        process = PROCESSES.Process(target=command, args=(arguments, spread.environment(), output))
+        process.start()
+        if _wait_for(spread.database, moment, process.is_alive):
+            hit.append(moment)
+            subprocess.run(KILL, shell=True, check=True)  # noqa: S602
+        process.join()
+        subprocess.run(START_AGAIN, shell=True, check=True)  # noqa: S602
+        told = output.read_text()
+        assert process.exitcode in {0, 1}, told
+        assert "Traceback" not in told
+        assert process.exitcode == 0 or "to repeat what failed" in told
+
+        halves = _neither(_by_session(state(spread)), _by_session(before), _by_session(after))
+        assert halves == [], (moment, halves)
+        healed = spread.run(trade_date=NEXT_SESSION)
+        assert not healed.errors, (moment, healed.problems)
+        assert difference(spread, after) == [], moment
+        before = after
+    assert len(hit) >= len(MOMENTS) - 1, hit
+
+
+def _wait_for(database: Database, moment: str, is_alive: Callable[[], bool]) -> bool:
+    """Whether a statement with these words began while the process lived."""
+    with psycopg.connect(database.url, autocommit=True) as conn:
+        while is_alive():
+            if conn.execute(
+                "select 1 from pg_stat_activity"
+                " where state <> 'idle' and pid <> pg_backend_pid() and position(%s in query) > 0",
+                [moment],
+            ).rowcount:
+                return True
+            time.sleep(0.01)
+    return False
+
+
+def _by_session(rows: State) -> dict[tuple[str, Any], list[tuple[Any, ...]]]:
+    """The rows of `analytics` by table and the first date that each row has."""
+    sessions: dict[tuple[str, Any], list[tuple[Any, ...]]] = {}
+    for table, content in rows.items():
+        if table.startswith("analytics."):
+            for row in content:
+                day = next((value for value in row if isinstance(value, date)), None)
+                sessions.setdefault((table, day), []).append(row)
+    return sessions
+
+
+def _neither(found: dict[Any, Any], *allowed: dict[Any, Any]) -> list[Any]:
+    """The sessions of tables that are as none of the allowed ones have them."""
+    differing = [set(unlike(found, each)) for each in allowed]
+    return sorted(set.intersection(*differing), key=str)
 
 
 def in_one_piece(query: str) -> str:
