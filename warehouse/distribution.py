@@ -16,6 +16,7 @@ from psycopg import sql
 
 from warehouse.errors import UserError
 from warehouse.migrate import READER
+from warehouse.patience import PATIENCE_SECONDS, change_patiently
 from warehouse.preparations import record_preparations
 from warehouse.queries import fetch_one
 
@@ -105,13 +106,15 @@ def is_spread(preparations: Mapping[str, str]) -> bool:
     return SPREAD in preparations
 
 
-def distribute(conn: psycopg.Connection[Any]) -> Distribution:
+def distribute(conn: psycopg.Connection[Any], patience_seconds: float = PATIENCE_SECONDS) -> Distribution:
     """Bring every table to where it belongs, each in a transaction of its own; those that are there are left alone.
 
-    The connection has autocommit on and holds the run lock. What was interrupted is carried on by the next call.
+    The connection has autocommit on and holds the run lock. What was interrupted is carried on by the next call. Nobody
+    can read a table while it is moved.
 
     Raises:
-        UserError: the database has no Citus, or Citus knows no worker.
+        UserError: the database has no Citus, Citus knows no worker, or a transaction that somebody leaves open is in
+            the way for longer than our patience.
     """
     workers = require_workers(conn)
     settle(conn)
@@ -135,7 +138,9 @@ def distribute(conn: psycopg.Connection[Any]) -> Distribution:
             [list(PLACES)],
         ).fetchall()
     )
-    moved = [_move(conn, table, column) for table, column in PLACES.items() if there.get(table) is False]
+    moved = [
+        _move(conn, table, column, patience_seconds) for table, column in PLACES.items() if there.get(table) is False
+    ]
     with conn.transaction():
         record_preparations(conn, {SPREAD: _DONE})
         if moved:
@@ -232,11 +237,15 @@ def _let_readers_in(conn: psycopg.Connection[Any]) -> None:
         conn.execute(sql.SQL("revoke usage on schema ops from {}").format(reader))
 
 
-def _move(conn: psycopg.Connection[Any], table: str, column: str | None) -> Moved:
+def _move(conn: psycopg.Connection[Any], table: str, column: str | None, patience_seconds: float) -> Moved:
     name = sql.Identifier(*table.split("."))
-    with conn.transaction():
-        # Nobody may write between the count and the move.
-        conn.execute(sql.SQL("lock table {} in share row exclusive mode").format(name))
+
+    def move() -> int:
+        # Nobody may write between the count and the move, and the rows that were copied are truncated in the end.
+        conn.execute(sql.SQL("lock table {} in access exclusive mode").format(name))
+        conn.execute("set local lock_timeout to 0")
         (rows,) = fetch_one(conn.execute(sql.SQL("select count(*) from {}").format(name)))
         conn.execute("call ops.spread_relation(%s::regclass)", [table])
-    return Moved(table, column, rows)
+        return rows
+
+    return Moved(table, column, change_patiently(conn, f"moving {table}", move, patience_seconds))

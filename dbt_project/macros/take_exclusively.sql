@@ -9,7 +9,7 @@
 {% macro take_exclusively(relation) -%}
     do $take_exclusively$
     declare
-        wanted {{ "" if is_spread() else "constant " }}regclass := to_regclass('{{ relation.include(database=false) }}');
+        wanted constant regclass := to_regclass('{{ relation.include(database=false) }}');
         patience constant interval := make_interval(secs => {{ var("lock_patience_seconds", 120) }});
         lock_timeout_before constant text := current_setting('lock_timeout');
         views regclass[];
@@ -19,13 +19,6 @@
         if wanted is null then
             return;
         end if;
-        {%- if is_spread() %}
-        -- what lies on the workers comes back to be replaced, and the new one goes there in its place (keep_views)
-        if exists (select 1 from pg_dist_partition where logicalrelid = wanted) then
-            perform undistribute_table(wanted, cascade_via_foreign_keys => false);
-            wanted := to_regclass('{{ relation.include(database=false) }}');
-        end if;
-        {%- endif %}
         loop
             select coalesce(array_agg(distinct rule.ev_class::regclass), '{}')
             into views
@@ -45,6 +38,12 @@
                     );
                 end loop;
                 perform set_config('lock_timeout', lock_timeout_before, true);
+                {%- if is_spread() %}
+                -- what lies on the workers comes back to be replaced, and the new one goes there in its place (keep_views)
+                if exists (select 1 from pg_dist_partition where logicalrelid = wanted) then
+                    perform undistribute_table(wanted, cascade_via_foreign_keys => false);
+                end if;
+                {%- endif %}
                 return;
             exception when lock_not_available then
                 null;  -- the locks taken so far are released here
