@@ -1,7 +1,8 @@
 {#
     Post-hook: the next model's plan needs statistics of this one, and autovacuum comes too late for it. Of a table that
     rows were written into they are taken anew once a tenth of it has changed, as autovacuum would; what adds up over
-    several runs is seen to at the end of each (warehouse/maintenance.py).
+    several runs is seen to at the end of each (warehouse/maintenance.py). After the transaction that wrote the rows, not
+    in it: its rows would count as changed since, and be analyzed again there.
 #}
 {% macro analyze_table() -%}
     {%- if model.config.materialized == "incremental" and is_incremental() -%}

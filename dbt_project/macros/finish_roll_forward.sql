@@ -2,7 +2,7 @@
     Post-hook of the last incremental model of the roll-forward, in its transaction: mark the changes that were read as
     rolled, only for the portfolios that were rolled, and advance the state. It does nothing unless every model of the
     chain has replaced the current window, and that window was made from these changes: so running a part of the chain
-    by hand does not count as the whole.
+    by hand does not count as the whole. Lots that these changes may concern have been made anew by then.
 #}
 {% macro finish_roll_forward(chain=["position_values", "portfolio_snapshots"]) -%}
     {%- set changes = ref("roll_forward_changes") -%}
@@ -39,6 +39,9 @@
     where input_changes.rolled_at is null
         and input_changes.change_id in (select change_id from {{ changes }})
         and {{ chain_is_complete }};
+
+    delete from {{ source("ops", "changed_books") }}
+    where {{ chain_is_complete }};
 
     delete from {{ state }} as state
     using {{ window }} as due

@@ -3,6 +3,9 @@
     for the old one, but the table must have the model's columns. The night knows whether it has (the variable
     `tables_fit`): no file of the project has changed since all tables were last built. Otherwise this builds the table
     as dbt does, and clears the record that tables fit, so that the night checks again.
+
+    With `kept_by_book` in its meta, a table keeps the rows of portfolios that nothing has changed for, and its query gives
+    those of the others (macros/changed_books.sql).
 #}
 {% materialization refilled_table, adapter="postgres" %}
     {%- set existing = load_cached_relation(this) -%}
@@ -24,7 +27,7 @@
         {{ let_workers_be_asked_again() }}
         {{ empty_table() }};
         insert into {{ this }} {{ in_one_piece(sql) if is_spread() and model.config.meta.get("is_computed_in_shards") else sql }};
-        analyze {{ this }}
+        {% if is_kept_by_book() %}{{ analyze_changed_books() }}{% else %}analyze {{ this }}{% endif %}
     {%- endcall -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {%- do adapter.commit() -%}
@@ -40,6 +43,9 @@
     do $empty_table$
     begin
         {% if run_token() %}perform ops.join_run({{ run_token() }}, false);{% endif %}
+        {% if is_kept_by_book() %}
+        {{ empty_changed_books() }}
+        {% else %}
         if exists (
             select 1 from pg_depend as dependency
             inner join pg_rewrite as rule
@@ -50,6 +56,7 @@
         else
             truncate {{ this }};
         end if;
+        {% endif %}
     end
     $empty_table$
 {%- endmacro %}

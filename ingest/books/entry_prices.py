@@ -1,6 +1,6 @@
 """Compares entry prices with the closes of their sessions, to find lists in another day's shares, and typos."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -30,12 +30,13 @@ with lots as (
         (select min(session_date) from raw.trading_sessions where session_date >= lot.entry_date) as session_date
     from raw.positions as lot
     inner join raw.portfolios as portfolio using (portfolio_id)
+    inner join unnest(%(portfolio_ids)s::uuid[], %(since)s::date[]) as told (portfolio_id, since) using (portfolio_id)
     where
         lot.investment_class = 'PUBLIC'
+        and lot.entry_date >= told.since
         and lot.deleted_at is null
         and portfolio.deleted_at is null
         and lot.entry_price > 0
-        and portfolio.portfolio_id = any(%(portfolio_ids)s)
 ),
 
 priced as (
@@ -101,13 +102,14 @@ class OddEntry:
         return f"{self.portfolio!r}, {self.symbol} of {self.entry_date}: {self.message}"
 
 
-def find_odd_entries(conn: psycopg.Connection[Any], portfolio_ids: Sequence[UUID]) -> list[OddEntry]:
+def find_odd_entries(conn: psycopg.Connection[Any], since: Mapping[UUID, date]) -> list[OddEntry]:
     """Return the listed lots of these portfolios whose entry price a later split explains, or that is off by half.
 
-    A lot without a close on its entry's session is skipped until prices have come.
+    Of each portfolio, only lots entered `since` that day. A lot without a close on its entry's session is skipped until
+    prices have come.
     """
     found = []
-    rows = conn.execute(_ENTRIES, {"portfolio_ids": list(portfolio_ids)})
+    rows = conn.execute(_ENTRIES, {"portfolio_ids": list(since), "since": list(since.values())})
     for name, portfolio_id, symbol, entry_date, entry_price, close, expected, dates, ratios in rows:
         ratio = entry_price / expected
         split, growth = _explained(ratio, dates or [], ratios or [])

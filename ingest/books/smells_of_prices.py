@@ -1,6 +1,7 @@
 """A load's warnings about prices that are not those of their day."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -60,7 +61,7 @@ def odd_entry_prices(
     """Entry prices that do not fit their session, each once, with a later split where one explains it."""
     column = "Entry Price Per Share"
     lines = {(lot.portfolio, lot.symbol, lot.entry_date): lot.line for lot in positions.lots}
-    odd = find_odd_entries(conn, sorted(portfolio_ids.values()))
+    odd = find_odd_entries(conn, dict.fromkeys(portfolio_ids.values(), date.min))
     in_shares_of_later = {
         lines[key]: entry.message
         for entry in odd

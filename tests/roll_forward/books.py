@@ -15,6 +15,8 @@ from warehouse.database import Database
 
 MODELS = ("tag:phase_2", "tag:phase_2_5", "tag:phase_2_75")
 TABLES = ("position_values", "portfolio_snapshots", "positions", "portfolio_sector_exposures", "daily_returns")
+# What is kept from run to run, but for the portfolios that something may have changed for.
+LOTS = ("lots", "lot_closings", "lot_segments")
 # The figures of a session, in the order in which `Warehouse.figures` and `figures_of` give them.
 FIGURES = ("equity", "cash", "market value", "daily P&L", "realized P&L", "dividends", "fees", "flow", "cash income")
 
@@ -86,7 +88,7 @@ def load_portfolios(conn: psycopg.Connection[Any], portfolios: Mapping[str, Port
         " source)",
         (
             (
-                uuid4(),
+                uuid5(portfolio_id(name), f"close {sequence}"),
                 position_id(name, close.symbol, close.entry_date),
                 close.trade_date,
                 sequence,
@@ -169,7 +171,8 @@ class Warehouse:
             assert conn.execute(statement, parameters).rowcount, f"nothing to change: {statement} {parameters}"
 
     def roll(self, *models: str, **variables: Any) -> None:
-        """Run all models, or those named, as `dbt run --vars` does; each has to go well."""
+        """Run all models as a night does, or those named as `dbt run --vars` does; each has to go well."""
+        variables.setdefault("tables_fit", not models)
         _check(self.dbt.run(models or MODELS, variables))
 
     def rebuild(self) -> None:
@@ -185,11 +188,12 @@ class Warehouse:
             )
         )
 
-    def content(self, tables: Sequence[str] = TABLES) -> dict[str, tuple[int, str]]:
+    def content(self, tables: Sequence[str] = (*TABLES, *LOTS)) -> dict[str, tuple[int, str]]:
         """How many rows each table has, and a digest of all of them."""
         return {
             table: self.rows(
-                f"select count(*), md5(string_agg(t::text, '|' order by t::text)) from analytics.{table} t"
+                "select count(*), md5(string_agg(t::text, '|' order by t::text))"
+                f" from {'intermediate' if table in LOTS else 'analytics'}.{table} t"
             )[0]
             for table in tables
         }

@@ -97,3 +97,17 @@ def test_a_session_that_was_just_added_is_expected_to_be_as_long_as_the_others(c
         "explain (format json) select * from analytics.symbol_factor_exposures where calculation_date = '2024-01-05'"
     ).fetchall()
     assert 300 < plan[0]["Plan"]["Plan Rows"] < 1200
+
+
+def test_results_are_sampled_by_their_keys_alone(conn):
+    """To sort samples of what nobody looks rows up by was most of the work of analyzing a large night."""
+    change(
+        conn,
+        "insert into analytics.position_risk_contributions"
+        " (calculation_date, portfolio_id, position_id, exposure, contribution_vol)"
+        " select '2024-01-02', '00000000-0000-0000-0000-000000000001', gen_random_uuid(), n, n"
+        " from generate_series(1, 1100) as n",
+    )
+    assert "analytics.position_risk_contributions" in maintain_tables(conn).analyzed
+    sampled = conn.execute("select attname from pg_stats where tablename = 'position_risk_contributions' order by 1")
+    assert [name for (name,) in sampled] == ["calculation_date", "portfolio_id", "position_id"]

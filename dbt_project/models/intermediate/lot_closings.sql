@@ -1,7 +1,11 @@
-{{ config(indexes=[{"columns": ["position_id"]}]) }}
+{{ config(
+    meta={'kept_by_book': true},
+    indexes=[{"columns": ["position_id"]}, {"columns": ["portfolio_id"]}],
+) }}
 
 with lots as not materialized (
     select * from {{ ref('held_lots') }}
+    where {{ is_of_changed_book() }}
 ),
 
 lot_stages as (
@@ -77,6 +81,7 @@ events as (
 in_base_shares as (
     select
         events.*,
+        lots.portfolio_id,
         lots.quantity,
         lots.multiplier * lots.side as signed_multiplier,
         round(
@@ -155,6 +160,7 @@ closed as (
 final as (
     select
         position_id,
+        portfolio_id,
         event_id,
         kind,
         session_number,

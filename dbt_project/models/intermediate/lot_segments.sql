@@ -1,15 +1,21 @@
-{{ config(indexes=[{"columns": ["position_id"]}, {"columns": ["portfolio_id"]}]) }}
+{{ config(
+    meta={'kept_by_book': true},
+    indexes=[{"columns": ["position_id"]}, {"columns": ["portfolio_id"]}],
+) }}
 
 with lots as not materialized (
     select * from {{ ref('held_lots') }}
+    where {{ is_of_changed_book() }}
 ),
 
 lot_closings as (
     select * from {{ ref('lot_closings') }}
+    where {{ is_of_changed_book() }}
 ),
 
 lot_stages as (
     select * from {{ ref('lot_stages') }}
+    where {{ is_of_changed_book() }}
 ),
 
 sessions as not materialized (

@@ -1,12 +1,13 @@
-{{ config(indexes=[
+{{ config(meta={'kept_by_book': true}, indexes=[
     {"columns": ["position_id", "portfolio_id"], "unique": true},
+    {"columns": ["portfolio_id"]},
     {"columns": ["price_key"]},
     {"columns": ["underlying_symbol"]},
 ]) }}
 
 with positions as (
     select * from {{ ref('book_positions') }}
-    where deleted_at is null
+    where deleted_at is null and {{ is_of_changed_book() }}
 ),
 
 active_portfolios as (

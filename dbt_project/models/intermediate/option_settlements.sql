@@ -29,6 +29,7 @@ renamed_keys as (
 last_prices as (
     select
         lots.*,
+        expiry.closes_at,
         coalesce(own_underlying.price_date, renamed_underlying.price_date) as underlying_price_date,
         coalesce(own_underlying.close, renamed_underlying.close) as underlying_close,
         own.close as own_close
@@ -77,6 +78,7 @@ final as (
         last_prices.underlying_price_date,
         option_deliveries.position_id is not null as is_delivered,
         case
+            when not {{ is_settled_soon('last_prices.closes_at') }} then null
             when option_deliveries.position_id is not null then 0
             -- intrinsic value, with the close converted to the shares that the strike is quoted in
             when last_prices.underlying_close is not null

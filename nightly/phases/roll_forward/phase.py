@@ -233,8 +233,7 @@ def _odd_lots(conn: psycopg.Connection) -> list[RunProblem]:
         contributed += [portfolio_id] if has_contribution else []
     odd = [
         RunProblem(f"{odd.portfolio}, {odd.symbol} of {odd.entry_date}", odd.message, "warning", "2")
-        for odd in find_odd_entries(conn, list(due))
-        if odd.entry_date >= due[odd.portfolio_id]
+        for odd in find_odd_entries(conn, due)
     ]
     # on most nights nobody contributes, and then this asks nothing
     return odd + [

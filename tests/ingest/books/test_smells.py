@@ -1,14 +1,17 @@
 """Figures that can be read and hardly be true, and the spellings of instruments."""
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from ingest.books.entry_prices import find_odd_entries
 from ingest.books.instruments import read_instrument
 from ingest.books.load_transactions import TransactionOptions, load_transactions
 from ingest.books.portfolios import load_folder, load_positions_file
 from warehouse.errors import BadInput
+from warehouse.sessions import refresh_sessions
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -43,6 +46,25 @@ def test_what_is_odd_is_warned_of_and_refused_by_strict(conn, tmp_path: Path):
     ]
     assert "9999 for XOM lies outside of 100 to 105 on 2024-01-02" in warnings[1]
     assert "give the lots of 2024-01-03 rows of their own" in warnings[4]
+
+
+def test_entry_prices_are_compared_with_closes_from_a_day_on(conn, calendar_day: date, tmp_path: Path):
+    refresh_sessions(conn, calendar_day)
+    conn.execute(
+        "insert into raw.market_data_cache (symbol, price_date, close, source)"
+        " values ('XOM', '2024-01-02', 100, 'test'), ('XOM', '2024-01-05', 100, 'test')"
+    )
+    lots = "portfolio,Symbol,Quantity,Entry Price Per Share,Entry Date\nX,XOM,1,40,2024-01-02\nX,XOM,1,300,2024-01-05\n"
+    load_folder(
+        conn,
+        write(tmp_path, portfolios="name,starting_equity,inception_date\nX,1000,2024-01-02\n", positions=lots),
+    )
+    ((portfolio_id,),) = conn.execute("select portfolio_id from raw.portfolios").fetchall()
+    found = {
+        since: [odd.ratio for odd in find_odd_entries(conn, {portfolio_id: since})]
+        for since in (date.min, date(2024, 1, 3), date(2024, 1, 5), date(2024, 1, 6))
+    }
+    assert list(found.values()) == [[Decimal("0.4"), 3], [3], [3], []]
 
 
 def test_a_folder_of_transactions_needs_no_positions(conn, tmp_path: Path):
