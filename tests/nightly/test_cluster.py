@@ -27,6 +27,7 @@ from tests.nightly.test_kill_matrix import PROCESSES, command
 from tests.nightly.twins import State, difference, state, unlike
 from warehouse.database import Database, check_url
 from warehouse.distribution import PLACES, distribute
+from warehouse.errors import UserError
 from warehouse.queries import fetch_one
 from warehouse.sessions import refresh_sessions
 
@@ -119,6 +120,20 @@ def test_a_database_of_which_only_pairs_are_spread_is_carried_on(spread: Night, 
     for each in (night, spread):
         assert not each.run(trade_date=NEXT_SESSION).errors
     assert difference(spread, state(night)) == []
+
+
+def test_a_reader_in_the_way_of_a_move_is_named_and_the_next_call_carries_on(spread: Night):
+    with spread.database.connect() as conn, spread.database.connect("a reader") as reader:
+        conn.execute("select undistribute_table('analytics.positions')")
+        conn.execute("delete from ops.preparations where name = 'spread'")
+        with reader.transaction():
+            reader.execute("select count(*) from analytics.positions")
+            with pytest.raises(UserError, match=r"^moving analytics\.positions can't .*: a reader of .* in trans"):
+                distribute(conn, patience_seconds=1)
+            with pytest.raises(UserError, match="`db distribute` was interrupted: repeat it"):
+                spread.run(trade_date=NEXT_SESSION)
+        assert [moved.table for moved in distribute(conn).moved] == ["analytics.positions"]
+    assert not spread.run(trade_date=NEXT_SESSION).errors
 
 
 def test_the_models_of_positions_and_portfolios_are_computed_in_shards(spread: Night):

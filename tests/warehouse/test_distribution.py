@@ -1,9 +1,11 @@
 """Tables spread over servers: what may be, and that one server is left as it is."""
 
+import re
+
 import pytest
 
 from nightly import cli
-from nightly.dbt.runner import Dbt
+from nightly.dbt.runner import PROJECT, Dbt
 from warehouse.distribution import PLACES, distribute, forget, is_spread
 from warehouse.errors import UserError
 from warehouse.preparations import read_preparations, record_preparations
@@ -62,3 +64,15 @@ def test_what_the_workers_read_is_a_table_there_and_a_part_of_the_query_on_one_s
     assert {name for name, column in PLACES.items() if column is None} < more < built_by_dbt
     for model in built_by_dbt:
         assert models[True][model].materialized in {"refilled_table", "incremental"}
+
+
+def test_a_published_view_of_other_schemas_is_shown_by_its_owner():
+    """Where Citus reads a part of a view with the rights of whoever asks, a reader would be refused."""
+    views = {
+        file.stem: text
+        for file in (PROJECT / "models" / "marts").glob("*.sql")
+        if "materialized='view'" in (text := file.read_text(encoding="utf-8"))
+    }
+    of_others = {name for name, text in views.items() if re.search(r"ref\('(stg|book|all)_", text)}
+    assert of_others >= {"portfolios", "companies", "risk_status"}
+    assert of_others == {name for name, text in views.items() if "shown_by_owner(query)" in text}
