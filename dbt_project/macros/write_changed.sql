@@ -27,8 +27,8 @@
             where due.{{ key }} = target.{{ key }} and target.{{ day }} between due.replace_from and due.replace_through
         )
         -- as constants, so that the planner sees how small the window is
-        and target.{{ day }} >= (select min(replace_from) from {{ window }})
-        and target.{{ day }} <= (select max(replace_through) from {{ window }})
+        and target.{{ day }} >= {{ window_bound("min", "replace_from", window) }}
+        and target.{{ day }} <= {{ window_bound("max", "replace_through", window) }}
     {%- endset -%}
     {{ write_changed(arg_dict, in_window) }}
 {% endmacro %}
