@@ -150,7 +150,7 @@ def _versions(conn: psycopg.Connection, dbt: Dbt) -> tuple[str, dict[str, str]]:
     in_database, remembered = fetch_one(
         conn.execute(
             "select md5(string_agg(concat_ws(' ', session_date, closes_at), ',' order by session_date)"
-            " || (select max(name) from ops.schema_migrations)),"
+            " || (select string_agg(name, ',' order by name) from ops.schema_migrations)),"
             " (select coalesce(jsonb_object_agg(name, fingerprint), '{}') from ops.preparations)"
             " from raw.trading_sessions"
         )
