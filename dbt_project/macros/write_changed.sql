@@ -5,6 +5,8 @@
     longer in the result; so do delete+insert by key and microbatch.)
 
     upsert_changed  the result is the whole table
+    upsert_listed   the result has at least what may have changed since the last write, and all rows of changed books; rows
+                    of other portfolios that are not in it stay
     replace_window  the result is the whole content of a window, even if empty; rows outside the window stay. The
                     model's config names the window:
                         window_model   a model with the columns `window_key`, replace_from and replace_through
@@ -15,6 +17,18 @@
 #}
 {% macro get_incremental_upsert_changed_sql(arg_dict) %}
     {{ write_changed(arg_dict) }}
+{% endmacro %}
+
+{% macro get_incremental_upsert_listed_sql(arg_dict) %}
+    {%- set in_changed_book -%}
+        (
+            not {{ follows_last_listing() }}
+            or target.portfolio_id in (
+                select changed_books.portfolio_id from {{ source("ops", "changed_books") }} as changed_books
+            )
+        )
+    {%- endset -%}
+    {{ write_changed(arg_dict, in_changed_book) }}
 {% endmacro %}
 
 {% macro get_incremental_replace_window_sql(arg_dict) %}

@@ -1,16 +1,24 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='upsert_changed',
+    incremental_strategy='upsert_listed',
     unique_key=["portfolio_id", "position_id"],
     tags=['phase_2_5'],
     indexes=[{"columns": ["position_id", "portfolio_id"], "unique": true}, {"columns": ["portfolio_id"]}],
     pre_hook="{{ hash_joins_only() }}",
-    post_hook="{{ record_whole_build() }}",
+    post_hook="{{ record_whole_build() }}; {{ forget_rolled_books() }}",
 ) }}
 
-with raw_positions as (
+with all_positions as (
     select * from {{ ref('all_positions') }}
     where deleted_at is null
+),
+
+changed_books as (
+    select * from {{ source('ops', 'changed_books') }}
+),
+
+roll_forward_window as (
+    select * from {{ ref('roll_forward_window') }}
 ),
 
 portfolios as (
@@ -18,7 +26,7 @@ portfolios as (
     where deleted_at is null
 ),
 
-lot_segments as (
+lot_segments as not materialized (
     select * from {{ ref('lot_segments') }}
 ),
 
@@ -29,6 +37,28 @@ sessions as (
 lot_stages as (
     select * from {{ ref('lot_stages') }}
     where what_happened is not null
+),
+
+-- The lots with sessions in the window.
+reached as (
+    select distinct lot_segments.position_id
+    from lot_segments
+    inner join roll_forward_window as due
+        on
+            lot_segments.portfolio_id = due.portfolio_id
+            and lot_segments.to_session_number >= due.first_session_number
+),
+
+-- The others have ended, and their rows stay as they are.
+raw_positions as (
+    select all_positions.*
+    from all_positions
+    left join reached on all_positions.position_id = reached.position_id
+    left join changed_books on all_positions.portfolio_id = changed_books.portfolio_id
+    where
+        reached.position_id is not null
+        or changed_books.portfolio_id is not null
+        or not {{ follows_last_listing() }}
 ),
 
 -- Most lots have a row in their portfolio's last session, which is looked up once for all of them.
