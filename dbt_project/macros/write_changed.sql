@@ -28,7 +28,7 @@
             )
         )
     {%- endset -%}
-    {{ write_changed(arg_dict, in_changed_book) }}
+    {{ write_changed(arg_dict, deletable=in_changed_book) }}
 {% endmacro %}
 
 {% macro get_incremental_replace_window_sql(arg_dict) %}
@@ -44,10 +44,14 @@
         and target.{{ day }} >= (select min(replace_from) from {{ window }})
         and target.{{ day }} <= (select max(replace_through) from {{ window }})
     {%- endset -%}
-    {{ write_changed(arg_dict, in_window) }}
+    {{ write_changed(arg_dict, deletable=in_window, comparable=in_window) }}
 {% endmacro %}
 
-{% macro write_changed(arg_dict, in_scope="true") %}
+{#
+    `deletable` and `comparable` are conditions on `target`: which rows are deleted where the result lacks them, and among
+    which rows those of the result are looked for. Without the second, each night would read all of history.
+#}
+{% macro write_changed(arg_dict, deletable="true", comparable="true") %}
     {%- set target = arg_dict["target_relation"] -%}
     {%- set result = arg_dict["temp_relation"] -%}
     {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | list -%}
@@ -56,7 +60,7 @@
     {%- endset -%}
     with deleted as (
         delete from {{ target }} as target
-        where {{ in_scope }} and not exists (select 1 from {{ result }} as result where {{ same_key }})
+        where {{ deletable }} and not exists (select 1 from {{ result }} as result where {{ same_key }})
         returning 1
     ),
 
@@ -66,6 +70,7 @@
         from {{ result }} as result
         where
             {{ same_key }}
+            and {{ comparable }}
             and ({% for column in columns %}target.{{ column }}{{ ", " if not loop.last }}{% endfor %})
             is distinct from ({% for column in columns %}result.{{ column }}{{ ", " if not loop.last }}{% endfor %})
         returning 1
@@ -75,7 +80,7 @@
         insert into {{ target }} ({{ columns | join(", ") }})
         select {{ columns | join(", ") }}
         from {{ result }} as result
-        where not exists (select 1 from {{ target }} as target where {{ same_key }})
+        where not exists (select 1 from {{ target }} as target where {{ same_key }} and {{ comparable }})
         returning 1
     )
 
