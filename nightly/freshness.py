@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -19,12 +20,14 @@ GAP_SESSIONS = 63
 class _Table:
     """A table that should have rows for every session; if `by_portfolio`, for every session of each portfolio.
 
-    If `from_its_first`, only from the portfolio's first row on: no night computes risk for earlier sessions.
+    If `of_some`, it has rows of some portfolios. If `from_its_first`, a portfolio needs rows only from its first one
+    on: no night computes risk for earlier sessions.
     """
 
     name: str
     date_column: str
     by_portfolio: bool = False
+    of_some: bool = False
     from_its_first: bool = False
 
 
@@ -41,11 +44,11 @@ _TABLES = (
     _Table("analytics.portfolio_factor_exposures", "calculation_date", by_portfolio=True, from_its_first=True),
     _Table("analytics.portfolio_risk_metrics", "calculation_date", by_portfolio=True, from_its_first=True),
     # A portfolio that holds fewer than two symbols has no correlations.
-    _Table("analytics.correlation_calculations", "calculation_date"),
+    _Table("analytics.correlation_calculations", "calculation_date", of_some=True),
     _Table("analytics.stress_test_results", "calculation_date", by_portfolio=True, from_its_first=True),
 )
 
-# Each reads by an index, one session (or one portfolio and session) at a time, however large the table is.
+# All but the second read by an index, one session (of one portfolio) at a time, however large the table.
 _BY_SESSION = """
 select
     (select max({date}) from {table}) as good_to,
@@ -57,36 +60,88 @@ select
         order by session_date
     ) as missing
 """
+# Shards can't be asked about each session of the coordinator's calendar.
+_OF_SOME = """
+with there as materialized (
+    select {date} as session_date from {table}
+    where {date} between %(first)s and %(last)s
+    group by {date}
+),
+
+ends as materialized (
+    select min({date}) as first_day, max({date}) as last_day from {table}
+)
+
+select
+    ends.last_day as good_to,
+    array(
+        select session_date from raw.trading_sessions
+        where
+            session_date between greatest(%(first)s, ends.first_day) and %(last)s
+            and session_date not in (select session_date from there)
+        order by session_date
+    ) as missing
+from ends
+"""
+# The rows of a portfolio are looked up where its last snapshot lies. One that has lost that snapshot lacks everything.
 _BY_PORTFOLIO = """
-with rolled as (
-    select portfolio_id, inception_date, last_session
+with rolled as materialized (
+    select
+        portfolio_id,
+        last_session,
+        greatest(inception_date, %(first)s) as first_day,
+        least(last_session, %(last)s) as last_day
     from raw.portfolios
     inner join ops.roll_forward_state using (portfolio_id)
     where deleted_at is null
 ),
 
-latest as (
-    select (select max({date}) from {table} as dated where dated.portfolio_id = rolled.portfolio_id) as day
+sessions as materialized (
+    select session_date from raw.trading_sessions
+    where session_date between %(first)s and %(last)s
+),
+
+ends as materialized (
+    select snapshots.portfolio_id, dated.earliest, dated.latest
     from rolled
+    inner join analytics.portfolio_snapshots as snapshots
+        on rolled.portfolio_id = snapshots.portfolio_id and rolled.last_session = snapshots.snapshot_date
+    left join lateral (
+        select min({date}) as earliest, max({date}) as latest from {table} as of_one
+        where of_one.portfolio_id = snapshots.portfolio_id
+    ) as dated on true
+),
+
+missing as materialized (
+    select sessions.session_date
+    from rolled
+    inner join analytics.portfolio_snapshots as snapshots
+        on rolled.portfolio_id = snapshots.portfolio_id and rolled.last_session = snapshots.snapshot_date
+    inner join ends on snapshots.portfolio_id = ends.portfolio_id
+    inner join sessions on sessions.session_date between rolled.first_day and rolled.last_day
+    left join lateral (
+        select true as is_there from {table} as of_one
+        where of_one.portfolio_id = snapshots.portfolio_id and of_one.{date} = sessions.session_date
+        limit 1
+    ) as found on true
+    where
+        found.is_there is null
+        and not (%(from_its_first)s and coalesce(sessions.session_date < ends.earliest, false))
+    group by sessions.session_date
+    union
+    select sessions.session_date
+    from rolled
+    inner join sessions on sessions.session_date between rolled.first_day and rolled.last_day
+    where rolled.portfolio_id not in (select portfolio_id from ends)
 )
 
 select
-    (select case when bool_and(day is not null) then min(day) end from latest) as good_to,
-    array(
-        select distinct session_date
+    (
+        select case when bool_and(ends.latest is not null) then min(ends.latest) end
         from rolled
-        inner join raw.trading_sessions
-            on session_date between greatest(inception_date, %(first)s) and least(last_session, %(last)s)
-        where not (
-            %(from_its_first)s
-            and session_date < (select min({date}) from {table} as dated where dated.portfolio_id = rolled.portfolio_id)
-        )
-        and not exists (
-            select 1 from {table} as dated
-            where dated.portfolio_id = rolled.portfolio_id and dated.{date} = session_date
-        )
-        order by session_date
-    ) as missing
+        left join ends on rolled.portfolio_id = ends.portfolio_id
+    ) as good_to,
+    array(select session_date from missing order by session_date) as missing
 """
 
 
@@ -105,10 +160,7 @@ def read_freshness(conn: psycopg.Connection, trade_date: date) -> list[dict[str,
     for table in _TABLES:
         if conn.execute("select to_regclass(%s)", [table.name]).fetchone() == (None,):
             continue
-        query = sql.SQL(_BY_PORTFOLIO if table.by_portfolio else _BY_SESSION).format(
-            table=sql.Identifier(*table.name.split(".")), date=sql.Identifier(table.date_column)
-        )
-        good_to, missing = fetch_one(conn.execute(query, {**window, "from_its_first": table.from_its_first}))
+        good_to, missing = _look_up(conn, table, window) if rolled_to or not table.by_portfolio else (None, [])
         missing = missing if rolled_to else []
         records.append(
             {
@@ -120,3 +172,12 @@ def read_freshness(conn: psycopg.Connection, trade_date: date) -> list[dict[str,
             }
         )
     return records
+
+
+def _look_up(conn: psycopg.Connection, table: _Table, window: Mapping[str, Any]) -> tuple[date | None, list[date]]:
+    """The session that the table is complete to, and those of the window that it lacks."""
+    statement = _BY_PORTFOLIO if table.by_portfolio else _OF_SOME if table.of_some else _BY_SESSION
+    query = sql.SQL(statement).format(
+        table=sql.Identifier(*table.name.split(".")), date=sql.Identifier(table.date_column)
+    )
+    return fetch_one(conn.execute(query, {**window, "from_its_first": table.from_its_first}))

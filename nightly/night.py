@@ -67,7 +67,8 @@ class _Job:
         prepare.prepare_seeds(connection.conn, context.dbt, progress)
         if take_up and (taken_up := self._take_up(request)):
             problems += taken_up
-            context = connection.call(make_context, self.database, settings, request, self.now, progress)
+            again = connection.call(make_context, self.database, settings, request, self.now, progress)
+            context = replace(again, dbt=context.dbt)
         run = connection.call(
             ledger.start_run,
             command=request.command,

@@ -16,6 +16,7 @@ import psycopg
 
 from nightly.dbt.runner import Dbt, DbtError
 from nightly.record import RunProblem
+from warehouse.distribution import is_spread, settle
 from warehouse.errors import UserError
 from warehouse.migrate import grant_reader, migrate
 from warehouse.preparations import digest_files, read_preparations, record_preparations
@@ -65,14 +66,18 @@ def check_seeds(dbt: Dbt) -> None:
 
 
 def prepare_seeds(conn: psycopg.Connection, dbt: Dbt, progress: Progress) -> None:
-    """Load dbt's seeds when their files have changed or a table is missing.
+    """Tell dbt what it has to do with, and load its seeds when their files have changed or a table is missing.
 
     Raises BadInput for what is wrong in them, before any is loaded, and UserError when one can't be loaded.
     """
+    remembered = read_preparations(conn)
+    if spread := is_spread(remembered):
+        settle(conn)
+    dbt.tell_spread(is_spread=spread)
     files = {file.stem: file for file in sorted((dbt.project / "seeds").glob("*.csv"))}
     fingerprint = digest_files((dbt.project / "seeds").rglob("*"), dbt.project)
     columns = {name: _columns(conn, "analytics", name) for name in files}
-    if read_preparations(conn).get("seeds") == fingerprint and all(columns.values()):
+    if remembered.get("seeds") == fingerprint and all(columns.values()):
         return
     check_seeds(dbt)
     progress.announce(f"loading dbt's seeds: {', '.join(files)}")

@@ -20,7 +20,9 @@ import psycopg
 
 from nightly.context import new_york_date
 from nightly.record import RunProblem, one_line
+from warehouse.distribution import is_spread, require_workers, silent_workers
 from warehouse.errors import UserError
+from warehouse.preparations import read_preparations
 from warehouse.queries import fetch_one
 from warehouse.settings import PROJECT_ROOT
 
@@ -56,8 +58,11 @@ def check_environment(conn: psycopg.Connection, settings: Settings, now: datetim
 
 
 def check_contents(conn: psycopg.Connection, settings: Settings, now: datetime) -> list[Check]:
-    """Look at what has been loaded and computed so far."""
-    return _look(conn, settings, now, (_portfolios, _marts, _risk, _api))
+    """Look at what has been loaded and computed so far; on a spread database, only where all workers answer."""
+    workers = [_workers(conn)] if is_spread(read_preparations(conn)) else []
+    if any(each.verdict == "broken" for each in workers):
+        return workers
+    return workers + _look(conn, settings, now, (_portfolios, _marts, _risk, _api))
 
 
 def refuse_broken_setup(
@@ -163,6 +168,12 @@ def _bytecode(conn: psycopg.Connection, settings: Settings, now: datetime) -> Ch
         f"`{sys.executable} -m compileall -q {Path(folder).parent}` (PYTHONDONTWRITEBYTECODE is set, or the folder is "
         "read-only)",
     )
+
+
+def _workers(conn: psycopg.Connection) -> Check:
+    if silent := silent_workers(conn):
+        return Check("workers", "broken", f"{', '.join(silent)}: start what does not answer, then repeat")
+    return Check("workers", "ok", f"all {require_workers(conn)} answer")
 
 
 def _portfolios(conn: psycopg.Connection, settings: Settings, now: datetime) -> Check:

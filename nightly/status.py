@@ -38,12 +38,13 @@ def read_status(conn: psycopg.Connection, settings: Settings, now: datetime, run
             portfolios.name,
             to_char(portfolios.inception_date, 'YYYY-MM-DD') as inception_date,
             to_char(state.last_session, 'YYYY-MM-DD') as rolled_to,
-            (
-                select to_char(max(calculation_date), 'YYYY-MM-DD') from analytics.portfolio_risk_metrics as metrics
-                where metrics.portfolio_id = portfolios.portfolio_id
-            ) as risk_to
+            to_char(analysed.risk_to, 'YYYY-MM-DD') as risk_to
         from raw.portfolios
         left join ops.roll_forward_state as state on portfolios.portfolio_id = state.portfolio_id
+        left join (
+            select portfolio_id, max(calculation_date) as risk_to from analytics.portfolio_risk_metrics
+            group by portfolio_id
+        ) as analysed on portfolios.portfolio_id = analysed.portfolio_id
         where portfolios.deleted_at is null
         order by portfolios.name
         """

@@ -94,8 +94,10 @@ def update_backtests(
             if tables:
                 rows = [(list(table.values()), len(table["portfolio_id"])) for table in tables]
                 copy_columns(conn, "pg_temp.backtested", list(tables[0]), rows)
-        written = _replace(conn, days, portfolio_ids)
-        conn.execute("drop table backtested")
+        written, removed = _replace(conn, days, portfolio_ids)
+        # A table that is spread over servers has no trigger to note its change.
+        noted = "; call ops.note_change('analytics.risk_backtest')" if written or removed else ""
+        conn.execute(f"drop table backtested{noted}".encode())
     return written
 
 
@@ -154,29 +156,38 @@ def _read_outcomes(
         )
 
 
-def _replace(conn: psycopg.Connection[Any], days: Sequence[date], portfolio_ids: Sequence[UUID] | None) -> int:
-    """Bring the table to the new rows of these sessions; rows that have not changed are left alone."""
+def _replace(
+    conn: psycopg.Connection[Any], days: Sequence[date], portfolio_ids: Sequence[UUID] | None
+) -> tuple[int, int]:
+    """Bring the table to the new rows of these sessions; returns how many were written, and how many removed first.
+
+    Rows that have not changed are left alone.
+    """
     scope = {"days": list(days), "portfolios": None if portfolio_ids is None else list(portfolio_ids)}
-    conn.execute(
+    removed = conn.execute(
         """
+        with changed as (
+            select old.portfolio_id, old.calculation_date
+            from analytics.risk_backtest as old
+            left join backtested as new
+                on old.portfolio_id = new.portfolio_id and old.calculation_date = new.calculation_date
+            where
+                old.calculation_date = any(%(days)s)
+                and (%(portfolios)s::uuid[] is null or old.portfolio_id = any(%(portfolios)s))
+                and (old.*) is distinct from (new.*)
+        )
+
         delete from analytics.risk_backtest as old
-        where
-            old.calculation_date = any(%(days)s)
-            and (%(portfolios)s::uuid[] is null or old.portfolio_id = any(%(portfolios)s))
-            and not exists (
-                select 1 from backtested as new
-                where
-                    new.portfolio_id = old.portfolio_id
-                    and new.calculation_date = old.calculation_date
-                    and (new.*) is not distinct from (old.*)
-            )
+        using changed
+        where old.portfolio_id = changed.portfolio_id and old.calculation_date = changed.calculation_date
         """,
         scope,
-    )
-    return conn.execute(
+    ).rowcount
+    written = conn.execute(
         """
         insert into analytics.risk_backtest
         select * from backtested
         on conflict do nothing
         """
     ).rowcount
+    return written, removed

@@ -323,17 +323,26 @@ def read_holdings(
     rows = conn.cursor(binary=True).execute(
         f"""
         -- a strike is in shares of the first session of its lot, or of a later day that its file was stated in
-        with lives as (
-            select options.position_id, greatest(first_row.value_date, positions.shares_as_of) as share_date
-            from raw.position_terms as options
-            left join raw.positions on options.position_id = positions.position_id
+        with options as materialized (
+            select terms.portfolio_id, terms.position_id, positions.shares_as_of
+            from raw.position_terms as terms
+            left join raw.positions on terms.position_id = positions.position_id
+            where terms.investment_class = 'OPTIONS' and terms.portfolio_id = any(%(portfolios)s)
+        ),
+
+        lives as (
+            select distinct
+                held.portfolio_id, held.position_id, greatest(first_row.value_date, options.shares_as_of) as share_date
+            from options
+            inner join analytics.position_values as held
+                on options.portfolio_id = held.portfolio_id and options.position_id = held.position_id
             cross join lateral (
-                select value_date from analytics.position_values
-                where position_values.position_id = options.position_id
-                order by value_date
+                select earlier.value_date from analytics.position_values as earlier
+                where earlier.position_id = held.position_id and earlier.portfolio_id = held.portfolio_id
+                order by earlier.value_date
                 limit 1
             ) as first_row
-            where options.investment_class = 'OPTIONS' and options.portfolio_id = any(%s)
+            where held.value_date between %(start)s and %(end)s and held.value_date = any(%(days)s)
         )
         select
             held.value_date,
@@ -355,15 +364,15 @@ def read_holdings(
         left join raw.position_terms as positions on held.position_id = positions.position_id
         left join analytics.position_sector_tags as tagged on held.position_id = tagged.position_id
         left join analytics.sector_tags on tagged.sector_tag_id = sector_tags.sector_tag_id
-        left join lives on held.position_id = lives.position_id
+        left join lives on held.portfolio_id = lives.portfolio_id and held.position_id = lives.position_id
         where
-            held.portfolio_id = any(%s)
-            and held.value_date between %s and %s
-            and held.value_date = any(%s)
+            held.portfolio_id = any(%(portfolios)s)
+            and held.value_date between %(start)s and %(end)s
+            and held.value_date = any(%(days)s)
             and held.quantity <> 0
         order by held.value_date, held.portfolio_id, held.position_id
         """,
-        (list(portfolios), list(portfolios), min(days), max(days), list(days)),
+        {"portfolios": list(portfolios), "start": min(days), "end": max(days), "days": list(days)},
     )
     for day, *position in rows:
         holdings[day].append(Position(*position))
@@ -423,9 +432,8 @@ def read_withdrawn(conn: psycopg.Connection[Any]) -> list[tuple[date, UUID | Non
         from ops.risk_state as state
         where
             state.portfolio_id is null
-            and not exists (
-                select 1 from analytics.portfolio_snapshots as snapshots
-                where snapshots.snapshot_date = state.calculation_date
+            and state.calculation_date not in (
+                select snapshots.snapshot_date from analytics.portfolio_snapshots as snapshots
             )
         """
     ).fetchall()

@@ -181,18 +181,24 @@ group by calculation_date
 """
 
 _MISSED = """
+with computed as (
+    select
+        portfolios.portfolio_id,
+        (
+            select max(risk_state.calculation_date) from ops.risk_state
+            where risk_state.portfolio_id = portfolios.portfolio_id and risk_state.calculation_date < %(start)s
+        ) as last_date
+    from raw.portfolios
+    where %(portfolios)s::uuid[] is null or portfolios.portfolio_id = any(%(portfolios)s)
+)
+
 select distinct snapshots.snapshot_date
-from raw.portfolios
-cross join lateral (
-    select max(calculation_date) as last_date from ops.risk_state
-    where risk_state.portfolio_id = portfolios.portfolio_id and calculation_date < %(start)s
-) as computed
+from computed
 inner join analytics.portfolio_snapshots as snapshots
     on
-        portfolios.portfolio_id = snapshots.portfolio_id
+        computed.portfolio_id = snapshots.portfolio_id
         and snapshots.snapshot_date > computed.last_date
         and snapshots.snapshot_date < %(start)s
-where %(portfolios)s::uuid[] is null or portfolios.portfolio_id = any(%(portfolios)s)
 """
 
 

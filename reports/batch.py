@@ -107,12 +107,15 @@ def _by_portfolio(conn: psycopg.Connection[Any], table: str, column: str) -> Tab
     query = sql.SQL(
         """
         with latest as (
-            select (
-                select max({day}) from analytics.{table} as dated
-                where dated.portfolio_id = portfolios.portfolio_id
-            ) as day
+            select reached.day
             from analytics.portfolios
-            where portfolios.rolled_to is not null
+            -- the rows of a portfolio are looked up where its snapshots lie
+            inner join analytics.portfolio_snapshots as snapshots
+                on portfolios.portfolio_id = snapshots.portfolio_id and portfolios.rolled_to = snapshots.snapshot_date
+            left join lateral (
+                select max({day}) as day from analytics.{table} as dated
+                where dated.portfolio_id = snapshots.portfolio_id
+            ) as reached on true
         )
 
         select

@@ -18,6 +18,7 @@ from warehouse.market_symbol import market_symbol
 _LOTS = f"""
     with earned as (
         select
+            portfolio_id,
             position_id,
             sum(daily_pnl) as total_pnl,
             sum(daily_pnl) filter (where value_date >= %(first)s) as period_pnl,
@@ -25,7 +26,7 @@ _LOTS = f"""
             max(value_date) as last_day
         from analytics.position_values
         where portfolio_id = %(portfolio_id)s and value_date <= %(day)s
-        group by position_id
+        group by portfolio_id, position_id
     )
 
     select
@@ -56,15 +57,22 @@ _LOTS = f"""
         contributions.contribution_share,
         positions.what_happened
     from earned
-    inner join analytics.positions as positions on earned.position_id = positions.position_id
+    inner join analytics.positions as positions
+        on earned.portfolio_id = positions.portfolio_id and earned.position_id = positions.position_id
     left join analytics.position_values as held
-        on earned.position_id = held.position_id and held.value_date = %(day)s
+        on
+            earned.portfolio_id = held.portfolio_id
+            and earned.position_id = held.position_id
+            and held.value_date = %(day)s
     left join analytics.companies as companies
         on {market_symbol("positions")} = companies.symbol
     left join analytics.position_sector_tags as position_tags on earned.position_id = position_tags.position_id
     left join analytics.sector_tags as tags on position_tags.sector_tag_id = tags.sector_tag_id
     left join analytics.position_risk_contributions as contributions
-        on earned.position_id = contributions.position_id and contributions.calculation_date = %(day)s
+        on
+            earned.portfolio_id = contributions.portfolio_id
+            and earned.position_id = contributions.position_id
+            and contributions.calculation_date = %(day)s
     order by abs(coalesce(held.market_value, 0)) desc, positions.symbol, positions.entry_date, lot
 """
 

@@ -39,17 +39,27 @@ _RISK_SPAN = """
     from analytics.portfolio_risk_metrics
     where portfolio_id = %(portfolio_id)s
 """
+# Statistics of symbols are looked up where they lie, after the holdings have been read where these lie.
 _HOLDINGS = f"""
-    {sources.NETTED}
-    left join lateral (
-        select min(exposures.quality_flag) as quality_flag
-        from analytics.symbol_factor_exposures as exposures
-        where
-            exposures.calculation_date = %(day)s
-            and exposures.symbol = held.market_symbol
-            and exposures.model = 'ridge'
-            and held.investment_class <> 'PRIVATE'
-    ) as betas on true
+    from (
+        with held as materialized (
+            select * {sources.NETTED}
+        )
+
+        select
+            held.*,
+            betas.quality_flag
+        from held
+        left join lateral (
+            select min(exposures.quality_flag) as quality_flag
+            from analytics.symbol_factor_exposures as exposures
+            where
+                exposures.calculation_date = %(day)s
+                and exposures.symbol = held.market_symbol
+                and exposures.model = 'ridge'
+                and held.investment_class <> 'PRIVATE'
+        ) as betas on true
+    ) as held
     {sources.LARGEST_FIRST}
 """
 # The set in force is the latest at or before the session, else the earliest.

@@ -29,21 +29,23 @@ LATEST = """
             snapshots.portfolio_id = exposures.portfolio_id
             and snapshots.snapshot_date = exposures.calculation_date
             and exposures.model = 'market'
-    left join lateral (
-        select
-            (
-                select min(scenarios.name) from analytics.stress_test_scenarios as scenarios
-                where scenarios.scenario_id = results.scenario_id
-            ) as name,
+    left join (
+        select distinct on (results.portfolio_id)
+            results.portfolio_id,
+            scenarios.name,
             coalesce(results.correlated_pnl, results.direct_pnl) as pnl
-        from analytics.stress_test_results as results
-        where
-            results.portfolio_id = snapshots.portfolio_id
-            and results.calculation_date = snapshots.snapshot_date
-            and coalesce(results.correlated_pnl, results.direct_pnl) is not null
-        order by pnl, name
-        limit 1
-    ) as worst on snapshots.num_positions > 0
+        from (
+            select portfolio_id, coalesce(published_to, rolled_to) as day from analytics.portfolios
+            where %(allowed)s::uuid [] is null or portfolio_id = any(%(allowed)s)
+        ) as shown
+        inner join analytics.stress_test_results as results
+            on shown.portfolio_id = results.portfolio_id and shown.day = results.calculation_date
+        left join (
+            select scenario_id, min(name) as name from analytics.stress_test_scenarios group by scenario_id
+        ) as scenarios on results.scenario_id = scenarios.scenario_id
+        where coalesce(results.correlated_pnl, results.direct_pnl) is not null
+        order by results.portfolio_id asc, pnl asc, scenarios.name asc
+    ) as worst on snapshots.portfolio_id = worst.portfolio_id and snapshots.num_positions > 0
     where %(allowed)s::uuid [] is null or portfolios.portfolio_id = any(%(allowed)s)
     order by portfolios.name
 """
@@ -51,7 +53,8 @@ LATEST = """
 # A lot's value on its session, with everything else that is known of the lot.
 HELD = f"""
     from analytics.position_values as held
-    left join analytics.positions as positions on held.position_id = positions.position_id
+    left join analytics.positions as positions
+        on held.portfolio_id = positions.portfolio_id and held.position_id = positions.position_id
     left join analytics.position_sector_tags as position_tags on held.position_id = position_tags.position_id
     left join analytics.sector_tags as tags on position_tags.sector_tag_id = tags.sector_tag_id
     left join analytics.companies as companies
@@ -59,7 +62,10 @@ HELD = f"""
             {market_symbol("positions", held="held")} = companies.symbol
             and positions.investment_class <> 'PRIVATE'
     left join analytics.position_risk_contributions as contributions
-        on held.position_id = contributions.position_id and held.value_date = contributions.calculation_date
+        on
+            held.portfolio_id = contributions.portfolio_id
+            and held.position_id = contributions.position_id
+            and held.value_date = contributions.calculation_date
     left join analytics.portfolio_snapshots as snapshots
         on held.portfolio_id = snapshots.portfolio_id and held.value_date = snapshots.snapshot_date
     where held.portfolio_id = %(portfolio_id)s and held.value_date = %(day)s

@@ -1,7 +1,6 @@
 """Migrations: numbered SQL files, each applied once, in order, in a transaction of its own."""
 
 import hashlib
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,13 @@ from psycopg import sql
 
 from warehouse.errors import UserError
 from warehouse.locks import LOCK_SPACE, MIGRATION_LOCK
+from warehouse.patience import PATIENCE_SECONDS, change_patiently
 from warehouse.public_rights import confine_public
 from warehouse.queries import fetch_one
 from warehouse.session_settings import refuse_unfit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 READER = "afterclose_reader"
-# How long to try to lock a table that somebody reads. The attempts are short, so that other readers never queue behind
-# us.
-PATIENCE_SECONDS = 120.0
-_LOCK_TIMEOUT = "100ms"
 
 # The first migration creates the schema that this table lies in.
 RECORD_TABLE = """
@@ -65,60 +61,13 @@ def migrate(
 
 
 def _apply(conn: psycopg.Connection[Any], name: str, text: str, patience_seconds: float) -> None:
-    deadline = time.monotonic() + patience_seconds
-    while True:
-        try:
-            with conn.transaction():
-                conn.execute("select set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
-                # No parameters, so that a % in the file is only a %.
-                conn.execute(text.encode())
-                conn.execute(RECORD_TABLE)
-                conn.execute(
-                    "insert into ops.schema_migrations (name, checksum) values (%s, %s)", [name, _checksum(text)]
-                )
-            return
-        except psycopg.errors.LockNotAvailable:
-            if time.monotonic() > deadline:
-                raise UserError(
-                    f"migration {name} can't change what others have in use: {_who_is_in_the_way(conn)}: end that "
-                    "session, then run again"
-                ) from None
-        time.sleep(0.3)
+    def apply() -> None:
+        # No parameters, so that a % in the file is only a %.
+        conn.execute(text.encode())
+        conn.execute(RECORD_TABLE)
+        conn.execute("insert into ops.schema_migrations (name, checksum) values (%s, %s)", [name, _checksum(text)])
 
-
-def _who_is_in_the_way(conn: psycopg.Connection[Any]) -> str:
-    """The sessions whose transactions hold tables or views of ours."""
-    (holders,) = fetch_one(
-        conn.execute(
-            """
-            select string_agg(
-                distinct format(
-                    '%s of %s (process %s, %s for %s s)',
-                    coalesce(nullif(activity.application_name, ''), 'a session'),
-                    activity.usename,
-                    activity.pid,
-                    activity.state,
-                    round(extract(epoch from clock_timestamp() - activity.state_change))
-                ),
-                '; '
-            )
-            from pg_locks as held
-            inner join pg_stat_activity as activity on held.pid = activity.pid
-            inner join pg_class as relation on held.relation = relation.oid
-            where
-                relation.relnamespace = any(
-                    array[
-                        to_regnamespace('raw'), to_regnamespace('ops'), to_regnamespace('analytics'),
-                        to_regnamespace('staging'), to_regnamespace('intermediate')
-                    ]
-                )
-                and held.granted
-                and held.pid <> pg_backend_pid()
-                and held.database = (select oid from pg_database where datname = current_database())
-            """
-        )
-    )
-    return holders or "somebody who has just gone"
+    change_patiently(conn, f"migration {name}", apply, patience_seconds)
 
 
 def grant_reader(conn: psycopg.Connection[Any]) -> str | None:

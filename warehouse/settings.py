@@ -28,7 +28,9 @@ from warehouse.project import PROJECT_ROOT as PROJECT_ROOT
 
 PREFIX = "AFTERCLOSE_"
 # Variables that only the tests read, and no setting of a run.
-_OF_OTHERS = frozenset({"AFTERCLOSE_CHROMIUM", "AFTERCLOSE_TEST_CITUS_URL"})
+_OF_OTHERS = frozenset(
+    {"AFTERCLOSE_CHROMIUM", "AFTERCLOSE_TEST_CITUS_URL", "AFTERCLOSE_TEST_CITUS_KILL", "AFTERCLOSE_TEST_CITUS_START"}
+)
 
 
 def _absolute(folder: Path) -> Path:

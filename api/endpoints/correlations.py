@@ -37,7 +37,8 @@ _LARGEST = f"""
                 max(sum(abs(held.market_value))) over (partition by {market_symbol("positions", held="held")})
                     as size
             from analytics.position_values as held
-            left join analytics.positions as positions on held.position_id = positions.position_id
+            left join analytics.positions as positions
+                on held.portfolio_id = positions.portfolio_id and held.position_id = positions.position_id
             where
                 held.portfolio_id = %(portfolio_id)s and held.value_date = %(day)s and held.quantity <> 0
                 and coalesce(positions.investment_class, 'PUBLIC') <> 'PRIVATE'

@@ -49,7 +49,8 @@ CONTRIBUTIONS = Table(
     ),
     "from analytics.position_risk_contributions as contributions"
     " inner join analytics.position_values as held"
-    " on contributions.position_id = held.position_id and contributions.calculation_date = held.value_date"
+    " on contributions.portfolio_id = held.portfolio_id and contributions.position_id = held.position_id"
+    " and contributions.calculation_date = held.value_date"
     " left join analytics.portfolio_snapshots as snapshots"
     " on held.portfolio_id = snapshots.portfolio_id and held.value_date = snapshots.snapshot_date"
     " where contributions.portfolio_id = %(portfolio_id)s and contributions.calculation_date = %(day)s"

@@ -231,7 +231,7 @@
     are as they were: those of lots that ended before the window, in portfolios that nothing has changed for.
 #}
 {% macro follows_last_listing() -%}
-    {%- if var("tables_fit", false) and is_incremental() and env_var("DBT_SPREAD", "") != "yes" -%}
+    {%- if var("tables_fit", false) and is_incremental() and not is_spread() -%}
         -- the window's own record has the run that built the window before it
         (
             select written.window_id = windows.window_id
@@ -244,7 +244,12 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# In the transaction that has written `positions`. #}
-{% macro forget_rolled_books() -%}
-    delete from {{ source("ops", "changed_books") }} where is_rolled
+{# In the transaction that writes `positions`, before: what is listed after it may not be seen. #}
+{% macro note_listed_books() -%}
+    update {{ source("ops", "changed_books") }} set is_listed = true
+{%- endmacro %}
+
+{# After. #}
+{% macro forget_listed_books() -%}
+    delete from {{ source("ops", "changed_books") }} where is_rolled and is_listed
 {%- endmacro %}

@@ -2,6 +2,8 @@
     Post-hook, before the transaction of a rebuild ends. dbt rebuilds a relation under another name, renames the old one
     to `…__dbt_backup` and drops it with `cascade`. That drops every view over it too: dbt's own views that were not
     selected, and views of other people. This binds such views to the new relation while the old one still exists.
+
+    On a database that is spread over servers, a table that belongs on the workers is brought there.
 #}
 {% macro keep_views() -%}
     {%- set backup = this.identifier ~ "__dbt_backup" -%}
@@ -25,8 +27,14 @@
             loop
                 execute format('create or replace view %s as %s', dependent.name, dependent.definition);
             end loop;
+            {%- if is_spread() and model.config.materialized != "view" %}
+            call ops.spread_relation('{{ this.include(database=false) }}');
+            {%- endif %}
         end
         $keep_views$
+    {%- elif is_spread() and model.config.materialized == "refilled_table" -%}
+        {#- Not there before: built by the first night after `db distribute`, or after somebody has dropped it. -#}
+        call ops.spread_relation('{{ this.include(database=false) }}')
     {%- endif -%}
 {%- endmacro %}
 

@@ -25,6 +25,7 @@
 
 {# Post-hook of every incremental model: records the write of a whole table. All others are recorded by the strategy. #}
 {% macro record_whole_build() -%}
+    {%- do drop_result() -%}
     {{ record_write(unless_recorded=true) }}
 {%- endmacro %}
 

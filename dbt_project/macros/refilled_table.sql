@@ -24,8 +24,9 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {%- call statement("main") -%}
+        {{ let_workers_be_asked_again() }}
         {{ empty_table() }};
-        insert into {{ this }} {{ sql }};
+        insert into {{ this }} {{ in_one_piece(sql) if is_spread() and model.config.meta.get("is_computed_in_shards") else sql }};
         {% if is_kept_by_book() %}{{ analyze_changed_books() }}{% else %}analyze {{ this }}{% endif %}
     {%- endcall -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}

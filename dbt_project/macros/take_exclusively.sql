@@ -38,6 +38,12 @@
                     );
                 end loop;
                 perform set_config('lock_timeout', lock_timeout_before, true);
+                {%- if is_spread() %}
+                -- what lies on the workers comes back to be replaced, and the new one goes there in its place (keep_views)
+                if exists (select 1 from pg_dist_partition where logicalrelid = wanted) then
+                    perform undistribute_table(wanted, cascade_via_foreign_keys => false);
+                end if;
+                {%- endif %}
                 return;
             exception when lock_not_available then
                 null;  -- the locks taken so far are released here

@@ -24,7 +24,9 @@
         (
             not {{ follows_last_listing() }}
             or target.portfolio_id in (
-                select changed_books.portfolio_id from {{ source("ops", "changed_books") }} as changed_books
+                select changed_books.portfolio_id
+                from {{ source("ops", "changed_books") }} as changed_books
+                where changed_books.is_listed
             )
         )
     {%- endset -%}
@@ -41,8 +43,8 @@
             where due.{{ key }} = target.{{ key }} and target.{{ day }} between due.replace_from and due.replace_through
         )
         -- as constants, so that the planner sees how small the window is
-        and target.{{ day }} >= (select min(replace_from) from {{ window }})
-        and target.{{ day }} <= (select max(replace_through) from {{ window }})
+        and target.{{ day }} >= {{ window_bound("min", "replace_from", window) }}
+        and target.{{ day }} <= {{ window_bound("max", "replace_through", window) }}
     {%- endset -%}
     {{ write_changed(arg_dict, deletable=in_window, comparable=in_window) }}
 {% endmacro %}

@@ -16,8 +16,10 @@ from nightly.dbt.runner import Dbt, DbtError, NodeResult
 from nightly.output.terminal import echo
 from nightly.prepare import prepare_database
 from nightly.readiness import check_contents, check_environment
+from warehouse.distribution import is_spread
 from warehouse.locks import check_lock
 from warehouse.phrases import count
+from warehouse.preparations import read_preparations
 from warehouse.settings import PROJECT_ROOT
 
 LIVE_SECONDS = 120
@@ -60,7 +62,9 @@ def check(fast: bool, live: bool, demo: bool) -> int:
             return 0
         try:
             with database.connect() as conn, check_lock(conn):
-                results = Dbt(database, settings.home / "dbt").test().results
+                project = Dbt(database, settings.home / "dbt")
+                project.tell_spread(is_spread=is_spread(read_preparations(conn)))
+                results = project.test().results
                 drop_settled(conn, results)
                 findings = explain(conn, results)
         except DbtError as error:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
+import psycopg
 
 from nightly.command_group import CommandGroup
 from nightly.commands.options import choose_settings, demo_option, open_chosen
@@ -15,11 +18,12 @@ from nightly.output.terminal import echo
 from warehouse import postgres_tools
 from warehouse.database import Database
 from warehouse.distribution import distribute as spread_tables
-from warehouse.distribution import require_workers
+from warehouse.distribution import forget, require_workers
 from warehouse.errors import UserError
-from warehouse.locks import run_lock
+from warehouse.locks import let_writers_in, run_lock
 from warehouse.migrate import grant_reader, migrate
 from warehouse.phrases import count
+from warehouse.queries import fetch_one
 from warehouse.server import EmbeddedServer
 from warehouse.settings import Settings
 
@@ -106,6 +110,7 @@ def restore(file: Path, replace: bool, demo: bool) -> None:
             raise UserError(f"{has}, which {file} would replace: `db dump` them first, and pass --replace")
         postgres_tools.restore(database, file)
         migrate(conn)
+        forget(conn)
         if warning := grant_reader(conn):
             click.echo(f"warning: {warning}", err=True)
         restored = postgres_tools.count_portfolios(conn)
@@ -114,12 +119,16 @@ def restore(file: Path, replace: bool, demo: bool) -> None:
 
 @db.command()
 def distribute() -> None:
-    """Spread the pairs of symbols over the workers of a database that has Citus; tables already spread are left alone.
+    """Spread the large tables over the workers of a database that has Citus; tables already spread are left alone.
+
+    What has a portfolio in its rows is spread by portfolio, and pairs of symbols by the first symbol. What an earlier
+    version has spread is carried on.
 
     Every command and the API work as before. A single server needs none of this: see docs/scale.md.
     """
+    settings = choose_settings(demo=False)
     with (
-        open_chosen(choose_settings(demo=False), demo=False) as database,
+        open_chosen(settings, demo=False) as database,
         database.connect("afterclose distribute") as conn,
         run_lock(conn, "db distribute"),
     ):
@@ -128,10 +137,30 @@ def distribute() -> None:
         if warning := grant_reader(conn):
             click.echo(f"warning: {warning}", err=True)
         done = spread_tables(conn)
+        _build_views(conn, database, home=settings.home)
     for table, column, rows in done.moved:
-        click.echo(f"{table}: {count(rows, 'row')} moved to {count(done.workers, 'worker')}, by {column}")
+        how = f"by {column}" if column else "the whole to each"
+        click.echo(f"{table}: {count(rows, 'row')} moved to {count(done.workers, 'worker')}, {how}")
     for table in done.already:
         click.echo(f"{table}: lies on {count(done.workers, 'worker')} already")
+    if done.to_come:
+        click.echo(f"not built yet, and spread when they are: {', '.join(done.to_come)}")
+
+
+def _build_views(conn: psycopg.Connection[Any], database: Database, home: Path) -> None:
+    """Build the published views as they are on a spread database; where no night has run, the first one does."""
+    from nightly.dbt.runner import Dbt
+    from nightly.prepare import remember_built, views_to_build
+
+    if fetch_one(conn.execute("select to_regclass('analytics.positions')"))[0] is None:
+        return
+    dbt = Dbt(replace(database, run_token=let_writers_in(conn, "db distribute")), home / "dbt")
+    dbt.tell_spread(is_spread=True)
+    if views := views_to_build(conn, dbt):
+        results = dbt.run(views).results
+        remember_built(conn, dbt, results)
+        if failed := [f"{result.name}: {result.message}" for result in results if not result.well]:
+            raise UserError(f"the tables are spread, and views are not built: {'; '.join(failed)}")
 
 
 def _embedded_settings() -> Settings:

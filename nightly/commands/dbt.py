@@ -13,7 +13,9 @@ from nightly.context import new_york_date
 from nightly.dbt.descriptions import write_descriptions
 from nightly.dbt.runner import SEEDING_COMMANDS, TESTING_COMMANDS, WRITING_COMMANDS, Dbt
 from nightly.prepare import check_seeds, prepare_database
+from warehouse.distribution import is_spread
 from warehouse.locks import check_lock, let_writers_in, run_lock
+from warehouse.preparations import read_preparations
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -46,6 +48,7 @@ def dbt(arguments: tuple[str, ...], demo: bool) -> int:
             click.echo(f"warning: {warning.message}", err=True)
         if WRITING_COMMANDS.intersection(arguments):
             project = Dbt(replace(database, run_token=let_writers_in(conn, holder)), settings.home / "dbt")
+        project.tell_spread(is_spread=is_spread(read_preparations(conn)))
         status = project.command(arguments)
         if WRITING_COMMANDS.intersection(arguments):
             write_descriptions(conn, project.descriptions())

@@ -18,7 +18,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +46,8 @@ SEEDING_COMMANDS = frozenset({"build", "seed"})
 
 # What the macro `join_run` reads.
 _TOKEN_VARIABLE = "BATCH_RUN_TOKEN"  # noqa: S105
+# What the macro `is_spread` asks for, and what the folder `for_workers` is materialized by.
+_SPREAD_VARIABLE = "DBT_SPREAD"
 
 _QUIET = ("--no-write-json", "--log-level", "none", "--log-level-file", "none", "--no-use-colors")
 _NOWHERE = {"PGHOST": "parsing", "PGPORT": "5432", "PGUSER": "parsing", "PGPASSWORD": ""}
@@ -133,10 +135,15 @@ class Dbt:
         self._workspace = workspace / database.libpq_environment()["PGDATABASE"]
         self.project = project
         self.target = self._workspace / "target"
+        self._is_spread = False
         # importing dbt and parsing the project
         self.start_up = Stopwatch()
         self._preparation: Thread | None = None
         self._kept: bytes | None = None
+
+    def tell_spread(self, *, is_spread: bool) -> None:
+        """Say, before anything else is asked, whether the database is spread over servers: some models differ."""
+        self._is_spread = is_spread
 
     def nodes(self, resource_type: str, tag: str | None = None) -> list[DbtNode]:
         """The project's enabled nodes of one type (model, seed, test), with that tag if one is given."""
@@ -207,7 +214,7 @@ class Dbt:
         """
         from dbt.cli.main import cli
 
-        with _environment(self._database, self.project):
+        with self._environment():
             os.environ.setdefault("DBT_TARGET_PATH", str(self.target))
             os.environ.setdefault("DBT_LOG_PATH", str(self.target))
             try:
@@ -239,7 +246,14 @@ class Dbt:
 
     @cached_property
     def _key(self) -> str:
-        return project_key(self.project, {**os.environ, **self._database.libpq_environment()})
+        return project_key(self.project, {**os.environ, **self._database.libpq_environment(), **self._further})
+
+    @property
+    def _further(self) -> dict[str, str]:
+        return {_SPREAD_VARIABLE: "yes"} if self._is_spread else {}
+
+    def _environment(self, **overrides: str) -> AbstractContextManager[None]:
+        return _environment(self._database, self.project, **self._further, **overrides)
 
     @cached_property
     def _pickled(self) -> bytes:
@@ -249,7 +263,7 @@ class Dbt:
             if kept := self._kept or load_parsed(self._kept_in, self._key):
                 return kept
             # Parsing asks for the database's name and never connects.
-            with _environment(self._database, self.project, **_NOWHERE):
+            with self._environment(**_NOWHERE):
                 return keep_parsed(self._kept_in, self._key, self._invoke("parse"))
 
     @cached_property
@@ -302,7 +316,7 @@ class Dbt:
 
         # What runs every night is kept, and not the many templates of tests and seeds.
         templates = kept_templates(self._workspace / "templates", self._key) if command == "run" else nullcontext()
-        with _environment(self._database, self.project), templates:
+        with self._environment(), templates:
             ran = self._invoke(command, *options, *given, manifest=manifest, on_event=on_event)
         results = {result.node.unique_id: _node_result(result) for result in ran.results}
         absent = [

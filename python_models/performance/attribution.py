@@ -80,7 +80,23 @@ def _known(value: float) -> float | None:
 # The scopes with the close before each, and their positions: what each earned by being held from then on. Weights are
 # of that close: at inception of the starting equity, and of what is carried in.
 _HELD = f"""
-with due as materialized (
+with scopes as materialized (
+    select * from unnest(%(days)s::date[], %(portfolios)s::uuid[]) as scopes (day, portfolio_id)
+),
+
+begun as materialized (
+    select
+        portfolios.portfolio_id,
+        portfolios.starting_equity,
+        (
+            select max(sessions.session_date) from raw.trading_sessions as sessions
+            where sessions.session_date < portfolios.inception_date
+        ) as session_before
+    from raw.portfolios as portfolios
+    where portfolios.portfolio_id = any(%(portfolios)s)
+),
+
+due as materialized (
     select
         scopes.day,
         scopes.portfolio_id,
@@ -88,11 +104,11 @@ with due as materialized (
         snapshots.daily_cash_income,
         snapshots.daily_return::float8 as daily_return,
         snapshots.benchmark_return::float8 as benchmark_return,
-        coalesce(before.equity_balance, portfolios.starting_equity)::float8 as equity,
+        coalesce(before.equity_balance, begun.starting_equity)::float8 as equity,
         before.portfolio_id is null as is_inception,
         case when before.portfolio_id is null then scopes.day else days.previous_day end as weights_day,
-        portfolios.inception_date
-    from unnest(%(days)s::date[], %(portfolios)s::uuid[]) as scopes (day, portfolio_id)
+        begun.session_before as session_before_inception
+    from scopes
     inner join (
         select listed.day, max(session_date) as previous_day
         from (select distinct day from unnest(%(days)s::date[]) as day) as listed
@@ -100,11 +116,11 @@ with due as materialized (
             on sessions.session_date < listed.day and sessions.session_date >= listed.day - 14
         group by listed.day
     ) as days on scopes.day = days.day
-    inner join raw.portfolios as portfolios on scopes.portfolio_id = portfolios.portfolio_id
+    inner join begun on scopes.portfolio_id = begun.portfolio_id
     inner join analytics.portfolio_snapshots as snapshots
         on scopes.portfolio_id = snapshots.portfolio_id and scopes.day = snapshots.snapshot_date
     left join analytics.portfolio_snapshots as before
-        on scopes.portfolio_id = before.portfolio_id and days.previous_day = before.snapshot_date
+        on snapshots.portfolio_id = before.portfolio_id and days.previous_day = before.snapshot_date
 ),
 
 factor_days as materialized (
@@ -140,10 +156,8 @@ held as materialized (
         lots.market_symbol,
         lots.sector,
         case
-            when due.is_inception and exists (
-                select 1 from raw.trading_sessions as sessions
-                where sessions.session_date >= lots.entry_date and sessions.session_date < due.inception_date
-            ) then lots.opening_cost * today.multiplier + today.opening_unrealized_pnl
+            when due.is_inception and lots.entry_date <= due.session_before_inception
+                then lots.opening_cost * today.multiplier + today.opening_unrealized_pnl
         end as carried_in_value,
         today.dividend_income,
         today.trading_pnl,
@@ -165,7 +179,10 @@ deltas as (
         count(*) filter (where exposures.exposure is not null and returns.price_return is null) as without_return
     from held
     left join analytics.position_risk_contributions as exposures
-        on held.position_id = exposures.position_id and held.previous_day = exposures.calculation_date
+        on
+            held.portfolio_id = exposures.portfolio_id
+            and held.position_id = exposures.position_id
+            and held.previous_day = exposures.calculation_date
     left join analytics.daily_returns as returns
         on held.underlying_symbol = returns.symbol and held.day = returns.value_date and returns.gap_sessions = 1
     where held.investment_class = 'OPTIONS'

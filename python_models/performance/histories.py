@@ -154,11 +154,11 @@ def read_histories(conn: psycopg.Connection[Any], due: Due) -> Histories:
             """
             select portfolios.portfolio_id, benchmark, starting_equity::float8, first_session
             from raw.portfolios
-            cross join lateral (
-                select min(snapshot_date) as first_session from analytics.portfolio_snapshots as snapshots
-                where snapshots.portfolio_id = portfolios.portfolio_id
-            ) as snapshots
-            where portfolios.portfolio_id = any(%s)
+            inner join (
+                select portfolio_id, min(snapshot_date) as first_session from analytics.portfolio_snapshots
+                where portfolio_id = any(%s)
+                group by portfolio_id
+            ) as snapshots on portfolios.portfolio_id = snapshots.portfolio_id
             """,
             (portfolios,),
         )

@@ -84,7 +84,8 @@ def test_views_are_built_when_the_project_has_changed_or_one_is_missing(conn, da
 def test_tables_are_refilled_while_the_project_is_the_same_and_built_anew_when_it_has_changed(
     conn: psycopg.Connection, database: Database, project: Path, tmp_path: Path
 ):
-    macros = ("macros/refilled_table.sql", "macros/changed_books.sql", "macros/join_run.sql")
+    files = ("refilled_table", "changed_books", "join_run", "spread")
+    macros = tuple(f"macros/{file}.sql" for file in files)
     refilled = "{{ config(materialized='refilled_table', indexes=[{'columns': ['name']}]) }} select name"
     model = {"models/kept.sql": refilled + " from {{ ref('colours') }}"}
     write_project(project, {each: (PROJECT_ROOT / "dbt_project" / each).read_text() for each in macros} | model)

@@ -1,7 +1,11 @@
 -- A portfolio stays listed after its roll until `positions` has been written.
-alter table ops.changed_books add column is_rolled boolean not null default false;
+alter table ops.changed_books
+add column is_rolled boolean not null default false,
+add column is_listed boolean not null default false;
 comment on column ops.changed_books.is_rolled is
 'Whether the changes have been rolled; then only the rows in positions are to be made anew';
+comment on column ops.changed_books.is_listed is
+'Whether it was there before positions was written last';
 
 -- What positions shows of a lot and P&L does not depend on is no change to the log.
 create function ops.list_relabelled_books() returns trigger language plpgsql as $$
@@ -15,7 +19,7 @@ begin
     where
         (new_rows.position_type, new_rows.investment_subtype)
         is distinct from (old_rows.position_type, old_rows.investment_subtype)
-    on conflict do nothing;
+    on conflict (portfolio_id) do update set is_listed = false;
     return null;
 end
 $$;

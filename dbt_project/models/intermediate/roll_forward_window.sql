@@ -93,8 +93,12 @@ final as (
         windows.last_session_number,
         windows.is_withdrawn,
         windows.reason,
-        windows.sector_seeds_fingerprint
+        windows.sector_seeds_fingerprint,
+        active_portfolios.inception_session_number,
+        active_portfolios.starting_equity,
+        active_portfolios.benchmark
     from windows
+    left join active_portfolios on windows.portfolio_id = active_portfolios.portfolio_id
     inner join sessions as first_session on windows.first_session_number = first_session.session_number
     inner join sessions as last_session on windows.last_session_number = last_session.session_number
     left join sessions as session_before on windows.first_session_number - 1 = session_before.session_number

@@ -1,5 +1,6 @@
 {{ config(materialized='view', tags=['views']) }}
 
+{% set query %}
 with company_profiles as (
     select * from {{ ref('stg_company_profiles') }}
 ),
@@ -22,3 +23,6 @@ final as (
 )
 
 select * from final
+{% endset %}
+
+{{ shown_by_owner(query) }}

@@ -1,5 +1,6 @@
 {{ config(materialized='view', tags=['views']) }}
 
+{% set query %}
 with relation_versions as (
     select * from {{ ref('stg_relation_versions') }}
     -- API tokens are not data
@@ -33,3 +34,6 @@ final as (
 )
 
 select * from final
+{% endset %}
+
+{{ shown_by_owner(query) }}

@@ -1,5 +1,6 @@
 {{ config(materialized='view', tags=['views']) }}
 
+{% set query %}
 with fund_sector_weights as (
     select * from {{ ref('stg_fund_sector_weights') }}
 ),
@@ -97,3 +98,6 @@ select
     share_from,
     share_to
 from final
+{% endset %}
+
+{{ shown_by_owner(query) }}

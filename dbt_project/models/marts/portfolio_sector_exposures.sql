@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='replace_window',
     unique_key=["portfolio_id", "value_date", "sector"],
-    window_model='roll_forward_window',
+    window_model='portfolios_due' if is_spread() else 'roll_forward_window',
     window_key='portfolio_id',
     window_date='value_date',
     tags=['phase_2_75'],
@@ -25,38 +25,19 @@ benchmark_sectors_in_force as (
     select * from {{ ref('benchmark_sectors_in_force') }}
 ),
 
-sector_tags as (
-    select * from {{ ref('sector_tags') }}
-),
-
-position_sector_tags as (
-    select * from {{ ref('position_sector_tags') }}
+position_sector_names as (
+    select * from {{ ref('position_sector_names') }}
 ),
 
 fund_sectors as (
-    select * from {{ ref('fund_sectors') }}
-),
-
--- Positions to look through: a fund whose sectors are known, or an option on one, unless the position has its own tag.
-funds as (
-    select
-        positions.position_id,
-        {{ market_symbol('positions') }} as symbol
-    from {{ ref('book_positions') }} as positions
-    where
-        positions.investment_class <> 'PRIVATE'
-        and {{ market_symbol('positions') }} in (select fund_sectors.symbol from fund_sectors)
-        and not exists (
-            select 1 from position_sector_tags
-            where position_sector_tags.position_id = positions.position_id
-        )
+    select * from {{ ref('fund_sectors_in_force') }}
 ),
 
 parts as (
     select
         position_values.portfolio_id,
         position_values.value_date,
-        coalesce(fund_sectors.sector, sector_tags.name, 'Unclassified') as sector,
+        coalesce(fund_sectors.sector, position_sector_names.sector, 'Unclassified') as sector,
         case
             when fund_sectors.symbol is null then position_values.market_value
             else
@@ -66,12 +47,13 @@ parts as (
         fund_sectors.symbol is not null as is_of_fund,
         position_values.quantity <> 0 as is_held
     from position_values
-    left join position_sector_tags on position_values.position_id = position_sector_tags.position_id
-    left join sector_tags on position_sector_tags.sector_tag_id = sector_tags.sector_tag_id
-    left join funds on position_values.position_id = funds.position_id
+    left join position_sector_names
+        on
+            position_values.portfolio_id = position_sector_names.portfolio_id
+            and position_values.position_id = position_sector_names.position_id
     left join fund_sectors
         on
-            funds.symbol = fund_sectors.symbol
+            position_sector_names.fund_symbol = fund_sectors.symbol
             and position_values.value_date between fund_sectors.from_date and fund_sectors.to_date
 ),
 

@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='replace_window',
     unique_key=["portfolio_id", "snapshot_date"],
-    window_model='roll_forward_window',
+    window_model='portfolios_due' if is_spread() else 'roll_forward_window',
     window_key='portfolio_id',
     window_date='snapshot_date',
     tags=['phase_2'],
@@ -13,15 +13,13 @@
 {{ require_whole_window('roll_forward_window') }}
 
 with roll_forward_window as (
-    select * from {{ ref('roll_forward_window') }}
-),
-
-active_portfolios as (
-    select * from {{ ref('active_portfolios') }}
+    select * from {{ portfolios_due() }}
+    -- a portfolio that is gone has none, and gets no rows
+    where inception_session_number is not null
 ),
 
 sessions as (
-    select * from {{ ref('sessions') }}
+    select * from {{ ref('session_dates') }}
 ),
 
 session_flows as (
@@ -32,17 +30,12 @@ session_cash_items as (
     select * from {{ ref('session_cash_items') }}
 ),
 
-market_data as (
-    select * from {{ ref('stg_market_data') }}
+benchmark_closes as (
+    select * from {{ ref('benchmark_closes') }}
 ),
 
--- Only the benchmarks' returns in the window, since the table has every symbol's history.
-daily_returns as (
-    select * from {{ ref('daily_returns') }}
-    where
-        symbol in (select active_portfolios.benchmark from active_portfolios)
-        and value_date >= (select min(roll_forward_window.first_session) from roll_forward_window)
-        and value_date <= (select max(roll_forward_window.last_session) from roll_forward_window)
+benchmark_returns as (
+    select * from {{ ref('benchmark_returns') }}
 ),
 
 portfolio_session_totals as (
@@ -55,7 +48,7 @@ chain_starts as (
     select
         due.portfolio_id,
         sessions.session_date - 1 as session_date,
-        active_portfolios.starting_equity as equity_balance,
+        due.starting_equity as equity_balance,
         0::numeric as mtd_pnl,
         null::numeric as mtd_return,
         0::numeric as ytd_pnl,
@@ -66,15 +59,13 @@ chain_starts as (
         0::numeric as cumulative_realized_pnl,
         0::numeric as cumulative_capital_flow
     from roll_forward_window as due
-    inner join active_portfolios on due.portfolio_id = active_portfolios.portfolio_id
-    inner join sessions on active_portfolios.inception_session_number = sessions.session_number
-    inner join sessions as sessions_before
-        on active_portfolios.inception_session_number - 1 = sessions_before.session_number
-    left join market_data as benchmark_closes
+    inner join sessions on due.inception_session_number = sessions.session_number
+    inner join sessions as sessions_before on due.inception_session_number - 1 = sessions_before.session_number
+    left join benchmark_closes
         on
-            active_portfolios.benchmark = benchmark_closes.symbol
+            due.benchmark = benchmark_closes.symbol
             and sessions_before.session_date = benchmark_closes.price_date
-    where due.first_session_number <= active_portfolios.inception_session_number
+    where due.first_session_number <= due.inception_session_number
     {% if is_incremental() %}
         union all
         select
@@ -91,15 +82,12 @@ chain_starts as (
             previous_snapshot.cumulative_realized_pnl,
             previous_snapshot.cumulative_capital_flow
         from roll_forward_window as due
-        inner join active_portfolios
-            on
-                due.portfolio_id = active_portfolios.portfolio_id
-                and due.first_session_number > active_portfolios.inception_session_number
         inner join sessions on due.first_session_number - 1 = sessions.session_number
         inner join {{ this }} as previous_snapshot
             on
                 due.portfolio_id = previous_snapshot.portfolio_id
                 and sessions.session_date = previous_snapshot.snapshot_date
+        where due.first_session_number > due.inception_session_number
     {% endif %}
 ),
 
@@ -117,7 +105,7 @@ days as (
         coalesce(flows.capital_flow, 0) as daily_capital_flow,
         coalesce(flows.contributions, 0) as daily_contributions,
         coalesce(cash_items.cash_income, 0) as daily_cash_income,
-        daily_returns.total_return as benchmark_return,
+        benchmark_returns.total_return as benchmark_return,
         coalesce(totals.num_positions, 0) as num_positions,
         coalesce(totals.num_long_positions, 0) as num_long_positions,
         coalesce(totals.num_short_positions, 0) as num_short_positions,
@@ -127,11 +115,10 @@ days as (
         totals.top_3_concentration,
         totals.top_10_concentration
     from roll_forward_window as due
-    inner join active_portfolios on due.portfolio_id = active_portfolios.portfolio_id
     -- session numbers are generated, because a join on a range would compare every portfolio with every session
     cross join
         lateral generate_series(
-            greatest(due.first_session_number, active_portfolios.inception_session_number), due.last_session_number
+            greatest(due.first_session_number, due.inception_session_number), due.last_session_number
         ) as numbers (session_number)
     inner join sessions on numbers.session_number = sessions.session_number
     left join portfolio_session_totals as totals
@@ -146,10 +133,10 @@ days as (
         on
             due.portfolio_id = cash_items.portfolio_id
             and sessions.session_number = cash_items.session_number
-    left join daily_returns
+    left join benchmark_returns
         on
-            active_portfolios.benchmark = daily_returns.symbol
-            and sessions.session_date = daily_returns.value_date
+            due.benchmark = benchmark_returns.symbol
+            and sessions.session_date = benchmark_returns.value_date
 ),
 
 balances as (

@@ -1,5 +1,6 @@
 {{ config(materialized='view', tags=['views']) }}
 
+{% set query %}
 with portfolios as (
     select * from {{ ref('stg_portfolios') }}
     where deleted_at is null
@@ -85,3 +86,6 @@ final as (
 )
 
 select * from final
+{% endset %}
+
+{{ shown_by_owner(query) }}

@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='replace_window',
     unique_key=["portfolio_id", "position_id", "value_date"],
-    window_model='roll_forward_window',
+    window_model='portfolios_due' if is_spread() else 'roll_forward_window',
     window_key='portfolio_id',
     window_date='value_date',
     tags=['phase_2'],
@@ -15,7 +15,7 @@
 {{ require_whole_window('roll_forward_window') }}
 
 with roll_forward_window as (
-    select * from {{ ref('roll_forward_window') }}
+    select * from {{ portfolios_due() }}
 ),
 
 lot_segments as (
@@ -29,11 +29,12 @@ session_closes as (
 -- The broker's payment replaces the dividend that the source reports.
 paid_dividends as (
     select
+        portfolio_id,
         position_id,
         session_number,
         sum(dividend_income) as dividend_income
     from {{ ref('broker_dividends') }}
-    group by position_id, session_number
+    group by portfolio_id, position_id, session_number
 ),
 
 -- A lot that is bought during the session opens with nothing. A lot that is carried in opens with the close before. A
@@ -71,7 +72,8 @@ opened as (
             and closes.session_number between due.first_session_number and due.last_session_number
     left join paid_dividends
         on
-            segments.position_id = paid_dividends.position_id
+            segments.portfolio_id = paid_dividends.portfolio_id
+            and segments.position_id = paid_dividends.position_id
             and closes.session_number = paid_dividends.session_number
 ),
 

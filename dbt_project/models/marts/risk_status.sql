@@ -1,5 +1,6 @@
 {{ config(materialized='view', tags=['views']) }}
 
+{% set query %}
 with risk_state as (
     select * from {{ ref('stg_risk_state') }}
 ),
@@ -55,3 +56,6 @@ final as (
 )
 
 select * from final
+{% endset %}
+
+{{ shown_by_owner(query) }}

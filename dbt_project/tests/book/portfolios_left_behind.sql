@@ -11,20 +11,25 @@ roll_forward_state as (
     select * from {{ ref('stg_roll_forward_state') }}
 ),
 
+analysed as (
+    select
+        portfolio_id,
+        max(calculation_date) as risk_to
+    from {{ source('risk', 'portfolio_risk_metrics') }}
+    group by portfolio_id
+),
+
 reached as (
     select
         portfolios.portfolio_id,
         portfolios.name,
         portfolios.inception_date,
         roll_forward_state.last_session as pnl_to,
-        (
-            select max(metrics.calculation_date)
-            from {{ source('risk', 'portfolio_risk_metrics') }} as metrics
-            where metrics.portfolio_id = portfolios.portfolio_id
-        ) as risk_to,
+        analysed.risk_to,
         (select max(state.last_session) from roll_forward_state as state) as others_to
     from portfolios
     left join roll_forward_state on portfolios.portfolio_id = roll_forward_state.portfolio_id
+    left join analysed on portfolios.portfolio_id = analysed.portfolio_id
 )
 
 select *

@@ -36,6 +36,11 @@ def measure(conn: psycopg.Connection, trade_date: date, portfolio_ids: Sequence[
             from analytics.position_values
             left join raw.position_terms as positions on position_values.position_id = positions.position_id
             inner join raw.portfolios on position_values.portfolio_id = portfolios.portfolio_id
+            left join (
+                select symbol, max(ex_date) as ex_date from raw.corporate_actions
+                where value_pending and ex_date <= %s
+                group by symbol
+            ) as delisted on position_values.symbol = delisted.symbol
             where
                 position_values.value_date = %s
                 and position_values.portfolio_id = any(%s)
@@ -43,18 +48,11 @@ def measure(conn: psycopg.Connection, trade_date: date, portfolio_ids: Sequence[
                 and position_values.quantity <> 0
                 and not (
                     position_values.is_stale
-                    and exists (
-                        select 1 from raw.corporate_actions as delisted
-                        where
-                            delisted.symbol = position_values.symbol
-                            and delisted.value_pending
-                            and delisted.ex_date <= position_values.value_date
-                            and delisted.ex_date > coalesce(positions.entry_date, '-infinity')
-                    )
+                    and coalesce(delisted.ex_date > coalesce(positions.entry_date, '-infinity'), false)
                 )
             group by portfolios.name, position_values.symbol
             """,
-            (trade_date, list(portfolio_ids)),
+            (trade_date, trade_date, list(portfolio_ids)),
         )
         .fetchall()
     )

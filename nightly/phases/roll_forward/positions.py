@@ -23,16 +23,29 @@ def read_values(conn: psycopg.Connection, portfolio_ids: Sequence[UUID]) -> dict
     rows = conn.cursor(row_factory=dict_row)
     stale = rows.execute(
         """
+        with stale as materialized (
+            select
+                positions.symbol,
+                positions.price_date,
+                positions.entry_date,
+                positions.as_of_date
+            from analytics.positions as positions
+            inner join ops.roll_forward_state as state
+                on positions.portfolio_id = state.portfolio_id and positions.as_of_date = state.last_session
+            inner join analytics.position_values as held
+                on
+                    positions.portfolio_id = held.portfolio_id
+                    and positions.position_id = held.position_id
+                    and positions.as_of_date = held.value_date
+            where positions.is_stale and held.quantity <> 0 and positions.portfolio_id = any(%s)
+        )
+
         select
             positions.symbol,
             to_char(positions.price_date, 'YYYY-MM-DD') as price_date,
             to_char(delisted.ex_date, 'YYYY-MM-DD') as delisted_on,
             count(*) as positions
-        from analytics.positions as positions
-        inner join ops.roll_forward_state as state
-            on positions.portfolio_id = state.portfolio_id and positions.as_of_date = state.last_session
-        inner join analytics.position_values as held
-            on positions.position_id = held.position_id and positions.as_of_date = held.value_date
+        from stale as positions
         left join lateral (
             select max(delisting.ex_date) as ex_date
             from raw.corporate_actions as delisting
@@ -42,7 +55,6 @@ def read_values(conn: psycopg.Connection, portfolio_ids: Sequence[UUID]) -> dict
                 and delisting.ex_date > positions.entry_date
                 and delisting.ex_date <= positions.as_of_date
         ) as delisted on true
-        where positions.is_stale and held.quantity <> 0 and positions.portfolio_id = any(%s)
         group by positions.symbol, positions.price_date, delisted.ex_date
         order by positions.price_date nulls first, positions.symbol
         """,

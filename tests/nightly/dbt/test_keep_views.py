@@ -12,7 +12,7 @@ from nightly.dbt.runner import PROJECT, Dbt
 from tests.nightly.tiny_project import write_project
 from warehouse.database import Database
 
-MACROS = ("keep_views.sql", "take_exclusively.sql")
+MACROS = ("keep_views.sql", "spread.sql", "take_exclusively.sql")
 HOOK = "post_hook=['{{ keep_views() }}', {'sql': '{{ recall_views() }}', 'transaction': false}]"
 
 

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(tags=['phase_2_75']) }}
 
 with benchmark_sector_weights as (
     select * from {{ ref('benchmark_sector_weights') }}

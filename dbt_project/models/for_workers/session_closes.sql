@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(tags=['phase_2']) }}
 
 with roll_forward_window as (
     select * from {{ ref('roll_forward_window') }}

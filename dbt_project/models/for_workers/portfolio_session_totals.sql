@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(tags=['phase_2'], meta={'is_computed_in_shards': true}) }}
 
 with position_values as (
     {{ rows_in_window(ref('position_values'), 'value_date') }}
