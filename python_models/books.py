@@ -70,7 +70,7 @@ class OptionTerms:
 def make_books(
     statistics: SymbolStatistics,
     equity: Mapping[UUID, float],
-    positions: Sequence[Position],
+    holdings: Mapping[UUID, Sequence[Position]],
     underlyings: Underlyings,
     terms: OptionTerms,
     daily_returns: Floats,
@@ -80,28 +80,28 @@ def make_books(
     Args:
         statistics: the session's statistics of symbols.
         equity: dollars of each requested portfolio.
-        positions: the positions of these portfolios.
+        holdings: the positions of these portfolios.
         underlyings: the prices, splits and dividends of their options' underlyings.
         terms: the interest rate and dividend yield for options.
         daily_returns: as in `Books`, columns in the order of `equity`.
     """
     portfolios = tuple(equity)
-    places = {portfolio: place for place, portfolio in enumerate(portfolios)}
+    positions = [position for portfolio in portfolios for position in holdings[portfolio]]
     columns = {symbol: column for column, symbol in enumerate(statistics.symbols)}
     symbol = np.array([columns.get(position.symbol, -1) for position in positions], dtype=np.intp)
     value = np.array([position.market_value for position in positions], dtype=np.float64)
     options, delta_values = _value_options(statistics, positions, symbol, underlyings, terms)
     if options is not None:
         value[options.position] = delta_values
-    holdings = Holdings(
-        portfolio=np.array([places[position.portfolio_id] for position in positions], dtype=np.intp),
+    of_books = Holdings(
+        portfolio=np.repeat(np.arange(len(portfolios)), [len(holdings[portfolio]) for portfolio in portfolios]),
         symbol=symbol,
         value=value,
         equity=np.array(list(equity.values()), dtype=np.float64),
         n_symbols=len(columns),
     )
     benchmark = _last_rows(statistics.benchmark, len(daily_returns))
-    return Books(statistics.day, portfolios, positions, holdings, options, daily_returns, benchmark)
+    return Books(statistics.day, portfolios, positions, of_books, options, daily_returns, benchmark)
 
 
 def underlying_facts(option: Position, underlyings: Underlyings, day: date) -> UnderlyingFacts:

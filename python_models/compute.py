@@ -45,7 +45,7 @@ def _of_portfolios(session: SessionInputs, block: SessionBlock, inputs: Inputs) 
     books = make_books(
         session.statistics,
         equity,
-        [position for position in block.holdings[day] if position.portfolio_id in due],
+        {each: block.holdings[day].get(each, []) for each in due},
         block.underlyings,
         inputs.asked.terms,
         inputs.own_returns(day, list(due)),

@@ -156,14 +156,16 @@ class SessionInputs:
 class SessionBlock:
     """A block of work that fits in memory: neighbouring sessions, or a part of the portfolios of one session.
 
-    `portfolios` are the ones to compute (on a session, those with a snapshot), with their `holdings` and the
-    `underlyings` of their options. `of_symbols` tells whether the symbols are computed as well, `last` whether this is
-    the last block of these sessions.
+    `portfolios` are the ones to compute (on a session, those with a snapshot), with the `holdings` of those that hold
+    any, and the `underlyings` of their options. `of_symbols` tells whether the symbols are computed as well, `last`
+    whether this is the last block of these sessions.
     """
 
     sessions: Iterable[SessionInputs]
     portfolios: Sequence[UUID]
-    holdings: Mapping[date, Sequence[Position]] = field(default_factory=dict[date, Sequence[Position]])
+    holdings: Mapping[date, Mapping[UUID, Sequence[Position]]] = field(
+        default_factory=dict[date, Mapping[UUID, Sequence[Position]]]
+    )
     underlyings: Underlyings = field(default_factory=Underlyings)
     of_symbols: bool = False
     last: bool = True
@@ -242,23 +244,26 @@ def cut_portfolios(portfolios: Sequence[UUID], parts: int) -> list[Sequence[UUID
 
 def _read_holdings(
     conn: psycopg.Connection[Any], inputs: Inputs, portfolios: Sequence[UUID], days: Sequence[date]
-) -> dict[date, list[Position]]:
+) -> dict[date, dict[UUID, list[Position]]]:
     """The positions of portfolios that have a snapshot, with the symbols that are not left out."""
-    holdings = read.read_holdings(conn, portfolios, days)
+    without = inputs.asked.without
     return {
-        day: [
-            each._replace(symbol=None) if each.symbol in inputs.asked.without else each
-            for each in positions
-            if each.portfolio_id in inputs.snapshots.equity[day]
-        ]
-        for day, positions in holdings.items()
+        day: {
+            portfolio: [each._replace(symbol=None) if each.symbol in without else each for each in positions]
+            for portfolio, positions in of_day.items()
+            if portfolio in inputs.snapshots.equity[day]
+        }
+        for day, of_day in read.read_holdings(conn, portfolios, days).items()
     }
 
 
-def _read_underlyings(conn: psycopg.Connection[Any], holdings: Mapping[date, Sequence[Position]]) -> Underlyings:
+def _read_underlyings(
+    conn: psycopg.Connection[Any], holdings: Mapping[date, Mapping[UUID, Sequence[Position]]]
+) -> Underlyings:
     options = [
         (day, each.symbol, each)
-        for day, positions in holdings.items()
+        for day, of_day in holdings.items()
+        for positions in of_day.values()
         for each in positions
         if each.is_option and each.symbol
     ]
@@ -291,13 +296,11 @@ def _in_blocks(inputs: Inputs) -> Iterator[list[date]]:
         yield block
 
 
-def _held_by_portfolio(positions: Sequence[Position]) -> dict[UUID, list[str]]:
-    held: dict[UUID, list[str]] = {}
-    for position in positions:
-        symbols = held.setdefault(position.portfolio_id, [])
-        if position.symbol is not None:
-            symbols.append(position.symbol)
-    return held
+def _held_by_portfolio(holdings: Mapping[UUID, Sequence[Position]]) -> dict[UUID, list[str]]:
+    return {
+        portfolio: [each.symbol for each in positions if each.symbol is not None]
+        for portfolio, positions in holdings.items()
+    }
 
 
 def _sessions(
@@ -343,10 +346,8 @@ def portfolios_rest_on(inputs: Inputs, session: SessionInputs, block: SessionBlo
     """The fingerprints of the inputs of each portfolio in a block, among them its own symbols' and the factors'."""
     day = session.day
     equity = inputs.snapshots.equity[day]
-    positions: dict[UUID, list[Position]] = {each: [] for each in block.portfolios if each in equity}
-    for position in block.holdings[day] if positions else ():
-        if position.portfolio_id in positions:
-            positions[position.portfolio_id].append(position)
+    holdings = block.holdings.get(day, {})
+    positions = {each: holdings.get(each, []) for each in block.portfolios if each in equity}
     factors = _factors_rest_on(inputs, session)
     replays = [inputs.replayed.get(each.scenario.scenario_id) for each in inputs.scenarios_known(day)]
     scenarios = fingerprint(inputs.scenarios_known(day), *replays)
@@ -390,7 +391,7 @@ def _read_replays(
 
 def _held_together(held: Sequence[Sequence[str]], symbols: Sequence[str]) -> Booleans:
     columns = {symbol: column for column, symbol in enumerate(symbols)}
-    places = {(row, columns[symbol]) for row, of_portfolio in enumerate(held) for symbol in of_portfolio}
-    placed = np.array(sorted(places), dtype=np.intp).reshape(-1, 2).T
-    holding = csr_array((np.ones(placed.shape[1]), (placed[0], placed[1])), shape=(len(held), len(columns)))
+    row = np.repeat(np.arange(len(held)), [len(of_portfolio) for of_portfolio in held])
+    column = np.array([columns[symbol] for of_portfolio in held for symbol in of_portfolio], dtype=np.intp)
+    holding = csr_array((np.ones(len(row)), (row, column)), shape=(len(held), len(columns)))
     return (holding.T @ holding).toarray() > 0

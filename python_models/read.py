@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -317,9 +319,9 @@ def read_held(conn: psycopg.Connection[Any], portfolios: Sequence[UUID], day: da
 
 def read_holdings(
     conn: psycopg.Connection[Any], portfolios: Sequence[UUID], days: Sequence[date]
-) -> dict[date, list[Position]]:
-    """The positions with a quantity of these portfolios on each of these sessions, in a fixed order."""
-    holdings: dict[date, list[Position]] = {day: [] for day in days}
+) -> dict[date, dict[UUID, list[Position]]]:
+    """The positions with a quantity on each of these sessions, in a fixed order, of the portfolios that hold any."""
+    holdings: dict[date, dict[UUID, list[Position]]] = {day: {} for day in days}
     rows = conn.cursor(binary=True).execute(
         f"""
         -- a strike is in shares of the first session of its lot, or of a later day that its file was stated in
@@ -374,8 +376,8 @@ def read_holdings(
         """,
         {"portfolios": list(portfolios), "start": min(days), "end": max(days), "days": list(days)},
     )
-    for day, *position in rows:
-        holdings[day].append(Position(*position))
+    for (day, portfolio), positions in groupby(rows, key=itemgetter(0, 1)):
+        holdings[day][portfolio] = [Position(*position) for _, *position in positions]
     return holdings
 
 

@@ -70,7 +70,12 @@ def copy_columns(
 
 def uuid_array(ids: Sequence[UUID]) -> NDArray[np.void]:
     """UUIDs as an array that can be indexed (n_ids,)."""
-    return np.frombuffer(b"".join(each.bytes for each in ids), dtype=_UUID)
+    return uuids_of(b"".join(each.bytes for each in ids))
+
+
+def uuids_of(data: bytes) -> NDArray[np.void]:
+    """The array of UUIDs whose bytes follow each other, as `string_agg(uuid_send(…), '')` gives them (n_ids,)."""
+    return np.frombuffer(data, dtype=_UUID)
 
 
 def is_column(values: Any) -> bool:

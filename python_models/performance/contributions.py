@@ -7,32 +7,49 @@ otherwise from the beginning of the portfolio. Both ways add the same numbers in
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from itertools import pairwise
-from typing import Any
-from uuid import UUID
+from typing import Any, LiteralString
 
 import numpy as np
 import psycopg
+from numpy.typing import NDArray
 
 from python_models.performance.histories import Due, Histories
 from python_models.statistics.attribution import log_per_return, return_per_log
 from python_models.statistics.conventions import Booleans, Floats, Integers, divide
 from python_models.statistics.periods import first_row
 from python_models.write import CONTRIBUTION_SUMS, Block
-from warehouse.binary_copy import uuid_array
+from warehouse.binary_copy import uuids_of
+from warehouse.queries import fetch_one
 
 PERIODS = ("MTD", "YTD", "SI")
 # Sessions × positions that are in memory together.
 _CELLS = 2_000_000
+# Ids of a group of rows as bytes, for `uuids_of`: tens of thousands of objects would be made for an array of them.
+_IDS: LiteralString = "string_agg(uuid_send(position_id), ''::bytea)"
 
 
 @dataclass(frozen=True)
 class Positions:
     """Every position of the portfolios, with the column of its portfolio in `Histories` (n_positions,)."""
 
-    ids: Sequence[UUID]
-    symbols: Sequence[str]
+    ids: NDArray[np.void]
+    symbols: NDArray[np.bytes_]
     column: Integers
+
+    @cached_property
+    def _by_id(self) -> Integers:
+        return np.argsort(_sortable(self.ids))
+
+    def places(self, ids: NDArray[np.void]) -> tuple[Integers, Booleans]:
+        """Where positions are among all, and which of them are there at all (n_ids,)."""
+        own, wanted = _sortable(self.ids), _sortable(ids)
+        if not len(own):
+            return np.zeros(len(ids), dtype=np.intp), np.zeros(len(ids), dtype=bool)
+        next_places = np.searchsorted(own, wanted, sorter=self._by_id)
+        places = self._by_id[np.minimum(next_places, len(own) - 1)]
+        return places, own[places] == wanted
 
 
 @dataclass
@@ -104,7 +121,6 @@ def _run_on(
         before.pnl, before.log = run.pnl[-1], run.log[-1]
         before.seen, before.log_growth = run.seen[-1], run.log_growth[-1]
         runs_of[period] = run
-    ids, symbols = uuid_array(positions.ids), np.array([symbol.encode() for symbol in positions.symbols])
     blocks: list[Block] = []
     for place, day in enumerate(histories.sessions[window]):
         if day in due.portfolios_on:
@@ -114,8 +130,8 @@ def _run_on(
             columns: dict[str, Any] = {
                 "calculation_date": day,
                 "portfolio_id": histories.ids[positions.column[of]],
-                "position_id": ids[of],
-                "symbol": symbols[of],
+                "position_id": positions.ids[of],
+                "symbol": positions.symbols[of],
             }
             for period, run in runs_of.items():
                 columns |= _columns(period, run, place, of, positions.column[of])
@@ -192,27 +208,31 @@ def _take_up(
     ).fetchall()
     taken = [histories.columns[portfolio] for (portfolio,) in current]
     begins[taken] = first_due[taken]
-    places = {position: place for place, position in enumerate(positions.ids)}
     stored = conn.cursor(binary=True).execute(
-        """
-        select period, array_agg(position_id), array_agg(pnl::float8), array_agg(log_contribution::float8)
-        from analytics.position_contributions
+        f"""
+        select
+            coalesce({_IDS}, ''),
+            array_agg(mtd_pnl::float8), array_agg(mtd_log_contribution::float8),
+            array_agg(ytd_pnl::float8), array_agg(ytd_log_contribution::float8),
+            array_agg(si_pnl::float8), array_agg(si_log_contribution::float8)
+        from ops.position_contribution_sums
         inner join unnest(%s::date[], %s::uuid[]) as wanted (day, portfolio)
             on portfolio_id = portfolio and calculation_date = day
-        group by period
         """,
         (
             [histories.sessions[first_due[column] - 1] for column in taken],
             [histories.portfolios[column] for column in taken],
         ),
     )
-    for period, ids, pnl, log in stored:
-        known = [place for place, position in enumerate(ids) if position in places]
-        of = np.array([places[ids[place]] for place in known], dtype=np.intp)
-        sums[period].pnl[of] = np.array(pnl, dtype=np.float64)[known]
-        sums[period].log[of] = np.array(log, dtype=np.float64)[known]
-        sums[period].seen[of] = True
-    for period, each in sums.items():
+    ids, *columns = fetch_one(stored)
+    places, known = positions.places(uuids_of(ids))
+    values = np.array([column or () for column in columns], dtype=np.float64)
+    for (period, each), pnl, log in zip(sums.items(), values[::2], values[1::2], strict=True):
+        has_sum = known & ~np.isnan(pnl)
+        of = places[has_sum]
+        each.pnl[of] = pnl[has_sum]
+        each.log[of] = log[has_sum]
+        each.seen[of] = True
         for column in taken:
             each.log_growth[column] = _log_growth(period, histories, column, int(first_due[column]))
     return begins
@@ -227,15 +247,30 @@ def _log_growth(period: str, histories: Histories, column: int, stop: int) -> fl
 
 
 def _read_positions(conn: psycopg.Connection[Any], histories: Histories) -> Positions:
-    rows = conn.execute(
-        "select position_id, symbol, portfolio_id from analytics.positions where portfolio_id = any(%s)"
-        " order by portfolio_id, position_id",
-        (list(histories.portfolios),),
-    ).fetchall()
+    rows = (
+        conn.cursor(binary=True)
+        .execute(
+            f"""
+            select portfolio_id, {_IDS}, array_agg(symbol), count(*)
+            from (
+                select portfolio_id, position_id, symbol from analytics.positions
+                where portfolio_id = any(%s)
+                order by portfolio_id, position_id
+            ) as positions
+            group by portfolio_id
+            order by portfolio_id
+            """,
+            (list(histories.portfolios),),
+        )
+        .fetchall()
+    )
     return Positions(
-        ids=[position for position, *_ in rows],
-        symbols=[symbol for _, symbol, _ in rows],
-        column=np.array([histories.columns[portfolio] for *_, portfolio in rows], dtype=np.intp),
+        ids=uuids_of(b"".join(ids for _, ids, *_ in rows)),
+        symbols=np.array([symbol.encode() for _, _, symbols, _ in rows for symbol in symbols], dtype=np.bytes_),
+        column=np.repeat(
+            np.array([histories.columns[portfolio] for portfolio, *_ in rows], dtype=np.intp),
+            [n_positions for *_, n_positions in rows],
+        ),
     )
 
 
@@ -246,26 +281,25 @@ def _read_pnl(
     shape = (len(rows), len(positions.ids))
     pnl, held = np.zeros(shape), np.zeros(shape, dtype=bool)
     found = conn.cursor(binary=True).execute(
-        """
-        with places as (
-            select position_id, place::integer - 1 as place
-            from unnest(%s::uuid[]) with ordinality as listed (position_id, place)
-        )
-        select value_date, array_agg(place), array_agg(daily_pnl::float8)
+        f"""
+        select value_date, {_IDS}, array_agg(daily_pnl::float8)
         from analytics.position_values
-        inner join places using (position_id)
         where portfolio_id = any(%s) and value_date between %s and %s
         group by value_date
         """,
         (
-            list(positions.ids),
             list(histories.portfolios),
             histories.sessions[rows.start],
             histories.sessions[rows.stop - 1],
         ),
     )
-    for day, places, values in found:
+    for day, ids, values in found:
         row = histories.rows[day] - rows.start
-        pnl[row, places] = values
-        held[row, places] = True
+        places, known = positions.places(uuids_of(ids))
+        pnl[row, places[known]] = np.array(values, dtype=np.float64)[known]
+        held[row, places[known]] = True
     return pnl, held
+
+
+def _sortable(ids: NDArray[np.void]) -> NDArray[np.bytes_]:
+    return ids.view("S16")

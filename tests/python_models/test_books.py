@@ -42,7 +42,9 @@ def option(contracts: float, strike: float, entered: date, *, is_call: bool) -> 
 
 def book_of(position: Position, statistics: SymbolStatistics) -> Books:
     nothing = np.empty((0, 1))
-    return make_books(statistics, {BOOK: 1e6}, [position], UNDERLYINGS, OptionTerms(dividend_yield=0.0), nothing)
+    return make_books(
+        statistics, {BOOK: 1e6}, {BOOK: [position]}, UNDERLYINGS, OptionTerms(dividend_yield=0.0), nothing
+    )
 
 
 @pytest.mark.parametrize("is_call", [True, False])

@@ -85,7 +85,7 @@ def test_an_option_of_a_list_stated_in_later_shares_has_its_strike_in_those(conn
     odds = portfolio(conn, ODDS)
 
     def share_dates() -> dict[UUID, date | None]:
-        held = read_holdings(conn, [odds], [END])[END]
+        held = read_holdings(conn, [odds], [END])[END][odds]
         return {position.position_id: position.share_date for position in held if position.is_option}
 
     first_sessions = share_dates()
