@@ -110,9 +110,7 @@ def warehouse(copies, sessions: list[date], tmp_path_factory) -> Iterator[Wareho
         yield warehouse
 
 
-@pytest.mark.parametrize(
-    "nights", [pytest.param(3, id="3 nights"), pytest.param(60, id="60 nights", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("nights", [pytest.param(3, id="3 nights")])
 def test_what_is_kept_is_what_would_be_made(warehouse: Warehouse, nights: int):
     random = Random(nights)  # noqa: S311
     for night in range(nights):
@@ -128,7 +126,8 @@ def test_what_is_kept_is_what_would_be_made(warehouse: Warehouse, nights: int):
         warehouse.roll()
         kept = warehouse.content(TOLD)
         warehouse.execute(
-            "insert into ops.changed_books select portfolio_id from raw.portfolios on conflict do nothing"
+            "insert into ops.changed_books select portfolio_id from raw.portfolios"
+            " on conflict (portfolio_id) do update set is_rolled = false"
         )
         warehouse.roll(*LOTS, tables_fit=True)
         warehouse.roll("positions")
