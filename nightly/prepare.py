@@ -121,31 +121,41 @@ def tables_fit(conn: psycopg.Connection, dbt: Dbt) -> bool:
     return remembered.get("tables") == current
 
 
-def remember_built(conn: psycopg.Connection, dbt: Dbt, results: Sequence[NodeResult]) -> None:
-    """Note which version of the project the views, and the tables that are written into, have been built from."""
-    current, remembered = _versions(conn, dbt)
+def project_version(conn: psycopg.Connection, dbt: Dbt) -> str:
+    """The version of all that tables are made with: the project's files, the migrations and the calendar."""
+    return _versions(conn, dbt)[0]
+
+
+def remember_built(conn: psycopg.Connection, dbt: Dbt, results: Sequence[NodeResult], version: str) -> None:
+    """Note which version of the project the views, and the tables that are written into, have been built from.
+
+    It is the version from before dbt ran: a file that has changed since is not what they were built from.
+    """
+    remembered = read_preparations(conn)
     kept = {node.unique_id for node in dbt.nodes("model") if node.materialized in _KEPT}
     all_well = {
         "views": all(result.well for result in results if "views" in result.tags),
         "tables": kept <= {result.unique_id for result in results if result.well},
     }
-    renewed = [name for name, well in all_well.items() if well and remembered.get(name) != current]
+    renewed = [name for name, well in all_well.items() if well and remembered.get(name) != version]
     if renewed:
-        record_preparations(conn, dict.fromkeys(renewed, current))
+        record_preparations(conn, dict.fromkeys(renewed, version))
 
 
 def _versions(conn: psycopg.Connection, dbt: Dbt) -> tuple[str, dict[str, str]]:
-    """The version of the project's files and of the calendar, and the versions that were remembered, by name."""
+    """The version of the project's files, the migrations and the calendar, and the remembered versions, by name."""
     folders = (dbt.project / "models", dbt.project / "macros")
     files = [dbt.project / "dbt_project.yml", *(file for folder in folders for file in folder.rglob("*"))]
-    calendar, remembered = fetch_one(
+    # Migrations bring the functions that lots are made with.
+    in_database, remembered = fetch_one(
         conn.execute(
-            "select md5(string_agg(concat_ws(' ', session_date, closes_at), ',' order by session_date)),"
+            "select md5(string_agg(concat_ws(' ', session_date, closes_at), ',' order by session_date)"
+            " || (select string_agg(name, ',' order by name) from ops.schema_migrations)),"
             " (select coalesce(jsonb_object_agg(name, fingerprint), '{}') from ops.preparations)"
             " from raw.trading_sessions"
         )
     )
-    return f"{digest_files(files, dbt.project)} {calendar}", remembered
+    return f"{digest_files(files, dbt.project)} {in_database}", remembered
 
 
 def _header(file: Path) -> list[str]:

@@ -1,19 +1,33 @@
 {#
     Lots are made anew for the portfolios that something may have changed for, and kept for all others. `ops.changed_books`
     lists those portfolios. It may list more than need be, never fewer: it is made from all changes that are not taken in
-    yet, and a portfolio stays on it until `finish_roll_forward` takes them in. So it holds after a run that died.
+    yet, and a portfolio stays on it until `finish_roll_forward` takes them in. So it holds after a run that died. After
+    that it stays there until `positions` has been written, which may be before and then is once more.
+
+    The list is made right before `lots`, and from the log of that moment. What has come in during the run, and is in the
+    tables that lots are made from and valued with (splits, names, events), would else be met by lots of before.
 
     All lots are made anew with --full-refresh, and where the night has not found that tables fit (the variable
-    `tables_fit`): then a file of the project or a session of the calendar has changed, or somebody ran dbt by hand.
+    `tables_fit`): then a file of the project, a migration or a session of the calendar has changed, or somebody ran dbt
+    by hand.
 #}
+{% macro run_keeps_books() -%}
+    {{- return(execute and var("tables_fit", false) and not flags.FULL_REFRESH) -}}
+{%- endmacro %}
+
+{# Whether this model keeps its rows: not if its table is gone. #}
 {% macro keeps_books() -%}
-    {{- return(execute and var("tables_fit", false) and not flags.FULL_REFRESH and load_cached_relation(this) is not none) -}}
+    {{- return(run_keeps_books() and load_cached_relation(this) is not none) -}}
 {%- endmacro %}
 
 {# A condition on the rows that a table of lots is made from; such a model has `kept_by_book` in its meta. #}
 {% macro is_of_changed_book() -%}
     {%- if keeps_books() -%}
-        portfolio_id in (select changed_books.portfolio_id from {{ source("ops", "changed_books") }} as changed_books)
+        portfolio_id in (
+            select changed_books.portfolio_id
+            from {{ source("ops", "changed_books") }} as changed_books
+            where not changed_books.is_rolled
+        )
     {%- else -%}
         true
     {%- endif -%}
@@ -47,14 +61,13 @@
 {%- endmacro %}
 
 {#
-    Post-hook of open_changes, in its transaction: lists the portfolios whose lots those changes may concern. Whom a
-    change of the market concerns is read from the tables as the last run left them; what has changed in these since is a
-    change of its own.
+    Pre-hook of lots, in its transaction: lists the portfolios whose lots the changes may concern. Whom a change of the
+    market concerns is read from the lots as the last run left them; what has changed in these since is a change of its own.
 #}
 {% macro list_changed_books() -%}
-    {%- if keeps_books() -%}
+    {%- if run_keeps_books() -%}
         {%- set made = {} -%}
-        {%- for name in ["lots", "option_settlements", "symbol_names", "corporate_events"] -%}
+        {%- for name in ["lots", "lot_closings", "option_settlements", "symbol_names", "corporate_events"] -%}
             {%- do made.update({name: adapter.get_relation(database=target.database, schema="intermediate", identifier=name)}) -%}
         {%- endfor -%}
         {%- set books = source("ops", "changed_books") -%}
@@ -62,21 +75,41 @@
         {% if made.values() | select("none") | list -%}
             select portfolio_id from {{ ref("stg_portfolios") }}
             union
-            select portfolio_id from {{ this }}
-            where portfolio_id is not null
+            select portfolio_id from {{ ref("stg_input_changes") }}
+            where rolled_at is null and portfolio_id is not null
         {%- else -%}
             {{ books_of_changes(made) }}
         {%- endif %}
-        on conflict do nothing;
+        on conflict (portfolio_id) do update set is_rolled = false;
 
         analyze {{ books }}
     {%- endif -%}
 {%- endmacro %}
 
 {% macro books_of_changes(made) -%}
-    with changes as materialized (
-        select * from {{ this }}
-        where is_to_roll and input not in ('dividend', 'flow', 'cash item', 'mark', 'sector')
+    with unrolled as (
+        select
+            input,
+            symbol,
+            portfolio_id,
+            position_id,
+            from_date
+        from {{ ref("open_changes") }}
+        where is_to_roll
+        union
+        select
+            input,
+            symbol,
+            portfolio_id,
+            position_id,
+            from_date
+        from {{ ref("stg_input_changes") }}
+        where rolled_at is null
+    ),
+
+    changes as materialized (
+        select * from unrolled
+        where input not in ('dividend', 'flow', 'cash item', 'mark', 'sector')
     ),
 
     -- the symbols that events touch: what becomes of their lots hangs on each other's prices and splits
@@ -98,7 +131,7 @@
         where named.symbol is not null
     ),
 
-    -- Events and splits read prices up to their own session, which is at most some days after their date.
+    -- Events and splits read prices up to their own session.
     linked_changes as materialized (
         select changes.*
         from changes
@@ -107,28 +140,31 @@
             and (
                 changes.input = 'split'
                 or changes.from_date <= (
-                    select max(corporate_actions.ex_date)
+                    select max(sessions.session_date)
                     from {{ ref("stg_corporate_actions") }} as corporate_actions
+                    inner join {{ ref("calendar_days") }} as calendar_days
+                        on corporate_actions.ex_date = calendar_days.calendar_date
+                    inner join {{ ref("sessions") }} as sessions
+                        on calendar_days.next_session_number = sessions.session_number
                     where
                         corporate_actions.action_type <> 'DIVIDEND'
                         and corporate_actions.symbol in (select linked.symbol from linked)
-                ) + {{ days_to_a_session() }}
+                )
             )
     ),
 
-    -- a settled option, with what it may have been settled at; one that is not is settled soon after it expires
-    options as (
+    -- a settled option, with what it may have been settled at
+    settled_options as (
         select
             lots.portfolio_id,
             lots.symbol,
             lots.underlying_symbol,
-            sessions.session_date as expiry,
-            option_settlements.settlement_price is null as is_to_settle,
-            sessions.closes_at
+            sessions.session_date as expiry
         from {{ made.option_settlements }} as option_settlements
         inner join {{ made.lots }} as lots on option_settlements.position_id = lots.position_id
         inner join {{ ref("sessions") }} as sessions
             on option_settlements.expiry_session_number = sessions.session_number
+        where option_settlements.settlement_price is not null
     )
 
     select portfolio_id from changes
@@ -178,23 +214,28 @@
             or transactions.underlying_symbol in (select linked.symbol from linked)
         )
     union
-    select options.portfolio_id
-    from options
-    where options.is_to_settle and {{ is_settled_soon("options.closes_at") }}
+    -- An expiry that was written without its settlement gets one soon. It is listed a day before that, because time goes
+    -- on until the settlements are made.
+    select lot_closings.portfolio_id
+    from {{ made.lot_closings }} as lot_closings
+    inner join {{ ref("sessions") }} as sessions on lot_closings.session_number = sessions.session_number
+    where
+        lot_closings.kind = 'expiry'
+        and lot_closings.proceeds is null
+        and {{ is_settled_soon("sessions.closes_at", days=3) }}
     union
     -- an option settles at the last price of its underlying, under any name, else at its own
-    select options.portfolio_id
-    from options
-    cross join lateral (values (options.symbol), (options.underlying_symbol)) as named (symbol)
-    inner join changes on named.symbol = changes.symbol and options.expiry >= changes.from_date
-    where not options.is_to_settle and changes.input = 'price'
+    select settled_options.portfolio_id
+    from settled_options
+    cross join lateral (values (settled_options.symbol), (settled_options.underlying_symbol)) as named (symbol)
+    inner join changes on named.symbol = changes.symbol and settled_options.expiry >= changes.from_date
+    where changes.input = 'price'
     union
-    select options.portfolio_id
-    from options
+    select settled_options.portfolio_id
+    from settled_options
     where
-        not options.is_to_settle
-        and options.underlying_symbol in (select linked.symbol from linked)
-        and options.expiry >= (
+        settled_options.underlying_symbol in (select linked.symbol from linked)
+        and settled_options.expiry >= (
             select min(changes.from_date)
             from changes
             where changes.input = 'price' and changes.symbol in (select linked.symbol from linked)
@@ -203,20 +244,44 @@
     -- what is transferred in or out counts at the close of its session
     select transactions.portfolio_id
     from {{ ref("stg_transactions") }} as transactions
-    inner join changes
-        on
-            transactions.symbol = changes.symbol
-            and transactions.trade_date + {{ days_to_a_session() }} >= changes.from_date
+    inner join {{ ref("calendar_days") }} as calendar_days on transactions.trade_date = calendar_days.calendar_date
+    inner join {{ ref("sessions") }} as sessions on calendar_days.next_session_number = sessions.session_number
+    inner join changes on transactions.symbol = changes.symbol and sessions.session_date >= changes.from_date
     where changes.input in ('price', 'split') and transactions.transaction_type in ('TRANSFER_IN', 'TRANSFER_OUT')
 {%- endmacro %}
-
-{# More days than there ever are between a date and the session that it counts on. #}
-{% macro days_to_a_session() -%} 10 {%- endmacro %}
 
 {#
     Whether an option that expires at this close is given its settlement. Before, it would change with every price. No
     run takes two days, so none rolls over an expiry that was not settled when it began.
 #}
-{% macro is_settled_soon(closes_at) -%}
-    {{ closes_at }} <= now() + interval '2 days'
+{% macro is_settled_soon(closes_at, days=2) -%}
+    {{ closes_at }} <= now() + interval '{{ days }} days'
+{%- endmacro %}
+
+{#
+    Whether `positions` is written for a window directly after it was written for the window before. Then its other rows
+    are as they were: those of lots that ended before the window, in portfolios that nothing has changed for.
+#}
+{% macro follows_last_listing() -%}
+    {%- if var("tables_fit", false) and is_incremental() and not is_spread() -%}
+        -- the window's own record has the run that built the window before it
+        (
+            select written.window_id = windows.window_id
+            from {{ source("ops", "incremental_writes") }} as written
+            inner join {{ source("ops", "incremental_writes") }} as windows on windows.model = 'roll_forward_window'
+            where written.model = 'positions'
+        ) is true
+    {%- else -%}
+        false
+    {%- endif -%}
+{%- endmacro %}
+
+{# In the transaction that writes `positions`, before: what is listed after it may not be seen. #}
+{% macro note_listed_books() -%}
+    update {{ source("ops", "changed_books") }} set is_listed = true
+{%- endmacro %}
+
+{# After. #}
+{% macro forget_listed_books() -%}
+    delete from {{ source("ops", "changed_books") }} where is_rolled and is_listed
 {%- endmacro %}

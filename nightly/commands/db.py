@@ -150,15 +150,16 @@ def distribute() -> None:
 def _build_views(conn: psycopg.Connection[Any], database: Database, home: Path) -> None:
     """Build the published views as they are on a spread database; where no night has run, the first one does."""
     from nightly.dbt.runner import Dbt
-    from nightly.prepare import remember_built, views_to_build
+    from nightly.prepare import project_version, remember_built, views_to_build
 
     if fetch_one(conn.execute("select to_regclass('analytics.positions')"))[0] is None:
         return
     dbt = Dbt(replace(database, run_token=let_writers_in(conn, "db distribute")), home / "dbt")
     dbt.tell_spread(is_spread=True)
+    version = project_version(conn, dbt)
     if views := views_to_build(conn, dbt):
         results = dbt.run(views).results
-        remember_built(conn, dbt, results)
+        remember_built(conn, dbt, results, version)
         if failed := [f"{result.name}: {result.message}" for result in results if not result.well]:
             raise UserError(f"the tables are spread, and views are not built: {'; '.join(failed)}")
 

@@ -7,7 +7,14 @@ import psycopg
 import pytest
 
 from nightly.dbt.runner import Dbt
-from nightly.prepare import prepare_database, prepare_seeds, remember_built, tables_fit, views_to_build
+from nightly.prepare import (
+    prepare_database,
+    prepare_seeds,
+    project_version,
+    remember_built,
+    tables_fit,
+    views_to_build,
+)
 from tests.nightly.tiny_project import write_project
 from warehouse.database import Database
 from warehouse.errors import UserError
@@ -72,7 +79,8 @@ def test_views_are_built_when_the_project_has_changed_or_one_is_missing(conn, da
     dbt = Dbt(database, tmp_path / "workspace", project)
     prepare_seeds(conn, dbt, Told())
     assert sorted(views_to_build(conn, dbt)) == ["codes", "names"]
-    remember_built(conn, dbt, dbt.run(["tag:views"]).results)
+    version = project_version(conn, dbt)
+    remember_built(conn, dbt, dbt.run(["tag:views"]).results, version)
     assert views_to_build(conn, dbt) == []
     conn.execute("drop view analytics.codes")
     assert views_to_build(conn, dbt) == ["codes"]
@@ -94,9 +102,10 @@ def test_tables_are_refilled_while_the_project_is_the_same_and_built_anew_when_i
 
     def build(*, fit: bool) -> tuple[int, list[str]]:
         """Build as a night does that was told so; returns which table it is now, and its rows."""
+        version = project_version(conn, dbt)
         results = dbt.run(["kept"], {"tables_fit": fit}).results
         assert [result.status for result in results] == ["success"]
-        remember_built(conn, dbt, results)
+        remember_built(conn, dbt, results, version)
         (table,) = conn.execute("select 'analytics.kept'::regclass::oid::bigint").fetchone()
         return table, [name for (name,) in conn.execute("select name from analytics.kept order by name")]
 
@@ -119,6 +128,16 @@ def test_tables_are_refilled_while_the_project_is_the_same_and_built_anew_when_i
     assert not tables_fit(conn, dbt)
     conn.execute("drop table analytics.kept cascade")
     assert build(fit=True)[1] == ["blue", "red"]
+
+    # files that change while dbt runs are not what it built from, and a migration may change a function
+    version, results = project_version(conn, dbt), dbt.run(["kept"]).results
+    (project / "models/kept.sql").write_text(refilled + ", 2 as number from {{ ref('colours') }}")
+    remember_built(conn, dbt, results, version)
+    assert not tables_fit(conn, dbt)
+    build(fit=False)
+    assert tables_fit(conn, dbt)
+    conn.execute("insert into ops.schema_migrations (name, checksum) values ('9999_later.sql', '')")
+    assert not tables_fit(conn, dbt)
 
 
 def test_the_database_is_prepared_once(server: dict[str, str], conn: psycopg.Connection):

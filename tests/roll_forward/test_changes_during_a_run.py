@@ -65,6 +65,20 @@ def test_what_is_committed_during_a_run_is_taken_in_by_the_next(book: Warehouse,
     ) == [(0,)]
 
 
+def test_a_split_that_comes_before_lots_are_kept_or_made_is_in_both_their_units(book: Warehouse):
+    """A split of before the lot changes none of its rows, so no later run would mend what this one writes."""
+    monday = date(2024, 1, 22)
+    with book.database.connect() as conn:
+        load_market(conn, {"A": {monday: Decimal(150)}}, [])
+    with held_at(book, "intermediate.symbol_names"), book.database.connect() as conn:
+        load_market(conn, {}, [Action("A", date(2023, 12, 20), "SPLIT", Decimal(2))])
+    assert book.rows("select quantity from analytics.position_values where value_date = %s", monday) == [(Decimal(10),)]
+    book.roll()
+    rolled = book.content()
+    book.rebuild()
+    assert book.content() == rolled
+
+
 def test_a_run_of_a_part_of_the_chain_takes_nothing_in(book: Warehouse):
     book.execute("update raw.positions set quantity = 100")
     book.roll("open_changes", "roll_forward_changes", "roll_forward_causes", "roll_forward_window", *TABLES)

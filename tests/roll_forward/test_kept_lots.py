@@ -13,6 +13,8 @@ from tests.roll_forward.random_books import FIRST, LAST
 from warehouse.sessions import sessions_between
 
 EXPIRY = date(2024, 1, 19)
+# A transfer before the calendar begins counts at its first session.
+LONG_AGO, FIRST_OF_ALL = date(1985, 1, 2), date(1990, 1, 2)
 SPLIT_OR_EVENT = date(2024, 1, 10)
 
 
@@ -48,6 +50,7 @@ CHANGES = (
     Change("price", _price(LAST), False),
     Change("price after expiry", _price(LAST), False, is_call=True),
     Change("price at expiry", _price(EXPIRY), True, is_call=True),
+    Change("price of old transfer", _price(FIRST_OF_ALL), True),
     Change("dividend", _action("DIVIDEND", 1), False),
     Change("split", _action("SPLIT", 2), True),
     Change("split of underlying", _action("SPLIT", 2), True, is_call=True),
@@ -85,8 +88,15 @@ def warehouse(copies) -> Iterator[Warehouse]:
             days = sessions_between(conn, FIRST, LAST)
             prices = {change.symbol: dict.fromkeys(days, Decimal(100)) for change in CHANGES}
             books = {change.name: Portfolio(days[0], Decimal(10_000), [_lot(change, days[0])]) for change in CHANGES}
+            prices["PRICEOFOLDTRANSFER"][FIRST_OF_ALL] = Decimal(20)
             load_market(conn, prices, [])
             load_portfolios(conn, books)
+            conn.execute(
+                "insert into raw.transactions (transaction_id, portfolio_id, trade_date, sequence, transaction_type,"
+                " symbol, quantity, effect, side, source)"
+                " values (gen_random_uuid(), %s, %s, 1, 'TRANSFER_IN', 'PRICEOFOLDTRANSFER', 5, 'open', 1, 'test')",
+                [portfolio_id("price of old transfer"), LONG_AGO],
+            )
         warehouse.roll()
         yield warehouse
 
@@ -140,25 +150,66 @@ def test_an_option_has_no_settlement_until_it_expires(warehouse: Warehouse):
     warehouse.execute(_price(LAST), call)
     warehouse.roll()
     assert _rows(warehouse) == before
-    # Time passes: every session is over.
+    # Time passes, and every session is over, by when a run of which the lots were listed makes the settlements.
     warehouse.execute("update intermediate.sessions set closes_at = now() - interval '1 day' where closes_at > now()")
+    warehouse.roll("option_settlements", tables_fit=True)
+    assert _rows(warehouse) == before
     warehouse.roll()
     assert warehouse.rows(unsettled) == [(0,)]
     assert _made_anew(warehouse, before) == {"price at expiry"}
 
 
 def test_lots_that_a_run_did_not_come_to_are_made_by_the_next(warehouse: Warehouse):
-    before = _rows(warehouse)
     for name in ("close", "exit"):
         change = {"book": portfolio_id(name)}
         warehouse.execute("update raw.positions set entry_price = 92 where portfolio_id = %(book)s", change)
         # The run of the first change ends here. The next run makes a list of its own.
-        warehouse.roll("open_changes", tables_fit=True)
+        warehouse.roll("open_changes", "lots", tables_fit=True)
         warehouse.execute("update ops.input_changes set rolled_at = now() where rolled_at is null")
-    assert _rows(warehouse) == before
+    before = _rows(warehouse)
     warehouse.roll()
     assert _made_anew(warehouse, before) == {"close", "exit"}
+    assert warehouse.rows("select * from ops.changed_books where not is_rolled") == []
+    warehouse.roll()
     assert warehouse.rows("select * from ops.changed_books") == []
+
+
+def test_a_position_that_has_ended_is_listed_anew_only_when_something_may_have_changed(warehouse: Warehouse):
+    """Not on every night: that would read a row of history for each lot that ever was."""
+    spoil = "update analytics.positions set last_price = 1 where portfolio_id = %(book)s"
+    ended = {"book": portfolio_id("exit")}
+
+    def spoilt_after(*models: str) -> bool:
+        warehouse.execute(spoil, ended)
+        warehouse.roll(*models, **({"tables_fit": True} if models else {}))
+        return warehouse.rows("select last_price from analytics.positions where portfolio_id = %s", ended["book"]) == [
+            (1,)
+        ]
+
+    warehouse.roll()
+    assert spoilt_after()
+    warehouse.execute(_price(LAST), {"symbol": "NOTHING"})
+    assert spoilt_after()
+    # without a roll since the last listing
+    assert not spoilt_after("positions")
+    warehouse.roll()
+    # one roll after the last listing, and then another
+    assert spoilt_after("tag:phase_2")
+    assert not spoilt_after()
+    warehouse.execute("update raw.positions set investment_subtype = 'ETF' where portfolio_id = %(book)s", ended)
+    assert not spoilt_after()
+    assert spoilt_after()
+    warehouse.execute("update raw.positions set entry_price = 94 where portfolio_id = %(book)s", ended)
+    assert not spoilt_after()
+
+
+def test_lots_are_listed_also_where_the_list_of_changes_is_made_anew(warehouse: Warehouse):
+    before = _rows(warehouse)
+    warehouse.execute("drop table ops.open_changes cascade")
+    change = {"book": portfolio_id("close")}
+    warehouse.execute("update raw.positions set entry_price = 93 where portfolio_id = %(book)s", change)
+    warehouse.roll()
+    assert _made_anew(warehouse, before) == {"close"}
 
 
 def test_what_was_kept_is_what_a_full_rebuild_makes(warehouse: Warehouse):

@@ -1,9 +1,21 @@
-{{ config(meta={'kept_by_book': true}, indexes=[
-    {"columns": ["position_id", "portfolio_id"], "unique": true},
-    {"columns": ["portfolio_id"]},
-    {"columns": ["price_key"]},
-    {"columns": ["underlying_symbol"]},
-]) }}
+{{ config(
+    meta={'kept_by_book': true},
+    pre_hook="{{ list_changed_books() }}",
+    indexes=[
+        {"columns": ["position_id", "portfolio_id"], "unique": true},
+        {"columns": ["portfolio_id"]},
+        {"columns": ["price_key"]},
+        {"columns": ["underlying_symbol"]},
+    ],
+) }}
+-- What the hook reads.
+-- depends_on: {{ ref('open_changes') }}
+-- depends_on: {{ ref('sessions') }}
+-- depends_on: {{ ref('stg_corporate_actions') }}
+-- depends_on: {{ ref('stg_input_changes') }}
+-- depends_on: {{ ref('stg_portfolios') }}
+-- depends_on: {{ ref('stg_positions') }}
+-- depends_on: {{ ref('stg_transactions') }}
 
 with positions as (
     select * from {{ ref('book_positions') }}

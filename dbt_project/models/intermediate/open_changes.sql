@@ -1,10 +1,4 @@
-{{ config(schema='ops', indexes=[{"columns": ["change_id"]}], post_hook="{{ list_changed_books() }}") }}
--- What the hook reads.
--- depends_on: {{ ref('sessions') }}
--- depends_on: {{ ref('stg_corporate_actions') }}
--- depends_on: {{ ref('stg_portfolios') }}
--- depends_on: {{ ref('stg_positions') }}
--- depends_on: {{ ref('stg_transactions') }}
+{{ config(schema='ops', indexes=[{"columns": ["change_id"]}]) }}
 
 {#- The inputs that returns are made from. All others are never taken in by returns, and would stay open for good. -#}
 {%- set is_to_returns -%}

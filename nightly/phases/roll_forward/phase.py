@@ -49,6 +49,7 @@ def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
     began = time.monotonic()
     started_before = context.dbt.start_up.seconds
     with context.database.connect() as conn:
+        version = prepare.project_version(conn, context.dbt)
         views = prepare.views_to_build(conn, context.dbt)
         select = [*views, *(f"tag:{TAGS[number]}" for number in numbers)]
         invocation = context.dbt.run(
@@ -60,7 +61,7 @@ def run(context: Context, numbers: Sequence[str]) -> dict[str, PhaseOutcome]:
         aside: dict[str, str] = {}
         if broken := _phase_of_failure(invocation, numbers):
             invocation, aside = _set_aside(conn, context, select, invocation)
-        prepare.remember_built(conn, context.dbt, invocation.results)
+        prepare.remember_built(conn, context.dbt, invocation.results, version)
         start_up = context.dbt.start_up.seconds - started_before
         worked = time.monotonic() - began - start_up
         of_nodes = sum(result.seconds for result in invocation.results)
