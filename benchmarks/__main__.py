@@ -33,6 +33,7 @@ def cli() -> None:
 @click.option(
     "--loop", default=20, show_default=True, type=click.IntRange(0), help="Portfolios of the pandas loop; 0: none."
 )
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes that compute risk.")
 @click.option("--seed", default=1, show_default=True, help="Of the books, and of the invented market.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the results here.")
 @click.option(
@@ -45,12 +46,13 @@ def run(
     sessions: int,
     market: Path | None,
     loop: int,
+    workers: int,
     seed: int,
     json_file: Path | None,
     keep: Path | None,
 ) -> None:
     """Build a market and books, run them, and print what each step costs."""
-    size = Size(portfolios, positions, symbols, sessions, seed, loop, "real" if market else "invented")
+    size = Size(portfolios, positions, symbols, sessions, seed, loop, "real" if market else "invented", workers)
     if keep and keep.exists() and any(keep.iterdir()):
         raise click.UsageError(f"--keep {keep}: it is not empty; name a new folder")
     try:

@@ -47,6 +47,7 @@ class Bench:
     market: Path
     version: int
     parameters: Mapping[str, str]
+    workers: int = 1
 
     @property
     def database(self) -> Database:
@@ -64,6 +65,7 @@ class Bench:
             "AFTERCLOSE_HOME": str(self.home),
             "AFTERCLOSE_PROVIDERS": f"files:{self.market}",
             "AFTERCLOSE_POSTGRES_VERSION": str(self.version),
+            "AFTERCLOSE_WORKERS": str(self.workers),
         }
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -143,12 +145,12 @@ class Bench:
 
 
 @contextmanager
-def open_bench(home: Path, market: Path) -> Iterator[Bench]:
+def open_bench(home: Path, market: Path, workers: int = 1) -> Iterator[Bench]:
     """Start a server in `home` and keep it for the length of the block."""
     version = Settings(_env_file=None).postgres_version
     with EmbeddedServer(home, version, {"log_statement": "all"}).running() as parameters:
         create_if_missing(parameters, DEFAULT_NAME)
-        yield Bench(home, market, version, parameters)
+        yield Bench(home, market, version, parameters, workers)
 
 
 def _summary(out: str) -> dict[str, Any] | None:

@@ -29,8 +29,8 @@ NIGHTS = 3
 class Size:
     """How large the benchmark is.
 
-    `sessions` is what the backfill spans, `loop` how many portfolios the pandas loop goes over, and `market` where the
-    prices come from.
+    `sessions` is what the backfill spans, `loop` how many portfolios the pandas loop goes over, `market` where the
+    prices come from, and `workers` how many processes compute risk.
     """
 
     portfolios: int
@@ -40,6 +40,7 @@ class Size:
     seed: int
     loop: int
     market: str = "invented"
+    workers: int = 1
 
 
 @dataclass
@@ -76,7 +77,7 @@ def run_scenarios(size: Size, market: Path | None, keep: Path | None, say: Calla
         first, warm, night = (day.isoformat() for day in made.sessions[HISTORY_SESSIONS : HISTORY_SESSIONS + NIGHTS])
         last = made.sessions[-1].isoformat()
 
-        with open_bench(home / "home", home / "market") as bench:
+        with open_bench(home / "home", home / "market", size.workers) as bench:
             results.machine = _machine(bench)
 
             def measure(scenario: str, *arguments: str) -> None:

@@ -29,7 +29,7 @@ def _of_symbols(session: SessionInputs, inputs: Inputs) -> tuple[Results, Sessio
     if not inputs.is_due(scope, rests_on):
         return Results(unchanged=[scope]), SessionNotes(session.day, unchanged=1)
     rows = symbol_blocks(session.statistics)
-    if session.day >= inputs.asked.pairs_from:
+    if inputs.asked.keeps("pairwise_correlations", session.day):
         rows.append(symbol_pairs(session.statistics, session.held_together))
     return Results(rows, {scope: rests_on}), notes_of_symbols(session.statistics, session.held)
 
@@ -53,7 +53,8 @@ def _of_portfolios(session: SessionInputs, block: SessionBlock, inputs: Inputs) 
     shocks = session_shocks(
         session.statistics, inputs.scenarios_known(day), inputs.replayed, inputs.etfs, inputs.definitions
     )
-    rows = portfolio_blocks(books, session.statistics, shocks)
+    blocks = portfolio_blocks(books, session.statistics, shocks)
+    rows = [block for block in blocks if inputs.asked.keeps(block.table, day)]
     return (
         Results(rows, {(day, each): basis for each, basis in due.items()}, unchanged),
         replace(

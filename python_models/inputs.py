@@ -35,18 +35,23 @@ _BYTES_A_PORTFOLIO_AND_SYMBOL = 40
 
 @dataclass(frozen=True)
 class Asked:
-    """The request of a pass (see `run.compute_risk`); pairs are requested from the session `pairs_from` on.
+    """The request of a pass (see `run.compute_risk`).
 
+    `kept_from` has, by table, the first session that rows are requested of; tables that are not in it have them of all.
     Symbols in `without` are left out: positions in them count as positions without a market price. `memory_mb` is the
     memory of the pass in megabytes; it decides how much is read at once and changes no number.
     """
 
     portfolio_ids: Sequence[UUID] | None = None
     force: bool = False
-    pairs_from: date = date.min
+    kept_from: Mapping[str, date] = field(default_factory=dict[str, date])
     terms: OptionTerms = field(default_factory=OptionTerms)
     without: Collection[str] = frozenset()
     memory_mb: int = 2_000
+
+    def keeps(self, table: str, day: date) -> bool:
+        """Whether the table's rows of a session are requested."""
+        return day >= self.kept_from.get(table, date.min)
 
     def wanted(self, symbols: Sequence[str]) -> list[str]:
         """The symbols that are not left out."""

@@ -91,7 +91,7 @@ class RiskReport:
     portfolios: set[str] = field(default_factory=set)
     portfolio_results: int = 0
     rows: Counter[str] = field(default_factory=Counter)
-    pruned_pairs: int = 0
+    pruned: dict[str, int] = field(default_factory=dict[str, int])
     etfs: dict[str, str] = field(default_factory=dict)
     missing_factors: list[str] = field(default_factory=list)
     without_beta: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
@@ -135,7 +135,8 @@ class RiskReport:
             "memory_mb": self.memory_mb,
             "peak_memory_mb": self.peak_memory_mb,
             "lost_by_workers": len(self.lost_by_workers),
-            "pruned_pairs": self.pruned_pairs,
+            "pruned_pairs": self.pruned.get("pairwise_correlations", 0),
+            "pruned_stress_tests": self.pruned.get("stress_test_results", 0),
             "rows": {table: count for table, count in self.rows.items() if count},
             "etfs": self.etfs,
             "missing_factors": self.missing_factors,
@@ -157,8 +158,14 @@ class RiskReport:
         if any(self.rows.values()):
             memory = f"{self.peak_memory_mb:,} MB of memory at most (AFTERCLOSE_MEMORY_MB: {self.memory_mb:,})"
             lines.append(f"{sum(self.rows.values()):,} rows written, {memory}")
-        if self.pruned_pairs:
-            lines.append(f"{self.pruned_pairs:,} pairs of earlier sessions pruned (AFTERCLOSE_PAIR_SESSIONS)")
+        lines += [
+            f"{self.pruned[table]:,} {what} of earlier sessions pruned ({setting})"
+            for table, what, setting in (
+                ("pairwise_correlations", "pairs", "AFTERCLOSE_PAIR_SESSIONS"),
+                ("stress_test_results", "stress tests", "AFTERCLOSE_STRESS_SESSIONS"),
+            )
+            if self.pruned.get(table)
+        ]
         if self.etfs:
             lines.append("factors: " + ", ".join(f"{factor} {etf}" for factor, etf in self.etfs.items()))
         if absent := [factor for factor in self.missing_factors if factor in self.sectors]:

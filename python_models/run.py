@@ -58,6 +58,13 @@ class Healing(NamedTuple):
     left: dict[date, list[str]]
 
 
+class Kept(NamedTuple):
+    """Of how many sessions, up to the latest with results, pairs and stress tests are kept; None: of all."""
+
+    pair_sessions: int | None = None
+    stress_sessions: int | None = None
+
+
 class Resources(NamedTuple):
     """The resources of a pass: its memory, which it shares with its workers, and the workers."""
 
@@ -73,7 +80,7 @@ def compute_risk(
     portfolio_ids: Sequence[UUID] | None = None,
     force: bool = False,
     heal: int = 0,
-    pair_sessions: int | None = None,
+    kept: Kept = Kept(),  # noqa: B008 # it cannot be changed
     terms: OptionTerms | None = None,
     without: Collection[str] = frozenset(),
     resources: Resources = Resources(),  # noqa: B008 # it cannot be changed
@@ -95,7 +102,7 @@ def compute_risk(
         force: compute results again even where nothing has changed.
         heal: at most so many other sessions are checked, the latest first; the report tells which are left. A gap of
              more sessions than that before `start` does not count as missed sessions.
-        pair_sessions: keep the pairs of so many sessions, up to the latest with results; None: of all.
+        kept: which results of earlier sessions are neither written nor left in place.
         terms: interest and dividends for options; by default no interest and each underlying's own dividends.
         without: symbols that break a model and are left out, as if they had no market price. At the end, results that
              would need them are marked stale: a caller who wants both or neither opens a transaction.
@@ -112,7 +119,7 @@ def compute_risk(
         definitions = read_definitions(conn)
         scenarios = read_scenarios(conn, definitions)
         healing = _find_healing(conn, start, end, definitions, scenarios, terms, heal=heal, portfolio_ids=portfolio_ids)
-        pairs_from = _first_session_with_pairs(conn, end, pair_sessions)
+        kept_from = _first_sessions_kept(conn, end, kept)
         sizes = read_sizes(conn, start, end, list(healing.causes))
         report = RiskReport(
             start,
@@ -124,7 +131,7 @@ def compute_risk(
             left=healing.left,
             memory_mb=resources.memory_mb,
         )
-        asked = Asked(portfolio_ids, force, pairs_from, terms, frozenset(without), resources.memory_mb)
+        asked = Asked(portfolio_ids, force, kept_from, terms, frozenset(without), resources.memory_mb)
         models = _Pass(conn, asked, definitions, scenarios, sizes, progress)
         done, lost = models.compute(resources.crew)
         for _, notes in sorted(done.notes.items()):
@@ -135,8 +142,7 @@ def compute_risk(
         judged = {*report.computed, *report.healed, *find_missing(conn, list(sizes), portfolio_ids)}
         report.rows["risk_backtest"] = update_backtests(conn, sorted(judged), portfolio_ids)
         report.rows.update(compute_performance(conn, definitions, terms.rate, portfolio_ids))
-        if pair_sessions:
-            report.pruned_pairs = write.prune_pairs(conn, pairs_from)
+        report.pruned = {table: write.prune(conn, table, first) for table, first in kept_from.items()}
         if without:
             staleness.mark_incomplete(conn, list(sizes), without, definitions.etfs)
         return report
@@ -268,8 +274,10 @@ def _foundations(
     }
 
 
-def _first_session_with_pairs(conn: psycopg.Connection[Any], end: date, pair_sessions: int | None) -> date:
-    if pair_sessions is None:
-        return date.min
+def _first_sessions_kept(conn: psycopg.Connection[Any], end: date, kept: Kept) -> dict[str, date]:
+    """The first session that a table keeps rows of, for the tables that do not keep those of all."""
+    sessions = {"pairwise_correlations": kept.pair_sessions, "stress_test_results": kept.stress_sessions}
+    if not any(sessions.values()):
+        return {}
     (latest,) = fetch_one(conn.execute("select greatest(max(calculation_date), %s) from ops.risk_state", [end]))
-    return session_before(conn, latest, pair_sessions - 1)
+    return {table: session_before(conn, latest, many - 1) for table, many in sessions.items() if many}

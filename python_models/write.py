@@ -180,14 +180,14 @@ def withdraw(conn: psycopg.Connection[Any], scopes: Sequence[Scope]) -> None:
             delete_of_portfolios(conn, (*PERFORMANCE_TABLES, "risk_backtest"), scopes)
 
 
-def prune_pairs(conn: psycopg.Connection[Any], before: date) -> int:
-    """Remove the pairs of earlier sessions; returns their number."""
+def prune(conn: psycopg.Connection[Any], table: str, before: date) -> int:
+    """Remove a table's results of earlier sessions; returns their number."""
     # Both statements go in one message, so in one transaction. A table spread over servers has no trigger to note this.
-    statement = sql.SQL(
-        "delete from analytics.pairwise_correlations where calculation_date < {};"
-        " call ops.note_change('analytics.pairwise_correlations')"
-    )
-    return conn.execute(statement.format(sql.Literal(before))).rowcount
+    statement = sql.SQL("delete from {} where calculation_date < {}; call ops.note_change({})")
+    name = qualified(table)
+    return conn.execute(
+        statement.format(sql.Identifier(*name.split(".")), sql.Literal(before), sql.Literal(name))
+    ).rowcount
 
 
 def _delete(conn: psycopg.Connection[Any], scopes: Iterable[Scope]) -> None:

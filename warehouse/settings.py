@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     risk_free_rate: Annotated[float, Field(ge=-0.1, le=1)] = Field(0.0, alias="AFTERCLOSE_RISK_FREE_RATE")
     dividend_yield: Annotated[float, Field(ge=0, le=1)] | None = Field(None, alias="AFTERCLOSE_DIVIDEND_YIELD")
     pair_sessions: PositiveInt | None = Field(None, alias="AFTERCLOSE_PAIR_SESSIONS")
+    stress_sessions: PositiveInt | None = Field(None, alias="AFTERCLOSE_STRESS_SESSIONS")
     memory_mb: Annotated[int, Field(ge=200)] = Field(2_000, alias="AFTERCLOSE_MEMORY_MB")
     workers: PositiveInt = Field(1, alias="AFTERCLOSE_WORKERS")
     dask: str | None = Field(None, alias="AFTERCLOSE_DASK")

@@ -1,7 +1,8 @@
 {#
     Lots are made anew for the portfolios that something may have changed for, and kept for all others. `ops.changed_books`
     lists those portfolios. It may list more than need be, never fewer: it is made from all changes that are not taken in
-    yet, and a portfolio stays on it until `finish_roll_forward` takes them in. So it holds after a run that died.
+    yet, and a portfolio stays on it until `finish_roll_forward` takes them in. So it holds after a run that died. After
+    that it stays there until `positions` has been written, which may be before and then is once more.
 
     The list is made right before `lots`, and from the log of that moment. What has come in during the run, and is in the
     tables that lots are made from and valued with (splits, names, events), would else be met by lots of before.
@@ -22,7 +23,11 @@
 {# A condition on the rows that a table of lots is made from; such a model has `kept_by_book` in its meta. #}
 {% macro is_of_changed_book() -%}
     {%- if keeps_books() -%}
-        portfolio_id in (select changed_books.portfolio_id from {{ source("ops", "changed_books") }} as changed_books)
+        portfolio_id in (
+            select changed_books.portfolio_id
+            from {{ source("ops", "changed_books") }} as changed_books
+            where not changed_books.is_rolled
+        )
     {%- else -%}
         true
     {%- endif -%}
@@ -75,7 +80,7 @@
         {%- else -%}
             {{ books_of_changes(made) }}
         {%- endif %}
-        on conflict do nothing;
+        on conflict (portfolio_id) do update set is_rolled = false;
 
         analyze {{ books }}
     {%- endif -%}
@@ -251,4 +256,32 @@
 #}
 {% macro is_settled_soon(closes_at, days=2) -%}
     {{ closes_at }} <= now() + interval '{{ days }} days'
+{%- endmacro %}
+
+{#
+    Whether `positions` is written for a window directly after it was written for the window before. Then its other rows
+    are as they were: those of lots that ended before the window, in portfolios that nothing has changed for.
+#}
+{% macro follows_last_listing() -%}
+    {%- if var("tables_fit", false) and is_incremental() and not is_spread() -%}
+        -- the window's own record has the run that built the window before it
+        (
+            select written.window_id = windows.window_id
+            from {{ source("ops", "incremental_writes") }} as written
+            inner join {{ source("ops", "incremental_writes") }} as windows on windows.model = 'roll_forward_window'
+            where written.model = 'positions'
+        ) is true
+    {%- else -%}
+        false
+    {%- endif -%}
+{%- endmacro %}
+
+{# In the transaction that writes `positions`, before: what is listed after it may not be seen. #}
+{% macro note_listed_books() -%}
+    update {{ source("ops", "changed_books") }} set is_listed = true
+{%- endmacro %}
+
+{# After. #}
+{% macro forget_listed_books() -%}
+    delete from {{ source("ops", "changed_books") }} where is_rolled and is_listed
 {%- endmacro %}

@@ -40,8 +40,11 @@
         and input_changes.change_id in (select change_id from {{ changes }})
         and {{ chain_is_complete }};
 
-    delete from {{ source("ops", "changed_books") }}
-    where {{ chain_is_complete }};
+    update {{ source("ops", "changed_books") }} as changed_books
+    set is_rolled = true
+    where
+        not exists (select 1 from {{ outstanding }} as outstanding where outstanding.portfolio_id = changed_books.portfolio_id)
+        and {{ chain_is_complete }};
 
     delete from {{ state }} as state
     using {{ window }} as due

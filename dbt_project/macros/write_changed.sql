@@ -5,6 +5,8 @@
     longer in the result; so do delete+insert by key and microbatch.)
 
     upsert_changed  the result is the whole table
+    upsert_listed   the result has at least what may have changed since the last write, and all rows of changed books; rows
+                    of other portfolios that are not in it stay
     replace_window  the result is the whole content of a window, even if empty; rows outside the window stay. The
                     model's config names the window:
                         window_model   a model with the columns `window_key`, replace_from and replace_through
@@ -15,6 +17,20 @@
 #}
 {% macro get_incremental_upsert_changed_sql(arg_dict) %}
     {{ write_changed(arg_dict) }}
+{% endmacro %}
+
+{% macro get_incremental_upsert_listed_sql(arg_dict) %}
+    {%- set in_changed_book -%}
+        (
+            not {{ follows_last_listing() }}
+            or target.portfolio_id in (
+                select changed_books.portfolio_id
+                from {{ source("ops", "changed_books") }} as changed_books
+                where changed_books.is_listed
+            )
+        )
+    {%- endset -%}
+    {{ write_changed(arg_dict, deletable=in_changed_book) }}
 {% endmacro %}
 
 {% macro get_incremental_replace_window_sql(arg_dict) %}
@@ -30,10 +46,14 @@
         and target.{{ day }} >= {{ window_bound("min", "replace_from", window) }}
         and target.{{ day }} <= {{ window_bound("max", "replace_through", window) }}
     {%- endset -%}
-    {{ write_changed(arg_dict, in_window) }}
+    {{ write_changed(arg_dict, deletable=in_window, comparable=in_window) }}
 {% endmacro %}
 
-{% macro write_changed(arg_dict, in_scope="true") %}
+{#
+    `deletable` and `comparable` are conditions on `target`: which rows are deleted where the result lacks them, and among
+    which rows those of the result are looked for. Without the second, each night would read all of history.
+#}
+{% macro write_changed(arg_dict, deletable="true", comparable="true") %}
     {%- set target = arg_dict["target_relation"] -%}
     {%- set result = arg_dict["temp_relation"] -%}
     {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | list -%}
@@ -42,7 +62,7 @@
     {%- endset -%}
     with deleted as (
         delete from {{ target }} as target
-        where {{ in_scope }} and not exists (select 1 from {{ result }} as result where {{ same_key }})
+        where {{ deletable }} and not exists (select 1 from {{ result }} as result where {{ same_key }})
         returning 1
     ),
 
@@ -52,6 +72,7 @@
         from {{ result }} as result
         where
             {{ same_key }}
+            and {{ comparable }}
             and ({% for column in columns %}target.{{ column }}{{ ", " if not loop.last }}{% endfor %})
             is distinct from ({% for column in columns %}result.{{ column }}{{ ", " if not loop.last }}{% endfor %})
         returning 1
@@ -61,7 +82,7 @@
         insert into {{ target }} ({{ columns | join(", ") }})
         select {{ columns | join(", ") }}
         from {{ result }} as result
-        where not exists (select 1 from {{ target }} as target where {{ same_key }})
+        where not exists (select 1 from {{ target }} as target where {{ same_key }} and {{ comparable }})
         returning 1
     )
 

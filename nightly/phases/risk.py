@@ -74,7 +74,7 @@ def _compute(
     trial: bool = False,
 ) -> RiskReport:
     from python_models.books import OptionTerms
-    from python_models.run import Resources, compute_risk
+    from python_models.run import Kept, Resources, compute_risk
 
     with (
         context.database.connect() as conn,
@@ -90,7 +90,7 @@ def _compute(
             portfolio_ids=portfolio_ids,
             force=context.force_risk,
             heal=context.heal_risk,
-            pair_sessions=context.settings.pair_sessions,
+            kept=Kept(context.settings.pair_sessions, context.settings.stress_sessions),
             terms=OptionTerms(context.settings.risk_free_rate, context.settings.dividend_yield),
             without=without,
             resources=Resources(context.settings.memory_mb, crew),

@@ -21,7 +21,7 @@ import pytest
 from ingest.books.portfolios import load_folder
 from nightly.dbt.runner import Dbt
 from nightly.prepare import prepare_database
-from python_models.write import prune_pairs
+from python_models.write import prune
 from tests.nightly.small_nights import NEXT_SESSION, ROLLED_TO, TONIGHT, Night
 from tests.nightly.test_kill_matrix import PROCESSES, command
 from tests.nightly.twins import State, difference, state, unlike
@@ -167,7 +167,7 @@ def test_readers_see_that_results_have_changed(spread: Night):
     after = version()
     assert after != before
     with spread.database.connect() as conn:
-        assert prune_pairs(conn, NEXT_SESSION) > 0
+        assert prune(conn, "pairwise_correlations", NEXT_SESSION) > 0
     assert version() != after
 
 

@@ -169,7 +169,38 @@ def test_lots_that_a_run_did_not_come_to_are_made_by_the_next(warehouse: Warehou
     before = _rows(warehouse)
     warehouse.roll()
     assert _made_anew(warehouse, before) == {"close", "exit"}
+    assert warehouse.rows("select * from ops.changed_books where not is_rolled") == []
+    warehouse.roll()
     assert warehouse.rows("select * from ops.changed_books") == []
+
+
+def test_a_position_that_has_ended_is_listed_anew_only_when_something_may_have_changed(warehouse: Warehouse):
+    """Not on every night: that would read a row of history for each lot that ever was."""
+    spoil = "update analytics.positions set last_price = 1 where portfolio_id = %(book)s"
+    ended = {"book": portfolio_id("exit")}
+
+    def spoilt_after(*models: str) -> bool:
+        warehouse.execute(spoil, ended)
+        warehouse.roll(*models, **({"tables_fit": True} if models else {}))
+        return warehouse.rows("select last_price from analytics.positions where portfolio_id = %s", ended["book"]) == [
+            (1,)
+        ]
+
+    warehouse.roll()
+    assert spoilt_after()
+    warehouse.execute(_price(LAST), {"symbol": "NOTHING"})
+    assert spoilt_after()
+    # without a roll since the last listing
+    assert not spoilt_after("positions")
+    warehouse.roll()
+    # one roll after the last listing, and then another
+    assert spoilt_after("tag:phase_2")
+    assert not spoilt_after()
+    warehouse.execute("update raw.positions set investment_subtype = 'ETF' where portfolio_id = %(book)s", ended)
+    assert not spoilt_after()
+    assert spoilt_after()
+    warehouse.execute("update raw.positions set entry_price = 94 where portfolio_id = %(book)s", ended)
+    assert not spoilt_after()
 
 
 def test_lots_are_listed_also_where_the_list_of_changes_is_made_anew(warehouse: Warehouse):

@@ -15,6 +15,7 @@ def test_defaults(monkeypatch):
     assert (settings.postgres_version, settings.providers, settings.history_sessions) == (18, "yahoo,fmp,polygon", 400)
     assert (settings.heal_risk_sessions, settings.risk_free_rate, settings.dividend_yield) == (252, 0.0, None)
     assert settings.pair_sessions is None
+    assert settings.stress_sessions is None
 
 
 def test_environment_wins_over_the_file_also_when_set_to_nothing(tmp_path, monkeypatch):

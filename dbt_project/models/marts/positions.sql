@@ -1,18 +1,18 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='upsert_changed',
+    incremental_strategy='upsert_listed',
     unique_key=["portfolio_id", "position_id"],
     tags=['phase_2_5'],
     indexes=[{"columns": ["position_id", "portfolio_id"], "unique": true}, {"columns": ["portfolio_id"]}],
-    pre_hook="{{ hash_joins_only() }}",
-    post_hook="{{ record_whole_build() }}",
+    pre_hook="{{ hash_joins_only() }}; {{ note_listed_books() }}",
+    post_hook="{{ record_whole_build() }}; {{ forget_listed_books() }}",
 ) }}
 
 with listed_positions as (
     select * from {{ ref('listed_positions') }}
 ),
 
-lot_segments as (
+lot_segments as not materialized (
     select * from {{ ref('lot_segments') }}
 ),
 
@@ -53,6 +53,37 @@ lot_happenings as (
         where deleted_at is null
     ),
 
+    changed_books as (
+        select * from {{ source('ops', 'changed_books') }}
+        where is_listed
+    ),
+
+    roll_forward_window as (
+        select * from {{ ref('roll_forward_window') }}
+    ),
+
+    -- The lots with sessions in the window.
+    reached as (
+        select distinct lot_segments.position_id
+        from lot_segments
+        inner join roll_forward_window as due
+            on
+                lot_segments.portfolio_id = due.portfolio_id
+                and lot_segments.to_session_number >= due.first_session_number
+    ),
+
+    -- The others have ended, and their rows stay as they are.
+    listed as (
+        select listed_positions.*
+        from listed_positions
+        left join reached on listed_positions.position_id = reached.position_id
+        left join changed_books on listed_positions.portfolio_id = changed_books.portfolio_id
+        where
+            reached.position_id is not null
+            or changed_books.portfolio_id is not null
+            or not {{ follows_last_listing() }}
+    ),
+
     -- Most lots have a row in their portfolio's last session, which is looked up once for all of them.
     last_session_values as (
         select value.*
@@ -75,7 +106,7 @@ lot_happenings as (
 
     latest as (
         select
-            listed_positions.*,
+            listed.*,
             coalesce(last_value.symbol, earlier.symbol) as symbol_then,
             coalesce(last_value.price, earlier.price) as last_price,
             coalesce(last_value.price_date, earlier.price_date) as price_date,
@@ -83,15 +114,15 @@ lot_happenings as (
             coalesce(last_value.unrealized_pnl, earlier.unrealized_pnl) as unrealized_pnl,
             coalesce(last_value.is_stale, earlier.is_stale, false) as is_stale,
             coalesce(last_value.value_date, earlier.value_date) as as_of_date
-        from listed_positions
+        from listed
         left join last_session_values as last_value
             on
-                listed_positions.position_id = last_value.position_id
-                and listed_positions.portfolio_id = last_value.portfolio_id
+                listed.position_id = last_value.position_id
+                and listed.portfolio_id = last_value.portfolio_id
         left join lateral (
             select position_values.*
             from {{ ref('position_values') }} as position_values
-            where last_value.position_id is null and position_values.position_id = listed_positions.position_id
+            where last_value.position_id is null and position_values.position_id = listed.position_id
             order by position_values.value_date desc
             limit 1
         ) as earlier on true

@@ -77,6 +77,22 @@ def test_pairs_are_kept_for_as_many_sessions_as_the_settings_say_and_force_bring
     assert night.rows(pairs) == [("02-12",), ("02-13",), ("02-14",)]
 
 
+def test_stress_tests_are_kept_for_as_many_sessions_as_the_settings_say_and_force_brings_them_back(night):
+    few = replace(night, settings=night.settings.model_copy(update={"stress_sessions": 2}))
+    days = "select distinct to_char(calculation_date, 'MM-DD') from analytics.stress_test_results order by 1"
+    night.run("analytics", start=date(2024, 2, 9), end=ROLLED_TO)
+    assert night.rows(days) == [("02-09",), ("02-12",), ("02-13",), ("02-14",)]
+    record = few.run("analytics", trade_date=ROLLED_TO)
+    assert risk(record).counts["pruned_stress_tests"] > 0
+    assert any(
+        "stress tests of earlier sessions pruned (AFTERCLOSE_STRESS_SESSIONS)" in line for line in risk(record).lines
+    )
+    few.run("analytics", start=date(2024, 2, 12), end=date(2024, 2, 13), force=True)
+    assert night.rows(days) == [("02-13",), ("02-14",)]
+    night.run("analytics", trade_date=date(2024, 2, 12), force=True)
+    assert night.rows(days) == [("02-12",), ("02-13",), ("02-14",)]
+
+
 def test_analytics_computes_the_sessions_and_portfolios_asked_for_and_nothing_twice(night):
     start, end = SESSIONS
     run = night.run("analytics", start=start, end=end, portfolios=("Growth",))
