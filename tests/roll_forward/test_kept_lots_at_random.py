@@ -120,7 +120,7 @@ def test_what_is_kept_is_what_would_be_made(warehouse: Warehouse, nights: int):
         for number, statement in enumerate(drawn):
             with warehouse.database.connect() as conn:
                 try:
-                    conn.execute(statement, {"salt": f"{nights} {night} {number}"})
+                    conn.execute(statement.encode(), {"salt": f"{nights} {night} {number}"})
                 except psycopg.IntegrityError:
                     continue
         warehouse.roll()
