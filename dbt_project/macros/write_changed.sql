@@ -35,7 +35,9 @@
         )
         {%- endif -%}
     {%- endset -%}
-    {{ write_changed(arg_dict, deletable=in_changed_book) }}
+    {#- Rows that are not in the result are current as well. -#}
+    {%- set stay = none if is_spread() else "(select count(*) from " ~ this ~ ") - (select count(*) from deleted)" -%}
+    {{ write_changed(arg_dict, deletable=in_changed_book, stay=stay) }}
 {% endmacro %}
 
 {% macro get_incremental_replace_window_sql(arg_dict) %}
@@ -57,9 +59,10 @@
 
 {#
     `deletable` and `comparable` are conditions on `target`: which rows are deleted where the result lacks them, and among
-    which rows those of the result are looked for. Without the second, each night would read all of history.
+    which rows those of the result are looked for. Without the second, each night would read all of history. `stay` is how
+    many rows stay, updated or not; without it, those of the result that are not new.
 #}
-{% macro write_changed(arg_dict, deletable="true", comparable="true") %}
+{% macro write_changed(arg_dict, deletable="true", comparable="true", stay=none) %}
     {%- set target = arg_dict["target_relation"] -%}
     {%- set result = arg_dict["temp_relation"] -%}
     {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | list -%}
@@ -96,6 +99,7 @@
         inserted="(select count(*) from inserted)",
         updated="(select count(*) from updated)",
         deleted="(select count(*) from deleted)",
-        unchanged="(select count(*) from " ~ result ~ ") - (select count(*) from inserted) - (select count(*) from updated)",
+        unchanged=(stay or "(select count(*) from " ~ result ~ ") - (select count(*) from inserted)")
+        ~ " - (select count(*) from updated)",
     ) }}
 {% endmacro %}

@@ -348,11 +348,22 @@ class Dbt:
             outcome = runner.invoke([*_QUIET, command, *folders, *options])
         finally:
             reset_adapters()
+            _forget_repeated_flags()
         if isinstance(outcome.exception, KeyboardInterrupt | SystemExit):
             raise outcome.exception
         if outcome.exception is not None:
             raise DbtError(f"dbt {command} failed: {one_line(outcome.exception)}") from outcome.exception
         return outcome.result
+
+
+def _forget_repeated_flags() -> None:
+    """Keep dbt's list of behavior flags short: each adapter adds its own to a list that all of a process share.
+
+    dbt looks through the whole call stack for each flag, so in a process of many invocations each would take longer.
+    """
+    from dbt.adapters.base.impl import DEFAULT_BASE_BEHAVIOR_FLAGS as FLAGS
+
+    FLAGS[:] = {flag["name"]: flag for flag in FLAGS}.values()
 
 
 def _is_selected(node: DbtNode, select: Sequence[str]) -> bool:
