@@ -1,6 +1,6 @@
 """dbt, run in this process: quietly for the phases, in the open for `dbt -- …`.
 
-Seven things that dbt leaves to its caller are done here:
+Eight things that dbt leaves to its caller are done here:
 - It reports success when it ran nothing: what was expected is compared with what ran.
 - Changed variables make it parse the whole project again: it is parsed once without any, and the parsed manifest handed
   on, a fresh one to each invocation, which writes into it. It is kept between runs (`parsed_project`).
@@ -8,6 +8,7 @@ Seven things that dbt leaves to its caller are done here:
   the parser sees a fixed address.
 - It parses whole statements to put ephemeral models into them: that is done without (`ephemeral`).
 - It compiles the templates that it renders in every process: they are kept between runs too (`kept_templates`).
+- It searches the call stack for each of its flags: a quick way does it (`behavior_flags`).
 - It keeps its adapters, which are bound to a database: they are reset.
 - It takes connection and options from the environment: that is set around each call and put back.
 """
@@ -25,6 +26,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from nightly.dbt import behavior_flags
 from nightly.dbt.ephemeral import inject_quickly
 from nightly.dbt.kept_templates import kept_templates
 from nightly.dbt.parsed_project import keep_parsed, load_parsed, project_key, unpickle
@@ -338,6 +340,7 @@ class Dbt:
         from dbt.cli.main import dbtRunner
 
         inject_quickly()
+        behavior_flags.name_quickly()
         self._workspace.mkdir(parents=True, exist_ok=True)
         folders = (
             *("--project-dir", str(self.project), "--profiles-dir", str(self.project)),
@@ -348,22 +351,12 @@ class Dbt:
             outcome = runner.invoke([*_QUIET, command, *folders, *options])
         finally:
             reset_adapters()
-            _forget_repeated_flags()
+            behavior_flags.forget_repeated()
         if isinstance(outcome.exception, KeyboardInterrupt | SystemExit):
             raise outcome.exception
         if outcome.exception is not None:
             raise DbtError(f"dbt {command} failed: {one_line(outcome.exception)}") from outcome.exception
         return outcome.result
-
-
-def _forget_repeated_flags() -> None:
-    """Keep dbt's list of behavior flags short: each adapter adds its own to a list that all of a process share.
-
-    dbt looks through the whole call stack for each flag, so in a process of many invocations each would take longer.
-    """
-    from dbt.adapters.base.impl import DEFAULT_BASE_BEHAVIOR_FLAGS as FLAGS
-
-    FLAGS[:] = {flag["name"]: flag for flag in FLAGS}.values()
 
 
 def _is_selected(node: DbtNode, select: Sequence[str]) -> bool:

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from dbt.adapters.base.impl import DEFAULT_BASE_BEHAVIOR_FLAGS
 
 from nightly.dbt.runner import Dbt, DbtError
 from tests.nightly.tiny_project import write_project
@@ -56,15 +55,6 @@ def test_a_run_answers_for_every_model_and_honours_its_variables(dbt: Dbt, tiny_
             assert conn.execute("select day from analytics.first").fetchone() == (day,)
     assert told == [(1, 3), (2, 3), (3, 3)] * 2
     assert dict(os.environ) == environment
-
-
-def test_no_invocation_makes_the_next_one_slower(dbt: Dbt):
-    """dbt looks through the call stack for each flag of a list that each of its adapters adds to."""
-    dbt.run(["tag:one"], {})
-    flags = [flag["name"] for flag in DEFAULT_BASE_BEHAVIOR_FLAGS]
-    dbt.run(["tag:one"], {})
-    assert [flag["name"] for flag in DEFAULT_BASE_BEHAVIOR_FLAGS] == flags
-    assert len(set(flags)) == len(flags)
 
 
 def test_a_failure_and_what_was_skipped_for_it_are_told_apart(dbt: Dbt, capfd: pytest.CaptureFixture[str]):
